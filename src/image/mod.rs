@@ -1,0 +1,1 @@
+//! Photographs as pixels: decoding, resizing, cropping, standardizing, drawing. No networks here.

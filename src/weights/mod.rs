@@ -1,0 +1,1 @@
+//! Published weight files to named tensors.
