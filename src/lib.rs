@@ -3,11 +3,14 @@
 #![deny(missing_docs)]
 
 pub mod error;
+pub mod graph;
 pub mod image;
+pub mod ops;
 pub mod shape;
 pub mod tensor;
 pub mod weights;
 
 pub use error::{Error, Result};
+pub use graph::{Graph, Plan};
 pub use shape::Shape;
 pub use tensor::Tensor;

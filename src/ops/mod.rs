@@ -1,0 +1,212 @@
+//! The closed set of operations that graphs are made of, one file per op: attributes, shape rule, cost, CPU reference.
+//!
+//! The reference is the oracle every backend is compared with: generic over `f32` and `f64`, written for reading.
+//! Activations are NHWC, filters OHWI, and every tensor is dense and row-major.
+
+mod avg_pool2d;
+mod batch_norm;
+mod box_pad;
+mod box_regression;
+mod concat;
+mod conv2d;
+mod crop;
+mod dense;
+mod flatten;
+mod l2_normalize;
+mod local_conv2d;
+mod max_pool2d;
+mod nms;
+mod pairwise_distance;
+mod prelu;
+mod relu;
+mod rerec;
+
+mod scaled_add;
+mod softmax;
+mod triplet_loss;
+pub mod window;
+
+pub use avg_pool2d::AvgPool2d;
+pub use batch_norm::BatchNorm;
+pub use box_pad::BoxPad;
+pub use box_regression::BoxRegression;
+pub use concat::Concat;
+pub use conv2d::Conv2d;
+pub use crop::Crop;
+pub use dense::Dense;
+pub use flatten::Flatten;
+pub use l2_normalize::L2Normalize;
+pub use local_conv2d::LocalConv2d;
+pub use max_pool2d::MaxPool2d;
+pub use nms::{Nms, Overlap};
+pub use pairwise_distance::{Metric, PairwiseDistance};
+pub use prelu::PRelu;
+pub use relu::Relu;
+pub use rerec::Rerec;
+pub use scaled_add::ScaledAdd;
+pub use softmax::Softmax;
+pub use triplet_loss::TripletLoss;
+pub use window::Padding;
+
+use num_traits::Float;
+
+use crate::{Shape, Tensor};
+
+/// A scalar the reference computes in.
+pub trait Real: Float + Default + Send + Sync + std::iter::Sum + std::fmt::Debug + 'static {
+    /// The nearest value to an attribute or a parameter.
+    fn of(x: f64) -> Self;
+}
+
+impl Real for f32 {
+    fn of(x: f64) -> Self {
+        x as f32
+    }
+}
+
+impl Real for f64 {
+    fn of(x: f64) -> Self {
+        x
+    }
+}
+
+/// What the file of an op provides.
+pub trait Operator {
+    /// The op's name in every room: `src/ops/STEM.rs`, `shaders/STEM.wgsl`, `tests/ops/STEM.rs`.
+    const STEM: &'static str;
+
+    /// The output's shape, or why these inputs do not fit: which input, what was expected, what was given.
+    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String>;
+
+    /// Floating-point operations of one execution; a multiply-add counts two. Data movement counts nothing.
+    fn flops(&self, inputs: &[&Shape], output: &Shape) -> u64;
+
+    /// The CPU reference. The inputs' shapes have passed [`Operator::shape`].
+    fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T>;
+}
+
+/// What a fused op does to its result, last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Activation {
+    /// Nothing.
+    #[default]
+    None,
+    /// `max(y, 0)`.
+    Relu,
+    /// `max(y, 0) + alpha * min(y, 0)`, one alpha per channel, given as a further input.
+    PRelu,
+}
+
+impl Activation {
+    /// `y` after the activation; `alpha` is its channel's slope where the activation is [`Activation::PRelu`].
+    pub fn apply<T: Real>(self, y: T, alpha: Option<T>) -> T {
+        match self {
+            Activation::None => y,
+            Activation::Relu => y.max(T::zero()),
+            Activation::PRelu => y.max(T::zero()) + alpha.unwrap_or_else(T::zero) * y.min(T::zero()),
+        }
+    }
+}
+
+macro_rules! ops {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
+        /// One operation with its attributes.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Op {
+            $($(#[$doc])* $name($name),)+
+        }
+
+        impl Op {
+            /// The stem of every op, in order.
+            pub const STEMS: &'static [&'static str] = &[$($name::STEM),+];
+
+            /// See [`Operator::STEM`].
+            pub fn stem(&self) -> &'static str {
+                match self { $(Op::$name(_) => $name::STEM,)+ }
+            }
+
+            /// See [`Operator::shape`].
+            pub fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+                match self { $(Op::$name(op) => op.shape(inputs),)+ }
+            }
+
+            /// See [`Operator::flops`].
+            pub fn flops(&self, inputs: &[&Shape], output: &Shape) -> u64 {
+                match self { $(Op::$name(op) => op.flops(inputs, output),)+ }
+            }
+
+            /// See [`Operator::reference`].
+            pub fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {
+                match self { $(Op::$name(op) => op.reference(inputs),)+ }
+            }
+        }
+
+        $(impl From<$name> for Op {
+            fn from(op: $name) -> Op {
+                Op::$name(op)
+            }
+        })+
+    };
+}
+
+ops! {
+    /// Convolution with shared filters.
+    Conv2d,
+    /// Convolution with a filter per output position.
+    LocalConv2d,
+    /// Matrix product with a weight.
+    Dense,
+    /// Leaky rectifier with a slope per channel.
+    PRelu,
+    /// Rectifier.
+    Relu,
+    /// Maximum over a window.
+    MaxPool2d,
+    /// Mean over a window.
+    AvgPool2d,
+    /// Batch normalization with given statistics.
+    BatchNorm,
+    /// Exponentials over their sum.
+    Softmax,
+    /// Joining along channels.
+    Concat,
+    /// `a + scale * b`.
+    ScaledAdd,
+    /// Division by the Euclidean norm.
+    L2Normalize,
+    /// The same values as rows.
+    Flatten,
+    /// A window of the image.
+    Crop,
+    /// Boxes moved by the networks' offsets.
+    BoxRegression,
+    /// Boxes made square.
+    Rerec,
+    /// Boxes clipped to the image.
+    BoxPad,
+    /// Non-maximum suppression.
+    Nms,
+    /// Distances between all rows of two matrices.
+    PairwiseDistance,
+    /// FaceNet's triplet loss.
+    TripletLoss,
+}
+
+/// Checks how many inputs an op was given.
+pub(crate) fn arity(inputs: &[&Shape], expected: usize, names: &str) -> Result<(), String> {
+    if inputs.len() == expected {
+        Ok(())
+    } else {
+        Err(format!("expected {expected} inputs ({names}), got {}", inputs.len()))
+    }
+}
+
+/// The extents of input `i` as `[n, h, w, c]`.
+pub(crate) fn nhwc(inputs: &[&Shape], i: usize, name: &str) -> Result<[usize; 4], String> {
+    inputs[i].nhwc().ok_or_else(|| format!("expected {name}: [n, h, w, c], got {}", inputs[i]))
+}
+
+/// Checks that input `i` has exactly this shape.
+pub(crate) fn exactly(inputs: &[&Shape], i: usize, name: &str, dims: &[usize]) -> Result<(), String> {
+    if inputs[i].dims() == dims { Ok(()) } else { Err(format!("expected {name}: {dims:?}, got {}", inputs[i])) }
+}

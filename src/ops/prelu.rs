@@ -1,0 +1,29 @@
+//! Parametric rectifier (He et al. 2015, eq. 1).
+
+use super::{Activation, Operator, Real, arity, exactly};
+use crate::{Shape, Tensor};
+
+/// `y = max(x, 0) + alpha * min(x, 0)`. Inputs: `x: [.., c]`, `alpha: [c]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PRelu;
+
+impl Operator for PRelu {
+    const STEM: &'static str = "prelu";
+
+    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+        arity(inputs, 2, "x, alpha")?;
+        exactly(inputs, 1, "alpha", &[inputs[0].last()])?;
+        Ok(inputs[0].clone())
+    }
+
+    fn flops(&self, _: &[&Shape], output: &Shape) -> u64 {
+        2 * output.elements() as u64
+    }
+
+    fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {
+        let alpha = inputs[1].data();
+        let values = inputs[0].data().iter().enumerate();
+        let data = values.map(|(i, &x)| Activation::PRelu.apply(x, Some(alpha[i % alpha.len()]))).collect();
+        Tensor::new(inputs[0].shape().clone(), data)
+    }
+}

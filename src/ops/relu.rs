@@ -1,0 +1,26 @@
+//! Rectifier.
+
+use super::{Activation, Operator, Real, arity};
+use crate::{Shape, Tensor};
+
+/// `y = max(x, 0)`. Input: `x`, any shape.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Relu;
+
+impl Operator for Relu {
+    const STEM: &'static str = "relu";
+
+    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+        arity(inputs, 1, "x")?;
+        Ok(inputs[0].clone())
+    }
+
+    fn flops(&self, _: &[&Shape], output: &Shape) -> u64 {
+        output.elements() as u64
+    }
+
+    fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {
+        let data = inputs[0].data().iter().map(|&x| Activation::Relu.apply(x, None)).collect();
+        Tensor::new(inputs[0].shape().clone(), data)
+    }
+}

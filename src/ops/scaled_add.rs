@@ -1,0 +1,31 @@
+//! Scaled residual connection (Inception-ResNet, Szegedy et al. 2016, section 3.3).
+
+use super::{Operator, Real, arity, exactly};
+use crate::{Shape, Tensor};
+
+/// `y = a + scale * b`. Inputs: `a` and `b` of one shape.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScaledAdd {
+    /// The factor of `b`.
+    pub scale: f32,
+}
+
+impl Operator for ScaledAdd {
+    const STEM: &'static str = "scaled_add";
+
+    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+        arity(inputs, 2, "a, b")?;
+        exactly(inputs, 1, "b", inputs[0].dims())?;
+        Ok(inputs[0].clone())
+    }
+
+    fn flops(&self, _: &[&Shape], output: &Shape) -> u64 {
+        2 * output.elements() as u64
+    }
+
+    fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {
+        let scale = T::of(self.scale.into());
+        let data = inputs[0].data().iter().zip(inputs[1].data()).map(|(&a, &b)| a + scale * b).collect();
+        Tensor::new(inputs[0].shape().clone(), data)
+    }
+}

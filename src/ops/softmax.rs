@@ -1,0 +1,33 @@
+//! Softmax over the last axis.
+
+use super::{Operator, Real, arity};
+use crate::{Shape, Tensor};
+
+/// `y = exp(x - max) / sum(exp(x - max))` over the last axis. Input: `x: [.., c]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Softmax;
+
+impl Operator for Softmax {
+    const STEM: &'static str = "softmax";
+
+    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+        arity(inputs, 1, "x")?;
+        Ok(inputs[0].clone())
+    }
+
+    fn flops(&self, _: &[&Shape], output: &Shape) -> u64 {
+        4 * output.elements() as u64
+    }
+
+    fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {
+        let mut y = inputs[0].clone();
+        let c = y.shape().last();
+        for row in y.data_mut().chunks_mut(c) {
+            let max = row.iter().copied().fold(T::neg_infinity(), T::max);
+            row.iter_mut().for_each(|x| *x = (*x - max).exp());
+            let sum: T = row.iter().copied().sum();
+            row.iter_mut().for_each(|x| *x = *x / sum);
+        }
+        y
+    }
+}

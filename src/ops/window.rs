@@ -1,0 +1,100 @@
+//! The geometry that convolutions and pools share: padding rules and output extents.
+
+use super::Real;
+use crate::Tensor;
+
+/// How a window meets the border, in TensorFlow's terms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Padding {
+    /// As many outputs as there are strides in the input, rounded up; an odd pad has its larger half after.
+    Same,
+    /// Only windows that lie within the input.
+    Valid,
+}
+
+/// One axis of a sliding window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Axis {
+    /// How many positions the window takes.
+    pub out: usize,
+    /// How many elements of padding precede the input.
+    pub before: usize,
+}
+
+impl Axis {
+    /// The axis of a window of `kernel` elements that moves by `stride` over `input` elements; `None` if it fits nowhere.
+    pub fn new(input: usize, kernel: usize, stride: usize, padding: Padding) -> Option<Axis> {
+        if input == 0 || kernel == 0 || stride == 0 {
+            return None;
+        }
+        match padding {
+            Padding::Valid => (input >= kernel).then(|| Axis { out: (input - kernel) / stride + 1, before: 0 }),
+            Padding::Same => {
+                let out = input.div_ceil(stride);
+                let total = ((out - 1) * stride + kernel).saturating_sub(input);
+                Some(Axis { out, before: total / 2 })
+            }
+        }
+    }
+
+    /// The input elements that the window at `position` covers, clipped to the input.
+    pub fn span(&self, position: usize, input: usize, kernel: usize, stride: usize) -> std::ops::Range<usize> {
+        let start = position * stride;
+        start.saturating_sub(self.before)..(start + kernel).saturating_sub(self.before).min(input)
+    }
+}
+
+/// Both axes of a window over `h` x `w`; the error says which extent is too small.
+pub fn axes([h, w]: [usize; 2], kernel: [usize; 2], stride: [usize; 2], padding: Padding) -> Result<[Axis; 2], String> {
+    match (Axis::new(h, kernel[0], stride[0], padding), Axis::new(w, kernel[1], stride[1], padding)) {
+        (Some(y), Some(x)) => Ok([y, x]),
+        _ => Err(format!("a {}x{} window with stride {stride:?} does not fit into {h}x{w}", kernel[0], kernel[1])),
+    }
+}
+
+/// Reduces the part of each window that lies within `x: [n, h, w, c]`, channel by channel: what pools share.
+pub(super) fn reduce<T: Real>(
+    x: &Tensor<T>,
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    padding: Padding,
+    f: impl Fn(&mut dyn Iterator<Item = T>) -> T,
+) -> Tensor<T> {
+    let &[n, h, w, c] = x.dims() else { unreachable!("checked by shape") };
+    let [ay, ax] = axes([h, w], kernel, stride, padding).expect("checked by shape");
+    let mut y = Tensor::zeros([n, ay.out, ax.out, c]);
+    for (at, out) in y.data_mut().iter_mut().enumerate() {
+        let (channel, ox, oy, image) = (at % c, at / c % ax.out, at / c / ax.out % ay.out, at / c / ax.out / ay.out);
+        let rows = ay.span(oy, h, kernel[0], stride[0]);
+        let columns = ax.span(ox, w, kernel[1], stride[1]);
+        let pixels = rows.flat_map(|iy| columns.clone().map(move |ix| (image * h + iy) * w + ix));
+        *out = f(&mut pixels.map(|pixel| x.data()[pixel * c + channel]));
+    }
+    y
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn same_pads_the_larger_half_after() {
+        assert_eq!(Axis::new(5, 2, 2, Padding::Same), Some(Axis { out: 3, before: 0 }));
+        assert_eq!(Axis::new(5, 3, 2, Padding::Same), Some(Axis { out: 3, before: 1 }));
+        assert_eq!(Axis::new(6, 3, 2, Padding::Same), Some(Axis { out: 3, before: 0 }));
+        assert_eq!(Axis::new(1, 7, 1, Padding::Same), Some(Axis { out: 1, before: 3 }));
+    }
+
+    #[test]
+    fn valid_needs_room() {
+        assert_eq!(Axis::new(2, 3, 1, Padding::Valid), None);
+        assert_eq!(Axis::new(147, 3, 2, Padding::Valid), Some(Axis { out: 73, before: 0 }));
+    }
+
+    #[test]
+    fn spans_are_clipped() {
+        let axis = Axis::new(5, 3, 2, Padding::Same).unwrap();
+        assert_eq!(axis.span(0, 5, 3, 2), 0..2);
+        assert_eq!(axis.span(2, 5, 3, 2), 3..5);
+    }
+}
