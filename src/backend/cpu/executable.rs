@@ -1,0 +1,199 @@
+//! A graph on the CPU: packed filters, and plans that run on borrowed arenas.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::Cpu;
+use super::conv2d::{self, Epilogue, Geometry, Output, Packed};
+use super::pool2d::{self, Reduce};
+use crate::backend::{Executable, Module, check_inputs};
+use crate::graph::{NodeId, Region, Source, Step, View};
+use crate::ops::{Activation, Op, window};
+use crate::{Graph, Plan, Result, Shape, Tensor};
+
+/// A graph whose filters are packed for the CPU.
+pub struct CpuModule {
+    cpu: Cpu,
+    graph: Arc<Graph>,
+    packed: Arc<HashMap<NodeId, Packed>>,
+}
+
+impl CpuModule {
+    pub(super) fn new(cpu: Cpu, graph: Arc<Graph>) -> Result<Self> {
+        let mut packed = HashMap::new();
+        for node in graph.nodes() {
+            let Source::Op(Op::Conv2d(_) | Op::Dense(_), inputs) = &node.source else { continue };
+            let Some(&w) = inputs.get(1) else { continue };
+            if let Source::Param(value) = &graph.nodes()[w.index()].source
+                && value.shape().rank() > 1
+            {
+                packed.entry(w).or_insert_with(|| Packed::new(cpu.isa(), value));
+            }
+        }
+        Ok(CpuModule { cpu, graph, packed: Arc::new(packed) })
+    }
+
+    /// As [`Module::plan`]; `parallel` says whether a run spreads each op over the device's threads.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] for shapes that do not fit.
+    pub fn executable(&self, inputs: &[Shape], parallel: bool) -> Result<CpuExecutable> {
+        let plan = Plan::new(self.graph.clone(), inputs)?;
+        let packed = self.packed.clone();
+        Ok(CpuExecutable { cpu: self.cpu.clone(), plan, packed, parallel, arenas: Mutex::default() })
+    }
+}
+
+impl Module for CpuModule {
+    fn plan(&self, inputs: &[Shape]) -> Result<Box<dyn Executable>> {
+        Ok(Box::new(self.executable(inputs, true)?))
+    }
+}
+
+/// A planned graph on the CPU. Any number of threads may run it at once, each on an arena of its own.
+pub struct CpuExecutable {
+    cpu: Cpu,
+    plan: Plan,
+    packed: Arc<HashMap<NodeId, Packed>>,
+    parallel: bool,
+    arenas: Mutex<Vec<Vec<f32>>>,
+}
+
+impl CpuExecutable {
+    /// Runs the plan on inputs written by `fill`, which gets them as slices of the arena, and hands the outputs to
+    /// `read`, likewise: no copies in or out.
+    pub fn run_in_place<R>(&self, fill: impl FnOnce(&mut [&mut [f32]]), read: impl FnOnce(&[&[f32]]) -> R) -> R {
+        self.execute(fill, |_, _| (), read)
+    }
+
+    fn execute<R>(
+        &self,
+        fill: impl FnOnce(&mut [&mut [f32]]),
+        mut after: impl FnMut(usize, Instant),
+        read: impl FnOnce(&[&[f32]]) -> R,
+    ) -> R {
+        let arenas = || self.arenas.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = arenas().pop();
+        let mut arena = kept.unwrap_or_else(|| vec![0.0; self.plan.arena]);
+        let base = arena.as_mut_ptr();
+        // SAFETY: the planner gives inputs disjoint ranges of the arena.
+        let mut inputs: Vec<&mut [f32]> = self.plan.inputs.iter().map(|view| unsafe { slice_mut(base, view) }).collect();
+        fill(&mut inputs);
+        for (i, step) in self.plan.steps.iter().enumerate() {
+            let start = Instant::now();
+            self.step(step, base);
+            after(i, start);
+        }
+        // SAFETY: nothing writes any more; a parameter's slice comes from the graph.
+        let outputs: Vec<&[f32]> = self.plan.outputs.iter().map(|view| unsafe { self.slice(base, view) }).collect();
+        let result = read(&outputs);
+        arenas().push(arena);
+        result
+    }
+
+    /// The values of a dense view.
+    ///
+    /// # Safety
+    /// `base` is the arena, and nobody writes these elements meanwhile.
+    unsafe fn slice(&self, base: *const f32, view: &View) -> &[f32] {
+        match view.region {
+            Region::Param(id) => match &self.plan.graph.nodes()[id.index()].source {
+                Source::Param(value) => value.data(),
+                _ => unreachable!("the planner names parameters only"),
+            },
+            // SAFETY: the planner keeps views within the arena.
+            Region::Arena => unsafe { std::slice::from_raw_parts(base.add(view.offset), view.shape.elements()) },
+        }
+    }
+
+    fn step(&self, step: &Step, base: *mut f32) {
+        // SAFETY: the planner never lets a step's output overlap its inputs; inputs are dense.
+        let inputs: Vec<&[f32]> = step.inputs.iter().map(|view| unsafe { self.slice(base, view) }).collect();
+        // SAFETY: within the arena, by the planner.
+        let y = Output { to: unsafe { base.add(step.output.offset) }, stride: step.output.stride };
+        let dims = |i: usize| step.inputs[i].shape.dims();
+        let filters = |i: usize| match step.inputs[i].region {
+            Region::Param(id) => self.packed.get(&id),
+            Region::Arena => None,
+        };
+        let at = |i: Option<usize>| i.map(|i| inputs[i]);
+        match &step.op {
+            Op::Conv2d(op) if filters(1).is_some() => {
+                let kernel = [dims(1)[1], dims(1)[2]];
+                let geometry = geometry(dims(0), kernel, op.stride, op.padding);
+                let [b, alpha, residual] = op.optional_inputs();
+                let residual = op.residual_scale.zip(at(residual));
+                let epilogue = Epilogue { bias: at(b), activation: op.activation, alpha: at(alpha), residual };
+                let w = filters(1).expect("looked up above");
+                // SAFETY: the output view has room for every pixel and overlaps no input.
+                unsafe { conv2d::run(&self.cpu, self.parallel, geometry, inputs[0], w, epilogue, y) }
+            }
+            Op::Dense(op) if filters(1).is_some() => {
+                let [b, alpha] = op.optional_inputs();
+                let geometry = geometry(&[dims(0)[0], 1, 1, dims(1)[1]], [1, 1], [1, 1], window::Padding::Valid);
+                let epilogue =
+                    Epilogue { bias: at(b), activation: op.activation, alpha: at(alpha), residual: None };
+                let w = filters(1).expect("looked up above");
+                // SAFETY: as above.
+                unsafe { conv2d::run(&self.cpu, self.parallel, geometry, inputs[0], w, epilogue, y) }
+            }
+            Op::MaxPool2d(op) => {
+                let geometry = geometry(dims(0), op.kernel, op.stride, op.padding);
+                // SAFETY: as above.
+                unsafe { pool2d::run(&self.cpu, self.parallel, geometry, inputs[0], Reduce::Max, y) }
+            }
+            Op::AvgPool2d(op) => {
+                let kernel = op.kernel_on(dims(0)[1], dims(0)[2]);
+                let geometry = geometry(dims(0), kernel, op.stride, op.padding);
+                // SAFETY: as above.
+                unsafe { pool2d::run(&self.cpu, self.parallel, geometry, inputs[0], Reduce::Mean, y) }
+            }
+            op => {
+                let inputs: Vec<Tensor> =
+                    inputs.iter().zip(&step.inputs).map(|(x, view)| Tensor::new(view.shape.clone(), x.to_vec())).collect();
+                let result = op.reference(&inputs.iter().collect::<Vec<_>>());
+                // SAFETY: as above.
+                let rows = result.data().chunks(step.output.shape.last().max(1)).enumerate();
+                for (row, values) in rows {
+                    unsafe { std::slice::from_raw_parts_mut(y.to.add(row * y.stride), values.len()) }
+                        .copy_from_slice(values);
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+/// `base` is the arena, and the view is nobody else's.
+unsafe fn slice_mut<'a>(base: *mut f32, view: &View) -> &'a mut [f32] {
+    // SAFETY: the planner keeps views within the arena.
+    unsafe { std::slice::from_raw_parts_mut(base.add(view.offset), view.shape.elements()) }
+}
+
+/// The geometry of a window over `x: [n, h, w, c]`.
+fn geometry(x: &[usize], kernel: [usize; 2], stride: [usize; 2], padding: window::Padding) -> Geometry {
+    let x: [usize; 4] = x.try_into().expect("the plan checked the rank");
+    let axes = window::axes([x[1], x[2]], kernel, stride, padding).expect("the plan checked that it fits");
+    Geometry { x, kernel, stride, axes }
+}
+
+impl Executable for CpuExecutable {
+    fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    fn run(&self, inputs: &[&[f32]]) -> Result<Vec<Vec<f32>>> {
+        check_inputs(&self.plan, inputs)?;
+        let fill = |to: &mut [&mut [f32]]| to.iter_mut().zip(inputs).for_each(|(to, from)| to.copy_from_slice(from));
+        Ok(self.run_in_place(fill, |outputs| outputs.iter().map(|y| y.to_vec()).collect()))
+    }
+
+    fn profile(&self, inputs: &[&[f32]]) -> Result<Vec<Duration>> {
+        check_inputs(&self.plan, inputs)?;
+        let fill = |to: &mut [&mut [f32]]| to.iter_mut().zip(inputs).for_each(|(to, from)| to.copy_from_slice(from));
+        let mut times = vec![Duration::ZERO; self.plan.steps.len()];
+        self.execute(fill, |step, start| times[step] = start.elapsed(), |_| ());
+        Ok(times)
+    }
+}

@@ -1,0 +1,109 @@
+//! The CPU: the oracle's arithmetic at speed, on any machine, with nothing installed.
+//!
+//! Convolutions and dense layers run on register tiles chosen by instruction set ([`simd`]); pools run channel-wise;
+//! everything else is small and runs the reference. Each output is summed in one fixed order, whatever the batch and
+//! the number of threads, so results do not depend on either.
+
+mod conv2d;
+mod executable;
+mod pool2d;
+mod simd;
+mod tile;
+
+use std::sync::Arc;
+
+use super::{Backend, DeviceInfo, Module};
+use crate::face::{Cascade, CpuCascade, DetectOptions};
+use crate::models::Mtcnn;
+use crate::{Error, Graph, Result};
+
+pub use executable::{CpuExecutable, CpuModule};
+pub use simd::Isa;
+
+/// The processor and the threads it may use.
+#[derive(Clone, Debug)]
+pub struct Cpu {
+    isa: Isa,
+    pool: Arc<rayon::ThreadPool>,
+}
+
+impl Cpu {
+    /// The CPU with this many threads; 0 is one for each core at hand.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the threads cannot be started.
+    pub fn new(threads: usize) -> Result<Self> {
+        Self::with_isa(threads, Isa::detect())
+    }
+
+    /// As [`Cpu::new`], with the kernels of an instruction set that may be lower than the machine's.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the machine lacks the instruction set or the threads cannot be started.
+    pub fn with_isa(threads: usize, isa: Isa) -> Result<Self> {
+        if !isa.is_available() {
+            return Err(Error::device("cpu", format!("this machine has no {isa}; it has {}", Isa::detect())));
+        }
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        let pool = pool.map_err(|e| Error::device("cpu", format!("cannot start {threads} threads: {e}")))?;
+        Ok(Cpu { isa, pool: Arc::new(pool) })
+    }
+
+    /// The threads that work is spread over.
+    pub fn pool(&self) -> &rayon::ThreadPool {
+        &self.pool
+    }
+
+    /// How many threads there are.
+    pub fn threads(&self) -> usize {
+        self.pool.current_num_threads()
+    }
+
+    /// The kernels' instruction set.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// A graph with its filters packed for this processor.
+    ///
+    /// # Errors
+    /// None today; packing allocates host memory only.
+    pub fn module(&self, graph: Arc<Graph>) -> Result<CpuModule> {
+        CpuModule::new(self.clone(), graph)
+    }
+}
+
+impl Backend for Cpu {
+    fn info(&self) -> DeviceInfo {
+        DeviceInfo {
+            kind: "cpu",
+            name: model_name().unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
+            driver: self.isa.to_string(),
+            memory: total_memory(),
+            limits: vec![("threads".to_owned(), self.threads().to_string())],
+        }
+    }
+
+    fn load(&self, graph: Arc<Graph>) -> Result<Arc<dyn Module>> {
+        Ok(Arc::new(self.module(graph)?))
+    }
+
+    fn cascade(&self, networks: &Mtcnn, options: &DetectOptions) -> Result<Box<dyn Cascade>> {
+        Ok(Box::new(CpuCascade::new(self.clone(), networks, options)?))
+    }
+}
+
+/// The processor's name, where Linux tells it.
+fn model_name() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+/// Bytes of memory, where Linux tells it.
+fn total_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("MemTotal"))?;
+    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kib * 1024)
+}

@@ -1,0 +1,52 @@
+//! Pools, channel-wise: a row of outputs is a running reduction of rows of inputs.
+
+use rayon::prelude::*;
+
+use super::Cpu;
+use super::conv2d::{Geometry, Output};
+
+/// Which reduction.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Reduce {
+    Max,
+    Mean,
+}
+
+/// Runs a pool, on the pool's threads if `parallel`.
+///
+/// # Safety
+/// `y` is writable for every output pixel and does not overlap `x`.
+pub(super) unsafe fn run(cpu: &Cpu, parallel: bool, geometry: Geometry, x: &[f32], reduce: Reduce, y: Output) {
+    let [n, h, w, c] = geometry.x;
+    let [ay, ax] = geometry.axes;
+    assert_eq!(x.len(), n * h * w * c);
+    let line = |line: usize| {
+        let y = y;
+        let (oy, image) = (line % ay.out, line / ay.out);
+        let rows = ay.span(oy, h, geometry.kernel[0], geometry.stride[0]);
+        for ox in 0..ax.out {
+            let columns = ax.span(ox, w, geometry.kernel[1], geometry.stride[1]);
+            // SAFETY: each output pixel is written by one line alone; the caller promises the rest.
+            let out = unsafe { std::slice::from_raw_parts_mut(y.to.add((line * ax.out + ox) * y.stride), c) };
+            out.fill(if reduce == Reduce::Max { f32::NEG_INFINITY } else { 0.0 });
+            for iy in rows.clone() {
+                for ix in columns.clone() {
+                    let pixel = &x[((image * h + iy) * w + ix) * c..][..c];
+                    match reduce {
+                        Reduce::Max => out.iter_mut().zip(pixel).for_each(|(y, x)| *y = y.max(*x)),
+                        Reduce::Mean => out.iter_mut().zip(pixel).for_each(|(y, x)| *y += x),
+                    }
+                }
+            }
+            if reduce == Reduce::Mean {
+                let count = (rows.len() * columns.len()) as f32;
+                out.iter_mut().for_each(|y| *y /= count);
+            }
+        }
+    };
+    if parallel {
+        cpu.pool().install(|| (0..n * ay.out).into_par_iter().for_each(line));
+    } else {
+        (0..n * ay.out).for_each(line);
+    }
+}

@@ -1,0 +1,146 @@
+//! Instruction sets, and the four vector operations that register tiles are made of.
+
+use std::fmt;
+
+/// An instruction set with kernels of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isa {
+    /// Whatever the compiler targets.
+    Portable,
+    /// x86-64 with AVX2 and FMA: 8 lanes, 16 registers.
+    Avx2,
+    /// x86-64 with AVX-512F: 16 lanes, 32 registers.
+    Avx512,
+}
+
+impl Isa {
+    /// All of them, the best last.
+    pub const ALL: [Isa; 3] = [Isa::Portable, Isa::Avx2, Isa::Avx512];
+
+    /// The best this machine has.
+    pub fn detect() -> Isa {
+        Isa::ALL.into_iter().rev().find(|isa| isa.is_available()).unwrap_or(Isa::Portable)
+    }
+
+    /// Whether this machine has it.
+    pub fn is_available(self) -> bool {
+        match self {
+            Isa::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => is_x86_feature_detected!("avx512f"),
+            #[cfg(not(target_arch = "x86_64"))]
+            _ => false,
+        }
+    }
+
+    /// Output channels in one vector.
+    pub fn lanes(self) -> usize {
+        match self {
+            Isa::Portable | Isa::Avx2 => 8,
+            Isa::Avx512 => 16,
+        }
+    }
+
+    /// Rows (pixels) of the tallest register tile two vectors wide: accumulators, two filter vectors and one
+    /// broadcast must fit the register file.
+    pub fn rows(self) -> usize {
+        match self {
+            Isa::Portable => 4,
+            Isa::Avx2 => 6,
+            Isa::Avx512 => 14,
+        }
+    }
+}
+
+impl fmt::Display for Isa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Isa::Portable => "portable",
+            Isa::Avx2 => "AVX2 + FMA",
+            Isa::Avx512 => "AVX-512",
+        })
+    }
+}
+
+/// A vector of f32 lanes.
+pub(super) trait Simd: Copy {
+    /// Elements of the vector.
+    const LANES: usize;
+    /// # Safety
+    /// The instruction set is there; `from` is readable for [`Simd::LANES`] values.
+    unsafe fn load(from: *const f32) -> Self;
+    /// # Safety
+    /// The instruction set is there.
+    unsafe fn splat(x: f32) -> Self;
+    /// `a * b + self`.
+    /// # Safety
+    /// The instruction set is there.
+    unsafe fn mul_add(self, a: Self, b: Self) -> Self;
+    /// # Safety
+    /// The instruction set is there; `to` is writable for [`Simd::LANES`] values.
+    unsafe fn store(self, to: *mut f32);
+}
+
+/// Eight lanes in plain Rust, for the compiler to map to what there is.
+#[derive(Clone, Copy)]
+pub(super) struct Lanes8([f32; 8]);
+
+impl Simd for Lanes8 {
+    const LANES: usize = 8;
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: readable for 8 values, as the caller promises.
+        Lanes8(unsafe { from.cast::<[f32; 8]>().read_unaligned() })
+    }
+    #[inline(always)]
+    unsafe fn splat(x: f32) -> Self {
+        Lanes8([x; 8])
+    }
+    #[inline(always)]
+    unsafe fn mul_add(self, a: Self, b: Self) -> Self {
+        Lanes8(std::array::from_fn(|i| a.0[i] * b.0[i] + self.0[i]))
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: writable for 8 values, as the caller promises.
+        unsafe { to.cast::<[f32; 8]>().write_unaligned(self.0) }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
+
+    macro_rules! simd {
+        ($vector:ty, $lanes:literal, $load:ident, $splat:ident, $mul_add:ident, $store:ident) => {
+            impl super::Simd for $vector {
+                const LANES: usize = $lanes;
+                #[inline(always)]
+                unsafe fn load(from: *const f32) -> Self {
+                    // SAFETY: as the caller promises; the instruction takes any alignment.
+                    unsafe { $load(from) }
+                }
+                #[inline(always)]
+                unsafe fn splat(x: f32) -> Self {
+                    // SAFETY: as the caller promises.
+                    unsafe { $splat(x) }
+                }
+                #[inline(always)]
+                unsafe fn mul_add(self, a: Self, b: Self) -> Self {
+                    // SAFETY: as the caller promises.
+                    unsafe { $mul_add(a, b, self) }
+                }
+                #[inline(always)]
+                unsafe fn store(self, to: *mut f32) {
+                    // SAFETY: as the caller promises; the instruction takes any alignment.
+                    unsafe { $store(to, self) }
+                }
+            }
+        };
+    }
+
+    simd!(__m256, 8, _mm256_loadu_ps, _mm256_set1_ps, _mm256_fmadd_ps, _mm256_storeu_ps);
+    simd!(__m512, 16, _mm512_loadu_ps, _mm512_set1_ps, _mm512_fmadd_ps, _mm512_storeu_ps);
+}

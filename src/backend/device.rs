@@ -1,0 +1,124 @@
+//! Choosing a device, and never silently.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::{Backend, DeviceInfo, cpu};
+use crate::{Error, Result};
+
+/// Which device to use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeviceKind {
+    /// CUDA, else wgpu on a real GPU, else the CPU.
+    Auto,
+    /// The processor; always there.
+    Cpu,
+    /// Any GPU with Vulkan, through WGSL.
+    Wgpu,
+    /// An NVIDIA GPU, through its driver.
+    Cuda,
+}
+
+impl FromStr for DeviceKind {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, String> {
+        match s {
+            "auto" => Ok(DeviceKind::Auto),
+            "cpu" => Ok(DeviceKind::Cpu),
+            "wgpu" => Ok(DeviceKind::Wgpu),
+            "cuda" => Ok(DeviceKind::Cuda),
+            _ => Err(format!("`{s}` is no device; there are auto, cpu, wgpu and cuda")),
+        }
+    }
+}
+
+/// A device that runs graphs; cheap to clone, shared between threads.
+#[derive(Clone)]
+pub struct Device(Arc<dyn Backend>);
+
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let info = self.info();
+        write!(f, "{}: {} ({})", info.kind, info.name, info.driver)
+    }
+}
+
+impl Device {
+    /// Opens a device. `threads` is for the CPU: 0 is one for each core at hand.
+    ///
+    /// # Errors
+    /// [`Error::Device`] says what an explicitly named device lacks. [`DeviceKind::Auto`] always finds the CPU.
+    pub fn open(kind: DeviceKind, threads: usize) -> Result<Device> {
+        match kind {
+            DeviceKind::Cpu => Self::cpu(threads),
+            DeviceKind::Wgpu => open_wgpu(),
+            DeviceKind::Cuda => Err(no_cuda()),
+            DeviceKind::Auto => match open_wgpu() {
+                Ok(device) if !device.info().is_software() => Ok(device),
+                _ => Self::cpu(threads),
+            },
+        }
+    }
+
+    /// The CPU; 0 threads is one for each core at hand.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the threads cannot be started.
+    pub fn cpu(threads: usize) -> Result<Device> {
+        Ok(Device(Arc::new(cpu::Cpu::new(threads)?)))
+    }
+
+    /// A device of a backend built by hand.
+    pub fn from_backend(backend: impl Backend + 'static) -> Device {
+        Device(Arc::new(backend))
+    }
+
+    /// What runs here.
+    pub fn backend(&self) -> &dyn Backend {
+        &*self.0
+    }
+
+    /// What the device says of itself.
+    pub fn info(&self) -> DeviceInfo {
+        self.0.info()
+    }
+}
+
+impl DeviceInfo {
+    /// Whether a GPU's API runs on the processor: right for tests, never chosen by `auto`.
+    pub fn is_software(&self) -> bool {
+        self.limits.iter().any(|(name, value)| name == "type" && value == "software")
+    }
+}
+
+fn no_cuda() -> Error {
+    Error::device("cuda", "this build has no CUDA backend; use --device wgpu for a GPU with Vulkan, or --device cpu")
+}
+
+#[cfg(feature = "wgpu")]
+fn open_wgpu() -> Result<Device> {
+    Ok(Device::from_backend(super::wgpu::Gpu::new()?))
+}
+
+#[cfg(not(feature = "wgpu"))]
+fn open_wgpu() -> Result<Device> {
+    Err(Error::device("wgpu", "this build has no wgpu backend; build with `--features wgpu`"))
+}
+
+/// Every kind of device this machine has, or why it has it not.
+pub fn survey(threads: usize) -> Vec<(DeviceKind, Result<DeviceInfo>)> {
+    [DeviceKind::Cpu, DeviceKind::Wgpu, DeviceKind::Cuda]
+        .map(|kind| (kind, Device::open(kind, threads).map(|device| device.info())))
+        .into()
+}

@@ -1,0 +1,73 @@
+//! Who runs a graph: one room per device kind, behind the same three traits. The only home of `unsafe`.
+
+pub mod cpu;
+mod device;
+#[cfg(feature = "wgpu")]
+pub mod wgpu;
+
+pub use device::{Device, DeviceKind, survey};
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::face::{Cascade, DetectOptions};
+use crate::models::Mtcnn;
+use crate::{Graph, Plan, Result, Shape};
+
+/// What a device says of itself.
+#[derive(Clone, Debug, Serialize)]
+pub struct DeviceInfo {
+    /// `cpu`, `wgpu` or `cuda`.
+    pub kind: &'static str,
+    /// The hardware's name.
+    pub name: String,
+    /// Driver, instruction set or API: whatever decides which kernels run.
+    pub driver: String,
+    /// Bytes of memory plans may take, where the device tells.
+    pub memory: Option<u64>,
+    /// Further facts, `(name, value)`: threads, limits.
+    pub limits: Vec<(String, String)>,
+}
+
+/// A device that can run graphs.
+pub trait Backend: Send + Sync + fmt::Debug {
+    /// What the device says of itself.
+    fn info(&self) -> DeviceInfo;
+
+    /// Brings a graph's parameters to the device, in the layout its kernels want, once for all sizes.
+    fn load(&self, graph: Arc<Graph>) -> Result<Arc<dyn Module>>;
+
+    /// The detection cascade on this device.
+    fn cascade(&self, networks: &Mtcnn, options: &DetectOptions) -> Result<Box<dyn Cascade>>;
+}
+
+/// A graph whose parameters are on a device.
+pub trait Module: Send + Sync {
+    /// Prepares the graph for inputs of these shapes; nothing is allocated on the device after that.
+    fn plan(&self, inputs: &[Shape]) -> Result<Box<dyn Executable>>;
+}
+
+/// A planned graph on a device, ready to run any number of times.
+pub trait Executable: Send + Sync {
+    /// What runs and where it lives.
+    fn plan(&self) -> &Plan;
+
+    /// Runs the plan: dense row-major inputs in, dense row-major outputs out, in the graph's order.
+    fn run(&self, inputs: &[&[f32]]) -> Result<Vec<Vec<f32>>>;
+
+    /// Runs the plan once, timing each step on the device.
+    fn profile(&self, inputs: &[&[f32]]) -> Result<Vec<Duration>>;
+}
+
+/// Checks the lengths of a run's inputs against its plan.
+pub(crate) fn check_inputs(plan: &Plan, inputs: &[&[f32]]) -> Result<()> {
+    let expected: Vec<usize> = plan.inputs.iter().map(|view| view.shape.elements()).collect();
+    let got: Vec<usize> = inputs.iter().map(|input| input.len()).collect();
+    if expected == got {
+        return Ok(());
+    }
+    Err(crate::Error::invalid("inputs of a run", format!("the plan takes {expected:?} elements, {got:?} were given")))
+}

@@ -1,0 +1,77 @@
+//! From a detected face to the crop that the embedding network was trained on: a box with a margin, no warp
+//! (`align_dataset_mtcnn.py`).
+
+use super::Face;
+use crate::image::{self, Rgb8};
+
+/// How faces are cut out. The default is what FaceNet's published models were trained with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alignment {
+    /// Side of the crop, in pixels.
+    pub size: usize,
+    /// Pixels of the photograph added to the box, half of them on each side.
+    pub margin: usize,
+}
+
+impl Default for Alignment {
+    fn default() -> Self {
+        Alignment { size: 160, margin: 32 }
+    }
+}
+
+impl Alignment {
+    /// The crop's rectangle in a photograph of `width` x `height`: left, top, right, bottom, the last two exclusive.
+    ///
+    /// `None` for a box that lies outside the photograph.
+    pub fn rectangle(&self, face: &Face, width: usize, height: usize) -> Option<[usize; 4]> {
+        let half = self.margin as f64 / 2.0;
+        let [x1, y1, x2, y2] = face.bounds;
+        let low = |x: f64| (x - half).max(0.0) as usize;
+        let high = |x: f64, limit: usize| (x + half).min(limit as f64).max(0.0) as usize;
+        let rectangle = [low(x1), low(y1), high(x2, width), high(y2, height)];
+        (rectangle[0] < rectangle[2] && rectangle[1] < rectangle[3]).then_some(rectangle)
+    }
+}
+
+/// The face that a photograph is about: large and central (`align_dataset_mtcnn.py`), not simply the best-scoring.
+pub fn choose(faces: &[Face], width: usize, height: usize) -> Option<usize> {
+    let weight = |face: &Face| {
+        let [x1, y1, x2, y2] = face.bounds;
+        let (dx, dy) = ((x1 + x2) / 2.0 - width as f64 / 2.0, (y1 + y2) / 2.0 - height as f64 / 2.0);
+        (x2 - x1) * (y2 - y1) - 2.0 * (dx * dx + dy * dy)
+    };
+    // The first of equals, as numpy's argmax.
+    (0..faces.len()).reduce(|best, i| if weight(&faces[i]) > weight(&faces[best]) { i } else { best })
+}
+
+/// A face cut out of its photograph with a margin and resized by Pillow's bilinear filter.
+///
+/// `None` for a box that lies outside the photograph.
+pub fn align(photo: &Rgb8, face: &Face, alignment: &Alignment) -> Option<Rgb8> {
+    let [x1, y1, x2, y2] = alignment.rectangle(face, photo.width(), photo.height())?;
+    let crop = image::crop(photo, x1, y1, x2, y2);
+    Some(image::resize_bilinear_pillow(&crop, alignment.size, alignment.size))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn face(bounds: [f64; 4]) -> Face {
+        Face { bounds, score: 0.9, landmarks: [[0.0; 2]; 5] }
+    }
+
+    #[test]
+    fn the_central_face_wins_over_a_larger_one_at_the_border() {
+        let faces = [face([0.0, 0.0, 60.0, 60.0]), face([100.0, 100.0, 150.0, 150.0])];
+        assert_eq!(choose(&faces, 250, 250), Some(1));
+        assert_eq!(choose(&[], 250, 250), None);
+    }
+
+    #[test]
+    fn the_rectangle_stays_in_the_photograph() {
+        let alignment = Alignment::default();
+        assert_eq!(alignment.rectangle(&face([10.9, 20.2, 240.0, 200.7]), 250, 250), Some([0, 4, 250, 216]));
+        assert_eq!(alignment.rectangle(&face([300.0, 20.0, 340.0, 60.0]), 250, 250), None);
+    }
+}

@@ -1,0 +1,130 @@
+//! Inception-ResNet-v1 (Szegedy et al. 2016, figures 14 to 19) as davidsandberg/facenet builds it
+//! (`src/models/inception_resnet_v1.py`), batch norms folded.
+
+use super::{conv, dense};
+use crate::graph::{Graph, NodeId};
+use crate::ops::{Activation, AvgPool2d, Concat, Conv2d, L2Normalize, MaxPool2d, Padding};
+use crate::weights::InceptionResnetV1;
+use crate::{Error, Result};
+
+use Padding::{Same, Valid};
+
+/// The graph under construction: names are scopes below `InceptionResnetV1/`, weights are found by name.
+struct Builder<'a> {
+    graph: Graph,
+    weights: &'a InceptionResnetV1,
+}
+
+impl Builder<'_> {
+    /// A convolution followed by a rectifier.
+    fn conv(&mut self, name: &str, x: NodeId, stride: usize, padding: Padding) -> Result<NodeId> {
+        let attributes = Conv2d::new(padding).stride([stride; 2]).activation(Activation::Relu);
+        self.layer(name, x, attributes, None)
+    }
+
+    fn layer(&mut self, name: &str, x: NodeId, attributes: Conv2d, residual: Option<NodeId>) -> Result<NodeId> {
+        let weights = self.weights.convs.get(name);
+        let weights = weights.ok_or_else(|| Error::invalid("Inception-ResNet-v1", format!("no weights `{name}`")))?;
+        Ok(conv(&mut self.graph, name, attributes, x, weights, residual))
+    }
+
+    /// A chain of stride-1 SAME convolutions.
+    fn chain(&mut self, scope: &str, x: NodeId, names: &[&str]) -> Result<NodeId> {
+        names.iter().try_fold(x, |x, name| self.conv(&format!("{scope}/{name}"), x, 1, Same))
+    }
+
+    fn max_pool(&mut self, name: &str, x: NodeId) -> NodeId {
+        self.graph.op(name, MaxPool2d { kernel: [3; 2], stride: [2; 2], padding: Valid }, &[x])
+    }
+
+    /// Joins the branches, brings them back to the trunk's channels, and adds them to it, scaled.
+    fn residual(&mut self, scope: &str, x: NodeId, branches: &[NodeId], scale: f32, relu: bool) -> Result<NodeId> {
+        let mixed = self.graph.op(&format!("{scope}/concat"), Concat, branches);
+        let activation = if relu { Activation::Relu } else { Activation::None };
+        let attributes = Conv2d::new(Same).activation(activation).residual(scale);
+        self.layer(&format!("{scope}/Conv2d_1x1"), mixed, attributes, Some(x))
+    }
+
+    /// 17x17 (at 160 pixels) by 256 channels.
+    fn block35(&mut self, scope: &str, x: NodeId) -> Result<NodeId> {
+        let branches = [
+            self.chain(&format!("{scope}/Branch_0"), x, &["Conv2d_1x1"])?,
+            self.chain(&format!("{scope}/Branch_1"), x, &["Conv2d_0a_1x1", "Conv2d_0b_3x3"])?,
+            self.chain(&format!("{scope}/Branch_2"), x, &["Conv2d_0a_1x1", "Conv2d_0b_3x3", "Conv2d_0c_3x3"])?,
+        ];
+        self.residual(scope, x, &branches, 0.17, true)
+    }
+
+    /// 8x8 by 896 channels.
+    fn block17(&mut self, scope: &str, x: NodeId) -> Result<NodeId> {
+        let branches = [
+            self.chain(&format!("{scope}/Branch_0"), x, &["Conv2d_1x1"])?,
+            self.chain(&format!("{scope}/Branch_1"), x, &["Conv2d_0a_1x1", "Conv2d_0b_1x7", "Conv2d_0c_7x1"])?,
+        ];
+        self.residual(scope, x, &branches, 0.10, true)
+    }
+
+    /// 3x3 by 1,792 channels. The last one has scale 1 and no rectifier.
+    fn block8(&mut self, scope: &str, x: NodeId, scale: f32, relu: bool) -> Result<NodeId> {
+        let branches = [
+            self.chain(&format!("{scope}/Branch_0"), x, &["Conv2d_1x1"])?,
+            self.chain(&format!("{scope}/Branch_1"), x, &["Conv2d_0a_1x1", "Conv2d_0b_1x3", "Conv2d_0c_3x1"])?,
+        ];
+        self.residual(scope, x, &branches, scale, relu)
+    }
+
+    /// 17x17x256 to 8x8x896.
+    fn reduction_a(&mut self, x: NodeId) -> Result<NodeId> {
+        let a = self.conv("Mixed_6a/Branch_0/Conv2d_1a_3x3", x, 2, Valid)?;
+        let b = self.chain("Mixed_6a/Branch_1", x, &["Conv2d_0a_1x1", "Conv2d_0b_3x3"])?;
+        let b = self.conv("Mixed_6a/Branch_1/Conv2d_1a_3x3", b, 2, Valid)?;
+        let c = self.max_pool("Mixed_6a/Branch_2/MaxPool_1a_3x3", x);
+        Ok(self.graph.op("Mixed_6a/concat", Concat, &[a, b, c]))
+    }
+
+    /// 8x8x896 to 3x3x1792.
+    fn reduction_b(&mut self, x: NodeId) -> Result<NodeId> {
+        let a = self.chain("Mixed_7a/Branch_0", x, &["Conv2d_0a_1x1"])?;
+        let a = self.conv("Mixed_7a/Branch_0/Conv2d_1a_3x3", a, 2, Valid)?;
+        let b = self.chain("Mixed_7a/Branch_1", x, &["Conv2d_0a_1x1"])?;
+        let b = self.conv("Mixed_7a/Branch_1/Conv2d_1a_3x3", b, 2, Valid)?;
+        let c = self.chain("Mixed_7a/Branch_2", x, &["Conv2d_0a_1x1", "Conv2d_0b_3x3"])?;
+        let c = self.conv("Mixed_7a/Branch_2/Conv2d_1a_3x3", c, 2, Valid)?;
+        let d = self.max_pool("Mixed_7a/Branch_3/MaxPool_1a_3x3", x);
+        Ok(self.graph.op("Mixed_7a/concat", Concat, &[a, b, c, d]))
+    }
+}
+
+/// The embedding network. Input: standardized RGB crops `[n, 160, 160, 3]` (any size from 80x80 works); output:
+/// unit vectors `[n, d]`.
+///
+/// # Errors
+/// [`Error::Invalid`] names a layer that `weights` lacks.
+pub fn inception_resnet_v1(weights: &InceptionResnetV1) -> Result<Graph> {
+    let mut b = Builder { graph: Graph::new(), weights };
+    let x = b.graph.input("image");
+    let x = b.conv("Conv2d_1a_3x3", x, 2, Valid)?;
+    let x = b.conv("Conv2d_2a_3x3", x, 1, Valid)?;
+    let x = b.conv("Conv2d_2b_3x3", x, 1, Same)?;
+    let x = b.max_pool("MaxPool_3a_3x3", x);
+    let x = b.conv("Conv2d_3b_1x1", x, 1, Valid)?;
+    let x = b.conv("Conv2d_4a_3x3", x, 1, Valid)?;
+    let mut x = b.conv("Conv2d_4b_3x3", x, 2, Valid)?;
+    for i in 1..=5 {
+        x = b.block35(&format!("Repeat/block35_{i}"), x)?;
+    }
+    x = b.reduction_a(x)?;
+    for i in 1..=10 {
+        x = b.block17(&format!("Repeat_1/block17_{i}"), x)?;
+    }
+    x = b.reduction_b(x)?;
+    for i in 1..=5 {
+        x = b.block8(&format!("Repeat_2/block8_{i}"), x, 0.20, true)?;
+    }
+    x = b.block8("Block8", x, 1.0, false)?;
+    x = b.graph.op("AvgPool_1a_8x8", AvgPool2d::global(), &[x]);
+    x = dense(&mut b.graph, "Bottleneck", x, &weights.bottleneck);
+    x = b.graph.op("embeddings", L2Normalize { epsilon: 1e-10 }, &[x]);
+    b.graph.output(x);
+    Ok(b.graph)
+}

@@ -1,0 +1,43 @@
+//! Networks as pure graph builders: weights in, graph out. Nothing here knows a device.
+
+mod inception_resnet_v1;
+mod mtcnn;
+
+pub use inception_resnet_v1::inception_resnet_v1;
+pub use mtcnn::{Mtcnn, onet, pnet, rnet};
+
+use crate::graph::{Graph, NodeId};
+use crate::ops::{Activation, Conv2d, Dense};
+use crate::weights::{ConvWeights, DenseWeights};
+
+/// Adds a convolution with its weights; a PReLU where the weights have slopes. `residual` is added after scaling.
+fn conv(
+    graph: &mut Graph,
+    name: &str,
+    attributes: Conv2d,
+    x: NodeId,
+    weights: &ConvWeights,
+    residual: Option<NodeId>,
+) -> NodeId {
+    let mut inputs = vec![x, graph.param(&format!("{name}/w"), weights.w.clone())];
+    inputs.push(graph.param(&format!("{name}/b"), weights.b.clone()));
+    let mut attributes = attributes;
+    if let Some(alpha) = &weights.alpha {
+        attributes.activation = Activation::PRelu;
+        inputs.push(graph.param(&format!("{name}/alpha"), alpha.clone()));
+    }
+    inputs.extend(residual);
+    graph.op(name, attributes, &inputs)
+}
+
+/// Adds a dense layer with its weights; a PReLU where the weights have slopes.
+fn dense(graph: &mut Graph, name: &str, x: NodeId, weights: &DenseWeights) -> NodeId {
+    let mut inputs = vec![x, graph.param(&format!("{name}/w"), weights.w.clone())];
+    inputs.push(graph.param(&format!("{name}/b"), weights.b.clone()));
+    let mut activation = Activation::None;
+    if let Some(alpha) = &weights.alpha {
+        activation = Activation::PRelu;
+        inputs.push(graph.param(&format!("{name}/alpha"), alpha.clone()));
+    }
+    graph.op(name, Dense { bias: true, activation }, &inputs)
+}
