@@ -65,7 +65,12 @@ pub(crate) fn propose(levels: &[(Level, Vec<Proposal>)]) -> Vec<[i64; 4]> {
 }
 
 /// From R-Net's outputs on `boxes` to whole-pixel squares for O-Net.
-pub(crate) fn refine(boxes: &[[i64; 4]], scores: &[f32], offsets: &[[f32; 4]], options: &DetectOptions) -> Vec<[i64; 4]> {
+pub(crate) fn refine(
+    boxes: &[[i64; 4]],
+    scores: &[f32],
+    offsets: &[[f32; 4]],
+    options: &DetectOptions,
+) -> Vec<[i64; 4]> {
     let passed: Vec<usize> = (0..boxes.len()).filter(|&i| scores[i] > options.thresholds[1]).collect();
     let scored: Vec<Scored> = passed.iter().map(|&i| with_score(boxes[i], scores[i])).collect();
     let kept = nms(0.7, Overlap::Union, &scored);

@@ -100,9 +100,8 @@ impl CpuCascade {
                 for (cell, probability) in outputs[0].chunks_exact(2).enumerate() {
                     if probability[1] >= self.options.thresholds[0] {
                         let (row, column) = (cell / columns, cell % columns);
-                        let offsets = |column: usize| {
-                            std::array::from_fn(|i| outputs[1][(row * columns + column) * 4 + i])
-                        };
+                        let offsets =
+                            |column: usize| std::array::from_fn(|i| outputs[1][(row * columns + column) * 4 + i]);
                         found.push(Proposal {
                             cell: [from + row, column],
                             score: probability[1],

@@ -48,7 +48,8 @@ impl DetectOptions {
             return Err(Error::invalid("--min-size", format!("{} is below 12, P-Net's cell", self.min_size)));
         }
         if !(0.1..=0.95).contains(&self.factor) {
-            let problem = format!("{} is not between 0.1 and 0.95: the ratio of a pyramid level to the one before", self.factor);
+            let problem =
+                format!("{} is not between 0.1 and 0.95: the ratio of a pyramid level to the one before", self.factor);
             return Err(Error::invalid("--factor", problem));
         }
         if let Some(bad) = self.thresholds.iter().find(|t| !(0.0..=1.0).contains(*t)) {

@@ -3,31 +3,18 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::Serialize;
-
 use crate::backend::{Device, Executable, Module};
 use crate::image::{self, Rgb8};
 use crate::models::inception_resnet_v1;
+use crate::ops::Standardize;
 use crate::weights;
 use crate::{Error, Graph, Result, Shape};
 
-/// What is done to a crop's pixels before the network sees them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Standardize {
-    /// `(x - 127.5) / 128`.
-    Fixed,
-    /// `(x - mean) / max(std, 1 / sqrt(count))`, over all pixels and channels of the crop.
-    Prewhiten,
-}
-
-impl Standardize {
-    /// Writes the network's input for a crop: `[h, w, 3]`.
-    pub fn apply(self, crop: &Rgb8, to: &mut [f32]) {
-        match self {
-            Standardize::Fixed => image::fixed_standardize(crop, to),
-            Standardize::Prewhiten => image::prewhiten(crop, to),
-        }
+/// Writes the network's input for a crop: `[h, w, 3]`.
+fn standardize(mode: Standardize, crop: &Rgb8, to: &mut [f32]) {
+    match mode {
+        Standardize::Fixed => image::fixed_standardize(crop, to),
+        Standardize::Prewhiten => image::prewhiten(crop, to),
     }
 }
 
@@ -114,7 +101,7 @@ impl Embedder {
         for crops in crops.chunks(self.batch) {
             let mut input = vec![0.0; crops.len() * pixels];
             for (crop, to) in crops.iter().zip(input.chunks_exact_mut(pixels)) {
-                self.standardize.apply(crop, to);
+                standardize(self.standardize, crop, to);
             }
             let rest;
             let executable = if crops.len() == self.batch {

@@ -7,9 +7,10 @@ mod detect;
 mod embed;
 mod pyramid;
 
+pub use crate::ops::Standardize;
 pub use align::{Alignment, align, choose};
+pub(crate) use candidates::{Proposal, finish, propose, refine};
 pub use cascade::CpuCascade;
 pub use detect::{Cascade, DetectOptions, Detector, Face};
-pub use embed::{Embedder, Standardize};
-pub(crate) use candidates::{Proposal, refine, finish, propose};
+pub use embed::Embedder;
 pub(crate) use pyramid::{Level, levels};

@@ -21,8 +21,11 @@ mod prelu;
 mod relu;
 mod rerec;
 
+mod resize_area;
+mod resize_bilinear;
 mod scaled_add;
 mod softmax;
+mod standardize;
 mod triplet_loss;
 pub mod window;
 
@@ -43,8 +46,11 @@ pub use pairwise_distance::{Metric, PairwiseDistance};
 pub use prelu::PRelu;
 pub use relu::Relu;
 pub use rerec::Rerec;
+pub use resize_area::ResizeArea;
+pub use resize_bilinear::ResizeBilinear;
 pub use scaled_add::ScaledAdd;
 pub use softmax::Softmax;
+pub use standardize::Standardize;
 pub use triplet_loss::TripletLoss;
 pub use window::Padding;
 
@@ -176,6 +182,12 @@ ops! {
     L2Normalize,
     /// The same values as rows.
     Flatten,
+    /// OpenCV's `INTER_AREA`.
+    ResizeArea,
+    /// Pillow's antialiased bilinear filter.
+    ResizeBilinear,
+    /// Pixels to network input.
+    Standardize,
     /// A window of the image.
     Crop,
     /// Boxes moved by the networks' offsets.

@@ -79,8 +79,7 @@ impl Geometry {
         let inside = |axis: window::Axis, kernel: usize, stride: usize, extent: usize| {
             axis.before == 0 && (axis.out - 1) * stride + kernel <= extent
         };
-        let unpadded =
-            inside(self.axes[0], k_h, self.stride[0], h) && inside(self.axes[1], k_w, self.stride[1], w);
+        let unpadded = inside(self.axes[0], k_h, self.stride[0], h) && inside(self.axes[1], k_w, self.stride[1], w);
         if unpadded { (k_h, k_w * c) } else { (k_h * k_w, c) }
     }
 
@@ -96,8 +95,7 @@ impl Geometry {
             let (iy, ix) = (oy * self.stride[0] + ky, ox * self.stride[1] + kx);
             // Wraps below zero for pixels before the border, which is then past the extent as well.
             let (iy, ix) = (iy.wrapping_sub(ay.before), ix.wrapping_sub(ax.before));
-            to[run * rows] =
-                if iy < h && ix < w { x.wrapping_add(((image * h + iy) * w + ix) * c) } else { zeros };
+            to[run * rows] = if iy < h && ix < w { x.wrapping_add(((image * h + iy) * w + ix) * c) } else { zeros };
         }
     }
 }

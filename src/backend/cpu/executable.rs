@@ -78,7 +78,8 @@ impl CpuExecutable {
         let mut arena = kept.unwrap_or_else(|| vec![0.0; self.plan.arena]);
         let base = arena.as_mut_ptr();
         // SAFETY: the planner gives inputs disjoint ranges of the arena.
-        let mut inputs: Vec<&mut [f32]> = self.plan.inputs.iter().map(|view| unsafe { slice_mut(base, view) }).collect();
+        let mut inputs: Vec<&mut [f32]> =
+            self.plan.inputs.iter().map(|view| unsafe { slice_mut(base, view) }).collect();
         fill(&mut inputs);
         for (i, step) in self.plan.steps.iter().enumerate() {
             let start = Instant::now();
@@ -132,8 +133,7 @@ impl CpuExecutable {
             Op::Dense(op) if filters(1).is_some() => {
                 let [b, alpha] = op.optional_inputs();
                 let geometry = geometry(&[dims(0)[0], 1, 1, dims(1)[1]], [1, 1], [1, 1], window::Padding::Valid);
-                let epilogue =
-                    Epilogue { bias: at(b), activation: op.activation, alpha: at(alpha), residual: None };
+                let epilogue = Epilogue { bias: at(b), activation: op.activation, alpha: at(alpha), residual: None };
                 let w = filters(1).expect("looked up above");
                 // SAFETY: as above.
                 unsafe { conv2d::run(&self.cpu, self.parallel, geometry, inputs[0], w, epilogue, y) }
@@ -150,8 +150,11 @@ impl CpuExecutable {
                 unsafe { pool2d::run(&self.cpu, self.parallel, geometry, inputs[0], Reduce::Mean, y) }
             }
             op => {
-                let inputs: Vec<Tensor> =
-                    inputs.iter().zip(&step.inputs).map(|(x, view)| Tensor::new(view.shape.clone(), x.to_vec())).collect();
+                let inputs: Vec<Tensor> = inputs
+                    .iter()
+                    .zip(&step.inputs)
+                    .map(|(x, view)| Tensor::new(view.shape.clone(), x.to_vec()))
+                    .collect();
                 let result = op.reference(&inputs.iter().collect::<Vec<_>>());
                 // SAFETY: as above.
                 let rows = result.data().chunks(step.output.shape.last().max(1)).enumerate();

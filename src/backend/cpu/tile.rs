@@ -85,11 +85,7 @@ unsafe fn dispatch<V: Simd>(tile: Tile, sums: &mut Sums) {
         };
     }
     // Tiles taller than the register file allows are never asked for, and cost nothing but code.
-    if V::LANES == 16 {
-        by_rows!(1 2 3 4 5 6 7 8 9 10 11 12 13 14)
-    } else {
-        by_rows!(1 2 3 4 5 6)
-    }
+    if V::LANES == 16 { by_rows!(1 2 3 4 5 6 7 8 9 10 11 12 13 14) } else { by_rows!(1 2 3 4 5 6) }
 }
 
 /// # Safety

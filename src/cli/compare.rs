@@ -1,0 +1,136 @@
+//! `warpface compare`.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::context::{DetectArgs, Globals, Model, progress};
+use super::lfw::DistanceArg;
+use super::photos::{self, Tally};
+use super::{Outcome, output};
+use crate::Error;
+use crate::face::Alignment;
+use crate::ops::Metric;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Two photographs or more
+    #[arg(required = true, num_args = 2.., value_name = "PHOTO")]
+    photos: Vec<PathBuf>,
+    /// Nearer than this is the same person [default: what fits the model]
+    #[arg(long)]
+    threshold: Option<f64>,
+    /// How distances are measured
+    #[arg(long, value_enum, default_value_t = DistanceArg::Euclidean)]
+    distance: DistanceArg,
+    /// The photographs are crops already
+    #[arg(long)]
+    aligned: bool,
+    #[command(flatten)]
+    detect: DetectArgs,
+}
+
+/// Thresholds measured by `warpface lfw` from raw photographs on the first two of LFW's ten folds (grey copies):
+/// file, squared Euclidean, cosine.
+const MEASURED: [(&str, f64, f64); 2] = [("graph_final.pb", 1.2, 0.37), ("facenet_keras.h5", 1.2, 0.37)];
+
+/// The threshold in use, and where it comes from.
+fn threshold(asked: Option<f64>, distance: DistanceArg, model: &Model) -> (f64, String) {
+    if let Some(asked) = asked {
+        return (asked, "as asked".to_owned());
+    }
+    let name = model.entry.map(|entry| entry.name.as_str());
+    let measured = MEASURED.iter().find(|(file, ..)| Some(*file) == name);
+    match (measured, distance) {
+        (Some((file, euclidean, _)), DistanceArg::Euclidean) => {
+            (*euclidean, format!("measured for {file} on the first two folds of LFW"))
+        }
+        (Some((file, _, cosine)), DistanceArg::Cosine) => {
+            (*cosine, format!("measured for {file} on the first two folds of LFW"))
+        }
+        (None, DistanceArg::Euclidean) => (1.242, "the FaceNet paper's for LFW; unproved for this model".to_owned()),
+        // The same angle: |a - b|^2 = 2 - 2 cos.
+        (None, DistanceArg::Cosine) => {
+            ((1.0f64 - 1.242 / 2.0).acos() / std::f64::consts::PI, "the FaceNet paper's, as an angle; unproved for this model".to_owned())
+        }
+    }
+}
+
+impl Args {
+    pub fn run(&self, globals: &Globals) -> Result<Outcome> {
+        let options = self.detect.options()?;
+        let device = globals.open_device()?;
+        let model = globals.open_model(&device)?;
+        let alignment = Alignment { size: model.embedder.size(), ..Alignment::default() };
+        let detector = if self.aligned { None } else { Some(globals.open_detector(&device, &options)?) };
+        let (mut embeddings, mut kept): (Vec<Vec<f32>>, Vec<&Path>) = (Vec::new(), Vec::new());
+        let mut tally = Tally::default();
+        let bar = progress(self.photos.len(), "compare");
+        photos::for_each_chunk(&self.photos, globals.threads, &bar, &mut tally, |chunk, tally| {
+            for photo in chunk {
+                let crop = match &detector {
+                    None => Some(photos::aligned_crop(&photo.image, alignment.size)),
+                    Some(detector) => {
+                        let faces = photos::detect(detector, std::slice::from_ref(photo), tally)?;
+                        photos::main_crop(&photo.image, &faces[0], &alignment)
+                    }
+                };
+                let path = &self.photos[photo.index];
+                match crop {
+                    Some(crop) => {
+                        embeddings.push(model.embedder.embed(&[&crop])?);
+                        kept.push(path);
+                    }
+                    None => tally.failures.push(Error::image(path, "no face found; is it upright and at least 20 pixels wide?")),
+                }
+            }
+            Ok(())
+        })?;
+
+        let metric = Metric::from(self.distance);
+        let wide: Vec<Vec<f64>> = embeddings.iter().map(|e| e.iter().map(|&x| x.into()).collect()).collect();
+        let matrix: Vec<Vec<f64>> =
+            wide.iter().map(|a| wide.iter().map(|b| metric.distance(a, b)).collect()).collect();
+        let (threshold, origin) = threshold(self.threshold, self.distance, &model);
+        let mut out = output::stdout();
+        if globals.json {
+            let pairs: Vec<_> = pairs(kept.len())
+                .map(|(i, j)| json!({ "a": kept[i], "b": kept[j], "distance": matrix[i][j], "same": matrix[i][j] < threshold }))
+                .collect();
+            let line = json!({
+                "images": kept, "metric": metric, "distances": matrix, "pairs": pairs,
+                "threshold": threshold, "threshold_origin": origin, "model": model.path,
+            });
+            output::json_line(&mut out, &line)?;
+        } else {
+            print(&mut out, &kept, &matrix, threshold)?;
+            writeln!(out, "threshold {threshold:.3}: {origin}")?;
+            out.flush()?;
+        }
+        Ok(output::list_failures(&tally.failures))
+    }
+}
+
+fn pairs(n: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..n).flat_map(move |i| (i + 1..n).map(move |j| (i, j)))
+}
+
+fn print(out: &mut impl Write, paths: &[&Path], matrix: &[Vec<f64>], threshold: f64) -> std::io::Result<()> {
+    for (i, path) in paths.iter().enumerate() {
+        writeln!(out, "{i:>3}  {}", path.display())?;
+    }
+    write!(out, "\n    ")?;
+    (0..paths.len()).try_for_each(|j| write!(out, "{j:>8}"))?;
+    for (i, row) in matrix.iter().enumerate() {
+        write!(out, "\n{i:>4}")?;
+        row.iter().try_for_each(|distance| write!(out, "{distance:>8.4}"))?;
+    }
+    writeln!(out, "\n")?;
+    for (i, j) in pairs(paths.len()) {
+        let verdict = if matrix[i][j] < threshold { "same person" } else { "different people" };
+        writeln!(out, "{verdict:<17} {:.4}  {}  {}", matrix[i][j], paths[i].display(), paths[j].display())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,151 @@
+//! What every command shares: the global flags, and opening what they name. Whatever is chosen is said, on stderr.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::backend::{Device, DeviceKind};
+use crate::face::{DetectOptions, Detector, Embedder, Standardize};
+use crate::models::{Mtcnn, inception_resnet_v1};
+use crate::{Error, weights};
+
+/// Names of model files, the best first.
+const MODELS: [&str; 2] = ["graph_final.pb", "facenet_keras.h5"];
+
+/// The flags of every command.
+#[derive(Debug, Args)]
+pub struct Globals {
+    /// Where to run: auto is cuda, else wgpu on a real GPU, else cpu
+    #[arg(long, global = true, default_value = "auto", value_name = "auto|cpu|wgpu|cuda")]
+    pub device: DeviceKind,
+    /// Folder of the weight files
+    #[arg(long, global = true, default_value = "weights", value_name = "DIR")]
+    pub weights: PathBuf,
+    /// FaceNet file of any format [default: the best in the weights folder]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+    /// What is done to the pixels first [default: what the model was trained with]
+    #[arg(long, global = true, value_name = "fixed|prewhiten")]
+    pub standardize: Option<StandardizeArg>,
+    /// Threads of the CPU backend and the decoder [default: one for each core]
+    #[arg(long, global = true, default_value_t = 0, hide_default_value = true, value_name = "N")]
+    pub threads: usize,
+    /// Results as JSON on stdout
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Take weight files whose content is not what weights/MANIFEST says of their name
+    #[arg(long, global = true)]
+    pub allow_modified_weights: bool,
+}
+
+/// [`Standardize`] as a flag's value.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum StandardizeArg {
+    /// (x - 127.5) / 128
+    Fixed,
+    /// (x - mean) / std of each crop
+    Prewhiten,
+}
+
+/// How to look for faces, as flags.
+#[derive(Debug, Args)]
+pub struct DetectArgs {
+    /// Side of the smallest face looked for, in pixels
+    #[arg(long, default_value_t = 20, value_name = "PIXELS")]
+    min_size: usize,
+    /// What P-Net, R-Net and O-Net must reach
+    #[arg(long, value_delimiter = ',', num_args = 3, default_values_t = [0.6, 0.7, 0.7], value_name = "P,R,O")]
+    thresholds: Vec<f32>,
+    /// Ratio of a pyramid level to the one before
+    #[arg(long, default_value_t = 0.709, value_name = "RATIO")]
+    factor: f64,
+}
+
+impl DetectArgs {
+    /// The options they stand for.
+    pub fn options(&self) -> Result<DetectOptions> {
+        let thresholds = self.thresholds.as_slice().try_into().map_err(|_| {
+            Error::invalid("--thresholds", format!("expected three, as 0.6,0.7,0.7; got {}", self.thresholds.len()))
+        })?;
+        let options = DetectOptions { min_size: self.min_size, thresholds, factor: self.factor };
+        options.check()?;
+        Ok(options)
+    }
+}
+
+/// An embedder, and what is known of its file.
+pub struct Model {
+    /// The embedder.
+    pub embedder: Embedder,
+    /// The file.
+    pub path: PathBuf,
+    /// What the MANIFEST knows of it.
+    pub entry: Option<&'static weights::Entry>,
+}
+
+impl Globals {
+    /// Opens the device.
+    pub fn open_device(&self) -> Result<Device> {
+        let device = Device::open(self.device, self.threads)?;
+        eprintln!("device: {device}");
+        Ok(device)
+    }
+
+    /// Opens the detector.
+    pub fn open_detector(&self, device: &Device, options: &DetectOptions) -> Result<Detector> {
+        let networks = Mtcnn::load(&self.weights, self.allow_modified_weights)?;
+        Ok(Detector::new(device, &networks, options)?)
+    }
+
+    /// Opens the embedding model.
+    pub fn open_model(&self, device: &Device) -> Result<Model> {
+        let (path, weights, entry) = self.read_model()?;
+        let (standardize, why) = match (self.standardize, entry.and_then(|entry| entry.standardize)) {
+            (Some(StandardizeArg::Fixed), _) => (Standardize::Fixed, "as asked"),
+            (Some(StandardizeArg::Prewhiten), _) => (Standardize::Prewhiten, "as asked"),
+            (None, Some(known)) => (known, "as it was trained"),
+            (None, None) => (Standardize::Fixed, "the usual one; --standardize changes it"),
+        };
+        let embedder = Embedder::new(device, inception_resnet_v1(&weights)?, standardize, 160)?;
+        eprintln!("model: {} ({}-d, {standardize:?} standardization, {why})", path.display(), embedder.dim());
+        Ok(Model { embedder, path, entry })
+    }
+
+    /// Reads the model's weights: the file asked for, else the best there is.
+    pub fn read_model(&self) -> Result<(PathBuf, weights::InceptionResnetV1, Option<&'static weights::Entry>)> {
+        let path = match &self.model {
+            Some(path) => path.clone(),
+            None => self.default_model()?,
+        };
+        let entry = weights::verify(&path, self.allow_modified_weights)?;
+        let weights = weights::inception_resnet_v1(&weights::load(&path)?)?;
+        Ok((path, weights, entry))
+    }
+
+    fn default_model(&self) -> Result<PathBuf> {
+        let found = MODELS.iter().map(|name| self.weights.join(name)).find(|path| path.is_file());
+        found.with_context(|| {
+            let names = MODELS.join(" nor ");
+            format!("{}: neither {names} is here; `cargo xtask weights` fetches them, --model FILE names another", self.weights.display())
+        })
+    }
+}
+
+/// A progress bar with rate and time left on a terminal; nothing when stderr is piped.
+pub fn progress(len: usize, what: &'static str) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {per_sec} eta {eta}");
+    ProgressBar::new(len as u64)
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        .with_message(what)
+}
+
+/// Creates a folder with its parents.
+pub fn create_folder(path: &Path) -> Result<()> {
+    Ok(std::fs::create_dir_all(path).map_err(Error::io(path, "create"))?)
+}

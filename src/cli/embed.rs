@@ -1,0 +1,126 @@
+//! `warpface embed`: the files of `export_embeddings.py`.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Result;
+use npyz::WriterBuilder;
+use serde_json::json;
+
+use super::context::{DetectArgs, Globals, create_folder, progress};
+use super::photos::{self, Tally, add};
+use super::{Outcome, output};
+use crate::face::Alignment;
+use crate::image::{self, Rgb8};
+use crate::Error;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Photographs, or folders of them; a photograph's folder is its label
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Where the four files go
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+    /// The photographs are crops already
+    #[arg(long)]
+    aligned: bool,
+    /// Pixels of the photograph added around the box, half of them on each side
+    #[arg(long, default_value_t = 32, value_name = "PIXELS")]
+    margin: usize,
+    #[command(flatten)]
+    detect: DetectArgs,
+}
+
+impl Args {
+    pub fn run(&self, globals: &Globals) -> Result<Outcome> {
+        let options = self.detect.options()?;
+        let found = image::collect(&self.paths);
+        let device = globals.open_device()?;
+        let model = globals.open_model(&device)?;
+        let embedder = &model.embedder;
+        let alignment = Alignment { size: embedder.size(), margin: self.margin };
+        let detector = if self.aligned { None } else { Some(globals.open_detector(&device, &options)?) };
+        create_folder(&self.output)?;
+        let mut tally = Tally { failures: found.problems, ..Tally::default() };
+        let (mut embeddings, mut kept): (Vec<f32>, Vec<&Path>) = (Vec::new(), Vec::new());
+        let mut without: Vec<&Path> = Vec::new();
+        let bar = progress(found.images.len(), "embed");
+        photos::for_each_chunk(&found.images, globals.threads, &bar, &mut tally, |chunk, tally| {
+            let crops: Vec<Option<Rgb8>> = match &detector {
+                Some(detector) => photos::main_crops(detector, chunk, &alignment, tally)?,
+                None => chunk.iter().map(|photo| Some(photos::aligned_crop(&photo.image, alignment.size))).collect(),
+            };
+            for (photo, crop) in chunk.iter().zip(&crops) {
+                let list = if crop.is_some() { &mut kept } else { &mut without };
+                list.push(&found.images[photo.index]);
+            }
+            let start = Instant::now();
+            embeddings.append(&mut embedder.embed(&crops.iter().flatten().collect::<Vec<_>>())?);
+            add(&mut tally.embed, start);
+            Ok(())
+        })?;
+
+        let names: Vec<String> = kept.iter().map(|path| label(path)).collect();
+        let classes: Vec<&String> = names.iter().collect::<BTreeSet<_>>().into_iter().collect();
+        let labels = names.iter().map(|name| classes.binary_search(&name).unwrap_or(0) as i64);
+        write_npy(&self.output.join("embeddings.npy"), &[kept.len() as u64, embedder.dim() as u64], embeddings)?;
+        write_npy(&self.output.join("labels.npy"), &[kept.len() as u64], labels)?;
+        write_strings(&self.output.join("label_strings.npy"), &names)?;
+        let paths: String = kept.iter().map(|path| format!("{}\n", path.display())).collect();
+        let list = self.output.join("paths.txt");
+        std::fs::write(&list, paths).map_err(Error::io(&list, "write"))?;
+
+        without.iter().for_each(|path| eprintln!("{}: no face found, left out", path.display()));
+        let mut out = output::stdout();
+        if globals.json {
+            let summary = json!({
+                "images": found.images.len(), "embedded": kept.len(), "dim": embedder.dim(), "labels": classes.len(),
+                "without_face": without, "output": self.output,
+            });
+            output::json_line(&mut out, &summary)?;
+        } else {
+            let what = output::count(kept.len(), "embedding");
+            writeln!(out, "{what} of {} values, {} in {}", embedder.dim(), output::count(classes.len(), "label"), self.output.display())?;
+            out.flush()?;
+        }
+        Ok(output::list_failures(&tally.failures))
+    }
+}
+
+/// A photograph's label: the name of its folder.
+fn label(path: &Path) -> String {
+    path.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn write_npy<T: npyz::AutoSerialize>(path: &Path, shape: &[u64], values: impl IntoIterator<Item = T>) -> Result<()> {
+    let write = || -> std::io::Result<()> {
+        let mut writer = npyz::WriteOptions::new()
+            .default_dtype()
+            .shape(shape)
+            .writer(BufWriter::new(File::create(path)?))
+            .begin_nd()?;
+        writer.extend(values)?;
+        writer.finish()
+    };
+    Ok(write().map_err(Error::io(path, "write"))?)
+}
+
+/// An array of numpy's fixed-width Unicode strings (format version 1.0), which `npyz` does not write.
+fn write_strings(path: &Path, strings: &[String]) -> Result<()> {
+    let width = strings.iter().map(|s| s.chars().count()).max().unwrap_or(0).max(1);
+    let header = format!("{{'descr': '<U{width}', 'fortran_order': False, 'shape': ({},), }}", strings.len());
+    // Magic, version and length take ten bytes; the data starts at a multiple of 64.
+    let padded = (10 + header.len() + 1).next_multiple_of(64) - 10;
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((padded as u16).to_le_bytes());
+    bytes.extend(format!("{header:<0$}\n", padded - 1).bytes());
+    for string in strings {
+        let characters = string.chars().map(u32::from).chain(std::iter::repeat(0)).take(width);
+        bytes.extend(characters.flat_map(u32::to_le_bytes));
+    }
+    Ok(std::fs::write(path, bytes).map_err(Error::io(path, "write"))?)
+}

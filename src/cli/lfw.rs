@@ -1,0 +1,375 @@
+//! `warpface lfw`: the whole protocol, from photographs to figures and a page.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use clap::ValueEnum;
+use serde::Serialize;
+
+use super::context::{DetectArgs, Globals, Model, create_folder, progress};
+use super::photos::{self, Photo, Tally, add};
+use super::{Outcome, output};
+use crate::Error;
+use crate::eval::report::{self, PicturePair, ReportInput};
+use crate::eval::{self, Evaluation, Figures, Options, Pairs, Resolved};
+use crate::face::{Alignment, Detector};
+use crate::image::{self, Rgb8};
+use crate::ops::Metric;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The photographs: a folder per person
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// The pairs, in the form of LFW's pairs.txt
+    #[arg(long, value_name = "FILE")]
+    pairs: PathBuf,
+    /// Draw the pairs from the folder by this seed, and write them to the pairs file first
+    #[arg(long, value_name = "SEED")]
+    seeded_pairs: Option<u64>,
+    /// The photographs are crops already
+    #[arg(long)]
+    aligned: bool,
+    /// Embed each crop and its mirror image, and join the two
+    #[arg(long)]
+    flip: bool,
+    /// Subtract the training folds' mean embedding
+    #[arg(long)]
+    subtract_mean: bool,
+    /// How distances are measured
+    #[arg(long, value_enum, default_value_t = DistanceArg::Euclidean)]
+    distance: DistanceArg,
+    /// Folds of the cross validation [default: the pairs file's header]
+    #[arg(long, value_name = "N")]
+    folds: Option<usize>,
+    /// Crops embedded at once
+    #[arg(long, default_value_t = 64, value_name = "N")]
+    batch_size: usize,
+    /// Photographs in which no face is found: leave their pairs out, or take the middle of the photograph
+    #[arg(long, value_enum, default_value_t = OnMissing::Skip)]
+    on_missing: OnMissing,
+    /// Pixels of the photograph added around the box, half of them on each side
+    #[arg(long, default_value_t = 32, value_name = "PIXELS")]
+    margin: usize,
+    /// Write one self-contained page: figures, ROC, histograms, the hardest pairs
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
+    #[command(flatten)]
+    detect: DetectArgs,
+}
+
+/// [`Metric`] as a flag's value.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum DistanceArg {
+    /// Squared Euclidean distance, 0 to 4
+    Euclidean,
+    /// Angle over pi, 0 to 1
+    Cosine,
+}
+
+impl From<DistanceArg> for Metric {
+    fn from(distance: DistanceArg) -> Metric {
+        match distance {
+            DistanceArg::Euclidean => Metric::SquaredEuclidean,
+            DistanceArg::Cosine => Metric::Cosine,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum OnMissing {
+    /// Leave the pair out
+    Skip,
+    /// Embed the middle of the photograph
+    CenterCrop,
+}
+
+/// The share of the shorter side that the middle of a photograph takes: about what a face with its margin does in LFW.
+const CENTER: f64 = 0.64;
+/// Pairs of each kind that the report shows.
+const HARDEST: usize = 12;
+
+/// Seconds in each part of the work.
+#[derive(Serialize)]
+struct Seconds {
+    decode: f64,
+    detect: f64,
+    align: f64,
+    embed: f64,
+    evaluate: f64,
+    total: f64,
+}
+
+/// The last line of `--json`.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    figures: &'a Figures,
+    images: usize,
+    skipped: &'a [String],
+    center_cropped: &'a [String],
+    seconds: &'a Seconds,
+}
+
+/// What it takes to make a photograph's crop.
+struct Cropper<'a> {
+    detector: Option<Detector>,
+    alignment: Alignment,
+    on_missing: OnMissing,
+    images: &'a [PathBuf],
+}
+
+/// A crop, or `None` for a photograph without a face; and whether it is only the middle.
+type Crop = (Option<Rgb8>, bool);
+
+impl Cropper<'_> {
+    fn crops(&self, chunk: &[Photo], tally: &mut Tally) -> crate::Result<Vec<Crop>> {
+        let Some(detector) = &self.detector else {
+            return Ok(chunk.iter().map(|p| (Some(photos::aligned_crop(&p.image, self.alignment.size)), false)).collect());
+        };
+        let crops = photos::main_crops(detector, chunk, &self.alignment, tally)?;
+        let or_middle = |(photo, crop): (&Photo, Option<Rgb8>)| match crop {
+            None if self.on_missing == OnMissing::CenterCrop => (Some(self.middle(&photo.image)), true),
+            crop => (crop, false),
+        };
+        Ok(chunk.iter().zip(crops).map(or_middle).collect())
+    }
+
+    fn middle(&self, photo: &Rgb8) -> Rgb8 {
+        let side = ((photo.width().min(photo.height()) as f64 * CENTER).round() as usize).max(1);
+        image::resize_bilinear_pillow(&image::center_crop(photo, side), self.alignment.size, self.alignment.size)
+    }
+
+    /// The crop of one photograph once more, as a PNG file's bytes: cheaper than keeping all.
+    fn png(&self, index: usize) -> crate::Result<Vec<u8>> {
+        let photo = Photo { index, image: image::decode(&self.images[index])? };
+        let crop = self.crops(std::slice::from_ref(&photo), &mut Tally::default())?.pop();
+        image::encode_png(&crop.and_then(|(crop, _)| crop).unwrap_or_else(|| Rgb8::black(1, 1)))
+    }
+}
+
+impl Args {
+    pub fn run(&self, globals: &Globals) -> Result<Outcome> {
+        let start = Instant::now();
+        let options = self.detect.options()?;
+        if self.batch_size == 0 {
+            return Err(Error::invalid("--batch-size", "a batch holds at least one crop").into());
+        }
+        let pairs = self.read_pairs()?;
+        let resolved = pairs.resolve(&self.folder);
+        if resolved.pairs.is_empty() {
+            let problem = format!("none of its {} pairs has both photographs in {}", pairs.pairs.len(), self.folder.display());
+            return Err(Error::invalid(self.pairs.display().to_string(), problem).into());
+        }
+        let device = globals.open_device()?;
+        let model = globals.open_model(&device)?;
+        let detector = if self.aligned { None } else { Some(globals.open_detector(&device, &options)?) };
+        let alignment = Alignment { size: model.embedder.size(), margin: self.margin };
+        let cropper = Cropper { detector, alignment, on_missing: self.on_missing, images: &resolved.images };
+
+        let mut skipped: Vec<String> = resolved.missing.iter().map(|name| format!("{name}: not there")).collect();
+        let mut tally = Tally::default();
+        let (embeddings, middles) = self.embed(globals, &model, &cropper, &mut tally, &mut skipped)?;
+        skipped.extend(tally.failures.iter().map(Error::to_string));
+
+        let evaluating = Instant::now();
+        let kept: Vec<_> = resolved.pairs.iter().filter(|p| [p.a, p.b].iter().all(|&i| embeddings[i].is_some())).collect();
+        let join = |pick: fn(&eval::ResolvedPair) -> usize| -> Vec<f32> {
+            kept.iter().flat_map(|pair| embeddings[pick(pair)].iter().flatten().copied()).collect()
+        };
+        let same: Vec<bool> = kept.iter().map(|pair| pair.same).collect();
+        let dim = model.embedder.dim() * if self.flip { 2 } else { 1 };
+        let options = Options {
+            folds: self.folds.unwrap_or(pairs.folds),
+            metric: self.distance.into(),
+            subtract_mean: self.subtract_mean,
+        };
+        let evaluation = eval::evaluate(&join(|p| p.a), &join(|p| p.b), dim, &same, &options)?;
+        let seconds = |d: Duration| d.as_secs_f64();
+        let seconds = Seconds {
+            decode: seconds(tally.decode),
+            detect: seconds(tally.detect),
+            align: seconds(tally.align),
+            embed: seconds(tally.embed),
+            evaluate: seconds(evaluating.elapsed()),
+            total: seconds(start.elapsed()),
+        };
+        let images = embeddings.iter().flatten().count();
+        if let Some(path) = &self.report {
+            let kept: Vec<(usize, usize)> = kept.iter().map(|p| (p.a, p.b)).collect();
+            let device = device.to_string();
+            let page = self.page(&model, &device, &cropper, &resolved, &kept, &evaluation, images, &skipped, &seconds)?;
+            if let Some(parent) = path.parent() {
+                create_folder(parent)?;
+            }
+            std::fs::write(path, page).map_err(Error::io(path, "write"))?;
+            eprintln!("report: {}", path.display());
+        }
+        skipped.iter().for_each(|line| eprintln!("skipped: {line}"));
+        let mut out = output::stdout();
+        if globals.json {
+            let line =
+                Line { figures: &evaluation.figures, images, skipped: &skipped, center_cropped: &middles, seconds: &seconds };
+            output::json_line(&mut out, &line)?;
+        } else {
+            print(&mut out, &evaluation.figures, images, &skipped, &middles, &seconds)?;
+        }
+        Ok(if tally.failures.is_empty() { Outcome::Done } else { Outcome::Partly })
+    }
+
+    fn read_pairs(&self) -> Result<Pairs> {
+        if let Some(seed) = self.seeded_pairs {
+            let people = eval::list_people(&self.folder)?;
+            let pairs = eval::generate(seed, &people, self.folds.unwrap_or(5), 60)?;
+            if let Some(parent) = self.pairs.parent() {
+                create_folder(parent)?;
+            }
+            std::fs::write(&self.pairs, pairs.to_text()?).map_err(Error::io(&self.pairs, "write"))?;
+            eprintln!("pairs: {} drawn by seed {seed}, in {}", pairs.pairs.len(), self.pairs.display());
+        }
+        let pairs = Pairs::read(&self.pairs)?;
+        if let Some(mismatch) = pairs.header_mismatch() {
+            eprintln!("{}: {mismatch}", self.pairs.display());
+        }
+        Ok(pairs)
+    }
+
+    /// Each photograph's embedding, or `None`; and the photographs whose middle was taken.
+    fn embed(
+        &self,
+        globals: &Globals,
+        model: &Model,
+        cropper: &Cropper,
+        tally: &mut Tally,
+        skipped: &mut Vec<String>,
+    ) -> Result<(Vec<Option<Vec<f32>>>, Vec<String>)> {
+        let mut embeddings: Vec<Option<Vec<f32>>> = vec![None; cropper.images.len()];
+        let mut middles = Vec::new();
+        let bar = progress(cropper.images.len(), "lfw");
+        photos::for_each_chunk(cropper.images, globals.threads, &bar, tally, |chunk, tally| {
+            let crops = cropper.crops(chunk, tally)?;
+            let mut found: Vec<(usize, &Rgb8)> = Vec::new();
+            for (photo, (crop, middle)) in chunk.iter().zip(&crops) {
+                let name = || cropper.images[photo.index].display().to_string();
+                match crop {
+                    Some(crop) => found.push((photo.index, crop)),
+                    None => skipped.push(format!("{}: no face found", name())),
+                }
+                if *middle {
+                    middles.push(name());
+                }
+            }
+            let start = Instant::now();
+            for batch in found.chunks(self.batch_size) {
+                let plain: Vec<&Rgb8> = batch.iter().map(|(_, crop)| *crop).collect();
+                let rows = model.embedder.embed(&plain)?;
+                let mirrored = if self.flip {
+                    let mirrored: Vec<Rgb8> = plain.iter().map(|crop| image::flip_horizontal(crop)).collect();
+                    model.embedder.embed(&mirrored.iter().collect::<Vec<_>>())?
+                } else {
+                    vec![]
+                };
+                for (i, (index, _)) in batch.iter().enumerate() {
+                    let row = |of: &[f32]| of.chunks_exact(model.embedder.dim()).nth(i).unwrap_or(&[]).to_vec();
+                    embeddings[*index] = Some([row(&rows), row(&mirrored)].concat());
+                }
+            }
+            add(&mut tally.embed, start);
+            Ok(())
+        })?;
+        Ok((embeddings, middles))
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn page(
+        &self,
+        model: &Model,
+        device: &str,
+        cropper: &Cropper,
+        resolved: &Resolved,
+        pairs: &[(usize, usize)],
+        evaluation: &Evaluation,
+        images: usize,
+        skipped: &[String],
+        seconds: &Seconds,
+    ) -> Result<String> {
+        let name = |i: usize| {
+            let path = &resolved.images[i];
+            path.strip_prefix(&self.folder).unwrap_or(path).display().to_string()
+        };
+        let pictures = |of: Vec<usize>| -> crate::Result<Vec<PicturePair>> {
+            let picture = |i: usize| {
+                let (a, b) = pairs[i];
+                Ok(PicturePair {
+                    a: cropper.png(a)?,
+                    b: cropper.png(b)?,
+                    name_a: name(a),
+                    name_b: name(b),
+                    distance: evaluation.distances[i],
+                    wrong: evaluation.is_wrong(i, evaluation.figures.threshold),
+                })
+            };
+            of.into_iter().map(picture).collect()
+        };
+        let option = |name: &str, value: String| (name.to_owned(), value);
+        let options = [
+            option("distance", format!("{:?}", Metric::from(self.distance))),
+            option("flip", self.flip.to_string()),
+            option("subtract mean", self.subtract_mean.to_string()),
+            option("standardization", format!("{:?}", model.embedder.standardize())),
+            option("pairs", self.pairs.display().to_string()),
+            option("input", if self.aligned { "aligned crops".to_owned() } else { format!("photographs, margin {}", self.margin) }),
+        ];
+        let seconds = [
+            ("decode", seconds.decode),
+            ("detect", seconds.detect),
+            ("align", seconds.align),
+            ("embed", seconds.embed),
+            ("evaluate", seconds.evaluate),
+            ("total", seconds.total),
+        ];
+        Ok(report::html(&ReportInput {
+            title: &title(&self.folder),
+            model: &model.path.display().to_string(),
+            device,
+            options: &options,
+            images,
+            evaluation,
+            nearest_different: &pictures(evaluation.nearest_different(HARDEST))?,
+            farthest_same: &pictures(evaluation.farthest_same(HARDEST))?,
+            skipped,
+            seconds: &seconds.map(|(name, value)| (name.to_owned(), value)),
+        }))
+    }
+}
+
+fn title(folder: &Path) -> String {
+    folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned()
+}
+
+fn print(
+    out: &mut impl Write,
+    figures: &Figures,
+    images: usize,
+    skipped: &[String],
+    middles: &[String],
+    seconds: &Seconds,
+) -> std::io::Result<()> {
+    writeln!(out, "pairs      {} of {images} photographs; {} left out", figures.pairs, output::count(skipped.len(), "photograph"))?;
+    if !middles.is_empty() {
+        writeln!(out, "middle     taken of {}: {}", output::count(middles.len(), "photograph"), middles.join(", "))?;
+    }
+    writeln!(out, "accuracy   {:.5} +- {:.5}", figures.accuracy.mean, figures.accuracy.std)?;
+    writeln!(out, "VAL        {:.5} +- {:.5} @ FAR = {:.5}", figures.val.mean, figures.val.std, figures.val.far)?;
+    writeln!(out, "AUC        {:.5}", figures.auc)?;
+    writeln!(out, "EER        {:.5}", figures.eer)?;
+    writeln!(out, "threshold  {:.3}", figures.threshold)?;
+    let Seconds { decode, detect, align, embed, evaluate, total } = seconds;
+    writeln!(
+        out,
+        "seconds    {total:.2}: decode {decode:.2}, detect {detect:.2}, align {align:.2}, embed {embed:.2}, evaluate {evaluate:.2}"
+    )?;
+    out.flush()
+}

@@ -1,0 +1,86 @@
+//! The command line: one file per command. Messages go to stderr, results to stdout.
+
+mod align;
+mod bench;
+mod compare;
+mod context;
+mod detect;
+mod devices;
+mod embed;
+mod lfw;
+mod output;
+mod photos;
+mod plan;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use context::Globals;
+
+/// How a command ended, short of an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// Everything was done.
+    Done,
+    /// Some inputs failed; they were listed, the others were done.
+    Partly,
+}
+
+/// Find faces (MTCNN) and turn them into vectors (FaceNet), on the CPU or any GPU.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "Exit codes: 0 all done; 1 nothing could be done; 2 wrong usage; 3 done, but some inputs failed (listed on stderr)."
+)]
+struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// What this machine can run on, and why something is missing.
+    Devices(devices::Args),
+    /// Find faces: boxes, scores, five landmarks.
+    Detect(detect::Args),
+    /// Cut the faces out of a folder of people, as align_dataset_mtcnn.py does.
+    Align(align::Args),
+    /// Turn photographs into embeddings.npy, labels.npy, label_strings.npy and paths.txt.
+    Embed(embed::Args),
+    /// Tell how far apart the faces of some photographs are.
+    Compare(compare::Args),
+    /// Measure by the LFW protocol.
+    Lfw(lfw::Args),
+    /// Show a model's ops, shapes, operations and memory before anything runs.
+    Plan(plan::Args),
+    /// Time a model layer by layer, slowest first.
+    Bench(bench::Args),
+}
+
+/// Runs the command line; the exit code is documented in `--help`.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match &cli.command {
+        Command::Devices(args) => args.run(&cli.globals),
+        Command::Detect(args) => args.run(&cli.globals),
+        Command::Align(args) => args.run(&cli.globals),
+        Command::Embed(args) => args.run(&cli.globals),
+        Command::Compare(args) => args.run(&cli.globals),
+        Command::Lfw(args) => args.run(&cli.globals),
+        Command::Plan(args) => args.run(&cli.globals),
+        Command::Bench(args) => args.run(&cli.globals),
+    };
+    match result {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Partly) => ExitCode::from(3),
+        // Whoever read our output has seen enough.
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Stdout, written so that a reader who leaves early ends us quietly.
+
+use std::io::{self, BufWriter, StdoutLock, Write};
+
+use serde::Serialize;
+
+/// A locked, buffered stdout.
+pub fn stdout() -> BufWriter<StdoutLock<'static>> {
+    BufWriter::new(io::stdout().lock())
+}
+
+/// Writes one JSON value as a line, and flushes it: whoever follows the output sees it at once.
+pub fn json_line(to: &mut impl Write, value: &impl Serialize) -> anyhow::Result<()> {
+    serde_json::to_writer(&mut *to, value).map_err(io::Error::from)?;
+    to.write_all(b"\n")?;
+    Ok(to.flush()?)
+}
+
+/// Whether an error is only that stdout's reader left.
+pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>());
+    io.is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Lists inputs that failed, on stderr.
+pub fn list_failures(failures: &[crate::Error]) -> super::Outcome {
+    if failures.is_empty() {
+        return super::Outcome::Done;
+    }
+    eprintln!("{} failed:", count(failures.len(), "input"));
+    failures.iter().for_each(|failure| eprintln!("  {failure}"));
+    super::Outcome::Partly
+}
+
+/// `1 face`, `2 faces`.
+pub fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}

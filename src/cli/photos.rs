@@ -1,0 +1,124 @@
+//! Photographs in chunks of bounded memory: decoded side by side, handed on together.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use indicatif::ProgressBar;
+use rayon::prelude::*;
+
+use crate::face::{Alignment, Detector, Face, align, choose};
+use crate::image::{self, Rgb8};
+use crate::{Error, Result};
+
+/// A chunk ends when it holds this many pixels or photographs: enough to fill a device, little enough for any machine.
+const PIXELS: usize = 32 << 20;
+const PHOTOS: usize = 64;
+
+/// A decoded photograph.
+pub struct Photo {
+    /// Its place in the list of paths.
+    pub index: usize,
+    /// Its pixels.
+    pub image: Rgb8,
+}
+
+/// Time spent in each part of the work, and what failed.
+#[derive(Default)]
+pub struct Tally {
+    /// Reading and decoding.
+    pub decode: Duration,
+    /// Finding faces.
+    pub detect: Duration,
+    /// Cutting them out.
+    pub align: Duration,
+    /// Embedding them.
+    pub embed: Duration,
+    /// Photographs that could not be read.
+    pub failures: Vec<Error>,
+}
+
+/// Adds the time since `start`.
+pub fn add(to: &mut Duration, start: Instant) {
+    *to += start.elapsed();
+}
+
+/// Decodes `paths` on `threads` threads (0 is one for each core), hands them on chunk by chunk, and keeps at most one
+/// chunk in memory. What cannot be decoded goes to the tally; only `work`'s errors end the run.
+pub fn for_each_chunk(
+    paths: &[PathBuf],
+    threads: usize,
+    progress: &ProgressBar,
+    tally: &mut Tally,
+    mut work: impl FnMut(&[Photo], &mut Tally) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+    let mut chunk: Vec<Photo> = Vec::new();
+    let mut pixels = 0;
+    let at_once = 2 * pool.current_num_threads();
+    let mut next = 0;
+    while next < paths.len() {
+        let start = Instant::now();
+        let end = paths.len().min(next + at_once);
+        let decoded: Vec<Result<Rgb8>> = pool.install(|| paths[next..end].par_iter().map(|p| image::decode(p)).collect());
+        for (index, decoded) in (next..end).zip(decoded) {
+            match decoded {
+                Ok(image) => {
+                    pixels += image.width() * image.height();
+                    chunk.push(Photo { index, image });
+                }
+                Err(error) => tally.failures.push(error),
+            }
+        }
+        next = end;
+        add(&mut tally.decode, start);
+        if pixels >= PIXELS || chunk.len() >= PHOTOS || next == paths.len() {
+            work(&chunk, tally)?;
+            progress.set_position(next as u64);
+            chunk.clear();
+            pixels = 0;
+        }
+    }
+    progress.finish_and_clear();
+    Ok(())
+}
+
+/// The faces of a chunk.
+pub fn detect(detector: &Detector, chunk: &[Photo], tally: &mut Tally) -> Result<Vec<Vec<Face>>> {
+    let start = Instant::now();
+    let faces = detector.detect(&chunk.iter().map(|photo| &photo.image).collect::<Vec<_>>())?;
+    add(&mut tally.detect, start);
+    Ok(faces)
+}
+
+/// The crop of the face that a photograph is about, if it has one.
+pub fn main_crop(photo: &Rgb8, faces: &[Face], alignment: &Alignment) -> Option<Rgb8> {
+    let face = &faces[choose(faces, photo.width(), photo.height())?];
+    align(photo, face, alignment)
+}
+
+/// The crops that a chunk's photographs are about; `None` where there is no face.
+pub fn main_crops(detector: &Detector, chunk: &[Photo], alignment: &Alignment, tally: &mut Tally) -> Result<Vec<Option<Rgb8>>> {
+    let faces = detect(detector, chunk, tally)?;
+    let start = Instant::now();
+    let crops = chunk.par_iter().zip(&faces).map(|(photo, faces)| main_crop(&photo.image, faces, alignment)).collect();
+    add(&mut tally.align, start);
+    Ok(crops)
+}
+
+/// Photographs that are crops already, brought to the network's size.
+pub fn aligned_crop(photo: &Rgb8, size: usize) -> Rgb8 {
+    if (photo.width(), photo.height()) == (size, size) {
+        photo.clone()
+    } else {
+        image::resize_bilinear_pillow(photo, size, size)
+    }
+}
+
+/// The paths, relative to the deepest folder that holds them all.
+pub fn relative_to_common(paths: &[PathBuf]) -> Vec<PathBuf> {
+    let common = paths.iter().map(|path| path.parent().unwrap_or(Path::new("")).to_owned()).reduce(|a, b| {
+        a.components().zip(b.components()).take_while(|(x, y)| x == y).map(|(x, _)| x).collect()
+    });
+    let common = common.unwrap_or_default();
+    paths.iter().map(|path| path.strip_prefix(&common).unwrap_or(path).to_owned()).collect()
+}

@@ -1,0 +1,110 @@
+//! `warpface plan`.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use anyhow::Result;
+use clap::ValueEnum;
+use serde_json::json;
+
+use super::context::Globals;
+use super::{Outcome, output};
+use crate::models::{Mtcnn, inception_resnet_v1};
+use crate::{Error, Graph, Plan, Shape};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Which network
+    #[arg(value_enum, default_value_t = Network::Facenet)]
+    network: Network,
+    /// Images at once
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    batch: usize,
+    /// Side of the input in pixels [default: what the network takes; 150 for P-Net, which takes any]
+    #[arg(long, value_name = "PIXELS")]
+    size: Option<usize>,
+}
+
+/// A network, by its name on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Network {
+    /// MTCNN's proposal network
+    Pnet,
+    /// MTCNN's refinement network
+    Rnet,
+    /// MTCNN's output network
+    Onet,
+    /// The embedding model, Inception-ResNet-v1
+    Facenet,
+}
+
+impl Network {
+    /// The network's graph, with its weights.
+    pub fn graph(self, globals: &Globals) -> Result<Arc<Graph>> {
+        if self == Network::Facenet {
+            let (path, weights, _) = globals.read_model()?;
+            eprintln!("model: {}", path.display());
+            return Ok(Arc::new(inception_resnet_v1(&weights)?));
+        }
+        let networks = Mtcnn::load(&globals.weights, globals.allow_modified_weights)?;
+        Ok(match self {
+            Network::Pnet => networks.pnet,
+            Network::Rnet => networks.rnet,
+            Network::Onet | Network::Facenet => networks.onet,
+        })
+    }
+
+    /// The input for a batch; `size` overrides the network's own.
+    pub fn input(self, batch: usize, size: Option<usize>) -> Result<Shape> {
+        if batch == 0 || size == Some(0) {
+            return Err(Error::invalid("--batch and --size", "must be at least 1").into());
+        }
+        let side = size.unwrap_or(match self {
+            Network::Pnet => 150,
+            Network::Rnet => 24,
+            Network::Onet => 48,
+            Network::Facenet => 160,
+        });
+        Ok([batch, side, side, 3].into())
+    }
+}
+
+impl Args {
+    pub fn run(&self, globals: &Globals) -> Result<Outcome> {
+        let input = self.network.input(self.batch, self.size)?;
+        let plan = Plan::new(self.network.graph(globals)?, std::slice::from_ref(&input))?;
+        let mut out = output::stdout();
+        let name = |step: &crate::graph::Step| plan.graph.nodes()[step.node.index()].name.clone();
+        if globals.json {
+            let steps: Vec<_> = plan
+                .steps
+                .iter()
+                .map(|step| {
+                    let inputs: Vec<_> = step.inputs.iter().map(|view| view.shape.dims()).collect();
+                    json!({
+                        "node": name(step), "op": step.op.stem(), "inputs": inputs, "output": step.output.shape.dims(),
+                        "flops": step.flops, "min_bytes": step.min_bytes(),
+                    })
+                })
+                .collect();
+            let line = json!({
+                "input": input.dims(), "steps": steps, "flops": plan.flops(),
+                "parameters": plan.graph.parameters(), "param_bytes": plan.param_bytes(), "arena_bytes": plan.arena_bytes(),
+            });
+            output::json_line(&mut out, &line)?;
+            return Ok(Outcome::Done);
+        }
+        writeln!(out, "{:<52} {:<12} {:>20} {:>10}", "node", "op", "output", "MFLOP")?;
+        for step in &plan.steps {
+            let shape = step.output.shape.to_string();
+            writeln!(out, "{:<52} {:<12} {shape:>20} {:>10.2}", name(step), step.op.stem(), step.flops as f64 / 1e6)?;
+        }
+        let mib = |bytes: u64| bytes as f64 / (1 << 20) as f64;
+        writeln!(out, "\ninput        {input}")?;
+        writeln!(out, "operations   {:.3} GFLOP", plan.flops() as f64 / 1e9)?;
+        writeln!(out, "parameters   {} in {:.1} MiB", plan.graph.parameters(), mib(plan.param_bytes()))?;
+        writeln!(out, "activations  {:.1} MiB", mib(plan.arena_bytes()))?;
+        out.flush()?;
+        Ok(Outcome::Done)
+    }
+}

@@ -1,0 +1,50 @@
+//! Pixels to network input (`facenet.prewhiten`, and the fixed form of the later models).
+
+use serde::Serialize;
+
+use super::{Operator, Real, arity};
+use crate::{Shape, Tensor};
+
+/// What is done to an image's pixels before a network sees them. Input and output: `x: [n, ..]`, 0 to 255.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standardize {
+    /// `(x - 127.5) / 128`.
+    Fixed,
+    /// `(x - mean) / max(std, 1 / sqrt(count))` over each image, all pixels and channels.
+    Prewhiten,
+}
+
+impl Operator for Standardize {
+    const STEM: &'static str = "standardize";
+
+    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+        arity(inputs, 1, "x")?;
+        if inputs[0].rank() < 2 {
+            return Err(format!("expected x: [n, ..], got {}", inputs[0]));
+        }
+        Ok(inputs[0].clone())
+    }
+
+    fn flops(&self, _: &[&Shape], output: &Shape) -> u64 {
+        2 * output.elements() as u64
+    }
+
+    fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {
+        let mut y = inputs[0].clone();
+        let per_image: usize = y.dims()[1..].iter().product();
+        for image in y.data_mut().chunks_exact_mut(per_image.max(1)) {
+            let count = T::of(per_image as f64);
+            let (mean, deviation) = match self {
+                Standardize::Fixed => (T::of(127.5), T::of(128.0)),
+                Standardize::Prewhiten => {
+                    let mean = image.iter().copied().sum::<T>() / count;
+                    let variance = image.iter().map(|&x| (x - mean) * (x - mean)).sum::<T>() / count;
+                    (mean, variance.sqrt().max(count.sqrt().recip()))
+                }
+            };
+            image.iter_mut().for_each(|x| *x = (*x - mean) / deviation);
+        }
+        y
+    }
+}
