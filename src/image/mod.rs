@@ -1,1 +1,84 @@
 //! Photographs as pixels: decoding, resizing, cropping, standardizing, drawing. No networks here.
+//!
+//! Boxes depend on single grey levels, so each operation gives the very bits of the library that the original
+//! pipeline used: libjpeg decodes, OpenCV's `INTER_AREA` makes the pyramid, Pillow's bilinear filter the crops.
+
+mod collect;
+mod crop;
+mod decode;
+mod draw;
+mod encode;
+mod jpeg;
+mod resize_area;
+mod resize_bilinear;
+mod standardize;
+
+pub use collect::{Collected, collect};
+pub use crop::{center_crop, crop, flip_horizontal};
+pub use decode::{Limits, decode, decode_bytes, dimensions, dimensions_bytes};
+pub use draw::{DrawFace, draw_faces};
+pub use encode::{encode_jpeg, encode_png, save_jpeg, save_png};
+pub use resize_area::{AreaResize, AreaTable, LinearTable, LinearTap, Tap, resize_area_f32, resize_area_u8};
+pub use resize_bilinear::resize_bilinear_pillow;
+pub use standardize::{fixed_standardize, prewhiten};
+
+/// 8-bit RGB pixels, row-major, `[height, width, 3]`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Rgb8 {
+    width: usize,
+    height: usize,
+    data: Vec<u8>,
+}
+
+impl Rgb8 {
+    /// A picture of these pixels.
+    ///
+    /// # Panics
+    /// If `data` does not hold `width * height * 3` bytes.
+    pub fn new(width: usize, height: usize, data: Vec<u8>) -> Self {
+        let bytes = width.checked_mul(height).and_then(|pixels| pixels.checked_mul(3));
+        assert_eq!(Some(data.len()), bytes, "{width} x {height} RGB pixels");
+        Rgb8 { width, height, data }
+    }
+
+    /// A black picture.
+    pub fn black(width: usize, height: usize) -> Self {
+        Rgb8 { width, height, data: vec![0; width * height * 3] }
+    }
+
+    /// Columns.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Rows.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// The samples, `[height, width, 3]`.
+    pub fn data(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// The samples, to be changed in place.
+    pub fn data_mut(&mut self) -> &mut [u8] {
+        &mut self.data
+    }
+
+    /// The samples, without a copy.
+    pub fn into_data(self) -> Vec<u8> {
+        self.data
+    }
+
+    /// Row `y`'s samples, `[width, 3]`.
+    pub fn row(&self, y: usize) -> &[u8] {
+        &self.data[y * self.width * 3..][..self.width * 3]
+    }
+}
+
+impl std::fmt::Debug for Rgb8 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Rgb8({} x {})", self.width, self.height)
+    }
+}
