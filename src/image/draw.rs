@@ -20,7 +20,7 @@ const INK: [u8; 3] = [16, 32, 24];
 /// Draws each face's frame, landmarks and score, in lines whose width goes with the photograph's size.
 pub fn draw_faces(img: &mut Rgb8, faces: &[DrawFace]) {
     let longest = img.width().max(img.height()) as f32;
-    let line = (longest / 400.0).round().max(1.0);
+    let line = (longest / 300.0).round().max(2.0);
     for face in faces {
         draw_frame(img, face.bounds, line);
     }

@@ -292,57 +292,70 @@ fn block<T: Sample>(
     }
 }
 
+/// Source rows that are shrunk together: their sums do not wait for one another.
+const ROWS: usize = 4;
+
 /// Overlap-weighted means: each source row is shrunk once, then added to the destination rows that it reaches.
 fn area<T: Sample>(src: &[T], stride: usize, channels: usize, x: &AreaTable, y: &AreaTable, dst: &mut [T]) {
     let width = x.len() * channels;
     // One spare sample each, so that three channels can be moved as four.
-    let mut wide = vec![0.0; stride + 1];
-    let mut narrow = vec![0.0; width + 1];
+    let mut wide = [(); ROWS].map(|()| vec![0.0; stride + 1]);
+    let mut narrow = [(); ROWS].map(|()| vec![0.0; width + 1]);
+    let mut held = 0..0;
     let mut sum = vec![0.0; width];
-    let mut held = None;
     for (d, out) in dst.chunks_exact_mut(width).enumerate() {
         for (k, tap) in y.taps(d).iter().enumerate() {
-            if held != Some(tap.source) {
-                held = Some(tap.source);
-                for (wide, &sample) in wide.iter_mut().zip(&src[tap.source as usize * stride..][..stride]) {
-                    *wide = sample.to_f32();
+            let row = tap.source as usize;
+            if !held.contains(&row) {
+                held = row..row + ROWS;
+                for (wide, samples) in wide.iter_mut().zip(src[row * stride..].chunks_exact(stride)) {
+                    wide.iter_mut().zip(samples).for_each(|(wide, sample)| *wide = sample.to_f32());
                 }
                 match channels {
-                    3 => shrink_row_rgb(&wide, x, &mut narrow),
-                    _ => shrink_row(&wide, channels, x, &mut narrow),
+                    3 => shrink_rgb(&wide, x, &mut narrow),
+                    _ => shrink(&wide, channels, x, &mut narrow),
                 }
             }
+            let narrow = &narrow[row - held.start];
             if k == 0 {
-                sum.iter_mut().zip(&narrow).for_each(|(sum, value)| *sum = tap.weight * value);
+                sum.iter_mut().zip(narrow).for_each(|(sum, value)| *sum = tap.weight * value);
             } else {
-                sum.iter_mut().zip(&narrow).for_each(|(sum, value)| *sum += tap.weight * value);
+                sum.iter_mut().zip(narrow).for_each(|(sum, value)| *sum += tap.weight * value);
             }
         }
         out.iter_mut().zip(&sum).for_each(|(out, &sum)| *out = T::from_f32(sum));
     }
 }
 
-fn shrink_row(row: &[f32], channels: usize, table: &AreaTable, out: &mut [f32]) {
-    for (d, out) in out.chunks_exact_mut(channels).enumerate().take(table.len()) {
-        out.fill(0.0);
-        for tap in table.taps(d) {
-            let pixel = &row[tap.source as usize * channels..][..channels];
-            out.iter_mut().zip(pixel).for_each(|(out, sample)| *out += sample * tap.weight);
+fn shrink(rows: &[Vec<f32>; ROWS], channels: usize, table: &AreaTable, out: &mut [Vec<f32>; ROWS]) {
+    for (row, out) in rows.iter().zip(out) {
+        for (d, out) in out.chunks_exact_mut(channels).enumerate().take(table.len()) {
+            out.fill(0.0);
+            for tap in table.taps(d) {
+                let pixel = &row[tap.source as usize * channels..][..channels];
+                out.iter_mut().zip(pixel).for_each(|(out, sample)| *out += sample * tap.weight);
+            }
         }
     }
 }
 
-/// [`shrink_row`] for three channels, in vectors of four: the fourth lane is the next pixel's red, and is overwritten.
-fn shrink_row_rgb(row: &[f32], table: &AreaTable, out: &mut [f32]) {
+/// [`shrink`] for three channels, in vectors of four: the fourth lane is the next pixel's red, and is overwritten.
+fn shrink_rgb(rows: &[Vec<f32>; ROWS], table: &AreaTable, out: &mut [Vec<f32>; ROWS]) {
+    let rows = rows.each_ref().map(Vec::as_slice);
     for d in 0..table.len() {
-        let mut sum = [0f32; 4];
+        let mut sums = [[0f32; 4]; ROWS];
         for tap in table.taps(d) {
-            let pixel = &row[tap.source as usize * 3..][..4];
-            for lane in 0..4 {
-                sum[lane] += pixel[lane] * tap.weight;
+            let at = tap.source as usize * 3;
+            for (sum, row) in sums.iter_mut().zip(rows) {
+                let pixel: &[f32; 4] = row[at..].first_chunk().expect("a spare sample at the end");
+                for lane in 0..4 {
+                    sum[lane] += pixel[lane] * tap.weight;
+                }
             }
         }
-        out[d * 3..][..4].copy_from_slice(&sum);
+        for (out, sum) in out.iter_mut().zip(sums) {
+            out[d * 3..][..4].copy_from_slice(&sum);
+        }
     }
 }
 
