@@ -3,6 +3,7 @@
 #![deny(missing_docs)]
 
 pub mod error;
+pub mod eval;
 pub mod image;
 pub mod shape;
 pub mod tensor;
