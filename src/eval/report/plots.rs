@@ -102,7 +102,7 @@ pub fn histogram(distances: &[f64], same: &[bool], marks: &[(Mark, f64)]) -> Plo
     let kinds = [(Mark::Different, shares(false)), (Mark::Same, shares(true))];
     let top = 1.08 * kinds.iter().flat_map(|(_, shares)| shares).copied().fold(0.0, f64::max);
     let axes = Axes { x: (0.0, width * BINS as f64), y: (0.0, top), names: ["distance", "share of pairs, %"] };
-    draw(axes, plain, |chart| {
+    draw(axes, 8, plain, |chart| {
         for (mark, shares) in &kinds {
             let bar = |(i, &share): (usize, &f64)| {
                 let x = i as f64 * width;
@@ -122,7 +122,7 @@ pub fn scores(roc: &Roc, marks: &[(Mark, f64)]) -> Plot {
         return None;
     }
     let axes = Axes { x: (0.0, largest * 1.02), y: (0.0, 1.02), names: ["threshold", "score"] };
-    draw(axes, plain, |chart| {
+    draw(axes, 8, plain, |chart| {
         let curves: [(Mark, fn(&Roc, &Point) -> f64); 2] = [(Mark::F1, Roc::f1), (Mark::Accuracy, Roc::accuracy)];
         for (mark, score) in curves {
             let curve = points.iter().map(|p| (p.threshold, score(roc, p)));
@@ -149,7 +149,9 @@ pub fn roc(roc: &Roc, threshold: f64, logarithmic: bool) -> Plot {
     let axes = Axes { x, y: (0.0, 1.02), names: ["false accept rate", "true accept rate"] };
     let points = thinned(roc.points());
     let in_use = roc.points().iter().rev().find(|p| p.threshold <= threshold).or(roc.points().first())?;
-    draw(axes, if logarithmic { power } else { plain }, |chart| {
+    let (labels, label): (_, fn(&f64) -> String) =
+        if logarithmic { ((2.0 - least) as usize, power) } else { (8, plain) };
+    draw(axes, labels, label, |chart| {
         let curve = points.iter().map(|p| place(p));
         chart.draw_series(LineSeries::new(curve, Mark::Curve.stand_in().stroke_width(2)))?;
         chart.draw_series([Circle::new(place(in_use), 5, Mark::Point.stand_in().filled())])?;
@@ -163,11 +165,11 @@ struct Axes {
     names: [&'static str; 2],
 }
 
-fn draw(axes: Axes, x_label: fn(&f64) -> String, content: impl FnOnce(&mut Chart) -> Drawn) -> Plot {
+fn draw(axes: Axes, x_labels: usize, x_label: fn(&f64) -> String, content: impl FnOnce(&mut Chart) -> Drawn) -> Plot {
     let mut svg = String::new();
     let drawn = {
         let canvas = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
-        draw_on(&canvas, axes, x_label, content).and_then(|()| canvas.present())
+        draw_on(&canvas, axes, x_labels, x_label, content).and_then(|()| canvas.present())
     };
     // Drawing into a String fails only for ranges that are not finite: then there is nothing to show.
     drawn.ok().map(|()| svg)
@@ -176,6 +178,7 @@ fn draw(axes: Axes, x_label: fn(&f64) -> String, content: impl FnOnce(&mut Chart
 fn draw_on(
     canvas: &Canvas,
     axes: Axes,
+    x_labels: usize,
     x_label: fn(&f64) -> String,
     content: impl FnOnce(&mut Chart) -> Drawn,
 ) -> Drawn {
@@ -191,7 +194,7 @@ fn draw_on(
         .axis_style(AXIS)
         .bold_line_style(GRID)
         .light_line_style(TRANSPARENT)
-        .x_labels(8)
+        .x_labels(x_labels)
         .y_labels(6)
         .x_label_formatter(&x_label)
         .y_label_formatter(&plain)
@@ -205,10 +208,13 @@ fn draw_on(
 
 fn vertical_lines(chart: &mut Chart, marks: &[(Mark, f64)], top: f64) -> Drawn {
     for &(mark, x) in marks.iter().filter(|(_, x)| x.is_finite()) {
-        let line = [(x, 0.0), (x, top)];
+        let style = mark.stand_in().stroke_width(2);
+        // The second dashed line fills the first one's gaps where the two coincide.
+        let (dash, start) = (8, if mark == Mark::BestF1 { top * 8.0 / f64::from(SIZE.1 - 52) } else { 0.0 });
+        let line = [(x, start), (x, top)];
         match mark {
-            Mark::InUse => chart.draw_series(LineSeries::new(line, mark.stand_in().stroke_width(2)))?,
-            _ => chart.draw_series(DashedLineSeries::new(line, 5, 4, mark.stand_in().stroke_width(2)))?,
+            Mark::InUse => chart.draw_series(LineSeries::new(line, style))?,
+            _ => chart.draw_series(DashedLineSeries::new(line, dash, dash, style))?,
         };
     }
     Ok(())
