@@ -16,6 +16,7 @@
 
 #[allow(unsafe_code)]
 pub mod backend;
+pub mod cli;
 pub mod error;
 pub mod eval;
 pub mod face;

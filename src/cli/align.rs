@@ -9,9 +9,9 @@ use anyhow::{Context, Result};
 use super::context::{DetectArgs, Globals, create_folder, progress};
 use super::photos::{self, Tally};
 use super::{Outcome, output};
+use crate::Error;
 use crate::face::{Alignment, Face, align, choose};
 use crate::image::{self, Rgb8};
-use crate::Error;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

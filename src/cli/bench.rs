@@ -39,7 +39,8 @@ impl Args {
         // Values do not matter to the time, but denormal ones would.
         let pixels: Vec<f32> = (0..input.elements()).map(|i| (i % 255) as f32 / 128.0 - 1.0).collect();
         executable.run(&[&pixels])?;
-        let runs: Vec<Vec<Duration>> = (0..self.runs).map(|_| executable.profile(&[&pixels])).collect::<Result<_, _>>()?;
+        let runs: Vec<Vec<Duration>> =
+            (0..self.runs).map(|_| executable.profile(&[&pixels])).collect::<Result<_, _>>()?;
         let plan = executable.plan();
         let mut rows: Vec<(usize, f64)> = (0..plan.steps.len())
             .map(|i| {
@@ -72,7 +73,11 @@ impl Args {
             output::json_line(&mut out, &line)?;
             return Ok(Outcome::Done);
         }
-        writeln!(out, "{:<46} {:<12} {:>18} {:>9} {:>6} {:>9} {:>8}", "node", "op", "output", "ms", "%", "GFLOP/s", "GB/s")?;
+        writeln!(
+            out,
+            "{:<46} {:<12} {:>18} {:>9} {:>6} {:>9} {:>8}",
+            "node", "op", "output", "ms", "%", "GFLOP/s", "GB/s"
+        )?;
         for &(i, time) in &rows {
             let step = &plan.steps[i];
             let (gflops, gbs) = rates(i, time);
@@ -82,7 +87,12 @@ impl Args {
         }
         let rate = self.batch as f64 / total;
         let gflops = plan.flops() as f64 / total / 1e9;
-        writeln!(out, "\n{input}: {:.3} ms, {rate:.1} images/s, {gflops:.1} GFLOP/s (median of {} runs)", total * 1e3, self.runs)?;
+        writeln!(
+            out,
+            "\n{input}: {:.3} ms, {rate:.1} images/s, {gflops:.1} GFLOP/s (median of {} runs)",
+            total * 1e3,
+            self.runs
+        )?;
         out.flush()?;
         Ok(Outcome::Done)
     }

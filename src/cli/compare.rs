@@ -52,9 +52,10 @@ fn threshold(asked: Option<f64>, distance: DistanceArg, model: &Model) -> (f64, 
         }
         (None, DistanceArg::Euclidean) => (1.242, "the FaceNet paper's for LFW; unproved for this model".to_owned()),
         // The same angle: |a - b|^2 = 2 - 2 cos.
-        (None, DistanceArg::Cosine) => {
-            ((1.0f64 - 1.242 / 2.0).acos() / std::f64::consts::PI, "the FaceNet paper's, as an angle; unproved for this model".to_owned())
-        }
+        (None, DistanceArg::Cosine) => (
+            (1.0f64 - 1.242 / 2.0).acos() / std::f64::consts::PI,
+            "the FaceNet paper's, as an angle; unproved for this model".to_owned(),
+        ),
     }
 }
 
@@ -83,7 +84,9 @@ impl Args {
                         embeddings.push(model.embedder.embed(&[&crop])?);
                         kept.push(path);
                     }
-                    None => tally.failures.push(Error::image(path, "no face found; is it upright and at least 20 pixels wide?")),
+                    None => tally
+                        .failures
+                        .push(Error::image(path, "no face found; is it upright and at least 20 pixels wide?")),
                 }
             }
             Ok(())
@@ -91,8 +94,7 @@ impl Args {
 
         let metric = Metric::from(self.distance);
         let wide: Vec<Vec<f64>> = embeddings.iter().map(|e| e.iter().map(|&x| x.into()).collect()).collect();
-        let matrix: Vec<Vec<f64>> =
-            wide.iter().map(|a| wide.iter().map(|b| metric.distance(a, b)).collect()).collect();
+        let matrix: Vec<Vec<f64>> = wide.iter().map(|a| wide.iter().map(|b| metric.distance(a, b)).collect()).collect();
         let (threshold, origin) = threshold(self.threshold, self.distance, &model);
         let mut out = output::stdout();
         if globals.json {

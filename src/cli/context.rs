@@ -129,7 +129,10 @@ impl Globals {
         let found = MODELS.iter().map(|name| self.weights.join(name)).find(|path| path.is_file());
         found.with_context(|| {
             let names = MODELS.join(" nor ");
-            format!("{}: neither {names} is here; `cargo xtask weights` fetches them, --model FILE names another", self.weights.display())
+            format!(
+                "{}: neither {names} is here; `cargo xtask weights` fetches them, --model FILE names another",
+                self.weights.display()
+            )
         })
     }
 }
@@ -140,9 +143,7 @@ pub fn progress(len: usize, what: &'static str) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {per_sec} eta {eta}");
-    ProgressBar::new(len as u64)
-        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-        .with_message(what)
+    ProgressBar::new(len as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())).with_message(what)
 }
 
 /// Creates a folder with its parents.

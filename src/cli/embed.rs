@@ -13,9 +13,9 @@ use serde_json::json;
 use super::context::{DetectArgs, Globals, create_folder, progress};
 use super::photos::{self, Tally, add};
 use super::{Outcome, output};
+use crate::Error;
 use crate::face::Alignment;
 use crate::image::{self, Rgb8};
-use crate::Error;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -84,7 +84,13 @@ impl Args {
             output::json_line(&mut out, &summary)?;
         } else {
             let what = output::count(kept.len(), "embedding");
-            writeln!(out, "{what} of {} values, {} in {}", embedder.dim(), output::count(classes.len(), "label"), self.output.display())?;
+            writeln!(
+                out,
+                "{what} of {} values, {} in {}",
+                embedder.dim(),
+                output::count(classes.len(), "label"),
+                self.output.display()
+            )?;
             out.flush()?;
         }
         Ok(output::list_failures(&tally.failures))

@@ -72,7 +72,7 @@ pub enum DistanceArg {
 impl From<DistanceArg> for Metric {
     fn from(distance: DistanceArg) -> Metric {
         match distance {
-            DistanceArg::Euclidean => Metric::SquaredEuclidean,
+            DistanceArg::Euclidean => Metric::Euclidean,
             DistanceArg::Cosine => Metric::Cosine,
         }
     }
@@ -127,7 +127,10 @@ type Crop = (Option<Rgb8>, bool);
 impl Cropper<'_> {
     fn crops(&self, chunk: &[Photo], tally: &mut Tally) -> crate::Result<Vec<Crop>> {
         let Some(detector) = &self.detector else {
-            return Ok(chunk.iter().map(|p| (Some(photos::aligned_crop(&p.image, self.alignment.size)), false)).collect());
+            return Ok(chunk
+                .iter()
+                .map(|p| (Some(photos::aligned_crop(&p.image, self.alignment.size)), false))
+                .collect());
         };
         let crops = photos::main_crops(detector, chunk, &self.alignment, tally)?;
         let or_middle = |(photo, crop): (&Photo, Option<Rgb8>)| match crop {
@@ -160,7 +163,8 @@ impl Args {
         let pairs = self.read_pairs()?;
         let resolved = pairs.resolve(&self.folder);
         if resolved.pairs.is_empty() {
-            let problem = format!("none of its {} pairs has both photographs in {}", pairs.pairs.len(), self.folder.display());
+            let problem =
+                format!("none of its {} pairs has both photographs in {}", pairs.pairs.len(), self.folder.display());
             return Err(Error::invalid(self.pairs.display().to_string(), problem).into());
         }
         let device = globals.open_device()?;
@@ -175,7 +179,8 @@ impl Args {
         skipped.extend(tally.failures.iter().map(Error::to_string));
 
         let evaluating = Instant::now();
-        let kept: Vec<_> = resolved.pairs.iter().filter(|p| [p.a, p.b].iter().all(|&i| embeddings[i].is_some())).collect();
+        let kept: Vec<_> =
+            resolved.pairs.iter().filter(|p| [p.a, p.b].iter().all(|&i| embeddings[i].is_some())).collect();
         let join = |pick: fn(&eval::ResolvedPair) -> usize| -> Vec<f32> {
             kept.iter().flat_map(|pair| embeddings[pick(pair)].iter().flatten().copied()).collect()
         };
@@ -200,7 +205,8 @@ impl Args {
         if let Some(path) = &self.report {
             let kept: Vec<(usize, usize)> = kept.iter().map(|p| (p.a, p.b)).collect();
             let device = device.to_string();
-            let page = self.page(&model, &device, &cropper, &resolved, &kept, &evaluation, images, &skipped, &seconds)?;
+            let page =
+                self.page(&model, &device, &cropper, &resolved, &kept, &evaluation, images, &skipped, &seconds)?;
             if let Some(parent) = path.parent() {
                 create_folder(parent)?;
             }
@@ -210,8 +216,13 @@ impl Args {
         skipped.iter().for_each(|line| eprintln!("skipped: {line}"));
         let mut out = output::stdout();
         if globals.json {
-            let line =
-                Line { figures: &evaluation.figures, images, skipped: &skipped, center_cropped: &middles, seconds: &seconds };
+            let line = Line {
+                figures: &evaluation.figures,
+                images,
+                skipped: &skipped,
+                center_cropped: &middles,
+                seconds: &seconds,
+            };
             output::json_line(&mut out, &line)?;
         } else {
             print(&mut out, &evaluation.figures, images, &skipped, &middles, &seconds)?;
@@ -320,7 +331,10 @@ impl Args {
             option("subtract mean", self.subtract_mean.to_string()),
             option("standardization", format!("{:?}", model.embedder.standardize())),
             option("pairs", self.pairs.display().to_string()),
-            option("input", if self.aligned { "aligned crops".to_owned() } else { format!("photographs, margin {}", self.margin) }),
+            option(
+                "input",
+                if self.aligned { "aligned crops".to_owned() } else { format!("photographs, margin {}", self.margin) },
+            ),
         ];
         let seconds = [
             ("decode", seconds.decode),
@@ -357,7 +371,12 @@ fn print(
     middles: &[String],
     seconds: &Seconds,
 ) -> std::io::Result<()> {
-    writeln!(out, "pairs      {} of {images} photographs; {} left out", figures.pairs, output::count(skipped.len(), "photograph"))?;
+    writeln!(
+        out,
+        "pairs      {} of {images} photographs; {} left out",
+        figures.pairs,
+        output::count(skipped.len(), "photograph")
+    )?;
     if !middles.is_empty() {
         writeln!(out, "middle     taken of {}: {}", output::count(middles.len(), "photograph"), middles.join(", "))?;
     }

@@ -59,7 +59,8 @@ pub fn for_each_chunk(
     while next < paths.len() {
         let start = Instant::now();
         let end = paths.len().min(next + at_once);
-        let decoded: Vec<Result<Rgb8>> = pool.install(|| paths[next..end].par_iter().map(|p| image::decode(p)).collect());
+        let decoded: Vec<Result<Rgb8>> =
+            pool.install(|| paths[next..end].par_iter().map(|p| image::decode(p)).collect());
         for (index, decoded) in (next..end).zip(decoded) {
             match decoded {
                 Ok(image) => {
@@ -97,7 +98,12 @@ pub fn main_crop(photo: &Rgb8, faces: &[Face], alignment: &Alignment) -> Option<
 }
 
 /// The crops that a chunk's photographs are about; `None` where there is no face.
-pub fn main_crops(detector: &Detector, chunk: &[Photo], alignment: &Alignment, tally: &mut Tally) -> Result<Vec<Option<Rgb8>>> {
+pub fn main_crops(
+    detector: &Detector,
+    chunk: &[Photo],
+    alignment: &Alignment,
+    tally: &mut Tally,
+) -> Result<Vec<Option<Rgb8>>> {
     let faces = detect(detector, chunk, tally)?;
     let start = Instant::now();
     let crops = chunk.par_iter().zip(&faces).map(|(photo, faces)| main_crop(&photo.image, faces, alignment)).collect();
@@ -116,9 +122,10 @@ pub fn aligned_crop(photo: &Rgb8, size: usize) -> Rgb8 {
 
 /// The paths, relative to the deepest folder that holds them all.
 pub fn relative_to_common(paths: &[PathBuf]) -> Vec<PathBuf> {
-    let common = paths.iter().map(|path| path.parent().unwrap_or(Path::new("")).to_owned()).reduce(|a, b| {
-        a.components().zip(b.components()).take_while(|(x, y)| x == y).map(|(x, _)| x).collect()
-    });
+    let common = paths
+        .iter()
+        .map(|path| path.parent().unwrap_or(Path::new("")).to_owned())
+        .reduce(|a, b| a.components().zip(b.components()).take_while(|(x, y)| x == y).map(|(x, _)| x).collect());
     let common = common.unwrap_or_default();
     paths.iter().map(|path| path.strip_prefix(&common).unwrap_or(path).to_owned()).collect()
 }

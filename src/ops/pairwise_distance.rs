@@ -1,15 +1,30 @@
 //! Distances between every row of one matrix and every row of another.
 
+use std::fmt;
+
+use serde::Serialize;
+
 use super::{Operator, Real, arity};
 use crate::{Shape, Tensor};
 
 /// How far apart two embeddings are (`facenet.distance` of the original).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Metric {
-    /// Sum of squared differences: 0 to 4 for unit vectors.
-    SquaredEuclidean,
-    /// Angle over pi: 0 to 1.
+    /// `|a - b|^2`: 0 to 4 for unit vectors, 0 to 8 for two of them joined.
+    #[default]
+    Euclidean,
+    /// Angle over pi: 0 to 1. A vector of length zero gives NaN.
     Cosine,
+}
+
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Metric::Euclidean => "euclidean",
+            Metric::Cosine => "cosine",
+        })
+    }
 }
 
 /// `y[i, j] = distance(a[i], b[j])`. Inputs: `a: [n, d]`, `b: [m, d]`. Output `[n, m]`.
@@ -24,13 +39,14 @@ impl Metric {
     pub fn distance<T: Real>(self, a: &[T], b: &[T]) -> T {
         let pairs = || a.iter().zip(b);
         match self {
-            Metric::SquaredEuclidean => pairs().map(|(&a, &b)| (a - b) * (a - b)).sum(),
+            Metric::Euclidean => pairs().map(|(&a, &b)| (a - b) * (a - b)).sum(),
             Metric::Cosine => {
                 let dot: T = pairs().map(|(&a, &b)| a * b).sum();
                 let norm = |x: &[T]| x.iter().map(|&x| x * x).sum::<T>().sqrt();
                 let similarity = dot / (norm(a) * norm(b));
                 // Rounding may carry the similarity of parallel vectors past 1, where the angle is not a number.
-                similarity.max(-T::one()).min(T::one()).acos() / T::of(std::f64::consts::PI)
+                let clamped = if similarity.abs() > T::one() { similarity.signum() } else { similarity };
+                clamped.acos() / T::of(std::f64::consts::PI)
             }
         }
     }

@@ -30,7 +30,7 @@ impl Operator for TripletLoss {
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {
         let &[n, d] = inputs[0].dims() else { unreachable!("checked by shape") };
         let row = |x: usize, i: usize| &inputs[x].data()[i * d..][..d];
-        let distance = |x: usize, i: usize| Metric::SquaredEuclidean.distance(row(0, i), row(x, i));
+        let distance = |x: usize, i: usize| Metric::Euclidean.distance(row(0, i), row(x, i));
         let losses = (0..n).map(|i| (distance(1, i) - distance(2, i) + T::of(self.margin.into())).max(T::zero()));
         Tensor::new([1], vec![losses.sum::<T>() / T::of(n.max(1) as f64)])
     }

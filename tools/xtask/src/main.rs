@@ -1,1 +1,51 @@
-fn main() {}
+//! The developer's commands of warpface: `cargo xtask COMMAND`.
+
+mod archive;
+mod demo;
+mod golden;
+mod manifest;
+mod pip;
+mod shell;
+mod test;
+mod vulkan;
+mod weights;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The developer's commands of warpface.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// See it work: fetch weights and samples, build, detect, compare, measure, and write an HTML report
+    Demo(demo::Args),
+    /// Get what the tests need, then fmt, clippy and tests
+    Test(test::Args),
+    /// Fetch the published weights and the sample photographs into weights/
+    Weights(weights::Args),
+    /// Make the golden dumps of tests/golden again, with pinned Python packages
+    Golden(golden::Args),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Test(args) => test::run(&args),
+        Command::Weights(args) => weights::run(&args),
+        Command::Golden(args) => golden::run(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

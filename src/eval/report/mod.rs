@@ -1,0 +1,315 @@
+//! An evaluation as one self-contained HTML page: no script, no network, light or dark as the reader's system is.
+
+mod plots;
+
+use std::fmt::{self, Display, Write};
+
+use super::verification::{Evaluation, FAR_TARGET};
+use plots::{Mark, Plot};
+
+/// What the page shows.
+#[derive(Clone, Debug)]
+pub struct ReportInput<'a> {
+    /// The page's title, such as the dataset's folder.
+    pub title: &'a str,
+    /// The weights file that made the embeddings.
+    pub model: &'a str,
+    /// The device that ran it.
+    pub device: &'a str,
+    /// Name and value of what else was chosen: distance, flip, standardization, pairs file, …
+    pub options: &'a [(String, String)],
+    /// How many photographs were embedded.
+    pub images: usize,
+    /// What was measured.
+    pub evaluation: &'a Evaluation,
+    /// Pairs of different people that look most alike ([`Evaluation::nearest_different`]).
+    pub nearest_different: &'a [PicturePair],
+    /// Pairs of one person that look least alike ([`Evaluation::farthest_same`]).
+    pub farthest_same: &'a [PicturePair],
+    /// Photographs left out, each with the reason.
+    pub skipped: &'a [String],
+    /// Stage and seconds.
+    pub seconds: &'a [(String, f64)],
+}
+
+/// Two crops to look at.
+#[derive(Clone, Debug)]
+pub struct PicturePair {
+    /// The first crop as a PNG file's bytes.
+    pub a: Vec<u8>,
+    /// The second crop as a PNG file's bytes.
+    pub b: Vec<u8>,
+    /// What the first photograph is called.
+    pub name_a: String,
+    /// What the second photograph is called.
+    pub name_b: String,
+    /// Their distance.
+    pub distance: f64,
+    /// Whether the threshold in use judges them wrongly.
+    pub wrong: bool,
+}
+
+/// The page.
+pub fn html(input: &ReportInput) -> String {
+    let mut page = String::new();
+    // Writing to a String cannot fail.
+    let _ = write_page(&mut page, input);
+    page
+}
+
+fn write_page(page: &mut String, input: &ReportInput) -> fmt::Result {
+    let title = Escaped(input.title);
+    write!(
+        page,
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title} · warpface</title>\n\
+         <style>\n{}{}</style>\n</head>\n<body>\n<main>\n",
+        include_str!("page.css"),
+        plots::colour_rules(),
+    )?;
+    header(page, input)?;
+    tiles(page, input)?;
+    charts(page, input.evaluation)?;
+    folds(page, input.evaluation)?;
+    pictures(page, input)?;
+    skipped(page, input)?;
+    footer(page, input)?;
+    page.push_str("</main>\n</body>\n</html>\n");
+    Ok(())
+}
+
+fn header(page: &mut String, input: &ReportInput) -> fmt::Result {
+    writeln!(page, "<header>\n<p class=\"brand\">warpface · face verification</p>\n<h1>{}</h1>", Escaped(input.title))?;
+    page.push_str("<dl class=\"chips\">\n");
+    let fixed = [("model", input.model), ("device", input.device)];
+    let chosen = input.options.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    for (name, value) in fixed.into_iter().chain(chosen) {
+        writeln!(page, "<div><dt>{}</dt><dd>{}</dd></div>", Escaped(name), Escaped(value))?;
+    }
+    page.push_str("</dl>\n</header>\n");
+    Ok(())
+}
+
+fn tiles(page: &mut String, input: &ReportInput) -> fmt::Result {
+    let evaluation = input.evaluation;
+    let figures = &evaluation.figures;
+    let same = evaluation.same.iter().filter(|&&same| same).count();
+    let [best_accuracy, best_f1] = [evaluation.best_accuracy, evaluation.best_f1];
+    let tiles: [(&str, String, String); 8] = [
+        ("Accuracy", percent(figures.accuracy.mean), format!("± {} over the folds", percent(figures.accuracy.std))),
+        (
+            &format!("VAL at FAR {FAR_TARGET}"),
+            percent(figures.val.mean),
+            format!("± {} · measured FAR {}", percent(figures.val.std), percent(figures.val.far)),
+        ),
+        ("AUC", number(figures.auc), "exact, ties count one half".into()),
+        ("EER", percent(figures.eer), "exact, linear between points".into()),
+        ("Threshold in use", number(figures.threshold), "mean of the folds' best".into()),
+        ("Best by accuracy", number(best_accuracy.threshold), format!("{} of all pairs", percent(best_accuracy.score))),
+        ("Best by F1", number(best_f1.threshold), format!("F1 {} over all pairs", number(best_f1.score))),
+        (
+            "Pairs",
+            figures.pairs.to_string(),
+            format!("{same} same, {} different · {} photographs", figures.pairs - same, input.images),
+        ),
+    ];
+    page.push_str("<section class=\"tiles\" aria-label=\"Figures\">\n");
+    for (name, value, note) in tiles {
+        writeln!(page, "<div><h2>{name}</h2><p class=\"value\">{value}</p><p class=\"note\">{note}</p></div>")?;
+    }
+    page.push_str("</section>\n");
+    Ok(())
+}
+
+fn charts(page: &mut String, evaluation: &Evaluation) -> fmt::Result {
+    let thresholds = [
+        (Mark::InUse, "threshold in use", evaluation.figures.threshold),
+        (Mark::BestAccuracy, "best by accuracy", evaluation.best_accuracy.threshold),
+        (Mark::BestF1, "best by F1", evaluation.best_f1.threshold),
+    ];
+    let marks = thresholds.map(|(mark, _, threshold)| (mark, threshold));
+    let named = thresholds.map(|(mark, name, threshold)| (mark, format!("{name} {}", number(threshold))));
+    let with = |own: &[(Mark, &str)]| {
+        own.iter().map(|&(mark, name)| (mark, name.to_owned())).chain(named.clone()).collect::<Vec<_>>()
+    };
+    let rates = [(Mark::Curve, "true accepts".to_owned()), (Mark::Point, "threshold in use".to_owned())];
+    page.push_str("<section class=\"charts\" aria-label=\"Charts\">\n");
+    figure(
+        page,
+        "How far pairs are apart",
+        &plots::histogram(&evaluation.distances, &evaluation.same, &marks),
+        &with(&[(Mark::Same, "same person"), (Mark::Different, "different people")]),
+    )?;
+    figure(
+        page,
+        "Accuracy and F1 by threshold",
+        &plots::scores(&evaluation.roc, &marks),
+        &with(&[(Mark::Accuracy, "accuracy"), (Mark::F1, "F1")]),
+    )?;
+    let threshold = evaluation.figures.threshold;
+    figure(page, "ROC", &plots::roc(&evaluation.roc, threshold, false), &rates)?;
+    figure(page, "ROC, false accepts on a logarithmic scale", &plots::roc(&evaluation.roc, threshold, true), &rates)?;
+    page.push_str("</section>\n");
+    Ok(())
+}
+
+fn figure(page: &mut String, title: &str, plot: &Plot, legend: &[(Mark, String)]) -> fmt::Result {
+    writeln!(page, "<figure>\n<h2>{title}</h2>")?;
+    match plot {
+        Some(svg) => writeln!(page, "{svg}")?,
+        None => page.push_str("<p class=\"none\">Needs pairs of one person and of different people.</p>\n"),
+    }
+    page.push_str("<figcaption>");
+    for (mark, name) in legend {
+        write!(page, "<span><i class=\"{}\"></i>{name}</span>", mark.class())?;
+    }
+    page.push_str("</figcaption>\n</figure>\n");
+    Ok(())
+}
+
+fn folds(page: &mut String, evaluation: &Evaluation) -> fmt::Result {
+    page.push_str(
+        "<section>\n<h2>Fold by fold</h2>\n<div class=\"wide\"><table>\n<thead><tr><th>fold</th><th>pairs</th>\
+         <th>threshold</th><th>accuracy</th><th>VAL threshold</th><th>VAL</th><th>FAR</th></tr></thead>\n<tbody>\n",
+    );
+    for (i, fold) in evaluation.folds.iter().enumerate() {
+        writeln!(
+            page,
+            "<tr><td>{}</td><td>{}</td><td>{:.2}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            i + 1,
+            fold.pairs,
+            fold.threshold,
+            percent(fold.accuracy),
+            number(fold.val_threshold),
+            percent(fold.val),
+            percent(fold.far),
+        )?;
+    }
+    let figures = &evaluation.figures;
+    writeln!(
+        page,
+        "</tbody>\n<tfoot><tr><td>mean</td><td></td><td>{}</td><td>{}</td><td></td><td>{}</td><td>{}</td></tr></tfoot>\n\
+         </table></div>\n</section>",
+        number(figures.threshold),
+        percent(figures.accuracy.mean),
+        percent(figures.val.mean),
+        percent(figures.val.far),
+    )
+}
+
+fn pictures(page: &mut String, input: &ReportInput) -> fmt::Result {
+    let kinds = [
+        ("Different people who look most alike", "false accept", input.nearest_different),
+        ("One person who looks least alike", "false reject", input.farthest_same),
+    ];
+    for (title, error, pairs) in kinds {
+        let wrong = pairs.iter().filter(|pair| pair.wrong).count();
+        let found = match wrong {
+            0 => format!("No {error} among them at the threshold in use."),
+            1 => format!("1 {error} among them at the threshold in use."),
+            n => format!("{n} {error}s among them at the threshold in use."),
+        };
+        writeln!(page, "<section>\n<h2>{title}</h2>\n<p class=\"lead\">{found}</p>\n<div class=\"pairs\">")?;
+        for pair in pairs {
+            let (class, verdict) = if pair.wrong { (" class=\"wrong\"", error) } else { ("", "judged rightly") };
+            writeln!(
+                page,
+                "<article{class}>\n<div class=\"faces\"><img src=\"{}\" alt=\"{a}\" title=\"{a}\"><img src=\"{}\" alt=\"{b}\" \
+                 title=\"{b}\"></div>\n<p class=\"verdict\"><b>{}</b> {verdict}</p>\n<p class=\"names\">{a}<br>{b}</p>\n</article>",
+                DataUri(&pair.a),
+                DataUri(&pair.b),
+                number(pair.distance),
+                a = Escaped(&pair.name_a),
+                b = Escaped(&pair.name_b),
+            )?;
+        }
+        page.push_str("</div>\n</section>\n");
+    }
+    Ok(())
+}
+
+fn skipped(page: &mut String, input: &ReportInput) -> fmt::Result {
+    if input.skipped.is_empty() {
+        page.push_str("<section>\n<h2>Left out</h2>\n<p class=\"lead\">No photograph was left out.</p>\n</section>\n");
+        return Ok(());
+    }
+    writeln!(page, "<section>\n<h2>Left out: {}</h2>\n<ul class=\"skipped\">", input.skipped.len())?;
+    for name in input.skipped {
+        writeln!(page, "<li>{}</li>", Escaped(name))?;
+    }
+    page.push_str("</ul>\n</section>\n");
+    Ok(())
+}
+
+fn footer(page: &mut String, input: &ReportInput) -> fmt::Result {
+    page.push_str("<footer>\n");
+    if !input.seconds.is_empty() {
+        page.push_str("<p>Seconds: ");
+        for (i, (stage, seconds)) in input.seconds.iter().enumerate() {
+            write!(page, "{}{} <b>{seconds:.2}</b>", if i > 0 { " · " } else { "" }, Escaped(stage))?;
+        }
+        page.push_str(".</p>\n");
+    }
+    page.push_str(
+        "<p>Accuracy and VAL follow the LFW protocol as davidsandberg/facenet measures it: each fold's threshold comes \
+         from the other folds. AUC, EER and the curves are exact over the full range of distances. A pair is taken for \
+         one person if its distance is below the threshold.</p>\n</footer>\n",
+    );
+    Ok(())
+}
+
+/// A rate as percent, or a dash where it is undefined.
+fn percent(rate: f64) -> String {
+    if rate.is_nan() { "–".into() } else { format!("{:.2} %", 100.0 * rate) }
+}
+
+/// A number of four digits after the point, or a dash where it is undefined.
+fn number(x: f64) -> String {
+    if x.is_nan() { "–".into() } else { format!("{x:.4}") }
+}
+
+/// Text that HTML takes literally.
+struct Escaped<'a>(&'a str);
+
+impl Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| match c {
+            '&' => f.write_str("&amp;"),
+            '<' => f.write_str("&lt;"),
+            '>' => f.write_str("&gt;"),
+            '"' => f.write_str("&quot;"),
+            c => f.write_char(c),
+        })
+    }
+}
+
+/// A PNG file within the page: `data:image/png;base64,…` (RFC 4648).
+struct DataUri<'a>(&'a [u8]);
+
+impl Display for DataUri<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        f.write_str("data:image/png;base64,")?;
+        for chunk in self.0.chunks(3) {
+            let bits = (0..3).fold(0, |bits, i| bits << 8 | usize::from(chunk.get(i).copied().unwrap_or(0)));
+            for i in 0..4 {
+                let digit = char::from(DIGITS[bits >> (18 - 6 * i) & 63]);
+                f.write_char(if i <= chunk.len() { digit } else { '=' })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_pads_as_rfc_4648() {
+        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
+            assert_eq!(DataUri(bytes.as_bytes()).to_string(), format!("data:image/png;base64,{text}"));
+        }
+    }
+}

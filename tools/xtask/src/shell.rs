@@ -1,0 +1,54 @@
+//! Running other programs, and saying so.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+/// The repository's root.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new(".")).to_owned()
+}
+
+/// Announces a stage of a command.
+pub fn say(what: impl std::fmt::Display) {
+    eprintln!("==> {what}");
+}
+
+/// A program to be run in the repository's root.
+pub fn program(name: impl AsRef<OsStr>, args: &[&str]) -> Command {
+    let mut command = Command::new(name);
+    command.args(args).current_dir(root());
+    command
+}
+
+/// The cargo that runs us.
+pub fn cargo(args: &[&str]) -> Command {
+    program(std::env::var_os("CARGO").unwrap_or("cargo".into()), args)
+}
+
+/// Runs a program with its output shown; its line is printed first.
+pub fn run(command: &mut Command) -> Result<()> {
+    let line = line(command);
+    eprintln!("  $ {line}");
+    let status = command.status().with_context(|| format!("cannot start `{line}`"))?;
+    if !status.success() {
+        bail!("`{line}` failed ({status})");
+    }
+    Ok(())
+}
+
+/// Whether a program runs and succeeds, with its output thrown away.
+pub fn succeeds(command: &mut Command) -> bool {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
+}
+
+fn line(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let quoted = words.map(|word| {
+        let word = word.to_string_lossy();
+        if word.is_empty() || word.contains([' ', '"', '\'', '$']) { format!("'{word}'") } else { word.into_owned() }
+    });
+    quoted.collect::<Vec<_>>().join(" ")
+}
