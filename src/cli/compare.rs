@@ -7,7 +7,6 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::context::{DetectArgs, Globals, Model, progress};
-use super::lfw::DistanceArg;
 use super::photos::{self, Tally};
 use super::{Outcome, output};
 use crate::Error;
@@ -22,9 +21,9 @@ pub struct Args {
     /// Nearer than this is the same person [default: what fits the model]
     #[arg(long)]
     threshold: Option<f64>,
-    /// How distances are measured
-    #[arg(long, value_enum, default_value_t = DistanceArg::Euclidean)]
-    distance: DistanceArg,
+    /// How distances are measured: squared Euclidean (0 to 4), or angle over pi (0 to 1)
+    #[arg(long, default_value_t = Metric::Euclidean, value_name = "euclidean|cosine")]
+    distance: Metric,
     /// The photographs are crops already
     #[arg(long)]
     aligned: bool,
@@ -37,22 +36,22 @@ pub struct Args {
 const MEASURED: [(&str, f64, f64); 2] = [("graph_final.pb", 1.2, 0.37), ("facenet_keras.h5", 1.2, 0.37)];
 
 /// The threshold in use, and where it comes from.
-fn threshold(asked: Option<f64>, distance: DistanceArg, model: &Model) -> (f64, String) {
+fn threshold(asked: Option<f64>, distance: Metric, model: &Model) -> (f64, String) {
     if let Some(asked) = asked {
         return (asked, "as asked".to_owned());
     }
     let name = model.entry.map(|entry| entry.name.as_str());
     let measured = MEASURED.iter().find(|(file, ..)| Some(*file) == name);
     match (measured, distance) {
-        (Some((file, euclidean, _)), DistanceArg::Euclidean) => {
+        (Some((file, euclidean, _)), Metric::Euclidean) => {
             (*euclidean, format!("measured for {file} on the first two folds of LFW"))
         }
-        (Some((file, _, cosine)), DistanceArg::Cosine) => {
+        (Some((file, _, cosine)), Metric::Cosine) => {
             (*cosine, format!("measured for {file} on the first two folds of LFW"))
         }
-        (None, DistanceArg::Euclidean) => (1.242, "the FaceNet paper's for LFW; unproved for this model".to_owned()),
+        (None, Metric::Euclidean) => (1.242, "the FaceNet paper's for LFW; unproved for this model".to_owned()),
         // The same angle: |a - b|^2 = 2 - 2 cos.
-        (None, DistanceArg::Cosine) => (
+        (None, Metric::Cosine) => (
             (1.0f64 - 1.242 / 2.0).acos() / std::f64::consts::PI,
             "the FaceNet paper's, as an angle; unproved for this model".to_owned(),
         ),
@@ -92,7 +91,7 @@ impl Args {
             Ok(())
         })?;
 
-        let metric = Metric::from(self.distance);
+        let metric = self.distance;
         let wide: Vec<Vec<f64>> = embeddings.iter().map(|e| e.iter().map(|&x| x.into()).collect()).collect();
         let matrix: Vec<Vec<f64>> = wide.iter().map(|a| wide.iter().map(|b| metric.distance(a, b)).collect()).collect();
         let (threshold, origin) = threshold(self.threshold, self.distance, &model);

@@ -38,9 +38,9 @@ pub struct Args {
     /// Subtract the training folds' mean embedding
     #[arg(long)]
     subtract_mean: bool,
-    /// How distances are measured
-    #[arg(long, value_enum, default_value_t = DistanceArg::Euclidean)]
-    distance: DistanceArg,
+    /// How distances are measured: squared Euclidean (0 to 4), or angle over pi (0 to 1)
+    #[arg(long, default_value_t = Metric::Euclidean, value_name = "euclidean|cosine")]
+    distance: Metric,
     /// Folds of the cross validation [default: the pairs file's header]
     #[arg(long, value_name = "N")]
     folds: Option<usize>,
@@ -58,24 +58,6 @@ pub struct Args {
     report: Option<PathBuf>,
     #[command(flatten)]
     detect: DetectArgs,
-}
-
-/// [`Metric`] as a flag's value.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum DistanceArg {
-    /// Squared Euclidean distance, 0 to 4
-    Euclidean,
-    /// Angle over pi, 0 to 1
-    Cosine,
-}
-
-impl From<DistanceArg> for Metric {
-    fn from(distance: DistanceArg) -> Metric {
-        match distance {
-            DistanceArg::Euclidean => Metric::Euclidean,
-            DistanceArg::Cosine => Metric::Cosine,
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -188,7 +170,7 @@ impl Args {
         let dim = model.embedder.dim() * if self.flip { 2 } else { 1 };
         let options = Options {
             folds: self.folds.unwrap_or(pairs.folds),
-            metric: self.distance.into(),
+            metric: self.distance,
             subtract_mean: self.subtract_mean,
         };
         let evaluation = eval::evaluate(&join(|p| p.a), &join(|p| p.b), dim, &same, &options)?;
@@ -326,7 +308,7 @@ impl Args {
         };
         let option = |name: &str, value: String| (name.to_owned(), value);
         let options = [
-            option("distance", format!("{:?}", Metric::from(self.distance))),
+            option("distance", self.distance.to_string()),
             option("flip", self.flip.to_string()),
             option("subtract mean", self.subtract_mean.to_string()),
             option("standardization", format!("{:?}", model.embedder.standardize())),

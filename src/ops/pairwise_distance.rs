@@ -1,11 +1,12 @@
 //! Distances between every row of one matrix and every row of another.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::Serialize;
 
 use super::{Operator, Real, arity};
-use crate::{Shape, Tensor};
+use crate::{Error, Shape, Tensor};
 
 /// How far apart two embeddings are (`facenet.distance` of the original).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
@@ -24,6 +25,18 @@ impl fmt::Display for Metric {
             Metric::Euclidean => "euclidean",
             Metric::Cosine => "cosine",
         })
+    }
+}
+
+impl FromStr for Metric {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        match name {
+            "euclidean" => Ok(Metric::Euclidean),
+            "cosine" => Ok(Metric::Cosine),
+            _ => Err(Error::invalid(format!("distance `{name}`"), "choose euclidean or cosine")),
+        }
     }
 }
 
