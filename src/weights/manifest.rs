@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use crate::error::{Error, Result};
+use crate::ops::Standardize;
 
 use super::sha256;
 
@@ -21,15 +22,6 @@ pub enum Kind {
     Weights,
     /// A folder of photographs out of a package; size and hash are the package archive's.
     Samples,
-}
-
-/// How a face's pixels are standardized before the embedding network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standardization {
-    /// `(x - 127.5) / 128`.
-    Fixed,
-    /// `(x - mean) / max(std, 1/sqrt(n))`, by each face's own mean and deviation.
-    Prewhiten,
 }
 
 /// One published file, or folder of photographs.
@@ -54,7 +46,7 @@ pub struct Entry {
     /// The embedding's size, for embedding networks.
     pub embedding: Option<usize>,
     /// What the network was trained on, for embedding networks.
-    pub standardize: Option<Standardization>,
+    pub standardize: Option<Standardize>,
     /// What is declared about the licence, and what is not.
     pub licence: String,
 }
@@ -183,8 +175,8 @@ fn entry(block: &[(usize, &str, &str)]) -> Result<Entry> {
     };
     let standardize = match optional("standardize")? {
         None => None,
-        Some((_, "fixed")) => Some(Standardization::Fixed),
-        Some((_, "prewhiten")) => Some(Standardization::Prewhiten),
+        Some((_, "fixed")) => Some(Standardize::Fixed),
+        Some((_, "prewhiten")) => Some(Standardize::Prewhiten),
         Some(other) => return Err(choice(other)),
     };
     let embedding = optional("embedding")?.map(number).transpose()?;
@@ -217,7 +209,7 @@ mod tests {
             assert!(names.contains(&name), "{name} is not among {names:?}");
         }
         assert_eq!(lookup("graph_final.pb").unwrap().embedding, Some(512));
-        assert_eq!(lookup("graph_final.pb").unwrap().standardize, Some(Standardization::Fixed));
+        assert_eq!(lookup("graph_final.pb").unwrap().standardize, Some(Standardize::Fixed));
         assert_eq!(lookup(&lookup("det1.npy").unwrap().sha256).unwrap().name, "det1.npy");
         assert!(lookup("det4.npy").is_none());
     }

@@ -36,7 +36,10 @@ use crate::tensor::Tensor;
 
 use archive::Archive;
 use collector::Collector;
+pub use facenet::{InceptionResnetV1, inception_resnet_v1};
 pub use layers::{ConvWeights, DenseWeights};
+pub use manifest::{Entry, verify};
+pub use mtcnn::{ONet, PNet, RNet, onet, pnet, rnet};
 
 /// What the readers return: the problem in words, to which [`load`] adds the file's name.
 type Parsed<T> = std::result::Result<T, String>;
