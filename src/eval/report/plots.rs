@@ -198,8 +198,8 @@ fn draw_on(
         .y_labels(6)
         .x_label_formatter(&x_label)
         .y_label_formatter(&plain)
-        .label_style(text(13))
-        .axis_desc_style(text(14).pos(Pos::new(HPos::Center, VPos::Center)))
+        .label_style(text(14))
+        .axis_desc_style(text(15).pos(Pos::new(HPos::Center, VPos::Center)))
         .x_desc(axes.names[0])
         .y_desc(axes.names[1])
         .draw()?;
