@@ -11,6 +11,6 @@ fuzz_target!(|data: &[u8]| {
     // The same bytes behind the format's first ones, so that most inputs reach its reader.
     let _ = warpface::weights::load_bytes(
         Path::new("fuzz"),
-        &[b"\x93NUMPY\x01\0\x3a\0{'descr': '|O', 'fortran_order': False, 'shape': (), }\n".as_slice(), data].concat(),
+        &[b"\x93NUMPY\x01\0\x37\0{'descr': '|O', 'fortran_order': False, 'shape': (), }\n".as_slice(), data].concat(),
     );
 });
