@@ -6,7 +6,7 @@
 //!
 //! The networks were trained on transposed photographs: the original's `detect_face.py` swaps height and width before each
 //! network, and swaps P-Net's output back. Here the filters are transposed instead, once, at load: `k_h` and `k_w` change
-//! places, and the first dense layer's inputs are reordered from `(w, h, c)` to `(h, w, c)`. Then
+//! places (facenet-pytorch's have done so already), and the first dense layer's inputs are reordered from `(w, h, c)` to `(h, w, c)`. Then
 //! `original(imageᵀ) = ours(image)ᵀ`, and no photograph is transposed.
 //!
 //! The outputs keep the original's columns. Boxes are `(dx1, dy1, dx2, dy2)`: the corrections of the left, top, right and
@@ -148,12 +148,13 @@ impl<'a> Net<'a> {
         Net { source, torch, scope }
     }
 
-    /// A convolution of OHWI `shape`. TensorFlow's filters are HWIO, PyTorch's OIHW, both with `h` and `w` swapped.
+    /// A convolution of OHWI `shape`. TensorFlow's filters are HWIO with `h` and `w` swapped; PyTorch's are OIHW, and
+    /// facenet-pytorch has swapped them back already.
     fn conv(&mut self, name: &str, prelu: Option<usize>, shape: [usize; 4]) -> Result<ConvWeights> {
         let [c_out, k_h, k_w, c_in] = shape;
         let w = if self.torch {
             let name = format!("{}.weight", name.replace('-', "_"));
-            self.source.take(&name, &[c_out, c_in, k_w, k_h])?.permute(&[0, 3, 2, 1])
+            self.source.take(&name, &[c_out, c_in, k_h, k_w])?.permute(&[0, 2, 3, 1])
         } else {
             self.source.take(&format!("{name}/weights"), &[k_w, k_h, c_in, c_out])?.permute(&[3, 1, 0, 2])
         };
