@@ -12,8 +12,8 @@ use crate::face::{DetectOptions, Detector, Embedder, Standardize};
 use crate::models::{Mtcnn, inception_resnet_v1};
 use crate::{Error, weights};
 
-/// Names of model files, the best first.
-const MODELS: [&str; 2] = ["graph_final.pb", "facenet_keras.h5"];
+/// Names of model files, the best first: by accuracy on LFW.
+const MODELS: [&str; 2] = ["facenet_keras.h5", "graph_final.pb"];
 
 /// The flags of every command.
 #[derive(Debug, Args)]

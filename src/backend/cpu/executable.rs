@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Cpu;
+use super::aligned::Aligned;
 use super::conv2d::{self, Epilogue, Geometry, Output, Packed};
 use super::pool2d::{self, Reduce};
 use crate::backend::{Executable, Module, check_inputs};
@@ -57,7 +58,7 @@ pub struct CpuExecutable {
     plan: Plan,
     packed: Arc<HashMap<NodeId, Packed>>,
     parallel: bool,
-    arenas: Mutex<Vec<Vec<f32>>>,
+    arenas: Mutex<Vec<Aligned>>,
 }
 
 impl CpuExecutable {
@@ -75,7 +76,7 @@ impl CpuExecutable {
     ) -> R {
         let arenas = || self.arenas.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = arenas().pop();
-        let mut arena = kept.unwrap_or_else(|| vec![0.0; self.plan.arena]);
+        let mut arena = kept.unwrap_or_else(|| Aligned::zeros(self.plan.arena));
         let base = arena.as_mut_ptr();
         // SAFETY: the planner gives inputs disjoint ranges of the arena.
         let mut inputs: Vec<&mut [f32]> =

@@ -4,6 +4,7 @@
 //! everything else is small and runs the reference. Each output is summed in one fixed order, whatever the batch and
 //! the number of threads, so results do not depend on either.
 
+mod aligned;
 mod conv2d;
 mod executable;
 mod pool2d;
