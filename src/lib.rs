@@ -11,7 +11,7 @@
 //! | [`face`] | tasks: detect, align, embed |
 //! | [`eval`] | the LFW protocol |
 
-#![warn(missing_docs)]
+#![deny(missing_docs)]
 #![deny(unsafe_code)]
 
 #[allow(unsafe_code)]

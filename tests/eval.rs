@@ -258,6 +258,21 @@ fn missing_photographs_skip_their_pairs() {
     assert_eq!((resolved.pairs.len(), resolved.missing), (1, vec!["A/none.jpg".to_owned()]));
 }
 
+#[test]
+fn lfws_own_pairs() {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
+    let lfw = std::env::var_os("WARPFACE_SHARED").map_or_else(beside, PathBuf::from).join("lfw");
+    if !lfw.exists() {
+        eprintln!("SKIPPED: no photographs at {} (set WARPFACE_SHARED)", lfw.display());
+        return;
+    }
+    let pairs = Pairs::read(&lfw.join("pairs.txt")).unwrap();
+    assert_eq!((pairs.folds, pairs.pairs.len(), pairs.header_mismatch()), (2, 1200, None));
+    assert_eq!(pairs.to_text().unwrap(), fs::read_to_string(lfw.join("pairs.txt")).unwrap());
+    let resolved = pairs.resolve(&lfw.join("images"));
+    assert_eq!((resolved.images.len(), resolved.pairs.len(), resolved.missing.len()), (1583, 1200, 0));
+}
+
 fn people(counts: &[usize]) -> Vec<Person> {
     let person = |(i, &n): (usize, &usize)| Person {
         name: format!("person {i}"),

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::backend::{Device, DeviceKind};
@@ -29,7 +29,7 @@ pub struct Globals {
     pub model: Option<PathBuf>,
     /// What is done to the pixels first [default: what the model was trained with]
     #[arg(long, global = true, value_name = "fixed|prewhiten")]
-    pub standardize: Option<StandardizeArg>,
+    pub standardize: Option<Standardize>,
     /// Threads of the CPU backend and the decoder [default: one for each core]
     #[arg(long, global = true, default_value_t = 0, hide_default_value = true, value_name = "N")]
     pub threads: usize,
@@ -39,15 +39,6 @@ pub struct Globals {
     /// Take weight files whose content is not what weights/MANIFEST says of their name
     #[arg(long, global = true)]
     pub allow_modified_weights: bool,
-}
-
-/// [`Standardize`] as a flag's value.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum StandardizeArg {
-    /// (x - 127.5) / 128
-    Fixed,
-    /// (x - mean) / std of each crop
-    Prewhiten,
 }
 
 /// How to look for faces, as flags.
@@ -104,13 +95,12 @@ impl Globals {
     pub fn open_model(&self, device: &Device) -> Result<Model> {
         let (path, weights, entry) = self.read_model()?;
         let (standardize, why) = match (self.standardize, entry.and_then(|entry| entry.standardize)) {
-            (Some(StandardizeArg::Fixed), _) => (Standardize::Fixed, "as asked"),
-            (Some(StandardizeArg::Prewhiten), _) => (Standardize::Prewhiten, "as asked"),
+            (Some(asked), _) => (asked, "as asked"),
             (None, Some(known)) => (known, "as it was trained"),
             (None, None) => (Standardize::Fixed, "the usual one; --standardize changes it"),
         };
         let embedder = Embedder::new(device, inception_resnet_v1(&weights)?, standardize, 160)?;
-        eprintln!("model: {} ({}-d, {standardize:?} standardization, {why})", path.display(), embedder.dim());
+        eprintln!("model: {} ({}-d, {standardize} standardization, {why})", path.display(), embedder.dim());
         Ok(Model { embedder, path, entry })
     }
 

@@ -311,7 +311,7 @@ impl Args {
             option("distance", self.distance.to_string()),
             option("flip", self.flip.to_string()),
             option("subtract mean", self.subtract_mean.to_string()),
-            option("standardization", format!("{:?}", model.embedder.standardize())),
+            option("standardization", model.embedder.standardize().to_string()),
             option("pairs", self.pairs.display().to_string()),
             option(
                 "input",

@@ -75,7 +75,7 @@ pub fn generate(seed: u64, people: &[Person], folds: usize, per_fold: usize) -> 
             ends.push(end);
         }
     }
-    let wanted = folds.checked_mul(per_fold).unwrap_or(usize::MAX);
+    let wanted = folds.saturating_mul(per_fold);
     let mut random = SplitMix64(seed);
     let mut draw = |kind: &str, starts: &[u64]| {
         let possible = starts[photos.len()];

@@ -9,7 +9,7 @@ mod pyramid;
 
 pub use crate::ops::Standardize;
 pub use align::{Alignment, align, choose};
-pub(crate) use candidates::{Proposal, finish, propose, refine};
+pub(crate) use candidates::Proposal;
 pub use cascade::CpuCascade;
 pub use detect::{Cascade, DetectOptions, Detector, Face};
 pub use embed::Embedder;

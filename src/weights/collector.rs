@@ -1,0 +1,109 @@
+//! Where the readers put what they find: named tensors within a budget of memory.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::path::Path;
+
+use crate::tensor::Tensor;
+
+use super::dtype::Dtype;
+use super::{Format, Parsed, TensorMap};
+
+/// Tensors on their way into a [`TensorMap`].
+///
+/// A small file can describe huge tensors (strides of zero, one value repeated, one storage under many names). What is
+/// kept must stay in proportion to the file's size, so every element and every name is paid for.
+pub(super) struct Collector {
+    tensors: BTreeMap<String, Tensor<f32>>,
+    skipped: BTreeMap<String, String>,
+    budget: usize,
+}
+
+impl Collector {
+    /// For a file of this many bytes.
+    pub fn new(file_bytes: usize) -> Self {
+        let budget = file_bytes.saturating_mul(16).saturating_add(1 << 16);
+        Collector { tensors: BTreeMap::new(), skipped: BTreeMap::new(), budget }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.tensors.is_empty()
+    }
+
+    /// Pays for `cost` elements, bytes of a name or visited nodes.
+    pub fn spend(&mut self, cost: usize) -> Parsed<()> {
+        self.budget = self.budget.checked_sub(cost).ok_or("is damaged: it describes far more data than it holds")?;
+        Ok(())
+    }
+
+    /// How many elements a tensor of these extents has, paid for: call it before allocating them.
+    pub fn admit(&mut self, name: &str, dims: &[usize]) -> Parsed<usize> {
+        // Zero extents are multiplied last, so that `[huge, huge, 0]` is refused rather than overflowed.
+        let product =
+            dims.iter().filter(|&&d| d != 0).try_fold(1usize, |n, &d| n.checked_mul(d).filter(|&n| n < 1 << 60));
+        let elements = match product {
+            Some(n) if !dims.contains(&0) => n,
+            Some(_) => 0,
+            None => return Err(format!("is damaged: tensor `{name}` claims the shape {dims:?}")),
+        };
+        self.spend(elements.saturating_add(name.len() + 8 * dims.len() + 1))
+            .map_err(|problem| format!("{problem} (tensor `{name}`, shape {dims:?})"))?;
+        Ok(elements)
+    }
+
+    /// Adds a tensor that [`Collector::admit`] let in.
+    pub fn insert(&mut self, name: &str, dims: &[usize], data: Vec<f32>) -> Parsed<()> {
+        if data.len() != elements(dims) {
+            return Err(format!("is damaged: tensor `{name}` of shape {dims:?} has {} values", data.len()));
+        }
+        match self.tensors.entry(name.to_owned()) {
+            Entry::Vacant(slot) => slot.insert(Tensor::new(dims, data)),
+            Entry::Occupied(_) => {
+                return Err(format!("holds tensor `{name}` twice: which one is meant cannot be told"));
+            }
+        };
+        Ok(())
+    }
+
+    /// Adds a tensor from its bytes, which must be as many as its shape needs; `fortran` is column-major order.
+    pub fn insert_bytes(
+        &mut self,
+        name: &str,
+        dims: &[usize],
+        dtype: Dtype,
+        fortran: bool,
+        bytes: &[u8],
+    ) -> Parsed<()> {
+        let elements = self.admit(name, dims)?;
+        if elements.checked_mul(dtype.size()) != Some(bytes.len()) {
+            return Err(format!(
+                "is damaged or cut short: tensor `{name}` of shape {dims:?} needs {} bytes and has {}; fetch it again",
+                elements.saturating_mul(dtype.size()),
+                bytes.len()
+            ));
+        }
+        let data = dtype.decode(bytes);
+        if !fortran || elements == 0 {
+            return self.insert(name, dims, data);
+        }
+        let reversed: Vec<usize> = dims.iter().rev().copied().collect();
+        let axes: Vec<usize> = (0..dims.len()).rev().collect();
+        self.insert(name, dims, Tensor::new(reversed, data).permute(&axes).into_data())
+    }
+
+    /// Notes what is there and not kept.
+    pub fn skip(&mut self, name: &str, why: impl Into<String>) -> Parsed<()> {
+        self.spend(name.len() + 1)?;
+        self.skipped.insert(name.to_owned(), why.into());
+        Ok(())
+    }
+
+    pub fn finish(self, path: &Path, format: Format) -> TensorMap {
+        TensorMap { path: path.to_owned(), format, tensors: self.tensors, skipped: self.skipped }
+    }
+}
+
+/// Elements of an admitted shape, in an order that cannot overflow.
+fn elements(dims: &[usize]) -> usize {
+    if dims.contains(&0) { 0 } else { dims.iter().product() }
+}

@@ -1,0 +1,174 @@
+//! NumPy's `.npy`: a header in Python's notation, then either raw values or a pickle.
+//!
+//! `det1.npy` and its siblings are of the second kind: a 0-d object array around a dict of dicts of arrays, written by
+//! Python 2. Formats: numpy's `format.py` and, for pickled arrays, `ndarray.__reduce__`.
+
+use super::Parsed;
+use super::collector::Collector;
+use super::cursor::{Cursor, to_usize};
+use super::dtype::Dtype;
+use super::pickle::{Id, Pickle, Value};
+
+/// The first bytes of the file.
+pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
+
+/// Dicts of dicts are two deep; pickles may contain themselves.
+const MAX_DEPTH: usize = 16;
+
+/// Reads one array as `name`, or a pickled dict's arrays under `prefix`.
+pub(super) fn read(bytes: &[u8], name: &str, prefix: &str, out: &mut Collector) -> Parsed<()> {
+    let (header, data) = split(bytes)?;
+    if header.descr.trim_start_matches('|').starts_with('O') {
+        let pickle = Pickle::parse(data, allowed)?;
+        return flatten(&pickle, pickle.root(), prefix.trim_end_matches('/'), MAX_DEPTH, out);
+    }
+    match Dtype::from_numpy(&header.descr) {
+        Some(dtype) => out.insert_bytes(name, &header.shape, dtype, header.fortran, data),
+        None => out.skip(name, format!("NumPy type {}", header.descr)),
+    }
+}
+
+struct Header {
+    descr: String,
+    fortran: bool,
+    shape: Vec<usize>,
+}
+
+/// The header and what follows it.
+fn split(bytes: &[u8]) -> Parsed<(Header, &[u8])> {
+    let mut cursor = Cursor::new(bytes);
+    if cursor.take(MAGIC.len())? != MAGIC {
+        return Err("is no .npy file".into());
+    }
+    let major = cursor.u8()?;
+    cursor.u8()?;
+    let length = match major {
+        1 => usize::from(cursor.u16()?),
+        2 | 3 => to_usize(cursor.u32()?)?,
+        _ => return Err(format!("is an .npy file of version {major}, and 1 to 3 are known")),
+    };
+    let text = std::str::from_utf8(cursor.take(length)?).map_err(|_| "has a damaged .npy header")?;
+    let header = parse_header(text).ok_or_else(|| format!("has a damaged .npy header: {}", text.trim()))?;
+    Ok((header, bytes.get(cursor.at()..).unwrap_or_default()))
+}
+
+/// Reads `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }`. A record type's `descr` is a list: no weights.
+fn parse_header(text: &str) -> Option<Header> {
+    let value = |key: &str| {
+        let (_, after) = text.split_once(&format!("'{key}'"))?;
+        after.trim_start().strip_prefix(':').map(str::trim_start)
+    };
+    let descr = match value("descr")? {
+        quoted if quoted.starts_with('\'') => quoted.split('\'').nth(1)?.to_owned(),
+        _ => "of records".to_owned(),
+    };
+    let fortran = match value("fortran_order")? {
+        v if v.starts_with("True") => true,
+        v if v.starts_with("False") => false,
+        _ => return None,
+    };
+    let (shape, _) = value("shape")?.strip_prefix('(')?.split_once(')')?;
+    // Python 2 wrote long integers with an `L`.
+    let shape = shape
+        .split(',')
+        .map(|extent| extent.trim().trim_end_matches('L'))
+        .filter(|extent| !extent.is_empty())
+        .map(|extent| extent.parse().ok())
+        .collect::<Option<Vec<usize>>>()?;
+    Some(Header { descr, fortran, shape })
+}
+
+/// What a pickle of NumPy arrays is made of.
+fn allowed(global: &str) -> bool {
+    matches!(
+        global,
+        "numpy.core.multiarray._reconstruct"
+            | "numpy._core.multiarray._reconstruct"
+            | "numpy.core.numeric._frombuffer"
+            | "numpy._core.numeric._frombuffer"
+            | "numpy.core.multiarray.scalar"
+            | "numpy._core.multiarray.scalar"
+            | "numpy.ndarray"
+            | "numpy.dtype"
+            | "collections.OrderedDict"
+            | "_codecs.encode"
+            | "__builtin__.bytes"
+            | "builtins.bytes"
+            | "builtins.bytearray"
+    )
+}
+
+fn flatten(pickle: &Pickle<'_>, id: Id, name: &str, depth: usize, out: &mut Collector) -> Parsed<()> {
+    let depth = depth.checked_sub(1).ok_or("is damaged: its dicts are nested without end")?;
+    out.spend(1)?;
+    match pickle.get(id) {
+        Value::Dict(pairs) => {
+            for &(key, value) in pairs {
+                let key = pickle.key(key).ok_or("holds a dict whose keys are neither text nor numbers")?;
+                let child = if name.is_empty() { key.into_owned() } else { format!("{name}/{key}") };
+                flatten(pickle, value, &child, depth, out)?;
+            }
+            Ok(())
+        }
+        Value::Call { .. } => match array(pickle, id).ok_or_else(|| damaged_array(name))? {
+            Array::Objects(items) => match items {
+                &[item] => flatten(pickle, item, name, depth, out),
+                _ => out.skip(name, "an array of objects"),
+            },
+            Array::Numbers { descr, shape, fortran, data } => match Dtype::from_numpy(&descr) {
+                Some(dtype) => {
+                    let bytes = pickle.bytes(data).ok_or_else(|| damaged_array(name))?;
+                    out.insert_bytes(name, &shape, dtype, fortran, &bytes)
+                }
+                None => out.skip(name, format!("NumPy type {descr}")),
+            },
+            Array::Scalar => out.skip(name, "a scalar"),
+        },
+        _ => out.skip(name, "not an array"),
+    }
+}
+
+fn damaged_array(name: &str) -> String {
+    format!("is damaged: `{name}` is not an array as NumPy pickles it")
+}
+
+enum Array<'p> {
+    Objects(&'p [Id]),
+    Numbers { descr: String, shape: Vec<usize>, fortran: bool, data: Id },
+    Scalar,
+}
+
+/// `_reconstruct(ndarray, (0,), 'b')` with the state `(version, shape, dtype, is_fortran, data)`, or protocol 5's
+/// `_frombuffer(data, dtype, shape, order)`.
+fn array<'p>(pickle: &'p Pickle<'_>, id: Id) -> Option<Array<'p>> {
+    let (function, arguments, state) = pickle.call(id)?;
+    match function.rsplit_once('.')?.1 {
+        "_reconstruct" => {
+            let state = pickle.sequence(state?)?;
+            let &[shape, dtype, fortran, data] = state.last_chunk::<4>()?;
+            let descr = descr(pickle, dtype)?;
+            if descr.trim_start_matches('|').starts_with('O') {
+                return pickle.sequence(data).map(Array::Objects);
+            }
+            Some(Array::Numbers { descr, shape: pickle.usizes(shape)?, fortran: pickle.bool(fortran)?, data })
+        }
+        "_frombuffer" => {
+            let &[data, dtype, shape, order] = arguments else { return None };
+            let fortran = pickle.text(order)? == "F";
+            Some(Array::Numbers { descr: descr(pickle, dtype)?, shape: pickle.usizes(shape)?, fortran, data })
+        }
+        "scalar" => Some(Array::Scalar),
+        _ => None,
+    }
+}
+
+/// `dtype('f4', …)` with the state `(version, '<', …)`, as `<f4`.
+fn descr(pickle: &Pickle<'_>, id: Id) -> Option<String> {
+    let ("numpy.dtype", arguments, state) = pickle.call(id)? else { return None };
+    let kind = pickle.text(*arguments.first()?)?;
+    let order = match state {
+        Some(state) => pickle.text(*pickle.sequence(state)?.get(1)?)?,
+        None => "".into(),
+    };
+    Some(format!("{order}{kind}"))
+}

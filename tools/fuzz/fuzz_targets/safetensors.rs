@@ -1,0 +1,13 @@
+//! safetensors.
+//! Seeds: `cargo fuzz run safetensors corpus/safetensors ../../tests/golden/weights`.
+#![no_main]
+
+use std::path::Path;
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let _ = warpface::weights::load_bytes(Path::new("fuzz"), data);
+    // The same bytes behind the format's first ones, so that most inputs reach its reader.
+    let _ = warpface::weights::load_bytes(Path::new("fuzz"), &[b"\x40\0\0\0\0\0\0\0{".as_slice(), data].concat());
+});
