@@ -21,6 +21,11 @@ pub use encode::{encode_jpeg, encode_png, save_jpeg, save_png};
 pub use resize_area::{AreaResize, AreaTable, LinearTable, LinearTap, Tap, resize_area_f32, resize_area_u8};
 pub use resize_bilinear::resize_bilinear_pillow;
 pub use standardize::{fixed_standardize, prewhiten};
+#[cfg(feature = "wgpu")]
+pub(crate) use {
+    resize_area::Method,
+    resize_bilinear::{PillowResize, PillowTable},
+};
 
 /// 8-bit RGB pixels, row-major, `[height, width, 3]`.
 #[derive(Clone, PartialEq, Eq)]

@@ -118,8 +118,9 @@ pub struct AreaResize {
     method: Method,
 }
 
+/// Which of the algorithms a resize is, with its tables.
 #[derive(Clone, Debug)]
-enum Method {
+pub(crate) enum Method {
     Nothing,
     Copy,
     Block { x: usize, y: usize },
@@ -144,6 +145,12 @@ impl AreaResize {
             Method::Area { x: AreaTable::new(src.0, dst.0), y: AreaTable::new(src.1, dst.1) }
         };
         AreaResize { src, dst, method }
+    }
+
+    /// The algorithm, for the backends that have it in their own words.
+    #[cfg_attr(not(feature = "wgpu"), allow(dead_code))]
+    pub(crate) fn method(&self) -> &Method {
+        &self.method
     }
 
     /// Resizes `[height, width, channels]` bytes.

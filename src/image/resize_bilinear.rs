@@ -7,11 +7,11 @@ use super::Rgb8;
 const PRECISION_BITS: u32 = 32 - 8 - 2;
 
 /// One axis: for each destination index where its taps start, and their fixed-point weights.
-struct Table {
-    taps: Vec<(usize, Vec<i32>)>,
+pub(crate) struct PillowTable {
+    pub taps: Vec<(usize, Vec<i32>)>,
 }
 
-impl Table {
+impl PillowTable {
     fn new(src: usize, dst: usize) -> Self {
         let scale = src as f64 / dst as f64;
         // The triangle's half width: one source pixel, or more where the picture shrinks.
@@ -34,7 +34,7 @@ impl Table {
                 (from, fixed.collect())
             })
             .collect();
-        Table { taps }
+        PillowTable { taps }
     }
 }
 
@@ -45,7 +45,7 @@ fn to_byte(sum: i32) -> u8 {
 const HALF: i32 = 1 << (PRECISION_BITS - 1);
 
 fn resize_rows(src: &Rgb8, width: usize) -> Rgb8 {
-    let table = Table::new(src.width(), width);
+    let table = PillowTable::new(src.width(), width);
     let mut dst = Rgb8::black(width, src.height());
     for (row, out) in src.data().chunks_exact(src.width() * 3).zip(dst.data_mut().chunks_exact_mut(width * 3)) {
         for (out, (from, weights)) in out.chunks_exact_mut(3).zip(&table.taps) {
@@ -62,7 +62,7 @@ fn resize_rows(src: &Rgb8, width: usize) -> Rgb8 {
 }
 
 fn resize_columns(src: &Rgb8, height: usize) -> Rgb8 {
-    let table = Table::new(src.height(), height);
+    let table = PillowTable::new(src.height(), height);
     let stride = src.width() * 3;
     let mut dst = Rgb8::black(src.width(), height);
     let mut sum = vec![0; stride];
@@ -79,9 +79,32 @@ fn resize_columns(src: &Rgb8, height: usize) -> Rgb8 {
 /// Pillow 13 starts with the columns where that drops enough rows (a rule measured on the library; earlier versions
 /// always start with the rows). The byte between the passes makes the order visible.
 fn columns_first(src: &Rgb8, width: usize, height: usize) -> bool {
+    drops_rows_first((src.width(), src.height()), (width, height))
+}
+
+fn drops_rows_first(src: (usize, usize), dst: (usize, usize)) -> bool {
     let dropped = |from: usize, to: usize| from as i64 - to as i64;
-    let rows = dropped(src.height(), height);
-    rows > 0 && rows > 2 * dropped(src.width(), width)
+    let rows = dropped(src.1, dst.1);
+    rows > 0 && rows > 2 * dropped(src.0, dst.0)
+}
+
+/// The tables of a resize, for the backends that have it in their own words. Along an axis whose extent stays the
+/// same they change nothing.
+#[cfg_attr(not(feature = "wgpu"), allow(dead_code))]
+pub(crate) struct PillowResize {
+    pub x: PillowTable,
+    pub y: PillowTable,
+    /// Whether the columns are filtered before the rows.
+    pub columns_first: bool,
+}
+
+#[cfg_attr(not(feature = "wgpu"), allow(dead_code))]
+impl PillowResize {
+    /// From `src` to `dst`, each `(width, height)`.
+    pub fn new(src: (usize, usize), dst: (usize, usize)) -> Self {
+        let (x, y) = (PillowTable::new(src.0, dst.0), PillowTable::new(src.1, dst.1));
+        PillowResize { x, y, columns_first: drops_rows_first(src, dst) }
+    }
 }
 
 /// `Image.resize((width, height), Image.BILINEAR)`: antialiased where the picture shrinks. An empty source gives black.

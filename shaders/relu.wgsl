@@ -1,0 +1,25 @@
+// Rectifier.
+//
+//     y = max(x, 0)
+//
+// One thread an element. Operations: 1 an element. Bytes: each input read once, y written once.
+// Launch: [ceil(elements / 64), fold].
+
+struct Params {
+    elements: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+// x: [elements] f32
+@group(0) @binding(1) var<storage, read_write> x: array<f32>;
+// y: [elements] f32
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(64)
+fn relu_fwd(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let at = id.x + id.y * groups.x * 64u;
+    if (at >= p.elements) {
+        return;
+    }
+    y[at] = max(x[at], 0.0);
+}

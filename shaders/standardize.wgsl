@@ -1,0 +1,67 @@
+// Pixels to network input.
+//
+//     fixed: y = (x - 127.5) / 128        prewhiten: y = (x - mean) / max(std, 1 / sqrt(count)) over each image
+//
+// One workgroup an image; thread i takes elements i, i + 256, ..; partial sums are added pairwise, always in one order.
+// Operations: 2 an element, prewhiten 6. Bytes: x read once (prewhiten three times), y written once.
+// Launch: [images, fold].
+
+struct Params {
+    images: u32,
+    // Elements of an image.
+    count: u32,
+    // 0 fixed, 1 prewhiten.
+    prewhiten: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+// x: [images, count] f32
+@group(0) @binding(1) var<storage, read_write> x: array<f32>;
+// y: [images, count] f32
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+
+var<workgroup> partial: array<f32, 256>;
+
+// The sum of every thread's value.
+fn total(value: f32, thread: u32) -> f32 {
+    workgroupBarrier();
+    partial[thread] = value;
+    for (var half = 128u; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if (thread < half) {
+            partial[thread] += partial[thread + half];
+        }
+    }
+    return workgroupUniformLoad(&partial[0]);
+}
+
+@compute @workgroup_size(256)
+fn standardize_fwd(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let image = group.x + group.y * groups.x;
+    if (image >= p.images) {
+        return;
+    }
+    let from = image * p.count;
+    var mean = 127.5;
+    var deviation = 128.0;
+    if (p.prewhiten == 1u) {
+        var sum = 0.0;
+        for (var i = thread; i < p.count; i += 256u) {
+            sum += x[from + i];
+        }
+        mean = total(sum, thread) / f32(p.count);
+        var square = 0.0;
+        for (var i = thread; i < p.count; i += 256u) {
+            square += (x[from + i] - mean) * (x[from + i] - mean);
+        }
+        let variance = total(square, thread) / f32(p.count);
+        deviation = max(sqrt(variance), 1.0 / sqrt(f32(p.count)));
+    }
+    for (var i = thread; i < p.count; i += 256u) {
+        y[from + i] = (x[from + i] - mean) / deviation;
+    }
+}

@@ -1,0 +1,46 @@
+//! Pools.
+
+use super::{Call, Tuning, call, operands, params};
+use crate::graph::Step;
+use crate::ops::{AvgPool2d, MaxPool2d, Padding, window};
+
+pub fn max_pool2d(op: &MaxPool2d, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
+    let params = geometry(step, op.kernel, op.stride, op.padding)?;
+    let groups = tuning.threads(step.output.shape.elements())?;
+    Ok(vec![call("max_pool2d_fwd", params, operands(step), groups)])
+}
+
+pub fn avg_pool2d(op: &AvgPool2d, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
+    let [_, h, w, _] = step.inputs[0].shape.nhwc().ok_or("x is not [n, h, w, c]")?;
+    let max = geometry(step, op.kernel_on(h, w), op.stride, op.padding)?;
+    // The same fields for another shader.
+    let params: params::AvgPool2d = bytemuck::cast(max);
+    let groups = tuning.threads(step.output.shape.elements())?;
+    Ok(vec![call("avg_pool2d_fwd", params, operands(step), groups)])
+}
+
+fn geometry(
+    step: &Step,
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    padding: Padding,
+) -> Result<params::MaxPool2d, String> {
+    let [_, h, w, c] = step.inputs[0].shape.nhwc().ok_or("x is not [n, h, w, c]")?;
+    let [ay, ax] = window::axes([h, w], kernel, stride, padding)?;
+    Ok(params::MaxPool2d {
+        h: h as u32,
+        w: w as u32,
+        c: c as u32,
+        h_out: ay.out as u32,
+        w_out: ax.out as u32,
+        k_h: kernel[0] as u32,
+        k_w: kernel[1] as u32,
+        stride_y: stride[0] as u32,
+        stride_x: stride[1] as u32,
+        pad_y: ay.before as u32,
+        pad_x: ax.before as u32,
+        outputs: step.output.shape.elements() as u32,
+        y_offset: (step.output.offset % 64) as u32,
+        y_stride: step.output.stride as u32,
+    })
+}
