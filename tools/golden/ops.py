@@ -167,7 +167,7 @@ def relu(cases, rng):
         x = noise(rng, *shape)
         x.flat[0] = -1
         cases.add(name, [x], tf.nn.relu(x))
-    x = np.array([0.0, -0.0, 1e-38, -1e-38, 3e38, -3e38], np.float32)
+    x = np.array([0.0, -0.0, 2e-38, -2e-38, 3e38, -3e38], np.float32)
     cases.add("extremes", [x], tf.nn.relu(x))
 
 
@@ -282,7 +282,8 @@ def resize_area(cases, rng):
         n, c = 1 + i % 2, (3, 1)[i % 3 == 2]
         x = pixels(rng, n, h, w, c)
         cases.add(f"u8_{w}x{h}_to_{to_w}x{to_h}", [x], [resize(x, to_w, to_h) for x in x], h=to_h, w=to_w, bytes=True)
-        x = (pixels(rng, n, h, w, c) / 7).astype(np.float32)
+        # Three channels only: for others OpenCV's order of summation depends on the machine's vector units.
+        x = (pixels(rng, n, h, w, 3) / 7).astype(np.float32)
         cases.add(f"f32_{w}x{h}_to_{to_w}x{to_h}", [x], [resize(x, to_w, to_h) for x in x], h=to_h, w=to_w, bytes=False)
 
 
@@ -306,7 +307,9 @@ def standardize(cases, rng):
         y = (f64(x) - mean) / np.maximum(std, 1 / np.sqrt(x[0].size))
         if x.ndim == 4:
             np.testing.assert_allclose(tf.image.per_image_standardization(x), y, atol=1e-4, err_msg=name)
-        cases.add(f"prewhiten_{name}", [x], y, mode="prewhiten")
+        # Deviations of 0.1 around 200: f32 rounds the mean to 1e-5.
+        loose = {"atol": 5e-5} if name == "almost_flat" else {}
+        cases.add(f"prewhiten_{name}", [x], y, mode="prewhiten", **loose)
         cases.add(f"fixed_{name}", [x], (f64(x) - 127.5) / 128, mode="fixed")
 
 
