@@ -13,7 +13,7 @@ mod tile;
 
 use std::sync::Arc;
 
-use super::{Backend, DeviceInfo, Module};
+use super::{Backend, DeviceInfo, Module, roofline};
 use crate::face::{Cascade, CpuCascade, DetectOptions};
 use crate::models::Mtcnn;
 use crate::{Error, Graph, Result};
@@ -87,6 +87,10 @@ impl Backend for Cpu {
 
     fn load(&self, graph: Arc<Graph>) -> Result<Arc<dyn Module>> {
         Ok(Arc::new(self.module(graph)?))
+    }
+
+    fn copy_rate(&self) -> Option<f64> {
+        Some(roofline::copy_rate(&self.pool))
     }
 
     fn cascade(&self, networks: &Mtcnn, options: &DetectOptions) -> Result<Box<dyn Cascade>> {
