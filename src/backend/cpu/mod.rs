@@ -11,7 +11,9 @@ mod pool2d;
 mod simd;
 mod tile;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aligned::Aligned;
 
 use super::{Backend, DeviceInfo, Module, roofline};
 use crate::face::{Cascade, CpuCascade, DetectOptions};
@@ -26,6 +28,7 @@ pub use simd::Isa;
 pub struct Cpu {
     isa: Isa,
     pool: Arc<rayon::ThreadPool>,
+    arenas: Arc<Mutex<Vec<Aligned>>>,
 }
 
 impl Cpu {
@@ -47,7 +50,7 @@ impl Cpu {
         }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         let pool = pool.map_err(|e| Error::device("cpu", format!("cannot start {threads} threads: {e}")))?;
-        Ok(Cpu { isa, pool: Arc::new(pool) })
+        Ok(Cpu { isa, pool: Arc::new(pool), arenas: Arc::default() })
     }
 
     /// The threads that work is spread over.
@@ -63,6 +66,17 @@ impl Cpu {
     /// The kernels' instruction set.
     pub fn isa(&self) -> Isa {
         self.isa
+    }
+
+    /// Runs `work` on an arena of at least `len` values. There are as many arenas as runs at once, each as large as the
+    /// largest plan it has served: memory depends on plans and threads, not on how much is run.
+    fn with_arena<R>(&self, len: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
+        let arenas = || self.arenas.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = arenas().pop().filter(|arena| arena.len() >= len);
+        let mut arena = kept.unwrap_or_else(|| Aligned::zeros(len));
+        let result = work(&mut arena[..len]);
+        arenas().push(arena);
+        result
     }
 
     /// A graph with its filters packed for this processor.

@@ -3,9 +3,9 @@
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
+use super::GpuModule;
 use super::device::{Access, PARAMS_SLOT, Pipeline, bindings};
 use super::kernels::{self, Call, Operand};
-use super::GpuModule;
 use crate::graph::{Region, View};
 use crate::{Plan, Result};
 
