@@ -8,12 +8,13 @@ use warpface::graph::Source;
 use warpface::models::inception_resnet_v1;
 use warpface::{Graph, Tensor, weights};
 
-use common::close::{Report, Tolerance};
+use common::Tolerance;
+use common::close::Report;
 use common::npz::{self, Arrays};
 use common::{devices, files};
 
 /// Of a block's largest magnitude.
-const RELATIVE: f64 = 2e-5;
+const RELATIVE: f32 = 2e-5;
 
 /// Mean, mean of magnitudes, largest magnitude, and 64 samples.
 fn fingerprint<T: Copy + Into<f64>>(values: &[T]) -> Vec<f64> {
@@ -39,14 +40,14 @@ fn compare_blocks<'a, T: Copy + Into<f64> + 'a>(
         let Some(expected) = arrays.get(&node.name) else { continue };
         found += 1;
         let expected = expected.f32();
-        let tolerance = Tolerance::new(RELATIVE * f64::from(expected[2]), 0.0);
+        let tolerance = Tolerance::new(RELATIVE * expected[2], 0.0);
         report.compare(&format!("{who}, {}", node.name), &fingerprint(values), &expected, tolerance);
     }
     assert_eq!(found, arrays.len() - 1, "every fingerprint has its node");
 }
 
 fn compare(file: &str, dump: &str, double: bool) {
-    let Some(folder) = files::weights(&[file]) else { return };
+    let Some(folder) = common::weights(&[file]) else { return };
     let loaded = weights::inception_resnet_v1(&weights::load(&folder.join(file)).unwrap()).unwrap();
     let graph = inception_resnet_v1(&loaded).unwrap().with_all_outputs();
     let arrays = npz::load(&files::golden(&format!("facenet/{dump}.npz")));

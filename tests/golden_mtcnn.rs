@@ -8,7 +8,8 @@ use warpface::graph::Source;
 use warpface::models::Mtcnn;
 use warpface::{Graph, Tensor};
 
-use common::close::{Report, Tolerance};
+use common::Tolerance;
+use common::close::Report;
 use common::npz::{self, Arrays};
 use common::{devices, files};
 
@@ -44,7 +45,7 @@ fn compare_layer<T: Copy + Into<f64>>(
 }
 
 fn compare(file: &str, pick: fn(&Mtcnn) -> &Arc<Graph>) {
-    let Some(weights) = files::weights(&files::MTCNN) else { return };
+    let Some(weights) = common::weights(&files::MTCNN) else { return };
     let networks = Mtcnn::load(&weights, false).unwrap();
     let graph = pick(&networks).with_all_outputs();
     let arrays = npz::load(&files::golden(&format!("mtcnn/{file}.npz")));

@@ -21,7 +21,7 @@ struct Case {
     params: Vec<usize>,
     expected: Tensor,
     /// An absolute tolerance where the op's usual one cannot be held.
-    atol: f64,
+    atol: f32,
 }
 
 impl Case {
@@ -35,7 +35,7 @@ impl Case {
             inputs,
             params,
             expected: arrays[&format!("{name}.out")].tensor(),
-            atol: attrs["atol"].as_f64().unwrap_or(0.0),
+            atol: attrs["atol"].as_f64().unwrap_or(0.0) as f32,
         }
     }
 
@@ -145,7 +145,7 @@ fn compare(stem: &str) {
     let mut report = Report::default();
     for case in &cases {
         let (graph, inputs) = case.graph();
-        let tolerance = tolerance::of(stem).at_least(case.atol);
+        let tolerance = tolerance::of(&case.op, "cpu").at_least(case.atol);
         let y = &graph.reference(&inputs).unwrap()[0];
         assert_eq!(y.shape(), case.expected.shape(), "{stem} {}", case.name);
         report.compare(&format!("reference f32, {}", case.name), y.data(), case.expected.data(), tolerance);
@@ -165,7 +165,7 @@ fn compare(stem: &str) {
             let module = device.backend().load(Arc::new(graph)).unwrap();
             let got = module.plan(&shapes).and_then(|plan| plan.run(&values));
             let got = got.unwrap_or_else(|e| panic!("{stem} {} on {kind}: {e}", case.name));
-            let tolerance = tolerance::of(stem).at_least(case.atol);
+            let tolerance = tolerance::of(&case.op, kind).at_least(case.atol);
             report.compare(&format!("{kind}, {}", case.name), &got[0], case.expected.data(), tolerance);
         }
     });

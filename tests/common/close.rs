@@ -1,28 +1,23 @@
 //! Comparing values.
 
-/// How far a value may be from the expected one: `atol + rtol * |expected|`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Tolerance {
-    pub atol: f64,
-    pub rtol: f64,
-}
+use super::Tolerance;
 
 impl Tolerance {
     /// Equal values only.
-    pub const EXACT: Tolerance = Tolerance { atol: 0.0, rtol: 0.0 };
+    pub const EXACT: Tolerance = Tolerance::new(0.0, 0.0);
 
-    pub const fn new(atol: f64, rtol: f64) -> Self {
+    pub const fn new(atol: f32, rtol: f32) -> Self {
         Tolerance { atol, rtol }
     }
 
     /// The same, with at least this absolute tolerance.
-    pub fn at_least(self, atol: f64) -> Self {
+    pub fn at_least(self, atol: f32) -> Self {
         Tolerance { atol: self.atol.max(atol), ..self }
     }
 
     fn allows(&self, got: f64, expected: f64) -> bool {
         // Written so that a NaN on either side is not allowed.
-        got == expected || (got - expected).abs() <= self.atol + self.rtol * expected.abs()
+        got == expected || (got - expected).abs() <= f64::from(self.atol) + f64::from(self.rtol) * expected.abs()
     }
 }
 
@@ -35,7 +30,7 @@ pub fn difference<T: Copy + Into<f64>>(got: &[T], expected: &[f32], tolerance: T
     let wrong: Vec<(usize, f64, f64)> =
         pairs.enumerate().filter(|&(_, (a, b))| !tolerance.allows(a, b)).map(|(i, (a, b))| (i, a, b)).collect();
     let excess = |&(_, a, b): &(usize, f64, f64)| {
-        let excess = (a - b).abs() - tolerance.rtol * b.abs();
+        let excess = (a - b).abs() - f64::from(tolerance.rtol) * b.abs();
         if excess.is_nan() { f64::INFINITY } else { excess }
     };
     let &(i, a, b) = wrong.iter().max_by(|x, y| excess(x).total_cmp(&excess(y)))?;
