@@ -84,8 +84,6 @@ class Network(torch.nn.Module):
 
 def start(job):
     torch.set_num_threads(job["threads"])
-    # Constants of a compiled network are folded and packed once.
-    torch._inductor.config.freezing = True
     with np.load(f"{job['work']}/facenet.npz") as weights:
         network = Network(dict(weights)).eval().to(memory_format=torch.channels_last)
 
@@ -97,7 +95,11 @@ def start(job):
 
         return run
 
-    settings = {"eager": setting(network), "compiled": setting(torch.compile(network, dynamic=False))}
+    def compiled(**options):
+        return setting(torch.compile(network, dynamic=False, options=options))
+
+    # Frozen: constants of the compiled network are folded and packed once.
+    settings = {"eager": setting(network), "compiled": compiled(), "frozen": compiled(freezing=True)}
     return worker.versions("torch"), settings
 
 
