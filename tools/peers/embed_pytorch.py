@@ -1,5 +1,7 @@
 """Embedding by PyTorch: Inception-ResNet-v1 with folded batch norms, channels last, eager and compiled."""
 
+import copy
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -96,7 +98,7 @@ def start(job):
         return run
 
     def compiled(**options):
-        return setting(torch.compile(network, dynamic=False, options=options))
+        return setting(torch.compile(copy.deepcopy(network), dynamic=False, options=options))
 
     # Frozen: constants of the compiled network are folded and packed once.
     settings = {"eager": setting(network), "compiled": compiled(), "frozen": compiled(freezing=True)}
