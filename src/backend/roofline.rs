@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Device, Executable};
+use crate::graph::Step;
 use crate::ops::{Dense, ScaledAdd};
-use crate::{Graph, Result, Shape, Tensor};
+use crate::{Graph, Plan, Result, Shape, Tensor};
 
 /// Extents of the matrices multiplied, `n x n` by `n x n`: large enough that all but the arithmetic is lost in it.
 const GEMM: usize = 1024;
@@ -37,11 +38,20 @@ impl Roofline {
         Ok(Roofline { gflops: gemm_rate(device)? / 1e9, gb_s: bytes_per_second / 1e9 })
     }
 
-    /// How much of the ceiling a run of `seconds` reached, in percent. Data that stays in a cache may carry it past
-    /// 100, and so may an algorithm that does with fewer operations than the formula.
-    pub fn percent(&self, flops: u64, bytes: u64, seconds: f64) -> f64 {
-        let attainable = (flops as f64 / self.gflops).max(bytes as f64 / self.gb_s) / 1e9;
-        100.0 * attainable / seconds
+    /// The least seconds that this many operations and bytes take. Data that stays in a cache may beat it, and so may
+    /// an algorithm that does with fewer operations than the formula.
+    pub fn seconds(&self, flops: u64, bytes: u64) -> f64 {
+        (flops as f64 / self.gflops).max(bytes as f64 / self.gb_s) / 1e9
+    }
+
+    /// The least seconds of a step.
+    pub fn step_seconds(&self, step: &Step) -> f64 {
+        self.seconds(step.flops, step.min_bytes())
+    }
+
+    /// The least seconds of a plan: one step after the other, each at its own ceiling.
+    pub fn plan_seconds(&self, plan: &Plan) -> f64 {
+        plan.steps.iter().map(|step| self.step_seconds(step)).sum()
     }
 }
 
@@ -78,7 +88,7 @@ fn stream_rate(device: &Device) -> Result<f64> {
     rate(device, graph, &[shape.clone(), shape], |plan| plan.steps.iter().map(|step| step.min_bytes()).sum())
 }
 
-fn rate(device: &Device, graph: Graph, inputs: &[Shape], amount: impl Fn(&crate::Plan) -> u64) -> Result<f64> {
+fn rate(device: &Device, graph: Graph, inputs: &[Shape], amount: impl Fn(&Plan) -> u64) -> Result<f64> {
     let executable: Box<dyn Executable> = device.backend().load(Arc::new(graph))?.plan(inputs)?;
     let data: Vec<Vec<f32>> = inputs.iter().map(|shape| values(shape.elements())).collect();
     let data: Vec<&[f32]> = data.iter().map(Vec::as_slice).collect();
@@ -117,9 +127,8 @@ mod tests {
     #[test]
     fn the_tighter_ceiling_counts() {
         let roofline = Roofline { gflops: 100.0, gb_s: 10.0 };
-        // One second at full arithmetic, a tenth of it at full bandwidth.
-        assert_eq!(roofline.percent(100_000_000_000, 1_000_000_000, 2.0), 50.0);
-        assert_eq!(roofline.percent(0, 10_000_000_000, 1.0), 100.0);
+        assert_eq!(roofline.seconds(100_000_000_000, 1_000_000_000), 1.0);
+        assert_eq!(roofline.seconds(1_000_000_000, 20_000_000_000), 2.0);
     }
 
     #[test]

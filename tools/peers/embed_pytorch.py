@@ -1,5 +1,7 @@
 """Embedding by PyTorch: Inception-ResNet-v1 with folded batch norms, channels last, eager and compiled."""
 
+import copy
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -84,8 +86,6 @@ class Network(torch.nn.Module):
 
 def start(job):
     torch.set_num_threads(job["threads"])
-    # Constants of a compiled network are folded and packed once.
-    torch._inductor.config.freezing = True
     with np.load(f"{job['work']}/facenet.npz") as weights:
         network = Network(dict(weights)).eval().to(memory_format=torch.channels_last)
 
@@ -97,7 +97,11 @@ def start(job):
 
         return run
 
-    settings = {"eager": setting(network), "compiled": setting(torch.compile(network, dynamic=False))}
+    def compiled(**options):
+        return setting(torch.compile(copy.deepcopy(network), dynamic=False, options=options))
+
+    # Frozen: constants of the compiled network are folded and packed once.
+    settings = {"eager": setting(network), "compiled": compiled(), "frozen": compiled(freezing=True)}
     return worker.versions("torch"), settings
 
 

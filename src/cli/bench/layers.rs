@@ -55,11 +55,10 @@ impl Args {
         let name = |i: usize| &plan.graph.nodes()[plan.steps[i].node.index()].name;
         let rates = |i: usize, time: f64| {
             let step = &plan.steps[i];
-            let percent = roofline.percent(step.flops, step.min_bytes(), time);
+            let percent = 100.0 * roofline.step_seconds(step) / time;
             (step.flops as f64 / time / 1e9, step.min_bytes() as f64 / time / 1e9, percent)
         };
-        // Each layer at its own ceiling, one after the other.
-        let attainable: f64 = rows.iter().map(|&(i, time)| rates(i, time).2 * time).sum();
+        let reached = 100.0 * roofline.plan_seconds(plan) / total;
         let mut out = output::stdout();
         if globals.json {
             let layers: Vec<_> = rows
@@ -73,7 +72,7 @@ impl Args {
             let line = json!({
                 "device": device.info(), "input": input.dims(), "ms": total * 1e3,
                 "images_per_second": self.batch as f64 / total, "gflops": plan.flops() as f64 / total / 1e9,
-                "roofline_percent": attainable / total, "roofline": { "gflops": roofline.gflops, "gb_s": roofline.gb_s },
+                "roofline_percent": reached, "roofline": { "gflops": roofline.gflops, "gb_s": roofline.gb_s },
                 "layers": layers,
             });
             output::json_line(&mut out, &line)?;
@@ -101,7 +100,7 @@ impl Args {
             out,
             "\n{input}: {:.3} ms, {rate:.1} images/s, {gflops:.1} GFLOP/s, {:.1} % of the roofline (median of {} runs)",
             total * 1e3,
-            attainable / total,
+            reached,
             self.runs
         )?;
         writeln!(

@@ -7,12 +7,12 @@ use anyhow::{Context, Result, ensure};
 
 use crate::shell::{self, program, say};
 
-/// What pip resolves by itself.
+/// How packages are installed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Pins {
-    /// The packages that others need.
+    /// What the listed packages need comes along; all must succeed.
     Direct,
-    /// Nothing: every package is listed.
+    /// Every package is listed; one that cannot be had is told, and left out.
     All,
 }
 
@@ -28,13 +28,26 @@ pub fn environment(root: &Path, name: &str, requirements: &Path, pins: Pins, siz
     say(format!("a Python environment in target/{name} (about {size}, once)"));
     shell::run(program("python3", &["-m", "venv", "--clear"]).arg(&venv))
         .context("python3 with its venv module is needed (Debian and Ubuntu: `apt-get install python3-venv`)")?;
-    let mut pip = program(&python, &["-m", "pip", "install", "--disable-pip-version-check"]);
-    if pins == Pins::All {
-        pip.arg("--no-deps");
-    }
-    // Standard output is for results; pip's progress is not one.
-    shell::run(pip.arg("--requirement").arg(requirements).stdout(std::io::stderr()))?;
     ensure!(python.exists(), "{} is missing", python.display());
+    let pip = || {
+        let mut pip = program(&python, &["-m", "pip", "install", "--disable-pip-version-check"]);
+        if pins == Pins::All {
+            pip.arg("--no-deps");
+        }
+        // Standard output is for results; pip's progress is not one.
+        pip.stdout(std::io::stderr());
+        pip
+    };
+    if let Err(error) = shell::run(pip().arg("--requirement").arg(requirements)) {
+        if pins == Pins::Direct {
+            return Err(error);
+        }
+        let packages = wanted.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let missing: Vec<&str> = packages.filter(|package| shell::run(pip().arg(package)).is_err()).collect();
+        eprintln!("  not to be had here: {}", missing.join(", "));
+        // The next run tries again: this one is not noted as complete.
+        return Ok(python);
+    }
     fs::write(&installed, wanted).with_context(|| format!("cannot write {}", installed.display()))?;
     Ok(python)
 }
