@@ -127,11 +127,11 @@ fn conv2d_fwd_register(
     var row = 0u;
     for (var ky = 0u; ky < p.taps_y; ky++) {
         for (var kx = 0u; kx < p.taps_x; kx++) {
-            var from: array<u32, 8>;
+            var base: array<u32, 8>;
             var inside: array<f32, 8>;
             for (var i = 0u; i < 8u; i++) {
                 let start = stretch(windows[i], ky, kx);
-                from[i] = u32(max(start, 0));
+                base[i] = u32(max(start, 0));
                 inside[i] = select(0.0, 1.0, start >= 0);
             }
             for (var k = 0u; k < p.run; k++) {
@@ -139,7 +139,7 @@ fn conv2d_fwd_register(
                 let w1 = w[row + c1];
                 row += p.columns;
                 for (var i = 0u; i < 8u; i++) {
-                    let value = x[from[i] + k] * inside[i];
+                    let value = x[base[i] + k] * inside[i];
                     near[i] += value * w0;
                     far[i] += value * w1;
                 }
@@ -175,18 +175,18 @@ fn conv2d_fwd_register4(
     var row = 0u;
     for (var ky = 0u; ky < p.taps_y; ky++) {
         for (var kx = 0u; kx < p.taps_x; kx++) {
-            var from: array<u32, 8>;
+            var base: array<u32, 8>;
             var inside: array<f32, 8>;
             for (var i = 0u; i < 8u; i++) {
                 let start = stretch(windows[i], ky, kx);
-                from[i] = u32(max(start, 0));
+                base[i] = u32(max(start, 0));
                 inside[i] = select(0.0, 1.0, start >= 0);
             }
             for (var k = 0u; k < p.run; k++) {
                 let w0 = w[row + c0];
                 row += p.columns;
                 for (var i = 0u; i < 8u; i++) {
-                    sums[i] += x[from[i] + k] * inside[i] * w0;
+                    sums[i] += x[base[i] + k] * inside[i] * w0;
                 }
             }
         }
@@ -221,13 +221,13 @@ fn conv2d_fwd_narrow(
         for (var kx = 0u; kx < p.taps_x; kx++) {
             let start0 = stretch(windows[0], ky, kx);
             let start1 = stretch(windows[1], ky, kx);
-            let from0 = u32(max(start0, 0));
-            let from1 = u32(max(start1, 0));
+            let base0 = u32(max(start0, 0));
+            let base1 = u32(max(start1, 0));
             let inside0 = select(0.0, 1.0, start0 >= 0);
             let inside1 = select(0.0, 1.0, start1 >= 0);
             for (var k = 0u; k < p.run; k++) {
-                let x0 = x[from0 + k] * inside0;
-                let x1 = x[from1 + k] * inside1;
+                let x0 = x[base0 + k] * inside0;
+                let x1 = x[base1 + k] * inside1;
                 for (var i = 0u; i < 4u; i++) {
                     let filters = w[row + columns[i]];
                     sums[i] += x0 * filters;
@@ -272,8 +272,8 @@ fn conv2d_fwd_tile(
     for (var i = 0u; i < 4u; i++) {
         sums[i] = vec4(0.0);
     }
-    for (var from = 0u; from < total; from += 16u) {
-        let k = from + load_k;
+    for (var base = 0u; base < total; base += 16u) {
+        let k = base + load_k;
         let tap = k / p.run;
         let at = k - tap * p.run;
         var values = vec4(0.0);
@@ -284,7 +284,7 @@ fn conv2d_fwd_tile(
             }
         }
         tile_x[load_k * 16u + load_pixel] = values;
-        let filter_row = from + thread / 16u;
+        let filter_row = base + thread / 16u;
         tile_w[thread] = vec4(0.0);
         if (filter_row < total && load_column < p.columns) {
             tile_w[thread] = w[filter_row * p.columns + load_column];

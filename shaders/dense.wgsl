@@ -42,16 +42,16 @@ fn dense_fwd(
     if (first >= p.rows || column >= p.columns) {
         return;
     }
-    var from: array<u32, 4>;
+    var base: array<u32, 4>;
     var sums: array<vec4<f32>, 4>;
     for (var i = 0u; i < 4u; i++) {
-        from[i] = min(first + i, p.rows - 1u) * p.k;
+        base[i] = min(first + i, p.rows - 1u) * p.k;
         sums[i] = vec4(0.0);
     }
     for (var k = 0u; k < p.k; k++) {
         let filters = w[k * p.columns + column];
         for (var i = 0u; i < 4u; i++) {
-            sums[i] += x[from[i] + k] * filters;
+            sums[i] += x[base[i] + k] * filters;
         }
     }
     for (var i = 0u; i < 4u; i++) {

@@ -23,13 +23,13 @@ fn l2_normalize_fwd(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_w
     if (row >= p.rows) {
         return;
     }
-    let from = row * p.d;
+    let base = row * p.d;
     var square = 0.0;
     for (var i = 0u; i < p.d; i++) {
-        square += x[from + i] * x[from + i];
+        square += x[base + i] * x[base + i];
     }
     let norm = sqrt(max(square, p.epsilon));
     for (var i = 0u; i < p.d; i++) {
-        y[from + i] = x[from + i] / norm;
+        y[base + i] = x[base + i] / norm;
     }
 }

@@ -33,11 +33,11 @@ fn overlaps(i: u32, j: u32) -> bool {
     let a = vec4(boxes[i * 5u], boxes[i * 5u + 1u], boxes[i * 5u + 2u], boxes[i * 5u + 3u]);
     let b = vec4(boxes[j * 5u], boxes[j * 5u + 1u], boxes[j * 5u + 2u], boxes[j * 5u + 3u]);
     let extent = max(min(a.zw, b.zw) - max(a.xy, b.xy) + 1.0, vec2(0.0));
-    let shared = extent.x * extent.y;
+    let both = extent.x * extent.y;
     let area_a = (a.z - a.x + 1.0) * (a.w - a.y + 1.0);
     let area_b = (b.z - b.x + 1.0) * (b.w - b.y + 1.0);
-    let whole = select(area_a + area_b - shared, min(area_a, area_b), p.overlap == 1u);
-    return !(shared / whole <= p.threshold);
+    let whole = select(area_a + area_b - both, min(area_a, area_b), p.overlap == 1u);
+    return !(both / whole <= p.threshold);
 }
 
 @compute @workgroup_size(64)

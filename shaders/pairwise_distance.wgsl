@@ -28,12 +28,12 @@ fn pairwise_distance_fwd(@builtin(global_invocation_id) id: vec3<u32>, @builtin(
     if (row >= p.rows) {
         return;
     }
-    let from_a = row / p.m * p.d;
-    let from_b = row % p.m * p.d;
+    let base_a = row / p.m * p.d;
+    let base_b = row % p.m * p.d;
     if (p.metric == 0u) {
         var sum = 0.0;
         for (var i = 0u; i < p.d; i++) {
-            let difference = a[from_a + i] - b[from_b + i];
+            let difference = a[base_a + i] - b[base_b + i];
             sum += difference * difference;
         }
         y[row] = sum;
@@ -43,9 +43,9 @@ fn pairwise_distance_fwd(@builtin(global_invocation_id) id: vec3<u32>, @builtin(
     var square_a = 0.0;
     var square_b = 0.0;
     for (var i = 0u; i < p.d; i++) {
-        dot += a[from_a + i] * b[from_b + i];
-        square_a += a[from_a + i] * a[from_a + i];
-        square_b += b[from_b + i] * b[from_b + i];
+        dot += a[base_a + i] * b[base_b + i];
+        square_a += a[base_a + i] * a[base_a + i];
+        square_b += b[base_b + i] * b[base_b + i];
     }
     let similarity = dot / (sqrt(square_a) * sqrt(square_b));
     y[row] = angle(similarity, dot, square_a, square_b) / 3.14159265358979;

@@ -22,16 +22,16 @@ fn softmax_fwd(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgr
     if (row >= p.rows) {
         return;
     }
-    let from = row * p.c;
-    var largest = x[from];
+    let base = row * p.c;
+    var largest = x[base];
     for (var i = 1u; i < p.c; i++) {
-        largest = max(largest, x[from + i]);
+        largest = max(largest, x[base + i]);
     }
     var sum = 0.0;
     for (var i = 0u; i < p.c; i++) {
-        sum += exp(x[from + i] - largest);
+        sum += exp(x[base + i] - largest);
     }
     for (var i = 0u; i < p.c; i++) {
-        y[from + i] = exp(x[from + i] - largest) / sum;
+        y[base + i] = exp(x[base + i] - largest) / sum;
     }
 }

@@ -45,23 +45,23 @@ fn standardize_fwd(
     if (image >= p.images) {
         return;
     }
-    let from = image * p.count;
+    let base = image * p.count;
     var mean = 127.5;
     var deviation = 128.0;
     if (p.prewhiten == 1u) {
         var sum = 0.0;
         for (var i = thread; i < p.count; i += 256u) {
-            sum += x[from + i];
+            sum += x[base + i];
         }
         mean = total(sum, thread) / f32(p.count);
         var square = 0.0;
         for (var i = thread; i < p.count; i += 256u) {
-            square += (x[from + i] - mean) * (x[from + i] - mean);
+            square += (x[base + i] - mean) * (x[base + i] - mean);
         }
         let variance = total(square, thread) / f32(p.count);
         deviation = max(sqrt(variance), 1.0 / sqrt(f32(p.count)));
     }
     for (var i = thread; i < p.count; i += 256u) {
-        y[from + i] = (x[from + i] - mean) / deviation;
+        y[base + i] = (x[base + i] - mean) / deviation;
     }
 }

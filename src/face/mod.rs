@@ -10,6 +10,8 @@ mod pyramid;
 pub use crate::ops::Standardize;
 pub use align::{Alignment, align, choose};
 pub(crate) use candidates::Proposal;
+#[cfg(feature = "wgpu")]
+pub(crate) use candidates::finish;
 pub use cascade::CpuCascade;
 pub use detect::{Cascade, DetectOptions, Detector, Face};
 pub use embed::Embedder;

@@ -240,12 +240,19 @@ impl Gpu {
             module: &module,
             entry_point: Some(key.entry),
             compilation_options: wgpu::PipelineCompilationOptions {
+                constants: self.constants(key.stem),
                 zero_initialize_workgroup_memory: false,
-                ..Default::default()
             },
             cache: None,
         });
         Pipeline { pipeline, layout }
+    }
+}
+
+impl Gpu {
+    /// Where software wants other workgroups than a GPU: barriers among more threads than a vector has lanes are slow.
+    fn constants(&self, stem: &str) -> &'static [(&'static str, f64)] {
+        if self.0.tuning.software && stem == "cascade/suppress" { &[("LANES", 8.0)] } else { &[] }
     }
 }
 

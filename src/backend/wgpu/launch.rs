@@ -3,8 +3,9 @@
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use super::GpuModule;
+use super::{Gpu, GpuModule};
 use super::device::{Access, PARAMS_SLOT, Pipeline, bindings};
+use super::kernels::params::Params;
 use super::kernels::{self, Call, Operand};
 use crate::graph::{Region, View};
 use crate::{Plan, Result};
@@ -20,6 +21,28 @@ pub(super) struct Launch {
 }
 
 impl Launch {
+    /// A launch of an entry point on whole buffers, none of which it both reads as constant and writes.
+    pub fn new<P: Params>(
+        gpu: &Gpu,
+        entry: &'static str,
+        params: (&wgpu::Buffer, u32),
+        buffers: &[&wgpu::Buffer],
+        groups: [u32; 3],
+    ) -> Result<Launch> {
+        let pipeline = gpu.pipeline(P::STEM, entry, false)?;
+        let size = NonZeroU64::new(PARAMS_SLOT);
+        let params_binding = wgpu::BufferBinding { buffer: params.0, offset: 0, size };
+        let mut entries =
+            vec![wgpu::BindGroupEntry { binding: 0, resource: wgpu::BindingResource::Buffer(params_binding) }];
+        for (buffer, binding) in buffers.iter().zip(1..) {
+            gpu.check_binding(entry, buffer.size())?;
+            entries.push(wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() });
+        }
+        let descriptor = wgpu::BindGroupDescriptor { label: Some(entry), layout: &pipeline.layout, entries: &entries };
+        let bind_group = gpu.device().create_bind_group(&descriptor);
+        Ok(Launch { step: 0, pipeline, bind_group, params: params.1, groups })
+    }
+
     /// Records the launch.
     pub fn record(&self, pass: &mut wgpu::ComputePass) {
         pass.set_pipeline(&self.pipeline.pipeline);

@@ -6,8 +6,10 @@
 //! | `kernels` | from an op at its sizes to calls: which entry point, which parameters, how many workgroups |
 //! | `launch` | from calls to launches: bindings made once, recorded any number of times |
 //! | `module` | a graph's parameters on the device, filters packed as the kernels read them |
+//! | `cascade` | detection: pyramid, networks, candidates and suppression, all on the device |
 //! | `executable` | a plan on the device: one arena, one submission a run |
 
+mod cascade;
 mod device;
 mod executable;
 mod kernels;
@@ -19,8 +21,9 @@ use std::sync::Arc;
 use super::{Backend, DeviceInfo, Module};
 use crate::face::{Cascade, DetectOptions};
 use crate::models::Mtcnn;
-use crate::{Error, Graph, Result};
+use crate::{Graph, Result};
 
+pub use cascade::GpuCascade;
 pub use device::Gpu;
 pub use executable::GpuExecutable;
 pub use kernels::{ParamsLayout, params_layouts};
@@ -35,7 +38,7 @@ impl Backend for Gpu {
         Ok(Arc::new(GpuModule::new(self.clone(), graph)?))
     }
 
-    fn cascade(&self, _: &Mtcnn, _: &DetectOptions) -> Result<Box<dyn Cascade>> {
-        Err(Error::device("wgpu", "the cascade does not run on it yet; use --device cpu"))
+    fn cascade(&self, networks: &Mtcnn, options: &DetectOptions) -> Result<Box<dyn Cascade>> {
+        Ok(Box::new(GpuCascade::new(self.clone(), networks, options)?))
     }
 }

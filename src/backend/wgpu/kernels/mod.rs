@@ -3,7 +3,7 @@
 mod boxes;
 mod conv2d;
 mod elementwise;
-mod params;
+pub(super) mod params;
 mod pool2d;
 mod resize;
 mod rows;
@@ -133,11 +133,16 @@ pub(in super::super) fn calls(step: &Step, tuning: Tuning) -> Result<Vec<Call>, 
 }
 
 macro_rules! shaders {
-    ($($stem:literal)+) => {
+    ($($stem:literal)+; $($of_cascade:literal)+) => {
         /// The text of a shader.
         pub(in super::super) fn source(stem: &'static str) -> String {
             match stem {
                 $($stem => include_str!(concat!("../../../../shaders/", $stem, ".wgsl")).to_owned(),)+
+                $($of_cascade => concat!(
+                    include_str!("../../../../shaders/cascade/head.wgsl"),
+                    include_str!(concat!("../../../../shaders/", $of_cascade, ".wgsl")),
+                )
+                .to_owned(),)+
                 _ => unreachable!("no shader `{stem}`"),
             }
         }
@@ -147,5 +152,7 @@ macro_rules! shaders {
 shaders! {
     "conv2d" "local_conv2d" "dense" "pack" "prelu" "relu" "max_pool2d" "avg_pool2d" "batch_norm" "softmax" "concat"
     "scaled_add" "l2_normalize" "flatten" "resize_area" "resize_bilinear" "standardize" "crop" "box_regression" "rerec"
-    "box_pad" "nms" "pairwise_distance" "triplet_loss"
+    "box_pad" "nms" "pairwise_distance" "triplet_loss";
+    "cascade/pyramid" "cascade/collect_cells" "cascade/suppress" "cascade/merge" "cascade/square" "cascade/crop_boxes"
+    "cascade/collect_crops" "cascade/faces"
 }

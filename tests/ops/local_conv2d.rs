@@ -1,0 +1,20 @@
+use crate::Case;
+use crate::common::Noise;
+use warpface::ops::{Activation, LocalConv2d};
+
+fn cases() -> Vec<Case> {
+    let case = |([n, h, w, c_in], [c_out, k_h, k_w], stride): ([usize; 4], [usize; 3], usize)| {
+        let (h_out, w_out) = ((h - k_h) / stride + 1, (w - k_w) / stride + 1);
+        let mut noise = Noise::new(20);
+        let inputs = vec![
+            noise.signed(&[n, h, w, c_in]),
+            noise.signed(&[h_out, w_out, c_out, k_h, k_w, c_in]),
+            noise.signed(&[h_out, w_out, c_out]),
+        ];
+        let op = LocalConv2d { stride: [stride; 2], activation: Activation::Relu };
+        Case::new(format!("{n} {h}x{w}x{c_in} {c_out} {k_h}x{k_w}/{stride}"), op, inputs).constants(1..3)
+    };
+    [([1, 1, 1, 1], [1, 1, 1], 1), ([2, 9, 7, 5], [3, 3, 2], 2), ([3, 5, 5, 16], [16, 5, 5], 1)].map(case).into()
+}
+
+backend_test!(cases);

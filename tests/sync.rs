@@ -1,0 +1,115 @@
+//! Same stem, every room: each op has its reference, its shader and its tests, and each shader says what the Rust side
+//! believes of it. naga reads the shaders as the device would.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use naga::valid::{Capabilities, ValidationFlags, Validator};
+use naga::{AddressSpace, Module, ShaderStage, TypeInner};
+use warpface::backend::wgpu::params_layouts;
+use warpface::ops::Op;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every shader by its stem, with the cascade's common head where it belongs.
+fn shaders() -> BTreeMap<String, String> {
+    let read = |path: &Path| std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let list = |folder: &str| -> Vec<PathBuf> {
+        let Ok(entries) = std::fs::read_dir(root().join(folder)) else { return Vec::new() };
+        let paths = entries.map(|entry| entry.unwrap().path());
+        paths.filter(|path| path.extension().is_some_and(|suffix| suffix == "wgsl")).collect()
+    };
+    let stem = |path: &Path| path.file_stem().unwrap().to_str().unwrap().to_owned();
+    let mut shaders: BTreeMap<String, String> = list("shaders").iter().map(|path| (stem(path), read(path))).collect();
+    let head = root().join("shaders/cascade/head.wgsl");
+    for path in list("shaders/cascade").iter().filter(|path| **path != head) {
+        shaders.insert(format!("cascade/{}", stem(path)), read(&head) + &read(path));
+    }
+    shaders
+}
+
+fn parse(stem: &str, source: &str) -> Module {
+    let module = naga::front::wgsl::parse_str(source);
+    let module = module.unwrap_or_else(|e| panic!("{stem}: {}", e.emit_to_string(source)));
+    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::default());
+    if let Err(error) = validator.validate(&module) {
+        panic!("{stem}: {}", error.emit_to_string(source));
+    }
+    module
+}
+
+#[test]
+fn every_op_has_its_rooms() {
+    for stem in Op::STEMS {
+        for room in [format!("src/ops/{stem}.rs"), format!("shaders/{stem}.wgsl"), format!("tests/ops/{stem}.rs")] {
+            assert!(root().join(&room).is_file(), "{room} is missing");
+        }
+        let main = std::fs::read_to_string(root().join("tests/ops/main.rs")).unwrap();
+        assert!(main.contains(&format!("\nmod {stem};")), "tests/ops/main.rs does not list {stem}");
+    }
+}
+
+#[test]
+fn entry_points_carry_their_stem_and_fit_every_device() {
+    for (stem, source) in shaders() {
+        let module = parse(&stem, &source);
+        assert!(!module.entry_points.is_empty(), "{stem}: no entry point");
+        for entry in &module.entry_points {
+            let name = stem.trim_start_matches("cascade/");
+            assert!(entry.name.starts_with(name), "{stem}: entry point `{}` is of another stem", entry.name);
+            assert_eq!(entry.stage, ShaderStage::Compute, "{stem}: {}", entry.name);
+            // WebGPU promises 256 threads.
+            let threads: u32 = entry.workgroup_size.iter().product();
+            assert!(threads <= 256, "{stem}: {} has {threads} threads", entry.name);
+        }
+        let shared = module.global_variables.iter().filter(|(_, v)| v.space == AddressSpace::WorkGroup);
+        let bytes: u32 = shared.map(|(_, v)| module.types[v.ty].inner.size(module.to_ctx())).sum();
+        assert!(bytes <= 16384, "{stem}: {bytes} bytes of workgroup memory");
+    }
+}
+
+#[test]
+fn bindings_are_numbered_in_order_and_say_their_shapes() {
+    for (stem, source) in shaders() {
+        let module = parse(&stem, &source);
+        let bound = module.global_variables.iter().filter_map(|(_, v)| Some((v.binding?, v)));
+        for (i, (binding, variable)) in bound.enumerate() {
+            assert_eq!((binding.group, binding.binding), (0, i as u32), "{stem}: {:?}", variable.name);
+            if i == 0 {
+                assert_eq!(variable.space, AddressSpace::Uniform, "{stem}: binding 0 is the parameters'");
+                continue;
+            }
+            let name = variable.name.as_deref().unwrap_or_default();
+            let declared = source.find(&format!("@group(0) @binding({i})")).expect("found by naga");
+            let before = source[..declared].lines().rev().take_while(|line| line.starts_with("//"));
+            let says = before.collect::<Vec<_>>().join("\n");
+            assert!(says.contains(&format!("// {name}: [")), "{stem}: no comment tells the shape of `{name}`");
+        }
+    }
+}
+
+#[test]
+fn parameters_lie_as_rust_lays_them() {
+    let layouts: BTreeMap<&str, _> = params_layouts().into_iter().map(|layout| (layout.stem, layout)).collect();
+    let shaders = shaders();
+    for stem in layouts.keys() {
+        assert!(shaders.contains_key(*stem), "parameters of `{stem}`, which is no shader");
+    }
+    for (stem, source) in &shaders {
+        let module = parse(stem, source);
+        let layout = layouts.get(stem.as_str()).unwrap_or_else(|| panic!("{stem}: no parameters on the Rust side"));
+        let uniform = module.global_variables.iter().find(|(_, v)| v.space == AddressSpace::Uniform);
+        let (_, uniform) = uniform.unwrap_or_else(|| panic!("{stem}: no parameters"));
+        let TypeInner::Struct { members, span } = &module.types[uniform.ty].inner else {
+            panic!("{stem}: the parameters are no struct");
+        };
+        let fields: Vec<(&str, usize)> =
+            members.iter().map(|m| (m.name.as_deref().unwrap_or_default(), m.offset as usize)).collect();
+        assert_eq!(fields, layout.fields, "{stem}");
+        assert_eq!(*span as usize, layout.size, "{stem}");
+        // One slot of the uniform buffer.
+        assert!(layout.size <= 256, "{stem}");
+    }
+}
