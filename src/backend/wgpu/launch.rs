@@ -3,10 +3,10 @@
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use super::{Gpu, GpuModule};
 use super::device::{Access, PARAMS_SLOT, Pipeline, bindings};
 use super::kernels::params::Params;
 use super::kernels::{self, Call, Operand};
+use super::{Gpu, GpuModule};
 use crate::graph::{Region, View};
 use crate::{Plan, Result};
 
