@@ -120,7 +120,8 @@ pub fn assert_close(what: &str, got: &[f32], expected: &[f32], tolerance: Tolera
             continue;
         }
         let (difference, allowed) = ((a - b).abs(), tolerance.atol + tolerance.rtol * b.abs());
-        if !(difference <= allowed) {
+        let near = difference <= allowed;
+        if !near {
             let excess = if difference.is_nan() { f32::INFINITY } else { difference - allowed };
             if worst.is_none_or(|(most, _)| excess > most) {
                 worst = Some((excess, i));
