@@ -120,8 +120,9 @@ pub fn assert_close(what: &str, got: &[f32], expected: &[f32], tolerance: Tolera
             continue;
         }
         let (difference, allowed) = ((a - b).abs(), tolerance.atol + tolerance.rtol * b.abs());
-        let near = difference <= allowed;
-        if !near {
+        // Negated, so that NaN fails.
+        #[allow(clippy::neg_cmp_op_on_partial_ord)]
+        if !(difference <= allowed) {
             let excess = if difference.is_nan() { f32::INFINITY } else { difference - allowed };
             if worst.is_none_or(|(most, _)| excess > most) {
                 worst = Some((excess, i));
