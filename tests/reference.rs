@@ -49,14 +49,15 @@ impl Agreement {
             }
             _ => f64::INFINITY,
         };
+        let near = apart <= 1.0;
         self.chosen += 1;
-        self.within_a_pixel += usize::from(apart <= 1.0);
+        self.within_a_pixel += usize::from(near);
         if let Some(face) = ours {
             self.crops += 1;
             let rectangle = Alignment::default().rectangle(face, photo.width(), photo.height());
             self.same_crop += usize::from(rectangle.map(|r| r.map(|x| x as i64)) == Some(expected.rectangle));
         }
-        if !same_count || !(apart <= 1.0) {
+        if !(same_count && near) {
             let (n, m) = (faces.len(), expected.boxes.len());
             self.different.push(format!("{name}: {n} faces, expected {m}; chosen box off by {apart:.2}"));
         }

@@ -120,6 +120,8 @@ pub fn assert_close(what: &str, got: &[f32], expected: &[f32], tolerance: Tolera
             continue;
         }
         let (difference, allowed) = ((a - b).abs(), tolerance.atol + tolerance.rtol * b.abs());
+        // Negated, so that NaN fails.
+        #[allow(clippy::neg_cmp_op_on_partial_ord)]
         if !(difference <= allowed) {
             let excess = if difference.is_nan() { f32::INFINITY } else { difference - allowed };
             if worst.is_none_or(|(most, _)| excess > most) {
