@@ -61,7 +61,7 @@ impl Bench {
         // As criterion has it: whatever is not `cargo bench` tries every case once.
         let has = |flag: &str| std::env::args().any(|arg| arg == flag);
         let measuring = has("--bench") && !has("--test") && !has("--list");
-        let roofline = measuring.then(|| roofline(&device));
+        let roofline = measuring.then(|| Roofline::measure(&device).expect("the device was opened"));
         let criterion = Criterion::default()
             .sample_size(10)
             .warm_up_time(Duration::from_millis(200))
@@ -134,57 +134,6 @@ impl Bench {
             }
         }
     }
-}
-
-/// The ceilings of a device. For the CPU, the better of two matrix products counts: ours, and the `gemm` crate's.
-fn roofline(device: &Device) -> Roofline {
-    let roofline = Roofline::measure(device).expect("the device was opened");
-    let info = device.info();
-    if info.kind != "cpu" {
-        return roofline;
-    }
-    let threads = info.limits.iter().find(|(name, _)| name == "threads").and_then(|(_, n)| n.parse().ok());
-    let theirs = gemm_rate(threads.unwrap_or(1));
-    eprintln!(
-        "matrix product on {threads:?} threads: ours {:.1} GFLOP/s, the gemm crate's {theirs:.1}",
-        roofline.gflops
-    );
-    Roofline { gflops: roofline.gflops.max(theirs), ..roofline }
-}
-
-fn gemm_rate(threads: usize) -> f64 {
-    const N: usize = 1024;
-    let (a, b) = (warpface::backend::values(N * N), warpface::backend::values(N * N));
-    let mut c = vec![0.0f32; N * N];
-    let fastest = (0..12).map(|_| {
-        let start = Instant::now();
-        // SAFETY: three row-major matrices of N x N.
-        unsafe {
-            gemm::gemm(
-                N,
-                N,
-                N,
-                c.as_mut_ptr(),
-                1,
-                N as isize,
-                false,
-                a.as_ptr(),
-                1,
-                N as isize,
-                b.as_ptr(),
-                1,
-                N as isize,
-                0.0,
-                1.0,
-                false,
-                false,
-                false,
-                gemm::Parallelism::Rayon(threads),
-            );
-        }
-        start.elapsed().as_secs_f64()
-    });
-    2.0 * (N * N * N) as f64 / fastest.fold(f64::INFINITY, f64::min) / 1e9
 }
 
 fn table(group: &str, device: &Device, roofline: &Roofline, rows: &[Row]) -> String {
