@@ -121,6 +121,17 @@ pub(super) struct Output {
     pub stride: usize,
 }
 
+impl Output {
+    /// Where pixel `at` starts.
+    ///
+    /// # Safety
+    /// The output has such a pixel.
+    pub unsafe fn pixel(&self, at: usize) -> *mut f32 {
+        // SAFETY: as the caller promises.
+        unsafe { self.to.add(at * self.stride) }
+    }
+}
+
 // SAFETY: tasks write disjoint pixels and channels.
 unsafe impl Send for Output {}
 // SAFETY: as above; nothing is read through it.
@@ -217,7 +228,7 @@ unsafe fn run_block(
                 residual_stride: w.c_out,
                 scale,
                 // SAFETY: within the output, as the caller promises.
-                to: unsafe { y.to.add(from * y.stride + channels.start) },
+                to: unsafe { y.pixel(from).add(channels.start) },
                 stride: y.stride,
                 channels: channels.len(),
             };

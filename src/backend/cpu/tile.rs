@@ -117,6 +117,8 @@ unsafe fn dispatch<V: Simd>(tile: Tile) {
 
 /// # Safety
 /// As [`Tile::run`].
+// Indices are constants once unrolled, and show which register meets which.
+#[allow(clippy::needless_range_loop)]
 #[inline(always)]
 unsafe fn kernel<V: Simd, const ROWS: usize, const VECTORS: usize, const UNROLL: usize>(tile: Tile) {
     // SAFETY: `starts` holds ROWS pointers for each run, each readable for `run` values; the panel holds
