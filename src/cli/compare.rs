@@ -110,7 +110,7 @@ impl Args {
             writeln!(out, "threshold {threshold:.3}: {origin}")?;
             out.flush()?;
         }
-        Ok(output::list_failures(&tally.failures))
+        Ok(output::list_failures(kept.len(), &tally.failures))
     }
 }
 

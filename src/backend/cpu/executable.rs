@@ -155,8 +155,7 @@ impl CpuExecutable {
                 // SAFETY: as above.
                 let rows = result.data().chunks(step.output.shape.last().max(1)).enumerate();
                 for (row, values) in rows {
-                    unsafe { std::slice::from_raw_parts_mut(y.pixel(row), values.len()) }
-                        .copy_from_slice(values);
+                    unsafe { std::slice::from_raw_parts_mut(y.pixel(row), values.len()) }.copy_from_slice(values);
                 }
             }
         }

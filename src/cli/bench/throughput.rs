@@ -54,7 +54,7 @@ impl Detect {
         let line = json!({ "task": "detect", "photographs_per_second": rate.per_second, "faces": faces });
         let text = format!("{} in {}", output::count(faces, "face"), output::count(photographs.len(), "photograph"));
         rate.print(globals, &device, line, &format!("{:.2} photographs/s, {text}", rate.per_second))?;
-        Ok(output::list_failures(&tally.failures))
+        Ok(output::list_failures(photographs.len(), &tally.failures))
     }
 }
 
@@ -74,7 +74,7 @@ impl Embed {
         let rate = self.common.rate(crops.len(), pass)?;
         let line = json!({ "task": "embed", "faces_per_second": rate.per_second, "batch": self.batch });
         rate.print(globals, &device, line, &format!("{:.2} faces/s in batches of {}", rate.per_second, self.batch))?;
-        Ok(output::list_failures(&tally.failures))
+        Ok(output::list_failures(photographs.len(), &tally.failures))
     }
 }
 
@@ -89,7 +89,7 @@ impl Common {
             Ok(())
         })?;
         if photographs.is_empty() {
-            output::list_failures(&tally.failures);
+            output::list_failures(0, &tally.failures);
             return Err(Error::invalid("photographs to measure with", "there are none").into());
         }
         Ok((photographs, tally))
