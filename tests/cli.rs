@@ -336,7 +336,8 @@ fn embed_writes_four_files_in_one_order() {
     assert_eq!(run.json()[0]["embedded"], 4);
     let read = |name: &str| npz::load_npy(&out.path().join(name));
     let embeddings = read("embeddings.npy");
-    assert_eq!(embeddings.shape, [4, 512]);
+    let dim = run.json()[0]["dim"].as_u64().unwrap() as usize;
+    assert_eq!(embeddings.shape, [4, dim]);
     assert_eq!(read("labels.npy").i64(), [1, 1, 0, 0]);
     assert_eq!(read("label_strings.npy").strings(), ["Bob", "Bob", "Ann", "Ann"]);
     let paths = fs::read_to_string(out.path().join("paths.txt")).unwrap();
@@ -347,7 +348,7 @@ fn embed_writes_four_files_in_one_order() {
     let file = weights.join("graph_final.pb");
     let embedder = warpface::Embedder::load(&device, &file, warpface::face::Standardize::Fixed).unwrap();
     let rows = embeddings.f32();
-    for (path, row) in expected.iter().zip(rows.chunks_exact(512)) {
+    for (path, row) in expected.iter().zip(rows.chunks_exact(dim)) {
         let crop = warpface::image::decode(path).unwrap();
         assert_eq!(embedder.embed(&[&crop]).unwrap(), row, "{}", path.display());
     }
