@@ -330,14 +330,14 @@ fn embed_writes_four_files_in_one_order() {
     let out = tempfile::tempdir().unwrap();
     // Bob first: labels go by name, rows by argument.
     let (bob, ann) = (data.path().join("Bob"), data.path().join("Ann"));
-    let args = ["embed", "--json", "--aligned", text(&bob), text(&ann), "-o", text(out.path())];
+    let file = weights.join("graph_final.pb");
+    let args = ["embed", "--json", "--aligned", "--model", text(&file), text(&bob), text(&ann), "-o", text(out.path())];
     let run = with(&weights, &args).expect(PARTLY);
     run.says(&["Ann_0000.jpg"]);
     assert_eq!(run.json()[0]["embedded"], 4);
     let read = |name: &str| npz::load_npy(&out.path().join(name));
     let embeddings = read("embeddings.npy");
-    let dim = run.json()[0]["dim"].as_u64().unwrap() as usize;
-    assert_eq!(embeddings.shape, [4, dim]);
+    assert_eq!(embeddings.shape, [4, 512]);
     assert_eq!(read("labels.npy").i64(), [1, 1, 0, 0]);
     assert_eq!(read("label_strings.npy").strings(), ["Bob", "Bob", "Ann", "Ann"]);
     let paths = fs::read_to_string(out.path().join("paths.txt")).unwrap();
@@ -345,10 +345,9 @@ fn embed_writes_four_files_in_one_order() {
     let expected: Vec<PathBuf> = expected.iter().map(|name| data.path().join(name)).collect();
     assert_eq!(paths.lines().map(PathBuf::from).collect::<Vec<_>>(), expected);
     let device = warpface::Device::cpu(0).unwrap();
-    let file = weights.join("graph_final.pb");
     let embedder = warpface::Embedder::load(&device, &file, warpface::face::Standardize::Fixed).unwrap();
     let rows = embeddings.f32();
-    for (path, row) in expected.iter().zip(rows.chunks_exact(dim)) {
+    for (path, row) in expected.iter().zip(rows.chunks_exact(512)) {
         let crop = warpface::image::decode(path).unwrap();
         assert_eq!(embedder.embed(&[&crop]).unwrap(), row, "{}", path.display());
     }
