@@ -2,10 +2,12 @@
 
 pub mod cpu;
 mod device;
+mod roofline;
 #[cfg(feature = "wgpu")]
 pub mod wgpu;
 
 pub use device::{Device, DeviceKind, survey};
+pub use roofline::{Roofline, values};
 
 use std::fmt;
 use std::sync::Arc;
@@ -39,6 +41,11 @@ pub trait Backend: Send + Sync + fmt::Debug {
 
     /// Brings a graph's parameters to the device, in the layout its kernels want, once for all sizes.
     fn load(&self, graph: Arc<Graph>) -> Result<Arc<dyn Module>>;
+
+    /// Bytes per second, read and written, that a large copy moves; `None` where only running an op can tell.
+    fn copy_rate(&self) -> Option<f64> {
+        None
+    }
 
     /// The detection cascade on this device.
     fn cascade(&self, networks: &Mtcnn, options: &DetectOptions) -> Result<Box<dyn Cascade>>;

@@ -100,7 +100,7 @@ impl Args {
             writeln!(out, "Without a face: {}; unreadable: {unread}; boxes: {}", without.len(), list.display())?;
             out.flush()?;
         }
-        Ok(output::list_failures(&tally.failures))
+        Ok(output::list_failures(total - paths.len() + aligned + without.len(), &tally.failures))
     }
 
     /// The file that a photograph's face `i` goes to.

@@ -12,8 +12,8 @@ use crate::face::{DetectOptions, Detector, Embedder, Standardize};
 use crate::models::{Mtcnn, inception_resnet_v1};
 use crate::{Error, weights};
 
-/// Names of model files, the best first.
-const MODELS: [&str; 2] = ["graph_final.pb", "facenet_keras.h5"];
+/// Names of model files, the best first: by accuracy on LFW.
+const MODELS: [&str; 2] = ["facenet_keras.h5", "graph_final.pb"];
 
 /// The flags of every command.
 #[derive(Debug, Args)]
@@ -48,7 +48,7 @@ pub struct DetectArgs {
     #[arg(long, default_value_t = 20, value_name = "PIXELS")]
     min_size: usize,
     /// What P-Net, R-Net and O-Net must reach
-    #[arg(long, value_delimiter = ',', num_args = 3, default_values_t = [0.6, 0.7, 0.7], value_name = "P,R,O")]
+    #[arg(long, value_delimiter = ',', default_values_t = [0.6, 0.7, 0.7], value_name = "P,R,O")]
     thresholds: Vec<f32>,
     /// Ratio of a pyramid level to the one before
     #[arg(long, default_value_t = 0.709, value_name = "RATIO")]

@@ -43,6 +43,7 @@ impl Args {
         let drawn = photos::relative_to_common(&found.images);
         let mut out = output::stdout();
         let mut tally = Tally { failures: found.problems, ..Tally::default() };
+        let mut done = 0;
         let bar = progress(found.images.len(), "detect");
         photos::for_each_chunk(&found.images, globals.threads, &bar, &mut tally, |chunk, tally| {
             let faces = photos::detect(&detector, chunk, tally)?;
@@ -60,9 +61,10 @@ impl Args {
                     tally.failures.push(error);
                 }
             }
+            done += chunk.len();
             Ok(out.flush()?)
         })?;
-        Ok(output::list_failures(&tally.failures))
+        Ok(output::list_failures(done, &tally.failures))
     }
 }
 

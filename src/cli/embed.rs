@@ -93,7 +93,7 @@ impl Args {
             )?;
             out.flush()?;
         }
-        Ok(output::list_failures(&tally.failures))
+        Ok(output::list_failures(kept.len() + without.len(), &tally.failures))
     }
 }
 

@@ -103,6 +103,9 @@ struct Cropper<'a> {
     images: &'a [PathBuf],
 }
 
+/// Of each photograph its embedding, or `None`.
+type Embeddings = Vec<Option<Vec<f32>>>;
+
 /// A crop, or `None` for a photograph without a face; and whether it is only the middle.
 type Crop = (Option<Rgb8>, bool);
 
@@ -237,8 +240,8 @@ impl Args {
         cropper: &Cropper,
         tally: &mut Tally,
         skipped: &mut Vec<String>,
-    ) -> Result<(Vec<Option<Vec<f32>>>, Vec<String>)> {
-        let mut embeddings: Vec<Option<Vec<f32>>> = vec![None; cropper.images.len()];
+    ) -> Result<(Embeddings, Vec<String>)> {
+        let mut embeddings: Embeddings = vec![None; cropper.images.len()];
         let mut middles = Vec::new();
         let bar = progress(cropper.images.len(), "lfw");
         photos::for_each_chunk(cropper.images, globals.threads, &bar, tally, |chunk, tally| {

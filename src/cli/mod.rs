@@ -18,6 +18,13 @@ use clap::{Parser, Subcommand};
 
 use context::Globals;
 
+use crate::Error;
+
+/// Exit code for wrong usage; clap's own.
+const USAGE: u8 = 2;
+/// Exit code when some inputs failed.
+const PARTLY: u8 = 3;
+
 /// How a command ended, short of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
@@ -25,6 +32,19 @@ enum Outcome {
     Done,
     /// Some inputs failed; they were listed, the others were done.
     Partly,
+    /// Every input failed; they were listed.
+    Nothing,
+}
+
+impl Outcome {
+    /// What came of `done` inputs that went well and `failed` ones that did not.
+    fn of(done: usize, failed: usize) -> Self {
+        match (done, failed) {
+            (_, 0) => Outcome::Done,
+            (0, _) => Outcome::Nothing,
+            _ => Outcome::Partly,
+        }
+    }
 }
 
 /// Find faces (MTCNN) and turn them into vectors (FaceNet), on the CPU or any GPU.
@@ -75,12 +95,17 @@ pub fn main() -> ExitCode {
     };
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::Partly) => ExitCode::from(3),
+        Ok(Outcome::Partly) => ExitCode::from(PARTLY),
+        Ok(Outcome::Nothing) => ExitCode::FAILURE,
         // Whoever read our output has seen enough.
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            match error.downcast_ref() {
+                // A flag whose value makes no sense is wrong usage, as is one that clap refuses.
+                Some(Error::Invalid { what, .. }) if what.starts_with("--") => ExitCode::from(USAGE),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }

@@ -22,14 +22,13 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     io.is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// Lists inputs that failed, on stderr.
-pub fn list_failures(failures: &[crate::Error]) -> super::Outcome {
-    if failures.is_empty() {
-        return super::Outcome::Done;
+/// Lists inputs that failed, on stderr, beside `done` that went well.
+pub fn list_failures(done: usize, failures: &[crate::Error]) -> super::Outcome {
+    if !failures.is_empty() {
+        eprintln!("{} failed:", count(failures.len(), "input"));
+        failures.iter().for_each(|failure| eprintln!("  {failure}"));
     }
-    eprintln!("{} failed:", count(failures.len(), "input"));
-    failures.iter().for_each(|failure| eprintln!("  {failure}"));
-    super::Outcome::Partly
+    super::Outcome::of(done, failures.len())
 }
 
 /// `1 face`, `2 faces`.

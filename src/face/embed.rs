@@ -1,7 +1,7 @@
 //! Turning crops into vectors.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::backend::{Device, Executable, Module};
 use crate::image::{self, Rgb8};
@@ -32,6 +32,8 @@ pub struct Embedder {
     dim: usize,
     batch: usize,
     full: Box<dyn Executable>,
+    /// The plan of the last smaller batch: one photograph at a time should not be planned each time.
+    rest: Mutex<Option<Arc<dyn Executable>>>,
 }
 
 impl Embedder {
@@ -58,7 +60,17 @@ impl Embedder {
             [y] if y.shape.rank() == 2 => y.shape.last(),
             _ => return Err(Error::invalid("embedding network", "expected one output [n, d]")),
         };
-        Ok(Embedder { device: device.clone(), module, graph, standardize, size, dim, batch, full })
+        Ok(Embedder {
+            device: device.clone(),
+            module,
+            graph,
+            standardize,
+            size,
+            dim,
+            batch,
+            full,
+            rest: Mutex::default(),
+        })
     }
 
     /// Length of an embedding.
@@ -105,13 +117,25 @@ impl Embedder {
             }
             let rest;
             let executable = if crops.len() == self.batch {
-                &self.full
+                &*self.full
             } else {
-                rest = self.module.plan(&[Shape::from([crops.len(), self.size, self.size, 3])])?;
-                &rest
+                rest = self.plan_rest(crops.len())?;
+                &*rest
             };
             embeddings.append(&mut executable.run(&[&input])?[0]);
         }
         Ok(embeddings)
+    }
+
+    /// A plan for `n` crops: the last one, if it was for as many.
+    fn plan_rest(&self, n: usize) -> Result<Arc<dyn Executable>> {
+        let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*rest {
+            Some(plan) if plan.plan().inputs[0].shape.dims()[0] == n => Ok(plan.clone()),
+            _ => {
+                let plan: Arc<dyn Executable> = self.module.plan(&[Shape::from([n, self.size, self.size, 3])])?.into();
+                Ok(rest.insert(plan).clone())
+            }
+        }
     }
 }

@@ -1,6 +1,12 @@
 //! What the test files share: devices and loud skips, noise, comparisons.
 #![allow(dead_code)]
 
+pub mod close;
+pub mod devices;
+pub mod files;
+pub mod npz;
+pub mod tolerance;
+
 use std::path::PathBuf;
 
 use warpface::{Device, DeviceKind, Tensor};
@@ -15,6 +21,11 @@ pub fn required(what: &str) -> bool {
 pub fn skip(what: &str, why: impl std::fmt::Display) {
     assert!(!required(what), "{what} is required, but: {why}");
     eprintln!("SKIPPED: {what}: {why}");
+}
+
+/// Whether the long forms of tests are asked for (`WARPFACE_FULL=1`).
+pub fn full() -> bool {
+    std::env::var("WARPFACE_FULL").is_ok_and(|value| value == "1")
 }
 
 /// A device, or a loud skip.
@@ -91,7 +102,7 @@ impl Noise {
 }
 
 /// By how much a result may differ: `atol + rtol * |expected|`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tolerance {
     pub atol: f32,
     pub rtol: f32,

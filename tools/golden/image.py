@@ -3,8 +3,8 @@
     pip install numpy==2.4.6 opencv-python-headless==4.10.0.84 pillow==13.0.0
     python tools/golden/image.py [OUT] [--random N]
 
-writes tests/golden/image (or OUT). With --random, N more cases of each resize are written: too many to be committed,
-meant for `WARPFACE_GOLDEN_IMAGE=OUT cargo test --test image resize`.
+writes tests/golden/image (or OUT/image). With --random, N more cases of each resize are written: too many to be
+committed, meant for `WARPFACE_GOLDEN_IMAGE=OUT/image cargo test --test image resize`.
 """
 
 import argparse
@@ -165,10 +165,10 @@ def random_sizes(count):
 
 def main():
     arguments = argparse.ArgumentParser()
-    arguments.add_argument("out", nargs="?", default=pathlib.Path(__file__).parents[2] / "tests/golden/image")
+    arguments.add_argument("out", nargs="?", default=pathlib.Path(__file__).parents[2] / "tests/golden")
     arguments.add_argument("--random", type=int, default=0)
     arguments = arguments.parse_args()
-    out = pathlib.Path(arguments.out)
+    out = pathlib.Path(arguments.out) / "image"
     out.mkdir(parents=True, exist_ok=True)
     area, bilinear = AREA, BILINEAR
     if arguments.random:

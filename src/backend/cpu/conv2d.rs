@@ -8,15 +8,16 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::Cpu;
+use super::aligned::Aligned;
 use super::simd::Isa;
-use super::tile::{MAX_ROWS, MAX_WIDTH, Sums, Tile};
+use super::tile::{Finish, Tile};
 use crate::Tensor;
 use crate::ops::{Activation, window};
 
 /// Filters `[c_out, taps.., c_in]` in panels of as many channels as a tile is wide: `[panel][tap and c_in][channel]`.
 #[derive(Debug)]
 pub(super) struct Packed {
-    panels: Vec<f32>,
+    panels: Aligned,
     k: usize,
     c_out: usize,
     lanes: usize,
@@ -28,13 +29,16 @@ impl Packed {
         let c_out = w.dims()[0];
         let k = w.dims()[1..].iter().product();
         let lanes = isa.lanes();
-        let mut packed = Packed { panels: Vec::with_capacity(c_out.next_multiple_of(lanes) * k), k, c_out, lanes };
+        let panels = Aligned::zeros(c_out.next_multiple_of(lanes) * k);
+        let mut packed = Packed { panels, k, c_out, lanes };
+        let mut next = 0;
         for panel in 0..packed.count() {
             let (channels, vectors) = packed.channels(panel);
             for at in 0..k {
-                let filters = channels.clone().map(|o| w.data()[o * k + at]);
-                let zeros = std::iter::repeat_n(0.0, vectors * lanes - channels.len());
-                packed.panels.extend(filters.chain(zeros));
+                for (to, o) in packed.panels[next..].iter_mut().zip(channels.clone()) {
+                    *to = w.data()[o * k + at];
+                }
+                next += vectors * lanes;
             }
         }
         packed
@@ -117,6 +121,17 @@ pub(super) struct Output {
     pub stride: usize,
 }
 
+impl Output {
+    /// Where pixel `at` starts.
+    ///
+    /// # Safety
+    /// The output has such a pixel.
+    pub unsafe fn pixel(&self, at: usize) -> *mut f32 {
+        // SAFETY: as the caller promises.
+        unsafe { self.to.add(at * self.stride) }
+    }
+}
+
 // SAFETY: tasks write disjoint pixels and channels.
 unsafe impl Send for Output {}
 // SAFETY: as above; nothing is read through it.
@@ -141,6 +156,8 @@ pub(super) unsafe fn run(
     let pixels = geometry.pixels();
     assert_eq!(x.len(), geometry.x.iter().product::<usize>());
     assert_eq!(w.k, geometry.kernel[0] * geometry.kernel[1] * geometry.x[3]);
+    assert!([epilogue.bias, epilogue.alpha].into_iter().flatten().all(|values| values.len() == w.c_out));
+    assert!(epilogue.residual.is_none_or(|(_, residual)| residual.len() == pixels * w.c_out));
     let blocks = pixels.div_ceil(BLOCK);
     // Few pixels: split the panels too, so that every thread has work.
     let groups = if parallel { (2 * cpu.threads()).div_ceil(blocks.max(1)).min(w.count()) } else { 1 };
@@ -184,48 +201,41 @@ unsafe fn run_block(
             geometry.starts(bounds(tile) + row, x.as_ptr(), zeros.as_ptr(), &mut starts[at + row..], rows);
         }
     }
-    let mut sums: Sums = [[0.0; MAX_WIDTH]; MAX_ROWS];
+    // Whole vectors of channels, so that tiles read them without a tail.
+    let pad = |values: Option<&[f32]>| {
+        values.map(|values| {
+            let mut padded = values.to_vec();
+            padded.resize(values.len().next_multiple_of(2 * w.lanes), 0.0);
+            padded
+        })
+    };
+    let (bias, alpha) = (pad(epilogue.bias), pad(epilogue.alpha));
+    let (scale, residual) = epilogue.residual.unwrap_or((1.0, &[]));
     for panel in panels {
         let (channels, vectors) = w.channels(panel);
+        let of = |values: &Option<Vec<f32>>| values.as_ref().map_or(std::ptr::null(), |v| v[channels.start..].as_ptr());
         for tile in 0..tiles {
             let (from, to) = (bounds(tile), bounds(tile + 1));
             let starts = &starts[(from - pixels.start) * runs..(to - pixels.start) * runs];
-            let work = Tile { starts, rows: to - from, run, w: w.panel(panel).as_ptr(), vectors };
-            // SAFETY: starts point at whole runs of `x` or at `zeros`; the panel is as long as packed.
-            unsafe { work.sum(isa, &mut sums) };
-            for (row, pixel) in (from..to).enumerate() {
-                // SAFETY: the pixel's channels are this task's alone, as the caller promises.
-                let out = unsafe {
-                    std::slice::from_raw_parts_mut(y.to.add(pixel * y.stride + channels.start), channels.len())
-                };
-                epilogue.apply(&sums[row][..channels.len()], out, &channels, pixel * w.c_out);
-            }
-        }
-    }
-}
-
-impl Epilogue<'_> {
-    /// Finishes the sums of one pixel's `channels`; the pixel's residual starts at `residual_at`.
-    #[inline]
-    fn apply(&self, sums: &[f32], out: &mut [f32], channels: &Range<usize>, residual_at: usize) {
-        match self.bias {
-            Some(bias) => {
-                let bias = &bias[channels.clone()];
-                out.iter_mut().zip(sums).zip(bias).for_each(|((y, s), b)| *y = s + b);
-            }
-            None => out.copy_from_slice(sums),
-        }
-        if let Some((scale, residual)) = self.residual {
-            let residual = &residual[residual_at + channels.start..residual_at + channels.end];
-            out.iter_mut().zip(residual).for_each(|(y, r)| *y = scale * *y + r);
-        }
-        match (self.activation, self.alpha) {
-            (Activation::Relu, _) => out.iter_mut().for_each(|y| *y = y.max(0.0)),
-            (Activation::PRelu, Some(alpha)) => {
-                let alpha = &alpha[channels.clone()];
-                out.iter_mut().zip(alpha).for_each(|(y, a)| *y = y.max(0.0) + a * y.min(0.0));
-            }
-            _ => {}
+            let finish = Finish {
+                bias: of(&bias),
+                activation: epilogue.activation,
+                alpha: of(&alpha),
+                residual: residual.get(from * w.c_out + channels.start..).map_or(std::ptr::null(), |r| match r {
+                    [] => std::ptr::null(),
+                    r => r.as_ptr(),
+                }),
+                residual_stride: w.c_out,
+                scale,
+                // SAFETY: within the output, as the caller promises.
+                to: unsafe { y.pixel(from).add(channels.start) },
+                stride: y.stride,
+                channels: channels.len(),
+            };
+            let work = Tile { starts, rows: to - from, run, w: w.panel(panel).as_ptr(), vectors, finish };
+            // SAFETY: starts point at whole runs of `x` or at `zeros`; the panel is as long as packed; the pixels'
+            // channels are this task's alone.
+            unsafe { work.run(isa) };
         }
     }
 }

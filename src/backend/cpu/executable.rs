@@ -1,7 +1,7 @@
 //! A graph on the CPU: packed filters, and plans that run on borrowed arenas.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Cpu;
@@ -41,7 +41,7 @@ impl CpuModule {
     pub fn executable(&self, inputs: &[Shape], parallel: bool) -> Result<CpuExecutable> {
         let plan = Plan::new(self.graph.clone(), inputs)?;
         let packed = self.packed.clone();
-        Ok(CpuExecutable { cpu: self.cpu.clone(), plan, packed, parallel, arenas: Mutex::default() })
+        Ok(CpuExecutable { cpu: self.cpu.clone(), plan, packed, parallel })
     }
 }
 
@@ -57,7 +57,6 @@ pub struct CpuExecutable {
     plan: Plan,
     packed: Arc<HashMap<NodeId, Packed>>,
     parallel: bool,
-    arenas: Mutex<Vec<Vec<f32>>>,
 }
 
 impl CpuExecutable {
@@ -73,24 +72,21 @@ impl CpuExecutable {
         mut after: impl FnMut(usize, Instant),
         read: impl FnOnce(&[&[f32]]) -> R,
     ) -> R {
-        let arenas = || self.arenas.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = arenas().pop();
-        let mut arena = kept.unwrap_or_else(|| vec![0.0; self.plan.arena]);
-        let base = arena.as_mut_ptr();
-        // SAFETY: the planner gives inputs disjoint ranges of the arena.
-        let mut inputs: Vec<&mut [f32]> =
-            self.plan.inputs.iter().map(|view| unsafe { slice_mut(base, view) }).collect();
-        fill(&mut inputs);
-        for (i, step) in self.plan.steps.iter().enumerate() {
-            let start = Instant::now();
-            self.step(step, base);
-            after(i, start);
-        }
-        // SAFETY: nothing writes any more; a parameter's slice comes from the graph.
-        let outputs: Vec<&[f32]> = self.plan.outputs.iter().map(|view| unsafe { self.slice(base, view) }).collect();
-        let result = read(&outputs);
-        arenas().push(arena);
-        result
+        self.cpu.with_arena(self.plan.arena, |arena| {
+            let base = arena.as_mut_ptr();
+            let views = self.plan.inputs.iter();
+            // SAFETY: the planner gives inputs disjoint ranges of the arena.
+            let mut inputs: Vec<&mut [f32]> = views.map(|view| unsafe { slice_mut(base, view) }).collect();
+            fill(&mut inputs);
+            for (i, step) in self.plan.steps.iter().enumerate() {
+                let start = Instant::now();
+                self.step(step, base);
+                after(i, start);
+            }
+            // SAFETY: nothing writes any more; a parameter's slice comes from the graph.
+            let outputs: Vec<&[f32]> = self.plan.outputs.iter().map(|view| unsafe { self.slice(base, view) }).collect();
+            read(&outputs)
+        })
     }
 
     /// The values of a dense view.
@@ -159,8 +155,7 @@ impl CpuExecutable {
                 // SAFETY: as above.
                 let rows = result.data().chunks(step.output.shape.last().max(1)).enumerate();
                 for (row, values) in rows {
-                    unsafe { std::slice::from_raw_parts_mut(y.to.add(row * y.stride), values.len()) }
-                        .copy_from_slice(values);
+                    unsafe { std::slice::from_raw_parts_mut(y.pixel(row), values.len()) }.copy_from_slice(values);
                 }
             }
         }

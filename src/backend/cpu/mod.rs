@@ -4,15 +4,18 @@
 //! everything else is small and runs the reference. Each output is summed in one fixed order, whatever the batch and
 //! the number of threads, so results do not depend on either.
 
+mod aligned;
 mod conv2d;
 mod executable;
 mod pool2d;
 mod simd;
 mod tile;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Backend, DeviceInfo, Module};
+use aligned::Aligned;
+
+use super::{Backend, DeviceInfo, Module, roofline};
 use crate::face::{Cascade, CpuCascade, DetectOptions};
 use crate::models::Mtcnn;
 use crate::{Error, Graph, Result};
@@ -25,6 +28,7 @@ pub use simd::Isa;
 pub struct Cpu {
     isa: Isa,
     pool: Arc<rayon::ThreadPool>,
+    arenas: Arc<Mutex<Vec<Aligned>>>,
 }
 
 impl Cpu {
@@ -46,7 +50,7 @@ impl Cpu {
         }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         let pool = pool.map_err(|e| Error::device("cpu", format!("cannot start {threads} threads: {e}")))?;
-        Ok(Cpu { isa, pool: Arc::new(pool) })
+        Ok(Cpu { isa, pool: Arc::new(pool), arenas: Arc::default() })
     }
 
     /// The threads that work is spread over.
@@ -62,6 +66,17 @@ impl Cpu {
     /// The kernels' instruction set.
     pub fn isa(&self) -> Isa {
         self.isa
+    }
+
+    /// Runs `work` on an arena of at least `len` values. There are as many arenas as runs at once, each as large as the
+    /// largest plan it has served: memory depends on plans and threads, not on how much is run.
+    fn with_arena<R>(&self, len: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
+        let arenas = || self.arenas.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = arenas().pop().filter(|arena| arena.len() >= len);
+        let mut arena = kept.unwrap_or_else(|| Aligned::zeros(len));
+        let result = work(&mut arena[..len]);
+        arenas().push(arena);
+        result
     }
 
     /// A graph with its filters packed for this processor.
@@ -86,6 +101,10 @@ impl Backend for Cpu {
 
     fn load(&self, graph: Arc<Graph>) -> Result<Arc<dyn Module>> {
         Ok(Arc::new(self.module(graph)?))
+    }
+
+    fn copy_rate(&self) -> Option<f64> {
+        Some(roofline::copy_rate(&self.pool))
     }
 
     fn cascade(&self, networks: &Mtcnn, options: &DetectOptions) -> Result<Box<dyn Cascade>> {

@@ -21,13 +21,12 @@ pub(super) unsafe fn run(cpu: &Cpu, parallel: bool, geometry: Geometry, x: &[f32
     let [ay, ax] = geometry.axes;
     assert_eq!(x.len(), n * h * w * c);
     let line = |line: usize| {
-        let y = y;
         let (oy, image) = (line % ay.out, line / ay.out);
         let rows = ay.span(oy, h, geometry.kernel[0], geometry.stride[0]);
         for ox in 0..ax.out {
             let columns = ax.span(ox, w, geometry.kernel[1], geometry.stride[1]);
             // SAFETY: each output pixel is written by one line alone; the caller promises the rest.
-            let out = unsafe { std::slice::from_raw_parts_mut(y.to.add((line * ax.out + ox) * y.stride), c) };
+            let out = unsafe { std::slice::from_raw_parts_mut(y.pixel(line * ax.out + ox), c) };
             out.fill(if reduce == Reduce::Max { f32::NEG_INFINITY } else { 0.0 });
             for iy in rows.clone() {
                 for ix in columns.clone() {

@@ -1,4 +1,4 @@
-//! Instruction sets, and the four vector operations that register tiles are made of.
+//! Instruction sets, and the few vector operations that register tiles are made of.
 
 use std::fmt;
 
@@ -49,7 +49,7 @@ impl Isa {
         match self {
             Isa::Portable => 4,
             Isa::Avx2 => 6,
-            Isa::Avx512 => 14,
+            Isa::Avx512 => 13,
         }
     }
 }
@@ -79,6 +79,15 @@ pub(super) trait Simd: Copy {
     /// The instruction set is there.
     unsafe fn mul_add(self, a: Self, b: Self) -> Self;
     /// # Safety
+    /// The instruction set is there.
+    unsafe fn add(self, other: Self) -> Self;
+    /// # Safety
+    /// The instruction set is there.
+    unsafe fn max(self, other: Self) -> Self;
+    /// # Safety
+    /// The instruction set is there.
+    unsafe fn min(self, other: Self) -> Self;
+    /// # Safety
     /// The instruction set is there; `to` is writable for [`Simd::LANES`] values.
     unsafe fn store(self, to: *mut f32);
 }
@@ -103,6 +112,18 @@ impl Simd for Lanes8 {
         Lanes8(std::array::from_fn(|i| a.0[i] * b.0[i] + self.0[i]))
     }
     #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        Lanes8(std::array::from_fn(|i| self.0[i] + other.0[i]))
+    }
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        Lanes8(std::array::from_fn(|i| self.0[i].max(other.0[i])))
+    }
+    #[inline(always)]
+    unsafe fn min(self, other: Self) -> Self {
+        Lanes8(std::array::from_fn(|i| self.0[i].min(other.0[i])))
+    }
+    #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
         // SAFETY: writable for 8 values, as the caller promises.
         unsafe { to.cast::<[f32; 8]>().write_unaligned(self.0) }
@@ -114,7 +135,7 @@ mod x86 {
     use std::arch::x86_64::*;
 
     macro_rules! simd {
-        ($vector:ty, $lanes:literal, $load:ident, $splat:ident, $mul_add:ident, $store:ident) => {
+        ($vector:ty, $lanes:literal, $load:ident, $splat:ident, $mul_add:ident, $add:ident, $max:ident, $min:ident, $store:ident) => {
             impl super::Simd for $vector {
                 const LANES: usize = $lanes;
                 #[inline(always)]
@@ -133,6 +154,21 @@ mod x86 {
                     unsafe { $mul_add(a, b, self) }
                 }
                 #[inline(always)]
+                unsafe fn add(self, other: Self) -> Self {
+                    // SAFETY: as the caller promises.
+                    unsafe { $add(self, other) }
+                }
+                #[inline(always)]
+                unsafe fn max(self, other: Self) -> Self {
+                    // SAFETY: as the caller promises.
+                    unsafe { $max(self, other) }
+                }
+                #[inline(always)]
+                unsafe fn min(self, other: Self) -> Self {
+                    // SAFETY: as the caller promises.
+                    unsafe { $min(self, other) }
+                }
+                #[inline(always)]
                 unsafe fn store(self, to: *mut f32) {
                     // SAFETY: as the caller promises; the instruction takes any alignment.
                     unsafe { $store(to, self) }
@@ -141,6 +177,26 @@ mod x86 {
         };
     }
 
-    simd!(__m256, 8, _mm256_loadu_ps, _mm256_set1_ps, _mm256_fmadd_ps, _mm256_storeu_ps);
-    simd!(__m512, 16, _mm512_loadu_ps, _mm512_set1_ps, _mm512_fmadd_ps, _mm512_storeu_ps);
+    simd!(
+        __m256,
+        8,
+        _mm256_loadu_ps,
+        _mm256_set1_ps,
+        _mm256_fmadd_ps,
+        _mm256_add_ps,
+        _mm256_max_ps,
+        _mm256_min_ps,
+        _mm256_storeu_ps
+    );
+    simd!(
+        __m512,
+        16,
+        _mm512_loadu_ps,
+        _mm512_set1_ps,
+        _mm512_fmadd_ps,
+        _mm512_add_ps,
+        _mm512_max_ps,
+        _mm512_min_ps,
+        _mm512_storeu_ps
+    );
 }

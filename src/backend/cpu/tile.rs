@@ -6,14 +6,15 @@
 //! broadcasts R inputs and does 2R multiply-adds, so the multiply-add ports are the limit.
 
 use super::simd::{Isa, Lanes8, Simd};
+use crate::ops::Activation;
 
 /// The tallest tile of any instruction set, one vector wide.
-pub(super) const MAX_ROWS: usize = 14;
+const MAX_ROWS: usize = 14;
 /// The widest tile of any instruction set.
-pub(super) const MAX_WIDTH: usize = 32;
+const MAX_WIDTH: usize = 32;
 
 /// Sums of one tile: `[row][channel]`.
-pub(super) type Sums = [[f32; MAX_WIDTH]; MAX_ROWS];
+type Sums = [[f32; MAX_WIDTH]; MAX_ROWS];
 
 /// A tile's work.
 #[derive(Clone, Copy)]
@@ -28,23 +29,49 @@ pub(super) struct Tile<'a> {
     pub w: *const f32,
     /// Vectors of output channels: 1 or 2.
     pub vectors: usize,
+    /// What is done with the sums.
+    pub finish: Finish,
+}
+
+/// From sums to output: `act(scale * (sum + bias) + residual)`. Null pointers stand for what is not there.
+#[derive(Clone, Copy)]
+pub(super) struct Finish {
+    /// The panel's channels, whole vectors of them.
+    pub bias: *const f32,
+    /// What is done last.
+    pub activation: Activation,
+    /// The panel's slopes, whole vectors of them; there if the activation is a PReLU.
+    pub alpha: *const f32,
+    /// The first row's channels of the residual.
+    pub residual: *const f32,
+    /// Values between the residual's rows.
+    pub residual_stride: usize,
+    /// The factor of the sums, where there is a residual.
+    pub scale: f32,
+    /// The first row's channels of the output.
+    pub to: *mut f32,
+    /// Values between the output's rows.
+    pub stride: usize,
+    /// Channels of the panel that are there; the rest is padding.
+    pub channels: usize,
 }
 
 impl Tile<'_> {
-    /// Sums the tile with the kernels of `isa`.
+    /// Sums and finishes the tile with the kernels of `isa`.
     ///
     /// # Safety
-    /// The machine has `isa`; every start is readable for `run` values and `w` for the panel's.
-    pub unsafe fn sum(self, isa: Isa, sums: &mut Sums) {
-        debug_assert!(self.rows <= isa.rows() && self.starts.len() % self.rows.max(1) == 0);
+    /// The machine has `isa`; every start is readable for `run` values and `w` for the panel's; what `finish` points
+    /// to is readable, or writable, for the tile's rows and channels, and the output overlaps nothing.
+    pub unsafe fn run(self, isa: Isa) {
+        debug_assert!(self.rows <= isa.rows() && self.starts.len().is_multiple_of(self.rows.max(1)));
         // SAFETY: the caller's promises are this function's.
         unsafe {
             match isa {
-                Isa::Portable => dispatch::<Lanes8>(self, sums),
+                Isa::Portable => dispatch::<Lanes8>(self),
                 #[cfg(target_arch = "x86_64")]
-                Isa::Avx2 => avx2(self, sums),
+                Isa::Avx2 => avx2(self),
                 #[cfg(target_arch = "x86_64")]
-                Isa::Avx512 => avx512(self, sums),
+                Isa::Avx512 => avx512(self),
                 #[cfg(not(target_arch = "x86_64"))]
                 _ => unreachable!("not available on this architecture"),
             }
@@ -54,44 +81,46 @@ impl Tile<'_> {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn avx2(tile: Tile, sums: &mut Sums) {
+unsafe fn avx2(tile: Tile) {
     // SAFETY: the caller's promises.
-    unsafe { dispatch::<std::arch::x86_64::__m256>(tile, sums) }
+    unsafe { dispatch::<std::arch::x86_64::__m256>(tile) }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
-unsafe fn avx512(tile: Tile, sums: &mut Sums) {
+unsafe fn avx512(tile: Tile) {
     // SAFETY: the caller's promises.
-    unsafe { dispatch::<std::arch::x86_64::__m512>(tile, sums) }
+    unsafe { dispatch::<std::arch::x86_64::__m512>(tile) }
 }
 
 /// Picks the tile whose extents are constants.
 ///
 /// # Safety
-/// As [`Tile::sum`].
+/// As [`Tile::run`].
 #[inline(always)]
-unsafe fn dispatch<V: Simd>(tile: Tile, sums: &mut Sums) {
+unsafe fn dispatch<V: Simd>(tile: Tile) {
     macro_rules! by_rows {
-        ($($rows:literal)+) => {
+        ($unroll:literal: $($rows:literal)+) => {
             // SAFETY: the caller's promises.
             unsafe {
                 match (tile.rows, tile.vectors) {
-                    $(($rows, 1) => kernel::<V, $rows, 1>(tile, sums),
-                      ($rows, 2) => kernel::<V, $rows, 2>(tile, sums),)+
+                    $(($rows, 1) => kernel::<V, $rows, 1, $unroll>(tile),
+                      ($rows, 2) => kernel::<V, $rows, 2, $unroll>(tile),)+
                     (rows, vectors) => unreachable!("no tile of {rows} rows by {vectors} vectors"),
                 }
             }
         };
     }
     // Tiles taller than the register file allows are never asked for, and cost nothing but code.
-    if V::LANES == 16 { by_rows!(1 2 3 4 5 6 7 8 9 10 11 12 13 14) } else { by_rows!(1 2 3 4 5 6) }
+    if V::LANES == 16 { by_rows!(2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14) } else { by_rows!(1: 1 2 3 4 5 6) }
 }
 
 /// # Safety
-/// As [`Tile::sum`].
+/// As [`Tile::run`].
+// Indices are constants once unrolled, and show which register meets which.
+#[allow(clippy::needless_range_loop)]
 #[inline(always)]
-unsafe fn kernel<V: Simd, const ROWS: usize, const VECTORS: usize>(tile: Tile, sums: &mut Sums) {
+unsafe fn kernel<V: Simd, const ROWS: usize, const VECTORS: usize, const UNROLL: usize>(tile: Tile) {
     // SAFETY: `starts` holds ROWS pointers for each run, each readable for `run` values; the panel holds
     // `runs * run * VECTORS` vectors; `sums` has room for ROWS x VECTORS vectors.
     unsafe {
@@ -99,7 +128,20 @@ unsafe fn kernel<V: Simd, const ROWS: usize, const VECTORS: usize>(tile: Tile, s
         let mut w = tile.w;
         for starts in tile.starts.chunks_exact(ROWS) {
             let starts: [*const f32; ROWS] = std::array::from_fn(|row| *starts.get_unchecked(row));
-            for k in 0..tile.run {
+            for k in 0..tile.run / UNROLL {
+                let filters: [[V; VECTORS]; UNROLL] =
+                    std::array::from_fn(|u| std::array::from_fn(|v| V::load(w.add((u * VECTORS + v) * V::LANES))));
+                w = w.add(UNROLL * VECTORS * V::LANES);
+                for row in 0..ROWS {
+                    for u in 0..UNROLL {
+                        let x = V::splat(*starts[row].add(k * UNROLL + u));
+                        for v in 0..VECTORS {
+                            acc[row][v] = acc[row][v].mul_add(x, filters[u][v]);
+                        }
+                    }
+                }
+            }
+            for k in tile.run / UNROLL * UNROLL..tile.run {
                 let filters: [V; VECTORS] = std::array::from_fn(|v| V::load(w.add(v * V::LANES)));
                 w = w.add(VECTORS * V::LANES);
                 for row in 0..ROWS {
@@ -110,10 +152,57 @@ unsafe fn kernel<V: Simd, const ROWS: usize, const VECTORS: usize>(tile: Tile, s
                 }
             }
         }
+        // Through memory, so that the rest is a loop and not as many copies of it as there are rows.
+        let mut sums: Sums = [[0.0; MAX_WIDTH]; MAX_ROWS];
         for row in 0..ROWS {
             for v in 0..VECTORS {
                 acc[row][v].store(sums[row].as_mut_ptr().add(v * V::LANES));
             }
+        }
+        for (row, sums) in sums[..ROWS].iter_mut().enumerate() {
+            finish::<V, VECTORS>(&tile.finish, row, sums);
+        }
+    }
+}
+
+/// Finishes one row's sums.
+///
+/// # Safety
+/// As [`Tile::run`].
+#[inline(always)]
+unsafe fn finish<V: Simd, const VECTORS: usize>(f: &Finish, row: usize, sums: &mut [f32; MAX_WIDTH]) {
+    // SAFETY: bias and alpha hold whole vectors; the residual's and the output's rows hold `channels` values.
+    unsafe {
+        let whole = f.channels == VECTORS * V::LANES;
+        let to = f.to.add(row * f.stride);
+        let mut padded = [0.0f32; MAX_WIDTH];
+        let mut residual = f.residual;
+        if !residual.is_null() {
+            residual = residual.add(row * f.residual_stride);
+            if !whole {
+                residual.copy_to_nonoverlapping(padded.as_mut_ptr(), f.channels);
+                residual = padded.as_ptr();
+            }
+        }
+        for v in 0..VECTORS {
+            let at = v * V::LANES;
+            let mut y = V::load(sums.as_ptr().add(at));
+            if !f.bias.is_null() {
+                y = y.add(V::load(f.bias.add(at)));
+            }
+            if !residual.is_null() {
+                y = V::load(residual.add(at)).mul_add(V::splat(f.scale), y);
+            }
+            let zero = V::splat(0.0);
+            y = match f.activation {
+                Activation::None => y,
+                Activation::Relu => y.max(zero),
+                Activation::PRelu => y.max(zero).mul_add(V::load(f.alpha.add(at)), y.min(zero)),
+            };
+            y.store(if whole { to.add(at) } else { sums.as_mut_ptr().add(at) });
+        }
+        if !whole {
+            to.copy_from_nonoverlapping(sums.as_ptr(), f.channels);
         }
     }
 }

@@ -47,7 +47,7 @@ pub fn run(args: &Args) -> Result<()> {
     warpface(&["compare", &obama, &obama2, &biden])?;
 
     say("5/5 the LFW protocol on the photographs of five people, with pairs drawn by a seed");
-    warpface(&["lfw", &five, "--seeded-pairs", SEED, "--report", "demo/report.html"])?;
+    warpface(&["lfw", &five, "--pairs", "demo/pairs.txt", "--seeded-pairs", SEED, "--report", "demo/report.html"])?;
 
     say("done; look at");
     eprintln!("  {}  figures, ROC, histograms, the hardest pairs", demo.join("report.html").display());

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 
+use crate::python::{self, Pins};
 use crate::shell::{self, program, say};
 
 #[derive(clap::Args)]
@@ -16,7 +17,8 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<()> {
     let root = shell::root();
     let scripts = scripts(&root.join("tools/golden"), &args.names)?;
-    let python = environment(&root)?;
+    let python =
+        python::environment(&root, "golden-venv", &root.join("tools/golden/requirements.txt"), Pins::Direct, "2 GB")?;
     for script in scripts {
         say(script.file_name().unwrap_or_default().display());
         shell::run(program(&python, &[]).arg(script).arg(root.join("tests/golden")))?;
@@ -37,25 +39,6 @@ fn scripts(folder: &Path, names: &[String]) -> Result<Vec<PathBuf>> {
     }
     scripts.retain(|path| names.is_empty() || names.contains(&stem(path)));
     Ok(scripts)
-}
-
-/// The Python of a virtual environment with exactly the pinned packages; made anew when the pins change.
-fn environment(root: &Path) -> Result<PathBuf> {
-    let venv = root.join("target/golden-venv");
-    let pins = root.join("tools/golden/requirements.txt");
-    let wanted = fs::read_to_string(&pins).with_context(|| format!("cannot read {}", pins.display()))?;
-    let installed = venv.join("installed.txt");
-    let python = venv.join("bin/python");
-    if fs::read_to_string(&installed).is_ok_and(|have| have == wanted) && python.exists() {
-        return Ok(python);
-    }
-    say("a Python environment in target/golden-venv (about 2 GB, once)");
-    shell::run(program("python3", &["-m", "venv", "--clear"]).arg(&venv))
-        .context("python3 with its venv module is needed (Debian and Ubuntu: `apt-get install python3-venv`)")?;
-    shell::run(program(&python, &["-m", "pip", "install", "--disable-pip-version-check", "--requirement"]).arg(&pins))?;
-    ensure!(python.exists(), "{} is missing", python.display());
-    fs::write(&installed, wanted).with_context(|| format!("cannot write {}", installed.display()))?;
-    Ok(python)
 }
 
 #[cfg(test)]

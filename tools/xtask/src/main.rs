@@ -1,10 +1,13 @@
 //! The developer's commands of warpface: `cargo xtask COMMAND`.
 
 mod archive;
+mod bench_run;
 mod demo;
 mod golden;
 mod manifest;
+mod peers;
 mod pip;
+mod python;
 mod shell;
 mod test;
 mod vulkan;
@@ -32,6 +35,10 @@ enum Command {
     Weights(weights::Args),
     /// Make the golden dumps of tests/golden again, with pinned Python packages
     Golden(golden::Args),
+    /// Measure warpface beside other implementations, in one run and by turns
+    Peers(peers::Args),
+    /// Run `cargo bench`, and keep its tables in benches/runs/
+    BenchRun(bench_run::Args),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +47,8 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Weights(args) => weights::run(&args),
         Command::Golden(args) => golden::run(&args),
+        Command::Peers(args) => peers::run(&args),
+        Command::BenchRun(args) => bench_run::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -44,6 +44,27 @@ pub fn succeeds(command: &mut Command) -> bool {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
 }
 
+/// What a program prints on standard output, trimmed; `None` if it fails.
+pub fn output(command: &mut Command) -> Option<String> {
+    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// The commit that is checked out, short; with `+` if files have been changed since.
+pub fn commit() -> String {
+    let git = |args: &[&str]| output(&mut program("git", args));
+    let Some(hash) = git(&["rev-parse", "--short", "HEAD"]) else { return "unknown".to_owned() };
+    let changed = git(&["status", "--porcelain", "--untracked-files=no"]).is_none_or(|status| !status.is_empty());
+    if changed { hash + "+" } else { hash }
+}
+
+/// Builds the binary for release, and says where it lies.
+pub fn build_warpface() -> Result<PathBuf> {
+    run(cargo(&["build", "--release", "--package", "warpface", "--bin", "warpface"]).stdout(std::io::stderr()))?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |dir| root().join(dir));
+    Ok(target.join("release/warpface").with_extension(std::env::consts::EXE_EXTENSION))
+}
+
 fn line(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     let quoted = words.map(|word| {

@@ -1,4 +1,4 @@
-//! `warpface bench`: a model's layers, slowest first.
+//! A model's layers, slowest first, each against the device's roofline.
 
 use std::io::Write;
 use std::time::Duration;
@@ -6,10 +6,11 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::json;
 
-use super::context::Globals;
-use super::plan::Network;
-use super::{Outcome, output};
 use crate::Error;
+use crate::backend::{Roofline, values};
+use crate::cli::context::Globals;
+use crate::cli::plan::Network;
+use crate::cli::{Outcome, output};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -36,8 +37,8 @@ impl Args {
         let graph = self.network.graph(globals)?;
         let device = globals.open_device()?;
         let executable = device.backend().load(graph)?.plan(std::slice::from_ref(&input))?;
-        // Values do not matter to the time, but denormal ones would.
-        let pixels: Vec<f32> = (0..input.elements()).map(|i| (i % 255) as f32 / 128.0 - 1.0).collect();
+        let roofline = Roofline::measure(&device)?;
+        let pixels = values(input.elements());
         executable.run(&[&pixels])?;
         let runs: Vec<Vec<Duration>> =
             (0..self.runs).map(|_| executable.profile(&[&pixels])).collect::<Result<_, _>>()?;
@@ -54,44 +55,58 @@ impl Args {
         let name = |i: usize| &plan.graph.nodes()[plan.steps[i].node.index()].name;
         let rates = |i: usize, time: f64| {
             let step = &plan.steps[i];
-            (step.flops as f64 / time / 1e9, step.min_bytes() as f64 / time / 1e9)
+            let percent = 100.0 * roofline.step_seconds(step) / time;
+            (step.flops as f64 / time / 1e9, step.min_bytes() as f64 / time / 1e9, percent)
         };
+        let reached = 100.0 * roofline.plan_seconds(plan) / total;
         let mut out = output::stdout();
         if globals.json {
             let layers: Vec<_> = rows
                 .iter()
                 .map(|&(i, time)| {
-                    let (gflops, gbs) = rates(i, time);
+                    let (gflops, gbs, roof) = rates(i, time);
                     let step = &plan.steps[i];
-                    json!({ "node": name(i), "op": step.op.stem(), "output": step.output.shape.dims(), "ms": time * 1e3, "gflops": gflops, "gb_s": gbs })
+                    json!({ "node": name(i), "op": step.op.stem(), "output": step.output.shape.dims(), "ms": time * 1e3, "gflops": gflops, "gb_s": gbs, "roofline_percent": roof })
                 })
                 .collect();
             let line = json!({
                 "device": device.info(), "input": input.dims(), "ms": total * 1e3,
-                "images_per_second": self.batch as f64 / total, "gflops": plan.flops() as f64 / total / 1e9, "layers": layers,
+                "images_per_second": self.batch as f64 / total, "gflops": plan.flops() as f64 / total / 1e9,
+                "roofline_percent": reached, "roofline": { "gflops": roofline.gflops, "gb_s": roofline.gb_s },
+                "layers": layers,
             });
             output::json_line(&mut out, &line)?;
             return Ok(Outcome::Done);
         }
         writeln!(
             out,
-            "{:<46} {:<12} {:>18} {:>9} {:>6} {:>9} {:>8}",
-            "node", "op", "output", "ms", "%", "GFLOP/s", "GB/s"
+            "{:<46} {:<12} {:>18} {:>9} {:>6} {:>9} {:>8} {:>7}",
+            "node", "op", "output", "ms", "%", "GFLOP/s", "GB/s", "% roof"
         )?;
         for &(i, time) in &rows {
             let step = &plan.steps[i];
-            let (gflops, gbs) = rates(i, time);
+            let (gflops, gbs, roof) = rates(i, time);
             let (shape, share) = (step.output.shape.to_string(), 100.0 * time / total);
             let (ms, stem) = (time * 1e3, step.op.stem());
-            writeln!(out, "{:<46} {stem:<12} {shape:>18} {ms:>9.4} {share:>6.2} {gflops:>9.1} {gbs:>8.1}", name(i))?;
+            writeln!(
+                out,
+                "{:<46} {stem:<12} {shape:>18} {ms:>9.4} {share:>6.2} {gflops:>9.1} {gbs:>8.1} {roof:>7.1}",
+                name(i)
+            )?;
         }
         let rate = self.batch as f64 / total;
         let gflops = plan.flops() as f64 / total / 1e9;
         writeln!(
             out,
-            "\n{input}: {:.3} ms, {rate:.1} images/s, {gflops:.1} GFLOP/s (median of {} runs)",
+            "\n{input}: {:.3} ms, {rate:.1} images/s, {gflops:.1} GFLOP/s, {:.1} % of the roofline (median of {} runs)",
             total * 1e3,
+            reached,
             self.runs
+        )?;
+        writeln!(
+            out,
+            "roofline: {:.1} GFLOP/s by matrix product, {:.1} GB/s by copying",
+            roofline.gflops, roofline.gb_s
         )?;
         out.flush()?;
         Ok(Outcome::Done)

@@ -1,0 +1,192 @@
+//! What the benches share: devices, criterion's settings, and the table at the end, each row beside the roofline.
+
+// Each bench is a crate of its own and uses its share of this.
+#![allow(dead_code)]
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use criterion::{BenchmarkId, Criterion};
+use warpface::backend::Roofline;
+use warpface::{Device, DeviceKind, Plan};
+
+/// One sample of a case that the device measures ends after this much time, whatever the device counted of it.
+const SAMPLE: Duration = Duration::from_millis(100);
+
+/// A bench on one device.
+pub struct Bench {
+    criterion: Criterion,
+    group: &'static str,
+    device: Device,
+    /// `None` when the cases are only tried out, not measured.
+    roofline: Option<Roofline>,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    name: String,
+    seconds: f64,
+    work: Option<Work>,
+}
+
+/// What a case does at least.
+#[derive(Clone, Copy)]
+pub struct Work {
+    flops: u64,
+    bytes: u64,
+    /// How long that takes at the roofline.
+    seconds: f64,
+}
+
+/// Runs the cases on every device at hand.
+pub fn main(group: &'static str, cases: fn(&mut Bench)) {
+    for kind in [DeviceKind::Cpu, DeviceKind::Wgpu, DeviceKind::Cuda] {
+        match Device::open(kind, 0) {
+            Ok(device) => {
+                let mut bench = Bench::new(group, device);
+                cases(&mut bench);
+                bench.finish();
+            }
+            Err(error) => eprintln!("SKIPPED: {error}"),
+        }
+    }
+    Criterion::default().configure_from_args().final_summary();
+}
+
+impl Bench {
+    fn new(group: &'static str, device: Device) -> Bench {
+        // As criterion has it: whatever is not `cargo bench` tries every case once.
+        let has = |flag: &str| std::env::args().any(|arg| arg == flag);
+        let measuring = has("--bench") && !has("--test") && !has("--list");
+        let roofline = measuring.then(|| Roofline::measure(&device).expect("the device was opened"));
+        let criterion = Criterion::default()
+            .sample_size(10)
+            .warm_up_time(Duration::from_millis(200))
+            .measurement_time(Duration::from_millis(800))
+            .without_plots()
+            .configure_from_args();
+        Bench { criterion, group, device, roofline, rows: Vec::new() }
+    }
+
+    /// The device.
+    pub fn device(&self) -> Device {
+        self.device.clone()
+    }
+
+    /// Whether the device is a GPU's API on the processor: sizes shrink there, or nobody would wait for the end.
+    pub fn is_slow(&self) -> bool {
+        self.device.info().is_software()
+    }
+
+    /// Images of a batch.
+    pub fn batch(&self) -> usize {
+        if self.is_slow() { 2 } else { 16 }
+    }
+
+    /// What a plan does.
+    pub fn work(&self, plan: &Plan) -> Work {
+        let bytes = plan.steps.iter().map(|step| step.min_bytes()).sum();
+        let seconds = self.roofline.map_or(0.0, |roofline| roofline.plan_seconds(plan));
+        Work { flops: plan.flops(), bytes, seconds }
+    }
+
+    /// A case whose `run` says how long it took; the median counts. The time is divided by `items`.
+    pub fn case(&mut self, name: &str, items: usize, work: Option<Work>, mut run: impl FnMut() -> Duration) {
+        let mut times = Vec::new();
+        let id = BenchmarkId::new(self.device.info().kind, name);
+        self.criterion.benchmark_group(self.group).bench_function(id, |bencher| {
+            bencher.iter_custom(|wanted| {
+                let (start, mut total, mut ran) = (Instant::now(), Duration::ZERO, 0);
+                // A device's clock does not see what the host does between runs: what is left is extrapolated.
+                while ran < wanted && (ran == 0 || start.elapsed() < SAMPLE) {
+                    let time = run();
+                    times.push(time.as_secs_f64());
+                    total += time;
+                    ran += 1;
+                }
+                total.mul_f64(wanted as f64 / ran as f64)
+            });
+        });
+        if self.roofline.is_some() && !times.is_empty() {
+            times.sort_by(f64::total_cmp);
+            let seconds = times[times.len() / 2] / items as f64;
+            self.rows.push(Row { name: name.to_owned(), seconds, work });
+        }
+    }
+
+    /// Says why a case is left out.
+    pub fn skip(&self, name: &str, why: impl std::fmt::Display) {
+        eprintln!("SKIPPED: {} {name} on {}: {why}", self.group, self.device);
+    }
+
+    fn finish(self) {
+        let Some(roofline) = self.roofline.filter(|_| !self.rows.is_empty()) else { return };
+        let table = table(self.group, &self.device, &roofline, &self.rows);
+        println!("{table}");
+        // `cargo xtask bench-run` keeps the tables.
+        if let Some(path) = std::env::var_os("WARPFACE_BENCH_RUN") {
+            let file = File::options().append(true).create(true).open(&path);
+            if let Err(error) = file.and_then(|mut file| write!(file, "\n{table}")) {
+                eprintln!("{}: {error}", Path::new(&path).display());
+            }
+        }
+    }
+}
+
+fn table(group: &str, device: &Device, roofline: &Roofline, rows: &[Row]) -> String {
+    let mut text = format!(
+        "## {group} on {device}\n\nRoofline: {:.1} GFLOP/s by matrix product, {:.1} GB/s by copying.\n\n",
+        roofline.gflops, roofline.gb_s
+    );
+    let wide = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).max(4);
+    let line = |text: &mut String, cells: [&str; 5]| {
+        let [name, time, gflops, gb_s, percent] = cells;
+        let _ = writeln!(text, "| {name:<wide$} | {time:>10} | {gflops:>9} | {gb_s:>8} | {percent:>10} |");
+    };
+    line(&mut text, ["case", "time", "GFLOP/s", "GB/s", "% roofline"]);
+    let _ = writeln!(
+        text,
+        "|{}|{}:|{}:|{}:|{}:|",
+        "-".repeat(wide + 2),
+        "-".repeat(11),
+        "-".repeat(10),
+        "-".repeat(9),
+        "-".repeat(11)
+    );
+    for row in rows {
+        let cell = |value: fn(&Work) -> f64, digits: usize| {
+            row.work.map_or("-".to_owned(), |work| format!("{:.digits$}", value(&work) / row.seconds))
+        };
+        let (gflops, gb_s) = (cell(|work| work.flops as f64 / 1e9, 1), cell(|work| work.bytes as f64 / 1e9, 1));
+        line(&mut text, [&row.name, &time(row.seconds), &gflops, &gb_s, &cell(|work| 100.0 * work.seconds, 1)]);
+    }
+    text
+}
+
+fn time(seconds: f64) -> String {
+    match seconds {
+        s if s >= 1.0 => format!("{s:.3} s"),
+        s if s >= 1e-3 => format!("{:.3} ms", s * 1e3),
+        s => format!("{:.2} us", s * 1e6),
+    }
+}
+
+/// The weights folder of the repository, if it was filled.
+pub fn weights() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("weights");
+    let there = ["det1.npy", "det2.npy", "det3.npy", "graph_final.pb"].iter().all(|name| folder.join(name).is_file());
+    if !there {
+        eprintln!("SKIPPED: {} is not filled; `cargo xtask weights` does it", folder.display());
+    }
+    there.then_some(folder)
+}
+
+/// How long a call takes.
+pub fn clock<T>(run: impl FnOnce() -> T) -> Duration {
+    let start = Instant::now();
+    std::hint::black_box(run());
+    start.elapsed()
+}

@@ -1,0 +1,184 @@
+//! Every op at the shapes that the networks use; convolutions at those that take most of their operations.
+
+mod common;
+
+use std::sync::Arc;
+
+use common::Bench;
+use warpface::backend::values;
+use warpface::ops::*;
+use warpface::{Graph, Shape, Tensor};
+
+use Activation::Relu as WithRelu;
+use Padding::{Same, Valid};
+
+fn main() {
+    common::main("ops", |bench| {
+        convolutions(bench);
+        layers(bench);
+        pixels(bench);
+        boxes(bench);
+        embeddings(bench);
+    });
+}
+
+/// An input of an op: given with each run, or a weight.
+enum Input {
+    Given(Shape, Vec<f32>),
+    Weight(Shape),
+}
+
+fn x(shape: impl Into<Shape>) -> Input {
+    let shape = shape.into();
+    let data = values(shape.elements());
+    Input::Given(shape, data)
+}
+
+fn w(shape: impl Into<Shape>) -> Input {
+    Input::Weight(shape.into())
+}
+
+/// Times an op by itself, on the device's clock.
+fn op(bench: &mut Bench, name: &str, op: impl Into<Op>, inputs: Vec<Input>) {
+    let op = op.into();
+    let name = format!("{}: {name}", op.stem());
+    let mut graph = Graph::new();
+    let (mut ids, mut shapes, mut data) = (Vec::new(), Vec::new(), Vec::new());
+    for (i, input) in inputs.into_iter().enumerate() {
+        ids.push(match input {
+            Input::Given(shape, values) => {
+                shapes.push(shape);
+                data.push(values);
+                graph.input(&format!("input {i}"))
+            }
+            Input::Weight(shape) => {
+                // Positive, for there are variances among them.
+                let values = values(shape.elements()).iter().map(|x| x.abs() + 0.01).collect();
+                graph.param(&format!("weight {i}"), Tensor::new(shape, values))
+            }
+        });
+    }
+    let y = graph.op(&name, op, &ids);
+    graph.output(y);
+    let planned = bench.device().backend().load(Arc::new(graph)).and_then(|module| module.plan(&shapes));
+    let executable = match planned {
+        Ok(executable) => executable,
+        Err(error) => return bench.skip(&name, error),
+    };
+    if executable.plan().steps.is_empty() {
+        return bench.skip(&name, "the planner needs no step for it");
+    }
+    let data: Vec<&[f32]> = data.iter().map(Vec::as_slice).collect();
+    if let Err(error) = executable.profile(&data) {
+        return bench.skip(&name, error);
+    }
+    let work = bench.work(executable.plan());
+    bench.case(&name, 1, Some(work), || executable.profile(&data).expect("it ran before").iter().sum());
+}
+
+/// `name` says where the layer stands; `x` is without the batch, `w` is `[c_out, k_h, k_w, c_in]`.
+fn conv(bench: &mut Bench, name: &str, conv: Conv2d, image: [usize; 3], filters: [usize; 4]) {
+    let [height, width, channels] = image;
+    let [c_out, k_h, k_w, _] = filters;
+    let mut inputs = vec![x([bench.batch(), height, width, channels]), w(filters), w([c_out])];
+    if conv.activation == Activation::PRelu {
+        inputs.push(w([c_out]));
+    }
+    if conv.residual_scale.is_some() {
+        inputs.push(x([bench.batch(), height, width, c_out]));
+    }
+    let name = format!("{name}, {k_h}x{k_w} {channels} to {c_out} on {height}x{width}");
+    op(bench, &name, conv, inputs);
+}
+
+fn convolutions(bench: &mut Bench) {
+    let same = || Conv2d::new(Same).activation(WithRelu);
+    let valid = || Conv2d::new(Valid).activation(WithRelu);
+    let prelu = || Conv2d::new(Valid).activation(Activation::PRelu);
+    // MTCNN.
+    conv(bench, "pnet conv1", prelu(), [150, 150, 3], [10, 3, 3, 3]);
+    conv(bench, "pnet conv3", prelu(), [72, 72, 16], [32, 3, 3, 16]);
+    conv(bench, "rnet conv2", prelu(), [11, 11, 28], [48, 3, 3, 28]);
+    conv(bench, "onet conv2", prelu(), [23, 23, 32], [64, 3, 3, 32]);
+    // Inception-ResNet-v1, from its beginning to its end: nine tenths of its operations.
+    conv(bench, "Conv2d_2a", valid(), [79, 79, 32], [32, 3, 3, 32]);
+    conv(bench, "Conv2d_2b", same(), [77, 77, 32], [64, 3, 3, 32]);
+    conv(bench, "Conv2d_4a", valid(), [38, 38, 80], [192, 3, 3, 80]);
+    conv(bench, "Conv2d_4b", valid().stride([2, 2]), [36, 36, 192], [256, 3, 3, 192]);
+    conv(bench, "block35 3x3", same(), [17, 17, 32], [32, 3, 3, 32]);
+    conv(bench, "block35 up", same().residual(0.17), [17, 17, 96], [256, 1, 1, 96]);
+    conv(bench, "Mixed_6a", same(), [17, 17, 192], [192, 3, 3, 192]);
+    conv(bench, "block17 down", same(), [8, 8, 896], [128, 1, 1, 896]);
+    conv(bench, "block17 1x7", same(), [8, 8, 128], [128, 1, 7, 128]);
+    conv(bench, "block17 7x1", same(), [8, 8, 128], [128, 7, 1, 128]);
+    conv(bench, "block17 up", same().residual(0.1), [8, 8, 256], [896, 1, 1, 256]);
+    conv(bench, "block8 down", same(), [3, 3, 1792], [192, 1, 1, 1792]);
+    conv(bench, "block8 up", same().residual(0.2), [3, 3, 384], [1792, 1, 1, 384]);
+}
+
+fn layers(bench: &mut Bench) {
+    let n = bench.batch();
+    // As DeepFace has them.
+    let local = LocalConv2d { stride: [1, 1], activation: WithRelu };
+    op(bench, "9x9 16 to 16 on 25x25", local, vec![x([n, 25, 25, 16]), w([17, 17, 16, 9, 9, 16]), w([17, 17, 16])]);
+    let plain = Dense { bias: true, activation: Activation::None };
+    op(bench, "bottleneck 1792 to 512", plain.clone(), vec![x([n, 1792]), w([512, 1792]), w([512])]);
+    op(bench, "onet 1152 to 256", plain, vec![x([n, 1152]), w([256, 1152]), w([256])]);
+    op(bench, "onet conv2", PRelu, vec![x([n, 21, 21, 64]), w([64])]);
+    op(bench, "block35", Relu, vec![x([n, 17, 17, 256])]);
+    let pool = |kernel: usize, padding: Padding| MaxPool2d { kernel: [kernel; 2], stride: [2; 2], padding };
+    op(bench, "pnet 2x2 on 148x148", pool(2, Same), vec![x([n, 148, 148, 10])]);
+    op(bench, "onet 3x3 on 46x46", pool(3, Same), vec![x([n, 46, 46, 32])]);
+    op(bench, "MaxPool_3a 3x3 on 77x77", pool(3, Valid), vec![x([n, 77, 77, 64])]);
+    op(bench, "AvgPool_1a", AvgPool2d::global(), vec![x([n, 3, 3, 1792])]);
+    let statistics = || [w([256]), w([256]), w([256]), w([256])];
+    let inputs = std::iter::once(x([n, 17, 17, 256])).chain(statistics()).collect();
+    op(bench, "block35", BatchNorm { epsilon: 0.001 }, inputs);
+    op(bench, "pnet", Softmax, vec![x([n, 70, 70, 2])]);
+    op(bench, "Mixed_6a", Concat, vec![x([n, 8, 8, 384]), x([n, 8, 8, 256]), x([n, 8, 8, 256])]);
+    op(bench, "block17", ScaledAdd { scale: 0.1 }, vec![x([n, 8, 8, 896]), x([n, 8, 8, 896])]);
+    op(bench, "onet 3x3x128", Flatten, vec![x([n, 3, 3, 128])]);
+}
+
+fn pixels(bench: &mut Bench) {
+    let n = bench.batch();
+    let bytes = |shape: [usize; 4]| {
+        let shape = Shape::from(shape);
+        let data = (0..shape.elements()).map(|i| (i * 7 % 256) as f32).collect();
+        Input::Given(shape, data)
+    };
+    op(bench, "pyramid 250 to 150", ResizeArea { h: 150, w: 150, bytes: true }, vec![bytes([1, 250, 250, 3])]);
+    op(bench, "crop 90 to 48", ResizeArea { h: 48, w: 48, bytes: false }, vec![bytes([n, 90, 90, 3])]);
+    op(bench, "crop 13 to 24", ResizeArea { h: 24, w: 24, bytes: false }, vec![bytes([n, 13, 13, 3])]);
+    op(bench, "face 190 to 160", ResizeBilinear { h: 160, w: 160 }, vec![bytes([1, 190, 190, 3])]);
+    op(bench, "fixed 160", Standardize::Fixed, vec![bytes([n, 160, 160, 3])]);
+    op(bench, "prewhiten 160", Standardize::Prewhiten, vec![bytes([n, 160, 160, 3])]);
+    op(bench, "190 of 250", Crop { y: 30, x: 30, h: 190, w: 190 }, vec![bytes([1, 250, 250, 3])]);
+}
+
+fn boxes(bench: &mut Bench) {
+    // Squares on a photograph of 250 pixels, many of them overlapping, as P-Net proposes them.
+    let rows = |n: usize, scored: bool| {
+        let row = |i: usize| {
+            let (x, y, side) = ((i * 37 % 200) as f32, (i * 53 % 200) as f32, 20.0 + (i * 11 % 40) as f32);
+            let score = 0.6 + (i * 7919 % 4096) as f32 / 10_240.0;
+            [x, y, x + side, y + side, score].into_iter().take(if scored { 5 } else { 4 })
+        };
+        Input::Given([n, if scored { 5 } else { 4 }].into(), (0..n).flat_map(row).collect())
+    };
+    op(bench, "256 boxes", BoxRegression { inclusive: true }, vec![rows(256, false), x([256, 4])]);
+    op(bench, "256 boxes", Rerec, vec![rows(256, false)]);
+    op(bench, "256 boxes", BoxPad { width: 250, height: 250 }, vec![rows(256, false)]);
+    op(bench, "256 boxes, union", Nms { threshold: 0.7, overlap: Overlap::Union }, vec![rows(256, true)]);
+    op(bench, "32 boxes, min", Nms { threshold: 0.7, overlap: Overlap::Min }, vec![rows(32, true)]);
+}
+
+fn embeddings(bench: &mut Bench) {
+    let n = bench.batch();
+    op(bench, "512", L2Normalize { epsilon: 1e-10 }, vec![x([n, 512])]);
+    let squared = PairwiseDistance { metric: Metric::Euclidean };
+    op(bench, "euclidean 256 by 256, 512", squared, vec![x([256, 512]), x([256, 512])]);
+    let cosine = PairwiseDistance { metric: Metric::Cosine };
+    op(bench, "cosine 256 by 256, 512", cosine, vec![x([256, 512]), x([256, 512])]);
+    op(bench, "30 triplets, 128", TripletLoss { margin: 0.2 }, vec![x([30, 128]), x([30, 128]), x([30, 128])]);
+}

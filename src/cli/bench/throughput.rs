@@ -1,0 +1,133 @@
+//! How many photographs or faces a task takes per second, in one process and after warm-up.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use crate::backend::Device;
+use crate::cli::context::{DetectArgs, Globals};
+use crate::cli::photos::{self, Tally};
+use crate::cli::{Outcome, output};
+use crate::image::{self, Rgb8};
+use crate::{Error, Result as LibraryResult};
+
+/// Photographs, and how long to go on.
+#[derive(Debug, clap::Args)]
+struct Common {
+    /// Photographs, or folders of them at any depth; all of them are held in memory
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Passes over the photographs go on this long; there is at least one
+    #[arg(long, default_value_t = 3.0, value_name = "SECONDS")]
+    seconds: f64,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Detect {
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    detect: DetectArgs,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Embed {
+    #[command(flatten)]
+    common: Common,
+    /// Faces handed over in one call
+    #[arg(long, default_value_t = 32, value_name = "N")]
+    batch: usize,
+}
+
+impl Detect {
+    pub fn run(&self, globals: &Globals) -> Result<Outcome> {
+        let options = self.detect.options()?;
+        let (photographs, tally) = self.common.decode(globals)?;
+        let device = globals.open_device()?;
+        let detector = globals.open_detector(&device, &options)?;
+        let photographs: Vec<&Rgb8> = photographs.iter().collect();
+        let faces: usize = detector.detect(&photographs)?.iter().map(Vec::len).sum();
+        let rate = self.common.rate(photographs.len(), || detector.detect(&photographs).map(drop))?;
+        let line = json!({ "task": "detect", "photographs_per_second": rate.per_second, "faces": faces });
+        let text = format!("{} in {}", output::count(faces, "face"), output::count(photographs.len(), "photograph"));
+        rate.print(globals, &device, line, &format!("{:.2} photographs/s, {text}", rate.per_second))?;
+        Ok(output::list_failures(photographs.len(), &tally.failures))
+    }
+}
+
+impl Embed {
+    pub fn run(&self, globals: &Globals) -> Result<Outcome> {
+        if self.batch == 0 {
+            return Err(Error::invalid("--batch", "must be at least 1").into());
+        }
+        let (photographs, tally) = self.common.decode(globals)?;
+        let device = globals.open_device()?;
+        let embedder = globals.open_model(&device)?.embedder;
+        let crops: Vec<Rgb8> = photographs.iter().map(|p| photos::aligned_crop(p, embedder.size())).collect();
+        // Whole batches only, whatever the number of crops.
+        let crops: Vec<&Rgb8> = crops.iter().cycle().take(crops.len().next_multiple_of(self.batch)).collect();
+        let pass = || crops.chunks(self.batch).try_for_each(|batch| embedder.embed(batch).map(drop));
+        pass()?;
+        let rate = self.common.rate(crops.len(), pass)?;
+        let line = json!({ "task": "embed", "faces_per_second": rate.per_second, "batch": self.batch });
+        rate.print(globals, &device, line, &format!("{:.2} faces/s in batches of {}", rate.per_second, self.batch))?;
+        Ok(output::list_failures(photographs.len(), &tally.failures))
+    }
+}
+
+impl Common {
+    fn decode(&self, globals: &Globals) -> Result<(Vec<Rgb8>, Tally)> {
+        let found = image::collect(&self.paths);
+        let mut tally = Tally { failures: found.problems, ..Tally::default() };
+        let mut photographs = Vec::new();
+        let silent = indicatif::ProgressBar::hidden();
+        photos::for_each_chunk(&found.images, globals.threads, &silent, &mut tally, |chunk, _| {
+            photographs.extend(chunk.iter().map(|photo| photo.image.clone()));
+            Ok(())
+        })?;
+        if photographs.is_empty() {
+            output::list_failures(0, &tally.failures);
+            return Err(Error::invalid("photographs to measure with", "there are none").into());
+        }
+        Ok((photographs, tally))
+    }
+
+    /// Runs passes over `items` things until the time is over.
+    fn rate(&self, items: usize, mut pass: impl FnMut() -> LibraryResult<()>) -> Result<Rate> {
+        let (start, mut passes) = (Instant::now(), 0);
+        while passes == 0 || start.elapsed().as_secs_f64() < self.seconds {
+            pass()?;
+            passes += 1;
+        }
+        let elapsed = start.elapsed();
+        Ok(Rate { passes, items, elapsed, per_second: (passes * items) as f64 / elapsed.as_secs_f64() })
+    }
+}
+
+/// What was measured.
+struct Rate {
+    passes: usize,
+    items: usize,
+    elapsed: Duration,
+    per_second: f64,
+}
+
+impl Rate {
+    /// Prints `text`, or with `--json` the task's own values and what all tasks have.
+    fn print(&self, globals: &Globals, device: &Device, mut line: Value, text: &str) -> Result<()> {
+        let mut out = output::stdout();
+        if globals.json {
+            line["device"] = json!(device.info());
+            line["items"] = json!(self.items);
+            line["passes"] = json!(self.passes);
+            line["seconds"] = json!(self.elapsed.as_secs_f64());
+            return output::json_line(&mut out, &line);
+        }
+        let passes = if self.passes == 1 { "1 pass".to_owned() } else { format!("{} passes", self.passes) };
+        writeln!(out, "{text} ({passes}, {:.2} s)", self.elapsed.as_secs_f64())?;
+        Ok(out.flush()?)
+    }
+}

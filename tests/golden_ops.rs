@@ -1,0 +1,217 @@
+//! Every op, on every device, against the dumps of `tools/golden/ops.py`.
+
+mod common;
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use warpface::ops::*;
+use warpface::{Graph, Shape, Tensor};
+
+use common::close::Report;
+use common::npz::{self, Arrays};
+use common::{devices, files, tolerance};
+
+/// One case of a dump: an op with its inputs and its result.
+struct Case {
+    name: String,
+    op: Op,
+    inputs: Vec<Tensor>,
+    /// Which of the inputs are weights.
+    params: Vec<usize>,
+    expected: Tensor,
+    /// An absolute tolerance where the op's usual one cannot be held.
+    atol: f32,
+}
+
+impl Case {
+    fn read(stem: &str, name: &str, arrays: &Arrays) -> Case {
+        let attrs: Value = serde_json::from_slice(arrays[&format!("{name}.attrs")].u8()).unwrap();
+        let inputs = (0..).map_while(|i| Some(arrays.get(&format!("{name}.in{i}"))?.tensor())).collect();
+        let params = attrs["params"].as_array().into_iter().flatten().map(|i| i.as_u64().unwrap() as usize).collect();
+        Case {
+            name: name.to_owned(),
+            op: op(stem, &attrs),
+            inputs,
+            params,
+            expected: arrays[&format!("{name}.out")].tensor(),
+            atol: attrs["atol"].as_f64().unwrap_or(0.0) as f32,
+        }
+    }
+
+    /// The op alone in a graph: weights as parameters, the rest as inputs.
+    fn graph(&self) -> (Graph, Vec<Tensor>) {
+        let mut graph = Graph::new();
+        let mut given = Vec::new();
+        let mut nodes = Vec::new();
+        for (i, input) in self.inputs.iter().enumerate() {
+            nodes.push(if self.params.contains(&i) {
+                graph.param(&format!("in{i}"), input.clone())
+            } else {
+                given.push(input.clone());
+                graph.input(&format!("in{i}"))
+            });
+        }
+        let y = graph.op("y", self.op.clone(), &nodes);
+        graph.output(y);
+        (graph, given)
+    }
+}
+
+fn size(attrs: &Value, name: &str) -> usize {
+    attrs[name].as_u64().unwrap_or_else(|| panic!("{name} in {attrs}")) as usize
+}
+
+fn float(attrs: &Value, name: &str) -> f32 {
+    attrs[name].as_f64().unwrap_or_else(|| panic!("{name} in {attrs}")) as f32
+}
+
+fn yes(attrs: &Value, name: &str) -> bool {
+    attrs[name].as_bool().unwrap_or_else(|| panic!("{name} in {attrs}"))
+}
+
+fn pair(attrs: &Value, name: &str) -> [usize; 2] {
+    [0, 1].map(|i| attrs[name][i].as_u64().unwrap_or_else(|| panic!("{name} in {attrs}")) as usize)
+}
+
+fn choice<T: Copy>(attrs: &Value, name: &str, choices: &[(&str, T)]) -> T {
+    let found = choices.iter().find(|(text, _)| attrs[name] == *text);
+    found.unwrap_or_else(|| panic!("{name} in {attrs}")).1
+}
+
+fn padding(attrs: &Value) -> Padding {
+    choice(attrs, "padding", &[("same", Padding::Same), ("valid", Padding::Valid)])
+}
+
+fn activation(attrs: &Value) -> Activation {
+    let choices = [("none", Activation::None), ("relu", Activation::Relu), ("prelu", Activation::PRelu)];
+    choice(attrs, "activation", &choices)
+}
+
+/// The op that the attributes describe.
+fn op(stem: &str, attrs: &Value) -> Op {
+    match stem {
+        "avg_pool2d" => {
+            let kernel = attrs.get("kernel").map(|_| pair(attrs, "kernel"));
+            AvgPool2d { kernel, stride: pair(attrs, "stride"), padding: padding(attrs) }.into()
+        }
+        "batch_norm" => BatchNorm { epsilon: float(attrs, "epsilon") }.into(),
+        "box_pad" => BoxPad { width: size(attrs, "width"), height: size(attrs, "height") }.into(),
+        "box_regression" => BoxRegression { inclusive: yes(attrs, "inclusive") }.into(),
+        "concat" => Concat.into(),
+        "conv2d" => Conv2d {
+            stride: pair(attrs, "stride"),
+            padding: padding(attrs),
+            bias: yes(attrs, "bias"),
+            activation: activation(attrs),
+            residual_scale: attrs.get("residual_scale").map(|_| float(attrs, "residual_scale")),
+        }
+        .into(),
+        "crop" => {
+            let offset = |name: &str| attrs[name].as_i64().unwrap() as i32;
+            Crop { y: offset("y"), x: offset("x"), h: size(attrs, "h"), w: size(attrs, "w") }.into()
+        }
+        "dense" => Dense { bias: yes(attrs, "bias"), activation: activation(attrs) }.into(),
+        "flatten" => Flatten.into(),
+        "l2_normalize" => L2Normalize { epsilon: float(attrs, "epsilon") }.into(),
+        "local_conv2d" => LocalConv2d { stride: pair(attrs, "stride"), activation: activation(attrs) }.into(),
+        "max_pool2d" => {
+            let (kernel, stride) = (pair(attrs, "kernel"), pair(attrs, "stride"));
+            MaxPool2d { kernel, stride, padding: padding(attrs) }.into()
+        }
+        "nms" => {
+            let overlap = choice(attrs, "overlap", &[("union", Overlap::Union), ("min", Overlap::Min)]);
+            Nms { threshold: float(attrs, "threshold"), overlap }.into()
+        }
+        "pairwise_distance" => PairwiseDistance { metric: attrs["metric"].as_str().unwrap().parse().unwrap() }.into(),
+        "prelu" => PRelu.into(),
+        "relu" => Relu.into(),
+        "rerec" => Rerec.into(),
+        "resize_area" => ResizeArea { h: size(attrs, "h"), w: size(attrs, "w"), bytes: yes(attrs, "bytes") }.into(),
+        "resize_bilinear" => ResizeBilinear { h: size(attrs, "h"), w: size(attrs, "w") }.into(),
+        "scaled_add" => ScaledAdd { scale: float(attrs, "scale") }.into(),
+        "softmax" => Softmax.into(),
+        "standardize" => attrs["mode"].as_str().unwrap().parse::<Standardize>().unwrap().into(),
+        "triplet_loss" => TripletLoss { margin: float(attrs, "margin") }.into(),
+        _ => panic!("no op {stem}"),
+    }
+}
+
+/// The reference in f32 and f64, and every device, against the dump of `stem`.
+fn compare(stem: &str) {
+    let arrays = npz::load(&files::golden(&format!("ops/{stem}.npz")));
+    let cases: Vec<Case> =
+        arrays.keys().filter_map(|key| Some(Case::read(stem, key.strip_suffix(".attrs")?, &arrays))).collect();
+    let mut report = Report::default();
+    for case in &cases {
+        let (graph, inputs) = case.graph();
+        let tolerance = tolerance::of(&case.op, "cpu").at_least(case.atol);
+        let y = &graph.reference(&inputs).unwrap()[0];
+        assert_eq!(y.shape(), case.expected.shape(), "{stem} {}", case.name);
+        report.compare(&format!("reference f32, {}", case.name), y.data(), case.expected.data(), tolerance);
+        let wide: Vec<Tensor<f64>> = inputs
+            .iter()
+            .map(|x| Tensor::new(x.shape().clone(), x.data().iter().map(|&x| x.into()).collect()))
+            .collect();
+        let y = &graph.reference(&wide).unwrap()[0];
+        report.compare(&format!("reference f64, {}", case.name), y.data(), case.expected.data(), tolerance::ROUNDED);
+    }
+    devices::each(|device| {
+        let kind = device.info().kind;
+        for case in &cases {
+            let (graph, inputs) = case.graph();
+            let shapes: Vec<Shape> = inputs.iter().map(|x| x.shape().clone()).collect();
+            let values: Vec<&[f32]> = inputs.iter().map(Tensor::data).collect();
+            let module = device.backend().load(Arc::new(graph)).unwrap();
+            let got = module.plan(&shapes).and_then(|plan| plan.run(&values));
+            let got = got.unwrap_or_else(|e| panic!("{stem} {} on {kind}: {e}", case.name));
+            let tolerance = tolerance::of(&case.op, kind).at_least(case.atol);
+            report.compare(&format!("{kind}, {}", case.name), &got[0], case.expected.data(), tolerance);
+        }
+    });
+    report.finish();
+}
+
+macro_rules! golden {
+    ($($stem:ident),+ $(,)?) => {
+        const STEMS: &[&str] = &[$(stringify!($stem)),+];
+
+        $(#[test]
+        fn $stem() {
+            compare(stringify!($stem));
+        })+
+    };
+}
+
+golden!(
+    avg_pool2d,
+    batch_norm,
+    box_pad,
+    box_regression,
+    concat,
+    conv2d,
+    crop,
+    dense,
+    flatten,
+    l2_normalize,
+    local_conv2d,
+    max_pool2d,
+    nms,
+    pairwise_distance,
+    prelu,
+    relu,
+    rerec,
+    resize_area,
+    resize_bilinear,
+    scaled_add,
+    softmax,
+    standardize,
+    triplet_loss,
+);
+
+#[test]
+fn every_op_has_a_dump() {
+    let mut stems = Op::STEMS.to_vec();
+    stems.sort_unstable();
+    assert_eq!(stems, STEMS);
+}
