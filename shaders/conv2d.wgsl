@@ -10,7 +10,7 @@
 //                           are the same for all threads, so a processor that runs them as vector lanes reads x as
 //                           scalars. For software Vulkan. Per k: 8 uniform loads, 2 vector loads, 64 multiply-adds.
 //     conv2d_fwd_register4  the same, 8 x 4 a thread: 8 pixels by 32 channels.
-//     conv2d_fwd_narrow     2 pixels a thread by 16 channels: few output channels. Here the filters are uniform.
+//     conv2d_fwd_narrow     4 pixels a thread by 16 channels: few output channels. Here the filters are uniform.
 //     conv2d_fwd_tile       64 pixels by 64 channels by 16 k in workgroup memory, 256 threads, 4 x 4 a thread: for real
 //                           GPUs. Per 16 k: 8 KiB read from memory, 65,536 multiply-adds.
 //
@@ -60,7 +60,7 @@ struct Params {
 @group(0) @binding(6) var<storage, read_write> y: array<f32>;
 
 // Threads of conv2d_fwd_narrow.
-override LANES: u32 = 64;
+override LANES: u32 = 32;
 
 // Where an output pixel's window begins: image, first row, first column.
 fn window(pixel: u32) -> vec3<i32> {
@@ -204,43 +204,55 @@ fn conv2d_fwd_narrow(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let first = (group.x + group.z * groups.x) * LANES * 2u + lane;
+    let first = (group.x + group.z * groups.x) * LANES * 4u + lane;
     let column = group.y * 4u;
-    var windows: array<vec3<i32>, 2>;
-    var sums: array<vec4<f32>, 8>;
-    for (var i = 0u; i < 2u; i++) {
+    var windows: array<vec3<i32>, 4>;
+    var sums0: array<vec4<f32>, 4>;
+    var sums1: array<vec4<f32>, 4>;
+    var sums2: array<vec4<f32>, 4>;
+    var sums3: array<vec4<f32>, 4>;
+    for (var i = 0u; i < 4u; i++) {
         windows[i] = window(min(first + i * LANES, p.pixels - 1u));
-    }
-    for (var i = 0u; i < 8u; i++) {
-        sums[i] = vec4(0.0);
+        sums0[i] = vec4(0.0);
+        sums1[i] = vec4(0.0);
+        sums2[i] = vec4(0.0);
+        sums3[i] = vec4(0.0);
     }
     let last = p.columns - 1u;
     let columns = vec4(column, min(column + 1u, last), min(column + 2u, last), min(column + 3u, last));
     var row = 0u;
     for (var ky = 0u; ky < p.taps_y; ky++) {
         for (var kx = 0u; kx < p.taps_x; kx++) {
-            let start0 = stretch(windows[0], ky, kx);
-            let start1 = stretch(windows[1], ky, kx);
-            let base0 = u32(max(start0, 0));
-            let base1 = u32(max(start1, 0));
-            let inside0 = select(0.0, 1.0, start0 >= 0);
-            let inside1 = select(0.0, 1.0, start1 >= 0);
+            var base: array<u32, 4>;
+            var inside: array<f32, 4>;
+            for (var i = 0u; i < 4u; i++) {
+                let start = stretch(windows[i], ky, kx);
+                base[i] = u32(max(start, 0));
+                inside[i] = select(0.0, 1.0, start >= 0);
+            }
             for (var k = 0u; k < p.run; k++) {
-                let x0 = x[base0 + k] * inside0;
-                let x1 = x[base1 + k] * inside1;
-                for (var i = 0u; i < 4u; i++) {
-                    let filters = w[row + columns[i]];
-                    sums[i] += x0 * filters;
-                    sums[4u + i] += x1 * filters;
-                }
+                let w0 = w[row + columns.x];
+                let w1 = w[row + columns.y];
+                let w2 = w[row + columns.z];
+                let w3 = w[row + columns.w];
                 row += p.columns;
+                for (var i = 0u; i < 4u; i++) {
+                    let value = x[base[i] + k] * inside[i];
+                    sums0[i] += value * w0;
+                    sums1[i] += value * w1;
+                    sums2[i] += value * w2;
+                    sums3[i] += value * w3;
+                }
             }
         }
     }
-    for (var i = 0u; i < 8u; i++) {
-        let pixel = first + (i / 4u) * LANES;
+    for (var i = 0u; i < 4u; i++) {
+        let pixel = first + i * LANES;
         if (pixel < p.pixels) {
-            finish(sums[i], pixel, (column + i % 4u) * 4u);
+            finish(sums0[i], pixel, column * 4u);
+            finish(sums1[i], pixel, column * 4u + 4u);
+            finish(sums2[i], pixel, column * 4u + 8u);
+            finish(sums3[i], pixel, column * 4u + 12u);
         }
     }
 }
