@@ -7,9 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{conv, dense};
-use crate::graph::Graph;
+use crate::graph::{Graph, NodeId};
 use crate::ops::{Conv2d, MaxPool2d, Padding, Softmax};
-use crate::weights::{self, ONet, PNet, RNet};
+use crate::weights::{self, ConvWeights, ONet, PNet, RNet};
 use crate::{Error, Result};
 
 /// The graphs of the cascade.
@@ -75,15 +75,20 @@ pub fn pnet(w: &PNet) -> Graph {
     g
 }
 
+/// What R-Net and O-Net begin with: three convolutions, a pool after the first and the second.
+fn trunk(g: &mut Graph, x: NodeId, [conv1, conv2, conv3]: [&ConvWeights; 3]) -> NodeId {
+    let x = conv(g, "conv1", valid(), x, conv1, None);
+    let x = g.op("pool1", pool(3, Padding::Same), &[x]);
+    let x = conv(g, "conv2", valid(), x, conv2, None);
+    let x = g.op("pool2", pool(3, Padding::Valid), &[x]);
+    conv(g, "conv3", valid(), x, conv3, None)
+}
+
 /// The refinement network. Input `[n, 24, 24, 3]`; outputs probabilities `[n, 2]` and box offsets `[n, 4]`.
 pub fn rnet(w: &RNet) -> Graph {
     let mut g = Graph::new();
     let x = g.input("crops");
-    let x = conv(&mut g, "conv1", valid(), x, &w.conv1, None);
-    let x = g.op("pool1", pool(3, Padding::Same), &[x]);
-    let x = conv(&mut g, "conv2", valid(), x, &w.conv2, None);
-    let x = g.op("pool2", pool(3, Padding::Valid), &[x]);
-    let x = conv(&mut g, "conv3", valid(), x, &w.conv3, None);
+    let x = trunk(&mut g, x, [&w.conv1, &w.conv2, &w.conv3]);
     let x = dense(&mut g, "conv4", x, &w.conv4);
     let logits = dense(&mut g, "conv5-1", x, &w.conv5_1);
     let probability = g.op("prob1", Softmax, &[logits]);
@@ -98,11 +103,7 @@ pub fn rnet(w: &RNet) -> Graph {
 pub fn onet(w: &ONet) -> Graph {
     let mut g = Graph::new();
     let x = g.input("crops");
-    let x = conv(&mut g, "conv1", valid(), x, &w.conv1, None);
-    let x = g.op("pool1", pool(3, Padding::Same), &[x]);
-    let x = conv(&mut g, "conv2", valid(), x, &w.conv2, None);
-    let x = g.op("pool2", pool(3, Padding::Valid), &[x]);
-    let x = conv(&mut g, "conv3", valid(), x, &w.conv3, None);
+    let x = trunk(&mut g, x, [&w.conv1, &w.conv2, &w.conv3]);
     let x = g.op("pool3", pool(2, Padding::Same), &[x]);
     let x = conv(&mut g, "conv4", valid(), x, &w.conv4, None);
     let x = dense(&mut g, "conv5", x, &w.conv5);
