@@ -330,7 +330,8 @@ fn embed_writes_four_files_in_one_order() {
     let out = tempfile::tempdir().unwrap();
     // Bob first: labels go by name, rows by argument.
     let (bob, ann) = (data.path().join("Bob"), data.path().join("Ann"));
-    let args = ["embed", "--json", "--aligned", text(&bob), text(&ann), "-o", text(out.path())];
+    let file = weights.join("graph_final.pb");
+    let args = ["embed", "--json", "--aligned", "--model", text(&file), text(&bob), text(&ann), "-o", text(out.path())];
     let run = with(&weights, &args).expect(PARTLY);
     run.says(&["Ann_0000.jpg"]);
     assert_eq!(run.json()[0]["embedded"], 4);
@@ -344,7 +345,6 @@ fn embed_writes_four_files_in_one_order() {
     let expected: Vec<PathBuf> = expected.iter().map(|name| data.path().join(name)).collect();
     assert_eq!(paths.lines().map(PathBuf::from).collect::<Vec<_>>(), expected);
     let device = warpface::Device::cpu(0).unwrap();
-    let file = weights.join("graph_final.pb");
     let embedder = warpface::Embedder::load(&device, &file, warpface::face::Standardize::Fixed).unwrap();
     let rows = embeddings.f32();
     for (path, row) in expected.iter().zip(rows.chunks_exact(512)) {

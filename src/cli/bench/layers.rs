@@ -13,6 +13,8 @@ use crate::cli::plan::Network;
 use crate::cli::{Outcome, output};
 
 #[derive(Debug, clap::Args)]
+// The default name is the parent's, too.
+#[group(id = "layers")]
 pub struct Args {
     /// Which network
     #[arg(value_enum, default_value_t = Network::Facenet)]
