@@ -10,8 +10,37 @@ use warpface::image::{Rgb8, decode};
 use warpface::{Detector, Device, DeviceKind};
 
 fn detector(device: &Device) -> Option<Detector> {
+    detector_with(device, &DetectOptions::default())
+}
+
+fn detector_with(device: &Device, options: &DetectOptions) -> Option<Detector> {
     let folder = weights(&["det1.npy", "det2.npy", "det3.npy"])?;
-    Some(Detector::load(device, &folder, &DetectOptions::default()).expect("published weights"))
+    Some(Detector::load(device, &folder, options).expect("published weights"))
+}
+
+/// Photographs side by side in one.
+fn mosaic(images: &[Rgb8], columns: usize) -> Rgb8 {
+    let (w, h) = (images.iter().map(Rgb8::width).min().unwrap(), images.iter().map(Rgb8::height).min().unwrap());
+    let mut data = Vec::new();
+    for row in images.chunks_exact(columns) {
+        for y in 0..h {
+            row.iter().for_each(|image| data.extend_from_slice(&image.row(y)[..w * 3]));
+        }
+    }
+    Rgb8::new(columns * w, data.len() / (columns * w * 3), data)
+}
+
+fn assert_equal_faces(what: &str, found: &[Vec<Face>], expected: &[Vec<Face>]) {
+    let mut worst = 0.0f64;
+    for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
+        assert_eq!(found.len(), expected.len(), "{what}: photograph {i}");
+        for (a, b) in found.iter().zip(expected) {
+            worst = worst.max(furthest(a, b));
+            assert!(furthest(a, b) <= 0.01, "{what}: photograph {i}: {a:?}, expected {b:?}");
+            assert!((a.score - b.score).abs() <= 1e-4, "{what}: photograph {i}: {a:?}, expected {b:?}");
+        }
+    }
+    eprintln!("{what}: furthest apart {worst} px");
 }
 
 /// Photographs of the development set, some cut to other sizes.
@@ -58,16 +87,29 @@ fn the_gpu_finds_the_faces_that_the_cpu_finds() {
     let images: Vec<&Rgb8> = images.iter().collect();
     let (found, expected) = (on_gpu.detect(&images).unwrap(), on_cpu.detect(&images).unwrap());
     assert!(expected.iter().map(Vec::len).sum::<usize>() >= images.len() / 2, "photographs without faces");
-    let mut worst = 0.0f64;
-    for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
-        assert_eq!(found.len(), expected.len(), "photograph {i}");
-        for (a, b) in found.iter().zip(expected) {
-            worst = worst.max(furthest(a, b));
-            assert!(furthest(a, b) <= 0.01, "photograph {i}: {a:?}, expected {b:?}");
-            assert!((a.score - b.score).abs() <= 1e-4, "photograph {i}: {a:?}, expected {b:?}");
-        }
-    }
-    eprintln!("furthest apart: {worst} px");
+    assert_equal_faces("ragged", &found, &expected);
+}
+
+#[test]
+fn many_faces_in_a_large_photograph_are_found_in_strips() {
+    let (Some(gpu), Some(cpu)) = (device(DeviceKind::Wgpu), device(DeviceKind::Cpu)) else { return };
+    let (Some(on_gpu), Some(on_cpu)) = (detector(&gpu), detector(&cpu)) else { return };
+    let Some(images) = photographs(20) else { return };
+    let large = mosaic(&images, 5);
+    let (found, expected) = (on_gpu.detect(&[&large]).unwrap(), on_cpu.detect(&[&large]).unwrap());
+    assert!(expected[0].len() >= 10, "{} faces", expected[0].len());
+    assert_equal_faces("mosaic", &found, &expected);
+}
+
+#[test]
+fn full_lists_lose_nothing() {
+    let (Some(gpu), Some(cpu)) = (device(DeviceKind::Wgpu), device(DeviceKind::Cpu)) else { return };
+    // Every cell is a candidate: at first the lists have room for one in eight.
+    let options = DetectOptions { thresholds: [0.0, 0.7, 0.7], ..Default::default() };
+    let (Some(on_gpu), Some(on_cpu)) = (detector_with(&gpu, &options), detector_with(&cpu, &options)) else { return };
+    let Some(images) = photographs(3) else { return };
+    let images: Vec<&Rgb8> = images.iter().collect();
+    assert_equal_faces("full lists", &on_gpu.detect(&images).unwrap(), &on_cpu.detect(&images).unwrap());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Same stem, every room: each op has its reference, its shader and its tests, and each shader says what the Rust side
 //! believes of it. naga reads the shaders as the device would.
+#![cfg(feature = "wgpu")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

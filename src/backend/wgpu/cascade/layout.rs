@@ -9,6 +9,8 @@ use crate::image::{AreaResize, AreaTable, Method, Rgb8};
 /// Pixels of a cell, and between neighbouring cells.
 const CELL: usize = 12;
 const STRIDE: usize = 2;
+/// Rows of cells of a strip, at least: a strip sees ten rows of pixels beyond its own, which are computed again.
+const STRIP: usize = 16;
 
 /// A stretch of the lists of boxes; `Segment` of the shaders.
 #[repr(C)]
@@ -157,7 +159,7 @@ impl Chunk {
             for (index, tables) in group.levels.iter().enumerate() {
                 let Level { width, height, .. } = tables.level;
                 let (images_step, rows_step) = match most / (width * height) {
-                    0 => (1, (most / width).saturating_sub(CELL) / STRIDE + 1),
+                    0 => (1, ((most / width).saturating_sub(CELL) / STRIDE + 1).max(STRIP)),
                     images => (images, cells(height)),
                 };
                 for first in (0..group.count).step_by(images_step) {
