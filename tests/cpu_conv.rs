@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use warpface::backend::Executable;
 use warpface::backend::cpu::{Cpu, Isa};
-use warpface::ops::{Activation, Conv2d, Padding};
-use warpface::{Graph, Shape, Tensor};
+use warpface::ops::{Activation, Conv2d, Metric, Padding, PairwiseDistance};
+use warpface::{Device, Graph, Shape, Tensor};
 
 fn noise(shape: &[usize], seed: u64) -> Tensor {
     let mut state = seed.wrapping_mul(0x9e3779b97f4a7c15) | 1;
@@ -53,4 +53,39 @@ fn tiles_agree_with_the_reference() {
             }
         }
     }
+}
+
+#[test]
+fn a_batch_is_its_images_one_by_one() {
+    // As many images as filters: constants must not be cut with the batch.
+    let (n, c) = (5, 5);
+    let mut graph = Graph::new();
+    let x = graph.input("x");
+    let w = graph.param("w", noise(&[c, 3, 3, c], 1));
+    let b = graph.param("b", noise(&[c], 2));
+    let y = graph.op("conv", Conv2d::new(Padding::Same).residual(0.3), &[x, w, b, x]);
+    graph.output(y);
+    let graph = Arc::new(graph);
+    let device = Device::from_backend(Cpu::new(2).unwrap());
+    let module = device.backend().load(graph).unwrap();
+    let input = noise(&[n, 6, 6, c], 3);
+    let together = module.plan(&[input.shape().clone()]).unwrap().run(&[input.data()]).unwrap();
+    let alone = module.plan(&[Shape::from([1, 6, 6, c])]).unwrap();
+    for (i, (image, expected)) in input.data().chunks(6 * 6 * c).zip(together[0].chunks(6 * 6 * c)).enumerate() {
+        assert_eq!(alone.run(&[image]).unwrap()[0], expected, "image {i}");
+    }
+}
+
+#[test]
+fn rows_that_meet_are_not_cut() {
+    let mut graph = Graph::new();
+    let (a, b) = (graph.input("a"), graph.input("b"));
+    let y = graph.op("distance", PairwiseDistance { metric: Metric::Euclidean }, &[a, b]);
+    graph.output(y);
+    let (a, b) = (noise(&[4, 3], 1), noise(&[4, 3], 2));
+    let expected = graph.reference(&[a.clone(), b.clone()]).unwrap();
+    let device = Device::from_backend(Cpu::new(2).unwrap());
+    let plan = device.backend().load(Arc::new(graph)).unwrap();
+    let plan = plan.plan(&[a.shape().clone(), b.shape().clone()]).unwrap();
+    assert_eq!(plan.run(&[a.data(), b.data()]).unwrap()[0], expected[0].data());
 }

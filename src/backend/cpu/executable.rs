@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::Cpu;
 use super::conv2d::{self, Epilogue, Geometry, Output, Packed};
 use super::pool2d::{self, Reduce};
+use super::split::{Split, SplitExecutable};
 use crate::backend::{Executable, Module, check_inputs};
 use crate::graph::{NodeId, Region, Source, Step, View};
 use crate::ops::{Op, window};
@@ -34,6 +35,10 @@ impl CpuModule {
         Ok(CpuModule { cpu, graph, packed: Arc::new(packed) })
     }
 
+    pub(super) fn cpu(&self) -> &Cpu {
+        &self.cpu
+    }
+
     /// As [`Module::plan`]; `parallel` says whether a run spreads each op over the device's threads.
     ///
     /// # Errors
@@ -47,7 +52,11 @@ impl CpuModule {
 
 impl Module for CpuModule {
     fn plan(&self, inputs: &[Shape]) -> Result<Box<dyn Executable>> {
-        Ok(Box::new(self.executable(inputs, true)?))
+        let whole = self.executable(inputs, true)?;
+        Ok(match Split::new(self, &whole.plan)? {
+            Some(parts) => Box::new(SplitExecutable { whole, parts }),
+            None => Box::new(whole),
+        })
     }
 }
 

@@ -9,6 +9,7 @@ mod conv2d;
 mod executable;
 mod pool2d;
 mod simd;
+mod split;
 mod tile;
 
 use std::sync::{Arc, Mutex, PoisonError};

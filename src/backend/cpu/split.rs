@@ -1,0 +1,109 @@
+//! A batch cut into a part for each thread: images do not meet, so no thread waits for another between ops, and each
+//! keeps its own part in its own cache.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rayon::prelude::*;
+
+use super::{Cpu, CpuExecutable, CpuModule};
+use crate::backend::{Executable, check_inputs};
+use crate::graph::{Region, Step};
+use crate::ops::Op;
+use crate::{Plan, Result, Shape};
+
+/// The parts of a batch.
+pub(super) struct Split {
+    cpu: Cpu,
+    images: usize,
+    parts: Vec<(Range<usize>, Arc<CpuExecutable>)>,
+}
+
+/// A plan that runs part by part.
+pub(super) struct SplitExecutable {
+    /// Told of, and profiled op by op.
+    pub whole: CpuExecutable,
+    pub parts: Split,
+}
+
+impl Split {
+    /// The parts of `plan`'s batch; `None` where they would not be worth it, or where images meet.
+    pub fn new(module: &CpuModule, plan: &Plan) -> Result<Option<Split>> {
+        let cpu = module.cpu().clone();
+        let images = plan.inputs.first().and_then(|view| view.shape.dims().first()).copied().unwrap_or(0);
+        let threads = cpu.threads();
+        let leads = |shape: &Shape| shape.dims().first() == Some(&images);
+        let apart =
+            plan.inputs.iter().chain(&plan.outputs).all(|view| view.region == Region::Arena && leads(&view.shape))
+                && plan.steps.iter().all(|step| is_by_image(step, &leads));
+        if threads < 2 || images < threads || !apart {
+            return Ok(None);
+        }
+        let mut parts: Vec<(Range<usize>, Arc<CpuExecutable>)> = Vec::new();
+        for thread in 0..threads {
+            let range = thread * images / threads..(thread + 1) * images / threads;
+            let alike = parts.iter().find(|(other, _)| other.len() == range.len()).map(|(_, part)| part.clone());
+            let part = match alike {
+                Some(part) => part,
+                None => {
+                    let shape = |shape: &Shape| Shape::new([&[range.len()], &shape.dims()[1..]].concat());
+                    let inputs: Vec<Shape> = plan.inputs.iter().map(|view| shape(&view.shape)).collect();
+                    Arc::new(module.executable(&inputs, false)?)
+                }
+            };
+            parts.push((range, part));
+        }
+        Ok(Some(Split { cpu, images, parts }))
+    }
+
+    fn run(&self, inputs: &[&[f32]]) -> Result<Vec<Vec<f32>>> {
+        let part = |(range, part): &(Range<usize>, Arc<CpuExecutable>)| {
+            let of = |x: &&'_ [f32]| {
+                let image = x.len() / self.images;
+                range.start * image..range.end * image
+            };
+            part.run(&inputs.iter().map(|x| &x[of(x)]).collect::<Vec<_>>())
+        };
+        let parts: Result<Vec<Vec<Vec<f32>>>> = self.cpu.pool().install(|| self.parts.par_iter().map(part).collect());
+        let joined = parts?.into_iter().reduce(|mut joined, part| {
+            joined.iter_mut().zip(part).for_each(|(to, from)| to.extend(from));
+            joined
+        });
+        Ok(joined.unwrap_or_default())
+    }
+}
+
+/// Whether each image of a step's output depends on the same image of its inputs alone: values are led by the batch,
+/// everything else is constant.
+fn is_by_image(step: &Step, leads: &impl Fn(&Shape) -> bool) -> bool {
+    let is_value = |i: usize| match &step.op {
+        Op::Concat(_) | Op::ScaledAdd(_) => true,
+        Op::Conv2d(op) => i == 0 || op.optional_inputs()[2] == Some(i),
+        _ => i == 0,
+    };
+    let meet = matches!(
+        step.op,
+        Op::BoxRegression(_) | Op::Rerec(_) | Op::BoxPad(_) | Op::Nms(_) | Op::PairwiseDistance(_) | Op::TripletLoss(_)
+    );
+    let fits = step.inputs.iter().enumerate().all(|(i, view)| match view.region {
+        Region::Arena => is_value(i) && leads(&view.shape),
+        Region::Param(_) => !is_value(i),
+    });
+    !meet && fits && leads(&step.output.shape)
+}
+
+impl Executable for SplitExecutable {
+    fn plan(&self) -> &Plan {
+        self.whole.plan()
+    }
+
+    fn run(&self, inputs: &[&[f32]]) -> Result<Vec<Vec<f32>>> {
+        check_inputs(self.whole.plan(), inputs)?;
+        self.parts.run(inputs)
+    }
+
+    fn profile(&self, inputs: &[&[f32]]) -> Result<Vec<Duration>> {
+        self.whole.profile(inputs)
+    }
+}
