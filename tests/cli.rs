@@ -214,6 +214,8 @@ fn usage() {
         let run = warpface(&["detect", "--device", "cpu", flag, value, text(&decode("png_rgb.png"))]).expect(USAGE);
         run.says(&[flag]);
     }
+    let picture = decode("png_rgb.png");
+    warpface(&["detect", "--device", "cpu", "--threads", "99999", text(&picture)]).expect(USAGE).says(&["--threads"]);
 }
 
 #[test]

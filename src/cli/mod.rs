@@ -100,8 +100,13 @@ pub fn main() -> ExitCode {
         // Whoever read our output has seen enough.
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
-            match error.downcast_ref() {
+            let known = error.downcast_ref::<Error>();
+            // Ours name their cause themselves.
+            match known {
+                Some(error) => eprintln!("error: {error}"),
+                None => eprintln!("error: {error:#}"),
+            }
+            match known {
                 // A flag whose value makes no sense is wrong usage, as is one that clap refuses.
                 Some(Error::Invalid { what, .. }) if what.starts_with("--") => ExitCode::from(USAGE),
                 _ => ExitCode::FAILURE,

@@ -24,6 +24,9 @@ use crate::{Error, Graph, Result};
 pub use executable::{CpuExecutable, CpuModule};
 pub use simd::Isa;
 
+/// More threads than this are a slip of the keyboard, and would take minutes to start.
+const MAX_THREADS: usize = 1024;
+
 /// The processor and the threads it may use.
 #[derive(Clone, Debug)]
 pub struct Cpu {
@@ -44,10 +47,17 @@ impl Cpu {
     /// As [`Cpu::new`], with the kernels of an instruction set that may be lower than the machine's.
     ///
     /// # Errors
-    /// [`Error::Device`] if the machine lacks the instruction set or the threads cannot be started.
+    /// [`Error::Device`] if the machine lacks the instruction set or the threads cannot be started;
+    /// [`Error::Invalid`] for more than 1,024 threads.
     pub fn with_isa(threads: usize, isa: Isa) -> Result<Self> {
         if !isa.is_available() {
             return Err(Error::device("cpu", format!("this machine has no {isa}; it has {}", Isa::detect())));
+        }
+        if threads > MAX_THREADS {
+            return Err(Error::invalid(
+                "--threads",
+                format!("{threads} is more than {MAX_THREADS}; 0 is one for each core"),
+            ));
         }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         let pool = pool.map_err(|e| Error::device("cpu", format!("cannot start {threads} threads: {e}")))?;
