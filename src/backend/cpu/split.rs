@@ -33,7 +33,8 @@ impl Split {
         let cpu = module.cpu().clone();
         let images = plan.inputs.first().and_then(|view| view.shape.dims().first()).copied().unwrap_or(0);
         let threads = cpu.threads();
-        let leads = |shape: &Shape| shape.dims().first() == Some(&images);
+        // A vector's only axis is its values', not a batch's.
+        let leads = |shape: &Shape| shape.rank() > 1 && shape.dims()[0] == images;
         let apart =
             plan.inputs.iter().chain(&plan.outputs).all(|view| view.region == Region::Arena && leads(&view.shape))
                 && plan.steps.iter().all(|step| is_by_image(step, &leads));
