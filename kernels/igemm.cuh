@@ -13,8 +13,7 @@
 namespace igemm {
 
 // k of a piece, columns of a block.
-constexpr u32 K = 16;
-constexpr u32 COLUMNS = 64;
+enum : u32 { K = 16, COLUMNS = 64 };
 
 // Fours of k that a thread brings of x for a piece.
 template <u32 R>
