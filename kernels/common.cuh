@@ -1,4 +1,4 @@
-// What every kernel shares: short names of types, the storage types with their conversions, and reductions.
+// What every kernel shares: the storage types with their conversions, and reductions.
 //
 // Kernels are templates over the storage type; arithmetic is f32 throughout. A kernel's name is its WGSL entry point's
 // with the storage type behind it: relu_fwd_f32, relu_fwd_f16, relu_fwd_bf16. Its operands are `Params`, by value, and
@@ -7,17 +7,13 @@
 
 #include "ptx.cuh"
 
-typedef unsigned int u32;
-typedef int i32;
-typedef unsigned long long u64;
-
 // Binary16 and bfloat16, as bits.
 struct f16 {
-    unsigned short bits;
+    u16 bits;
 };
 
 struct bf16 {
-    unsigned short bits;
+    u16 bits;
 };
 
 // KERNEL(T, suffix) for each storage type.
@@ -31,7 +27,7 @@ static __device__ __forceinline__ float to_f32(float value) {
 }
 
 static __device__ __forceinline__ float to_f32(f16 value) {
-    return cvt_f32_f16(value.bits);
+    return ptx::cvt_f32_f16(value.bits);
 }
 
 // A bfloat16 is the upper half of a float.
@@ -49,7 +45,7 @@ __device__ __forceinline__ float from_f32<float>(float value) {
 
 template <>
 __device__ __forceinline__ f16 from_f32<f16>(float value) {
-    return f16{cvt_rn_f16_f32(value)};
+    return f16{ptx::cvt_rn_f16_f32(value)};
 }
 
 // To the nearest, ties to even, in whole numbers: the instruction begins with sm_80. A carry out of the mantissa rightly
@@ -59,7 +55,7 @@ __device__ __forceinline__ bf16 from_f32<bf16>(float value) {
     u32 bits = __float_as_uint(value);
     u32 rounded = bits + 0x7fffu + ((bits >> 16) & 1u);
     bool nan = (bits & 0x7fffffffu) > 0x7f800000u;
-    return bf16{(unsigned short)((nan ? bits | 0x400000u : rounded) >> 16)};
+    return bf16{(u16)((nan ? bits | 0x400000u : rounded) >> 16)};
 }
 
 template <class T>
