@@ -90,6 +90,38 @@ __device__ __forceinline__ void store4(T *y, float4 value) {
     );
 }
 
+// Eight neighbours at once; `x` begins at a multiple of eight elements.
+static __device__ __forceinline__ void load8(const float *x, float (&values)[8]) {
+    *(float4 *)values = load4(x);
+    *(float4 *)(values + 4) = load4(x + 4);
+}
+
+template <class T>
+__device__ __forceinline__ void load8(const T *x, float (&values)[8]) {
+    uint4 bits = *(const uint4 *)x;
+    const u32 words[4] = {bits.x, bits.y, bits.z, bits.w};
+#pragma unroll
+    for (u32 i = 0; i < 4; i++) {
+        values[2 * i] = to_f32(T{(u16)words[i]});
+        values[2 * i + 1] = to_f32(T{(u16)(words[i] >> 16)});
+    }
+}
+
+static __device__ __forceinline__ void store8(float *y, const float (&values)[8]) {
+    store4(y, *(const float4 *)values);
+    store4(y + 4, *(const float4 *)(values + 4));
+}
+
+template <class T>
+__device__ __forceinline__ void store8(T *y, const float (&values)[8]) {
+    u32 words[4];
+#pragma unroll
+    for (u32 i = 0; i < 4; i++) {
+        words[i] = from_f32<T>(values[2 * i]).bits | (u32)from_f32<T>(values[2 * i + 1]).bits << 16;
+    }
+    *(uint4 *)y = make_uint4(words[0], words[1], words[2], words[3]);
+}
+
 // This thread's element, where there is one for it. The product of two u32 does not wrap here.
 static __device__ __forceinline__ bool element(u32 elements, u32 &at) {
     u64 place = (u64)blockIdx.x * blockDim.x + threadIdx.x;

@@ -64,4 +64,40 @@ struct Epilogue {
             }
         }
     }
+
+    // Finishes eight channels, from `channel` on, of one row: as `finish`.
+    __device__ __forceinline__ void finish8(const float (&sums)[8], u32 row, u32 channel) const {
+        u64 from = (u64)row * c_out + channel;
+        u64 to = y_offset + (u64)row * y_stride + channel;
+        bool whole = (c_out | y_stride | (u32)y_offset) % 8 == 0;
+        if (channel >= c_out) {
+            return;
+        }
+        float rest[8] = {};
+        if (flags & RESIDUAL) {
+            if (whole) {
+                load8(residual + from, rest);
+            } else {
+#pragma unroll
+                for (u32 i = 0; i < 8; i++) {
+                    rest[i] = channel + i < c_out ? load(residual + from + i) : 0.0f;
+                }
+            }
+        }
+        float done[8];
+#pragma unroll
+        for (u32 i = 0; i < 8; i++) {
+            done[i] = act(sums[i], min(channel + i, c_out - 1), rest[i]);
+        }
+        if (whole) {
+            store8(y + to, done);
+            return;
+        }
+#pragma unroll
+        for (u32 i = 0; i < 8; i++) {
+            if (channel + i < c_out) {
+                store(y + to + i, done[i]);
+            }
+        }
+    }
 };

@@ -61,6 +61,22 @@ PTX u32 shared(const void *pointer) {
     return address;
 }
 
+// ---- Stores there (st)
+
+PTX void st_shared_u16(u32 address, u16 value) {
+    asm volatile("st.shared.u16 [%0], %1;" ::"r"(address), "h"(value) : "memory");
+}
+
+PTX void st_shared_u32(u32 address, u32 value) {
+    asm volatile("st.shared.u32 [%0], %1;" ::"r"(address), "r"(value) : "memory");
+}
+
+PTX void st_shared_v4(u32 address, uint4 value) {
+    asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(address), "r"(value.x), "r"(value.y), "r"(value.z),
+                 "r"(value.w)
+                 : "memory");
+}
+
 // ---- Matrices of 8 x 8 halves in shared memory (ldmatrix, stmatrix): sm_75, stores sm_90
 //
 // Lanes 8i to 8i + 7 give the addresses of matrix i's rows, 16 bytes each. Then r[i] = matrix i's (g, 2t..); with
@@ -262,6 +278,12 @@ PTX void setmaxnreg_dec() {
 //     bits 62-63  swizzle: 1 is 128 bytes
 PTX u64 descriptor_k_major_128(u32 address) {
     return (u64)((address & 0x3ffffu) >> 4) | (u64)1 << 16 | (u64)(1024 >> 4) << 32 | (u64)1 << 62;
+}
+
+// The same by 64 bytes: rows of 64 bytes, eight of them a block of 512, in which the 16 bytes number c of row r lie at
+// number c ^ (r / 2 % 4).
+PTX u64 descriptor_k_major_64(u32 address) {
+    return (u64)((address & 0x3ffffu) >> 4) | (u64)1 << 16 | (u64)(512 >> 4) << 32 | (u64)2 << 62;
 }
 
 // Before the first product, and where registers of d were written in between.

@@ -7,18 +7,19 @@
 //! One submission for the pyramid and P-Net, one for R-Net, one for O-Net.
 
 mod arena;
+mod engine;
 mod layout;
 mod lists;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::kernels::params;
-use super::{Gpu, GpuModule};
 use crate::face::{Cascade, DetectOptions, Face, finish};
 use crate::image::{LinearTable, Rgb8};
 use crate::models::Mtcnn;
 use crate::{Graph, Result};
 use arena::{Arena, Net};
+pub(super) use engine::{Engine, Item, Launch};
 use layout::{Chunk, Job};
 use lists::{Lists, Recorder};
 
@@ -32,45 +33,48 @@ const CROPS_STEP: usize = 8;
 const FACE_WORDS: usize = 20;
 
 /// A second or third network with what its crops need.
-struct CropNetwork {
-    module: GpuModule,
+struct CropNetwork<E: Engine> {
+    module: E::Module,
     /// Side of a crop.
     size: usize,
     /// Probability that a crop must exceed.
     threshold: f32,
     /// Bilinear taps for boxes smaller than the crop: `[extents from 1 on, size]`.
-    taps: wgpu::Buffer,
+    taps: E::Buffer,
 }
 
 /// The detection cascade on a GPU.
-pub struct GpuCascade {
-    gpu: Gpu,
+pub(super) struct GpuCascade<E: Engine> {
+    gpu: E,
     options: DetectOptions,
-    pnet: GpuModule,
-    rnet: CropNetwork,
-    onet: CropNetwork,
-    state: Mutex<State>,
+    pnet: E::Module,
+    rnet: CropNetwork<E>,
+    onet: CropNetwork<E>,
+    state: Mutex<State<E>>,
 }
 
 /// What lives on the device between calls.
-struct State {
-    arena: Arena,
-    lists: Lists,
+struct State<E: Engine> {
+    arena: Arena<E>,
+    lists: Lists<E>,
+    /// What submissions are made of.
+    scratch: E::Scratch,
     /// One in so many cells has room in a level's list.
     cells_per_slot: usize,
 }
 
-impl GpuCascade {
+impl<E: Engine> GpuCascade<E> {
     /// The cascade of these networks.
     ///
     /// # Errors
     /// [`crate::Error::Device`] if the device has too little memory for the networks.
-    pub fn new(gpu: Gpu, networks: &Mtcnn, options: &DetectOptions) -> Result<Self> {
-        let load = |graph: &std::sync::Arc<Graph>| GpuModule::new(gpu.clone(), graph.clone());
-        let crops = |graph, size, threshold| -> Result<CropNetwork> {
+    pub fn new(gpu: E, networks: &Mtcnn, options: &DetectOptions) -> Result<Self> {
+        let load = |graph: &Arc<Graph>| gpu.load(graph.clone());
+        let crops = |graph, size, threshold| -> Result<CropNetwork<E>> {
             Ok(CropNetwork { module: load(graph)?, size, threshold, taps: linear_taps(&gpu, size)? })
         };
-        let state = State { arena: Arena::default(), lists: Lists::default(), cells_per_slot: 8 };
+        let (arena, lists, scratch) = Default::default();
+        let state = State { arena, lists, scratch, cells_per_slot: 8 };
         Ok(GpuCascade {
             pnet: load(&networks.pnet)?,
             rnet: crops(&networks.rnet, 24, options.thresholds[1])?,
@@ -97,21 +101,21 @@ impl GpuCascade {
     }
 
     /// Pyramid and P-Net: how many boxes each photograph has for R-Net; nothing if a list overflowed.
-    fn propose(&self, state: &mut State, chunk: &Chunk) -> Result<Option<Vec<u32>>> {
-        let State { arena, lists, .. } = state;
-        let most = if self.gpu.tuning().software { 1 << 16 } else { 1 << 19 };
+    fn propose(&self, state: &mut State<E>, chunk: &Chunk) -> Result<Option<Vec<u32>>> {
+        let State { arena, lists, scratch, .. } = state;
+        let most = if self.gpu.tuning().software() { 1 << 16 } else { 1 << 19 };
         let jobs = chunk.jobs(most);
         let shapes: Vec<[usize; 4]> = jobs.iter().map(Job::shape).collect();
-        let nets = arena.nets(&self.pnet, &shapes)?;
+        let nets = arena.nets(&self.gpu, &self.pnet, &shapes)?;
         lists.upload(&self.gpu, chunk)?;
-        let mut recorder = Recorder::new(&self.gpu, lists, 2 * jobs.len() + 4)?;
+        let mut recorder = Recorder::new(&self.gpu, lists);
         for (job, net) in jobs.iter().zip(nets) {
             recorder.call(
                 "pyramid",
                 params::Pyramid { y_offset: net.input as u32, ..job.pyramid() },
                 &[&lists.pixels, &lists.taps, arena.buffer()],
-                self.gpu.threads(job.pixels())?,
-            )?;
+                self.threads(job.pixels())?,
+            );
             let cells = params::CollectCells {
                 probabilities: net.outputs[0] as u32,
                 offsets: net.outputs[1] as u32,
@@ -120,7 +124,7 @@ impl GpuCascade {
             };
             recorder.net(net);
             let buffers = [arena.buffer(), &lists.corners, &lists.segments, &lists.counts, &lists.boxes];
-            recorder.call("collect_cells", cells, &buffers, self.gpu.threads(job.cells())?)?;
+            recorder.call("collect_cells", cells, &buffers, self.threads(job.cells())?);
         }
         let images = chunk.images.len();
         recorder.suppress_levels(chunk)?;
@@ -134,19 +138,20 @@ impl GpuCascade {
             &lists.merged,
             &lists.image_counts,
         ];
-        recorder.call("merge", params::Merge { images: images as u32 }, &buffers, self.gpu.groups(images)?)?;
+        recorder.call("merge", params::Merge { images: images as u32 }, &buffers, self.groups(images)?);
         recorder.suppress_images(chunk, &lists.merged, 0)?;
         recorder.square(chunk, &lists.merged, false)?;
         let sizes = [chunk.segments.len(), images];
-        let read = recorder.submit(&[&lists.counts], &[(&lists.counts, sizes[0]), (&lists.image_kept, sizes[1])])?;
+        let read =
+            recorder.submit(scratch, &[&lists.counts], &[(&lists.counts, sizes[0]), (&lists.image_kept, sizes[1])])?;
         let (counts, kept) = read.split_at(sizes[0]);
         let overflow = counts.iter().zip(&chunk.segments).any(|(&count, segment)| count > segment.capacity);
         Ok((!overflow).then(|| kept.to_vec()))
     }
 
     /// R-Net: how many boxes each photograph has for O-Net.
-    fn refine(&self, state: &mut State, chunk: &Chunk, counts: &[u32]) -> Result<Vec<u32>> {
-        let State { arena, lists, .. } = state;
+    fn refine(&self, state: &mut State<E>, chunk: &Chunk, counts: &[u32]) -> Result<Vec<u32>> {
+        let State { arena, lists, scratch, .. } = state;
         let images = chunk.images.len();
         if counts.iter().all(|&count| count == 0) {
             return Ok(vec![0; images]);
@@ -154,12 +159,12 @@ impl GpuCascade {
         let mut recorder = self.crops(arena, lists, &self.rnet, counts)?;
         recorder.suppress_images(chunk, &lists.boxes, 0)?;
         recorder.square(chunk, &lists.boxes, true)?;
-        recorder.submit(&[&lists.image_counts], &[(&lists.image_kept, images)])
+        recorder.submit(scratch, &[&lists.image_counts], &[(&lists.image_kept, images)])
     }
 
     /// O-Net: the faces.
-    fn finish(&self, state: &mut State, chunk: &Chunk, counts: &[u32]) -> Result<Vec<Vec<Face>>> {
-        let State { arena, lists, .. } = state;
+    fn finish(&self, state: &mut State<E>, chunk: &Chunk, counts: &[u32]) -> Result<Vec<Vec<Face>>> {
+        let State { arena, lists, scratch, .. } = state;
         let (images, total) = (chunk.images.len(), counts.iter().sum::<u32>() as usize);
         if total == 0 {
             return Ok(vec![Vec::new(); images]);
@@ -169,9 +174,9 @@ impl GpuCascade {
         recorder.suppress_images(chunk, &lists.boxes, 1)?;
         let buffers =
             [&lists.image_segments, &lists.kept, &lists.image_kept, &lists.boxes, &lists.landmarks, &lists.faces];
-        recorder.call("faces", params::Faces { images: images as u32 }, &buffers, self.gpu.groups(images)?)?;
+        recorder.call("faces", params::Faces { images: images as u32 }, &buffers, self.groups(images)?);
         let reads = [(&lists.image_kept, images), (&lists.faces, total * FACE_WORDS)];
-        let read = recorder.submit(&[&lists.image_counts], &reads)?;
+        let read = recorder.submit(scratch, &[&lists.image_counts], &reads)?;
         let (kept, mut rows) = read.split_at(images);
         let faces = kept.iter().map(|&count| {
             let (of_image, rest) = rows.split_at(count as usize * FACE_WORDS);
@@ -181,27 +186,37 @@ impl GpuCascade {
         Ok(faces.collect())
     }
 
+    /// One thread an element.
+    fn threads(&self, elements: usize) -> Result<[u32; 3]> {
+        self.gpu.tuning().threads(elements).map_err(|problem| self.gpu.error(&problem))
+    }
+
+    /// So many workgroups.
+    fn groups(&self, groups: usize) -> Result<[u32; 3]> {
+        self.gpu.tuning().groups(groups).map_err(|problem| self.gpu.error(&problem))
+    }
+
     /// Records a network on the crops of every photograph's squares, and the collection of what it takes for faces.
     fn crops<'a>(
-        &self,
-        arena: &mut Arena,
-        lists: &'a Lists,
-        network: &CropNetwork,
+        &'a self,
+        arena: &mut Arena<E>,
+        lists: &'a Lists<E>,
+        network: &CropNetwork<E>,
         counts: &[u32],
-    ) -> Result<Recorder<'a>> {
+    ) -> Result<Recorder<'a, E>> {
         let starts: Vec<u32> = std::iter::once(0)
             .chain(counts.iter().scan(0, |sum, &count| {
                 *sum += count;
                 Some(*sum)
             }))
             .collect();
-        self.gpu.queue().write_buffer(&lists.starts, 0, bytemuck::cast_slice(&starts));
+        self.gpu.write(&lists.starts, bytemuck::cast_slice(&starts))?;
         let (total, images, size) = (starts[counts.len()] as usize, counts.len() as u32, network.size);
         let batches: Vec<(usize, usize)> =
             (0..total).step_by(CROPS).map(|first| (first, CROPS.min(total - first))).collect();
         let shape = |&(_, crops): &(usize, usize)| [crops.next_multiple_of(CROPS_STEP), size, size, 3];
-        let nets: Vec<_> = arena.nets(&network.module, &batches.iter().map(shape).collect::<Vec<_>>())?;
-        let mut recorder = Recorder::new(&self.gpu, lists, 2 * batches.len() + 4)?;
+        let nets: Vec<_> = arena.nets(&self.gpu, &network.module, &batches.iter().map(shape).collect::<Vec<_>>())?;
+        let mut recorder = Recorder::new(&self.gpu, lists);
         for (&(first, crops), net) in batches.iter().zip(nets) {
             let cut = params::CropBoxes {
                 crops: crops as u32,
@@ -211,7 +226,7 @@ impl GpuCascade {
                 y_offset: net.input as u32,
             };
             let buffers = [&lists.pixels, &lists.images, &lists.starts, &network.taps, &lists.squares, arena.buffer()];
-            recorder.call("crop_boxes", cut, &buffers, self.gpu.threads(crops * size * size)?)?;
+            recorder.call("crop_boxes", cut, &buffers, self.threads(crops * size * size)?);
             let points = net.outputs.get(2);
             let collect = params::CollectCrops {
                 crops: crops as u32,
@@ -233,13 +248,13 @@ impl GpuCascade {
                 &lists.boxes,
                 &lists.landmarks,
             ];
-            recorder.call("collect_crops", collect, &buffers, self.gpu.threads(crops)?)?;
+            recorder.call("collect_crops", collect, &buffers, self.threads(crops)?);
         }
         Ok(recorder)
     }
 }
 
-impl Cascade for GpuCascade {
+impl<E: Engine> Cascade for GpuCascade<E> {
     fn detect(&self, images: &[&Rgb8]) -> Result<Vec<Vec<Face>>> {
         // Photographs of one size side by side: they share launches.
         let mut order: Vec<usize> = (0..images.len()).collect();
@@ -261,19 +276,6 @@ impl Cascade for GpuCascade {
     }
 }
 
-impl Gpu {
-    /// One thread an element, in workgroups of 64.
-    fn threads(&self, elements: usize) -> Result<[u32; 3]> {
-        self.tuning().threads(elements).map_err(|problem| self.error(problem))
-    }
-
-    /// So many workgroups.
-    fn groups(&self, groups: usize) -> Result<[u32; 3]> {
-        let [x, y] = self.tuning().fold(groups).map_err(|problem| self.error(problem))?;
-        Ok([x, y, 1])
-    }
-}
-
 /// The faces of one photograph from the device's rows: the host puts them together as it does its own, in f64.
 fn faces(rows: &[u32], options: &DetectOptions) -> Vec<Face> {
     // Reversed, because of equal scores the later counts as the better.
@@ -288,8 +290,12 @@ fn faces(rows: &[u32], options: &DetectOptions) -> Vec<Face> {
 }
 
 /// Taps that grow 1, 2, .. `size + 2` samples to `size`: a box's two sides differ by a pixel or so at most.
-fn linear_taps(gpu: &Gpu, size: usize) -> Result<wgpu::Buffer> {
+fn linear_taps<E: Engine>(gpu: &E, size: usize) -> Result<E::Buffer> {
     let tables = (1..=size + 2).map(|extent| LinearTable::new(extent, size).taps);
     let words: Vec<u32> = tables.flatten().flat_map(|tap| [tap.first, tap.second, tap.weight.to_bits()]).collect();
-    gpu.scoped(|| gpu.filled("taps", bytemuck::cast_slice(&words), wgpu::BufferUsages::STORAGE))
+    gpu.scoped(|| {
+        let taps = gpu.buffer("taps", 4 * words.len(), false)?;
+        gpu.write(&taps, bytemuck::cast_slice(&words))?;
+        Ok(taps)
+    })
 }

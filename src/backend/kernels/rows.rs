@@ -7,13 +7,13 @@ use crate::ops::{L2Normalize, Metric, PairwiseDistance, Standardize, TripletLoss
 pub fn softmax(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
     let rows = step.output.rows();
     let params = params::Softmax { rows: rows as u32, c: step.output.shape.last() as u32 };
-    Ok(vec![call("softmax_fwd", params, operands(step), tuning.threads(rows)?)])
+    Ok(vec![call("softmax_fwd", params, operands(step), tuning.rows(rows)?)])
 }
 
 pub fn l2_normalize(op: &L2Normalize, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
     let rows = step.output.rows();
     let params = params::L2Normalize { rows: rows as u32, d: step.output.shape.last() as u32, epsilon: op.epsilon };
-    Ok(vec![call("l2_normalize_fwd", params, operands(step), tuning.threads(rows)?)])
+    Ok(vec![call("l2_normalize_fwd", params, operands(step), tuning.rows(rows)?)])
 }
 
 pub fn standardize(op: Standardize, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
@@ -24,22 +24,26 @@ pub fn standardize(op: Standardize, step: &Step, tuning: Tuning) -> Result<Vec<C
         count: count as u32,
         prewhiten: u32::from(op == Standardize::Prewhiten),
     };
-    let [x, y] = tuning.fold(images)?;
-    Ok(vec![call("standardize_fwd", params, operands(step), [x, y, 1])])
+    Ok(vec![call("standardize_fwd", params, operands(step), tuning.groups(images)?)])
 }
 
 pub fn pairwise_distance(op: &PairwiseDistance, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
-    let pairs = step.output.shape.elements();
+    let (pairs, m) = (step.output.shape.elements(), step.output.shape.last());
     let params = params::PairwiseDistance {
         rows: pairs as u32,
-        m: step.output.shape.last() as u32,
+        m: m as u32,
         d: step.inputs[0].shape.last() as u32,
         metric: match op.metric {
             Metric::Euclidean => 0,
             Metric::Cosine => 1,
         },
     };
-    Ok(vec![call("pairwise_distance_fwd", params, operands(step), tuning.threads(pairs)?)])
+    let groups = match tuning.cuda() {
+        // Tiles of 16 x 16 pairs.
+        true => [m.div_ceil(16) as u32, (pairs / m).div_ceil(16) as u32, 1],
+        false => tuning.threads(pairs)?,
+    };
+    Ok(vec![call("pairwise_distance_fwd", params, operands(step), groups)])
 }
 
 pub fn triplet_loss(op: &TripletLoss, step: &Step) -> Result<Vec<Call>, String> {

@@ -3,16 +3,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::super::GpuModule;
-use super::super::launch::{Launch, Prepared};
+use super::Engine;
 use crate::{Plan, Result, Shape};
 
 /// Plans kept for jobs of different sizes.
 const PLANS: usize = 512;
 
 /// A network at one size, bound to the arena.
-pub(super) struct Net {
-    pub launches: Vec<Launch>,
+pub(in crate::backend) struct Net<E: Engine> {
+    /// What runs.
+    pub bound: E::Net,
     /// Where its input begins in the arena, in elements.
     pub input: usize,
     /// Where its outputs begin.
@@ -23,49 +23,53 @@ pub(super) struct Net {
 type Key = (usize, [usize; 4]);
 
 /// The arena and the plans bound to it.
-#[derive(Default)]
-pub(super) struct Arena {
-    buffer: Option<wgpu::Buffer>,
+pub(super) struct Arena<E: Engine> {
+    buffer: Option<E::Buffer>,
     elements: usize,
-    nets: HashMap<Key, Arc<Net>>,
+    nets: HashMap<Key, Arc<Net<E>>>,
 }
 
-impl Arena {
+impl<E: Engine> Default for Arena<E> {
+    fn default() -> Self {
+        Arena { buffer: None, elements: 0, nets: HashMap::new() }
+    }
+}
+
+impl<E: Engine> Arena<E> {
     /// A network at each of these sizes. The arena grows as the largest needs.
-    pub fn nets(&mut self, module: &GpuModule, shapes: &[[usize; 4]]) -> Result<Vec<Arc<Net>>> {
+    pub fn nets(&mut self, gpu: &E, module: &E::Module, shapes: &[[usize; 4]]) -> Result<Vec<Arc<Net<E>>>> {
         if self.nets.len() > PLANS {
             self.nets.clear();
         }
-        let key = |shape: [usize; 4]| (Arc::as_ptr(module.graph()) as usize, shape);
-        let mut new: HashMap<Key, (Plan, Prepared)> = HashMap::new();
+        let key = |shape: [usize; 4]| (Arc::as_ptr(E::graph(module)) as usize, shape);
+        let mut new: HashMap<Key, (Plan, E::Prepared)> = HashMap::new();
+        let mut needed = 0;
         for &shape in shapes {
             if !self.nets.contains_key(&key(shape)) && !new.contains_key(&key(shape)) {
-                let plan = Plan::new(module.graph().clone(), &[Shape::from(shape)])?;
-                let prepared = Prepared::new(module, &plan)?;
+                let plan = Plan::new(E::graph(module).clone(), &[Shape::from(shape)])?;
+                let (prepared, elements) = gpu.prepare(module, &plan)?;
+                needed = needed.max(elements);
                 new.insert(key(shape), (plan, prepared));
             }
         }
-        let needed = new.values().map(|(_, prepared)| prepared.arena).max().unwrap_or(0);
         if needed > self.elements || self.buffer.is_none() {
-            let gpu = module.gpu();
-            gpu.check_binding("the arena", 4 * needed as u64)?;
             self.nets.clear();
             self.buffer = None;
-            self.buffer = Some(gpu.buffer("arena", 4 * needed as u64, wgpu::BufferUsages::STORAGE)?);
+            self.buffer = Some(gpu.arena(needed)?);
             self.elements = needed;
             // What was bound to the old arena is planned anew.
-            return self.nets(module, shapes);
+            return self.nets(gpu, module, shapes);
         }
         for (key, (plan, prepared)) in new {
-            let launches = prepared.bind(module, &plan, self.buffer())?;
+            let bound = gpu.bind(module, &plan, prepared, self.buffer())?;
             let outputs = plan.outputs.iter().map(|view| view.offset).collect();
-            self.nets.insert(key, Arc::new(Net { launches, input: plan.inputs[0].offset, outputs }));
+            self.nets.insert(key, Arc::new(Net { bound, input: plan.inputs[0].offset, outputs }));
         }
         Ok(shapes.iter().map(|&shape| self.nets[&key(shape)].clone()).collect())
     }
 
     /// The arena; [`Arena::nets`] has made it.
-    pub fn buffer(&self) -> &wgpu::Buffer {
+    pub fn buffer(&self) -> &E::Buffer {
         self.buffer.as_ref().expect("made by the first plans")
     }
 }

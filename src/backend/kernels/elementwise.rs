@@ -1,6 +1,6 @@
 //! Ops with one thread an element.
 
-use super::{Call, Operand, Tuning, call, operands, params};
+use super::{Call, Operand, Tuning, call, operands, params, with_constants};
 use crate::graph::Step;
 use crate::ops::{BatchNorm, Crop, ScaledAdd};
 
@@ -27,12 +27,13 @@ pub fn relu(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
 }
 
 pub fn prelu(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
-    over_elements("prelu_fwd", params::PRelu { elements: elements(step), c: channels(step) }, step, tuning)
+    let params = params::PRelu { elements: elements(step), c: channels(step) };
+    Ok(vec![call("prelu_fwd", params, with_constants(step), tuning.threads(step.output.shape.elements())?)])
 }
 
 pub fn batch_norm(op: &BatchNorm, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
     let params = params::BatchNorm { elements: elements(step), c: channels(step), epsilon: op.epsilon };
-    over_elements("batch_norm_fwd", params, step, tuning)
+    Ok(vec![call("batch_norm_fwd", params, with_constants(step), tuning.threads(step.output.shape.elements())?)])
 }
 
 pub fn scaled_add(op: &ScaledAdd, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
