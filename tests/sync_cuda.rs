@@ -79,7 +79,9 @@ fn fields(source: &str) -> Vec<String> {
 #[test]
 fn parameters_lie_as_rust_lays_them() {
     for layout in params_layouts() {
-        let fields = fields(&read(&format!("{}.cu", layout.stem)));
+        let made = manifest().into_iter().find(|block| block["file"].starts_with(&format!("{}.", layout.stem)));
+        let sources = &made.unwrap_or_else(|| panic!("{} is not in the MANIFEST", layout.stem))["sources"];
+        let fields = fields(&sources.split(' ').map(read).collect::<String>());
         let expected: Vec<&str> = layout.fields.iter().map(|(name, _)| *name).collect();
         assert_eq!(fields, expected, "{}", layout.stem);
         assert_eq!(layout.size, 4 * fields.len(), "{}", layout.stem);
@@ -111,19 +113,20 @@ fn entry_points_carry_their_stem_and_the_size_of_their_parameters() {
 fn every_pointer_says_its_shape() {
     for stem in STEMS {
         let source = read(&format!("{stem}.cu"));
-        for line in source.lines().map(str::trim).filter(|line| !line.starts_with("//")) {
+        let lines: Vec<&str> = source.lines().map(str::trim).collect();
+        for (i, line) in lines.iter().enumerate() {
             // A parameter on a line of its own: `const T *x,`.
-            let Some((_, name)) = line.trim_end_matches(',').rsplit_once('*') else { continue };
+            let declared = line.trim_end_matches([',', ')']);
+            let Some((kind, name)) = declared.rsplit_once('*') else { continue };
             let name = name.trim_start_matches("__restrict__ ");
-            let is_parameter = line.ends_with(',') || line.trim_end_matches(')').len() + 1 == line.len();
-            if !is_parameter || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') || name.is_empty() {
+            let is_kind = kind.chars().all(|c| c.is_ascii_alphanumeric() || "_:< >".contains(c)) && !kind.is_empty();
+            let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !name.is_empty();
+            if !is_kind || !is_name || line.ends_with(';') {
                 continue;
             }
-            let before = source[..source.find(line).expect("a line of it")].lines().rev();
-            let comment: Vec<&str> =
-                before.skip_while(|line| line.trim().is_empty()).take_while(|line| line.trim().starts_with("//")).collect();
-            let says = comment.iter().any(|line| line.contains(&format!("// {name}: [")));
-            assert!(says, "{stem}.cu: no comment tells the shape of `{name}`: {line}");
+            let before = lines[..i].iter().rev().take_while(|line| line.starts_with("//"));
+            let says = before.into_iter().any(|line| line.contains(&format!("// {name}: [")));
+            assert!(says, "{stem}.cu:{}: no comment tells the shape of `{name}`", i + 1);
         }
     }
 }
