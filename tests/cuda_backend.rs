@@ -121,6 +121,52 @@ fn a_stream_ends_with_the_first_error_and_can_be_used_again() {
     assert_eq!(bits(&executable.run(&[x.data()]).unwrap()), expected);
 }
 
+/// Layers of every tile: few and many channels, padding, a stride, a residual, a dense layer.
+fn network() -> Graph {
+    let mut noise = Noise::new(7);
+    let mut graph = Graph::new();
+    let x = graph.input("x");
+    let mut conv = |graph: &mut Graph, name: &str, x, op: Conv2d, [c_out, k, c_in]: [usize; 3], residual: Option<_>| {
+        let scale = 1.0 / ((k * k * c_in) as f32).sqrt();
+        let w = graph.param(&format!("{name}/w"), noise.tensor(&[c_out, k, k, c_in], -scale, scale));
+        let b = graph.param(&format!("{name}/b"), noise.signed(&[c_out]));
+        let inputs: Vec<_> = [x, w, b].into_iter().chain(residual).collect();
+        graph.op(name, op, &inputs)
+    };
+    let relu = |padding| Conv2d::new(padding).activation(Activation::Relu);
+    let a = conv(&mut graph, "first", x, relu(Padding::Valid).stride([2, 2]), [32, 3, 3], None);
+    let b = conv(&mut graph, "wide", a, relu(Padding::Same), [72, 3, 32], None);
+    let c = conv(&mut graph, "back", b, relu(Padding::Same).residual(0.2), [32, 1, 72], Some(a));
+    let d = conv(&mut graph, "few", c, relu(Padding::Valid), [4, 3, 32], None);
+    graph.output(d);
+    graph
+}
+
+#[test]
+fn results_do_not_depend_on_the_batch() {
+    for (capability, precisions) in [
+        ((7, 5), &[Precision::F32, Precision::F16][..]),
+        ((8, 0), &[Precision::Tf32, Precision::F16, Precision::Bf16]),
+        ((9, 0), &[Precision::F16, Precision::Bf16]),
+    ] {
+        let device = simulated::device(capability);
+        for &precision in precisions {
+            let module = device.backend().load_in(Arc::new(network()), precision).unwrap();
+            let x = Noise::new(8).signed(&[5, 15, 13, 3]);
+            let run = |images: std::ops::Range<usize>| {
+                let count = images.len();
+                let part = &x.data()[images.start * 15 * 13 * 3..images.end * 15 * 13 * 3];
+                let y = module.plan(&[Shape::from([count, 15, 13, 3])]).unwrap().run(&[part]).unwrap();
+                bits(&y)
+            };
+            let together = run(0..5);
+            assert!(together.iter().any(|&y| f32::from_bits(y) > 0.0), "all is zero: nothing is tested");
+            let apart: Vec<u32> = [0..1, 1..2, 2..5].into_iter().flat_map(run).collect();
+            assert_eq!(together, apart, "{capability:?} {precision}");
+        }
+    }
+}
+
 #[test]
 fn precisions_are_refused_where_the_device_has_none() {
     let turing = simulated::device((7, 5));
