@@ -4,6 +4,7 @@
 pub mod cp_async;
 pub mod descriptor;
 pub mod fragment;
+pub mod in_flight;
 pub mod ldmatrix;
 pub mod matmul;
 pub mod mbarrier;
