@@ -60,6 +60,11 @@ impl Mbarrier {
         self.pending
     }
 
+    /// Arrivals of a whole phase.
+    pub fn expected(&self) -> u32 {
+        self.expected
+    }
+
     /// Bytes still pending in this phase.
     pub fn pending_bytes(&self) -> i32 {
         self.bytes

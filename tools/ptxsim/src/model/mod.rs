@@ -1,6 +1,8 @@
 //! What the tensor-core and asynchronous instructions compute, apart from any executor: plain functions over
 //! registers, bytes and addresses.
 
+#![allow(missing_docs, reason = "formats, types and error fields whose names say it all")]
+
 pub mod cp_async;
 pub mod descriptor;
 pub mod fragment;

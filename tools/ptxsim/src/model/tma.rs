@@ -167,6 +167,11 @@ impl TensorMap {
 }
 
 impl Plan {
+    /// A copy of consecutive bytes, without a tensor map.
+    pub fn linear(run: Run) -> Self {
+        Self { bytes: run.bytes, runs: vec![run], swizzle: Swizzle::None }
+    }
+
     /// The box's 16-byte units at shared address `base`: `(offset in the box, shared address)`.
     pub fn units(&self, base: u32) -> impl Iterator<Item = (usize, u32)> + use<> {
         let swizzle = self.swizzle;

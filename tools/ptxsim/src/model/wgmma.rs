@@ -134,12 +134,12 @@ impl Wgmma {
         self.accumulator.write(self.n, &d[warp * 16 * self.n..][..16 * self.n], registers);
     }
 
-    /// `d += (+-a) * (+-b)`; `scale-d` of 0 is a `d` of zeros.
+    /// `d += (+-a) * (+-b)` for the rows that `a`: [rows, k] and `d`: [rows, n] have; `scale-d` of 0 is a `d` of zeros.
     pub fn multiply(&self, a: &mut [f64], b: &[f64], d: &mut [f64]) {
         if self.negate[0] != self.negate[1] {
             a.iter_mut().for_each(|x| *x = -*x);
         }
-        multiply_add([M, self.n, self.k()], a, b, d);
+        multiply_add([d.len() / self.n, self.n, self.k()], a, b, d);
     }
 }
 

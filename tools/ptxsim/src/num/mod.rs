@@ -2,6 +2,8 @@
 //!
 //! Every narrow value is exact in `f64`, so arithmetic goes there and comes back through one rounding.
 
+#![allow(missing_docs, reason = "formats, types and error fields whose names say it all")]
+
 mod arithmetic;
 mod format;
 mod integer;

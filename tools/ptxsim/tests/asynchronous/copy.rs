@@ -50,13 +50,13 @@ fn a_wait_for_too_few_groups() {
 #[test]
 fn a_wait_without_commit() {
     let result = run(PTX, &[("cp.async.commit_group;", "")]);
-    assert_fault(result.map(drop), FaultKind::AsyncHazard, &["commit"]);
+    assert_fault(result.map(drop), FaultKind::AsyncHazard, &[&line_of(PTX, "cp.async.cg")]);
 }
 
 #[test]
 fn a_missing_barrier_after_the_wait() {
-    // Lane 15's neighbour sits in the same warp; half of the tile's readers are in the other one.
-    let result = run(PTX, &[("bar.sync 0;", ""), ("xor.b32 %r4, %r1, 16", "xor.b32 %r4, %r1, 512")]);
+    // The second warp reads what the first one copied.
+    let result = run(PTX, &[("bar.sync 0;", ""), ("xor.b32 %r4, %r1, 16", "and.b32 %r4, %r1, 511")]);
     assert_fault(result.map(drop), FaultKind::Race, &[]);
 }
 

@@ -9,7 +9,7 @@ mod mbarrier;
 mod tensor;
 mod warpgroup;
 
-use ptxsim::{Fault, FaultKind, Machine, Module, Options};
+use ptxsim::{Fault, FaultKind, Launch, Machine, Module, Options};
 
 /// The PTX of `kernels/<name>.ptx` with each pair's first text, which must occur, replaced by its second.
 fn kernel(text: &str, edits: &[(&str, &str)]) -> Module {
@@ -71,7 +71,10 @@ impl Bench {
 
     /// Runs one block.
     fn run(&self, module: &Module, name: &str, threads: u32) -> Result<(), Fault> {
-        todo!("{module:?} {name} {threads}")
+        let mut args = self.args.clone();
+        args.resize(module.entry(name).unwrap().params_bytes, 0);
+        let launch = Launch { grid: [1; 3], block: [threads, 1, 1], shared: 0, args: &args };
+        self.machine.launch(module, name, &launch).map(drop)
     }
 }
 

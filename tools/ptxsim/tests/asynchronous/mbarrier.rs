@@ -26,7 +26,9 @@ fn init_over_a_live_barrier() {
 
 #[test]
 fn more_arrivals_than_expected() {
-    assert_fault(run(&[("[%r9], 64;", "[%r9], 63;")]), FaultKind::Mbarrier, &["arrive"]);
+    let arrive = "mov.u32 %r11, 65;\n\tmbarrier.arrive.release.cta.shared::cta.b64 %rd4, [%r9], %r11;";
+    let edits = [("cp.async.mbarrier.arrive.noinc.shared.b64 [%r9];", arrive)];
+    assert_fault(run(&edits), FaultKind::Mbarrier, &["65 arrive where only 64"]);
 }
 
 #[test]

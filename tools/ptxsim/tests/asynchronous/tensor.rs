@@ -6,7 +6,8 @@ use ptxsim::model::tensor_map::{DataType, Tensor, encode_im2col, encode_tiled};
 
 const PTX: &str = include_str!("../kernels/tma.ptx");
 const IM2COL: &str = include_str!("../kernels/im2col.ptx");
-const [WIDTH, HEIGHT]: [usize; 2] = [40, 10];
+const WIDTH: usize = 40;
+const HEIGHT: usize = 10;
 
 /// Doubles the 32 x 8 tile at (x, y) of a 40 x 10 image into another; gives the other image.
 fn run(edits: &[(&str, &str)], swizzle: Swizzle, [x, y]: [i32; 2]) -> Result<Vec<f32>, Fault> {
