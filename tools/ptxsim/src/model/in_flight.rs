@@ -23,11 +23,14 @@ pub enum Hold {
     Read,
 }
 
+/// Bytes held: how, from where, how many.
+pub type Held = (Hold, usize, usize);
+
 #[derive(Debug)]
 struct Operation<T> {
     what: T,
     generation: u32,
-    ranges: Vec<(Hold, usize, usize)>,
+    ranges: Vec<Held>,
 }
 
 /// The operations under way in one block.
@@ -83,7 +86,7 @@ impl<T> InFlight<T> {
     }
 
     /// The bytes that `ticket` holds: how, from where, how many.
-    pub fn ranges(&self, ticket: Ticket) -> &[(Hold, usize, usize)] {
+    pub fn ranges(&self, ticket: Ticket) -> &[Held] {
         match &self.operations[ticket.index as usize] {
             Some(operation) if operation.generation == ticket.generation => &operation.ranges,
             _ => &[],
@@ -107,7 +110,7 @@ impl<T> InFlight<T> {
     }
 
     /// Ends an operation: what it was, and the bytes that it held (other operations may hold some still).
-    pub fn end(&mut self, ticket: Ticket) -> Option<(T, Vec<(Hold, usize, usize)>)> {
+    pub fn end(&mut self, ticket: Ticket) -> Option<(T, Vec<Held>)> {
         self.what(ticket)?;
         let Operation { what, ranges, .. } = self.operations[ticket.index as usize].take()?;
         self.free.push(ticket.index);
@@ -117,7 +120,10 @@ impl<T> InFlight<T> {
                 Hold::Read => &mut self.reader,
             };
             // A later reader of the same bytes keeps them.
-            map[granules(address, bytes)].iter_mut().filter(|held| **held == ticket.index + 1).for_each(|held| *held = 0);
+            map[granules(address, bytes)]
+                .iter_mut()
+                .filter(|held| **held == ticket.index + 1)
+                .for_each(|held| *held = 0);
         }
         Some((what, ranges))
     }

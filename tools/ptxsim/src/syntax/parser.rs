@@ -432,7 +432,11 @@ impl Parser {
             Token::Sign('{') => Operand::Vector(self.list('}')?),
             Token::Sign('(') => Operand::List(self.list(')')?),
             Token::Sign('[') => {
-                let base = Box::new(self.operand()?);
+                let base = Box::new(match self.next()? {
+                    Token::Word(name) => Operand::Name(name),
+                    Token::Int(value) => Operand::Int(value),
+                    other => return Err((line, format!("an address expected, not {other:?}"))),
+                });
                 let mut offset = 0;
                 if self.take('+') {
                     offset = self.int()? as i64;

@@ -30,7 +30,8 @@ fn copies_and_fills_with_zeros() {
 fn completion_on_an_mbarrier() {
     assert_eq!(run(MBARRIER, &[]).unwrap(), neighbours(0));
     // Without .noinc the arrival is counted beside those expected: the threads themselves must arrive too.
-    let counted = [("arrive.noinc.shared.b64 [%r9];", "arrive.shared.b64 [%r9];\n\tmbarrier.arrive.shared.b64 %rd4, [%r9];")];
+    let counted =
+        [("arrive.noinc.shared.b64 [%r9];", "arrive.shared.b64 [%r9];\n\tmbarrier.arrive.shared.b64 %rd4, [%r9];")];
     assert_eq!(run(MBARRIER, &counted).unwrap(), neighbours(0));
 }
 

@@ -87,25 +87,29 @@ fn products() {
 #[test]
 fn f16_accumulators() {
     // Every element 1: each sum is k + 1.
-    let d = mma("mma.sync.aligned.m16n8k16.row.col.f16.f16.f16.f16", &[[0x3c00_3c00; 32]; 4], &[[0x3c00_3c00; 32]; 2], &[[0x3c00_3c00; 32]; 2]);
+    let d = mma(
+        "mma.sync.aligned.m16n8k16.row.col.f16.f16.f16.f16",
+        &[[0x3c00_3c00; 32]; 4],
+        &[[0x3c00_3c00; 32]; 2],
+        &[[0x3c00_3c00; 32]; 2],
+    );
     assert_eq!(d, [0x4c40_4c40; 64]);
 }
 
 #[test]
 fn an_unknown_shape_is_a_parse_error() {
-    let text = MMA.replace("LOADS", "").replace("STORES", "").replace(
-        "INSTRUCTION",
-        "mma.sync.aligned.m8n8k4.row.col.f64.f64.f64.f64 {%a0}, {%a1}, {%a2}, {%a3};",
-    );
+    let text = MMA
+        .replace("LOADS", "")
+        .replace("STORES", "")
+        .replace("INSTRUCTION", "mma.sync.aligned.m8n8k4.row.col.f64.f64.f64.f64 {%a0}, {%a1}, {%a2}, {%a3};");
     assert!(Module::parse("test", &text).unwrap_err().to_string().contains("m8n8k4"));
 }
 
 #[test]
 fn a_part_of_a_warp_cannot_multiply() {
-    let text = LDMATRIX.replace("movmatrix", "@%p0 movmatrix").replace(
-        "mov.u32 %r0, %laneid;",
-        ".reg .pred %p<1>;\n\tmov.u32 %r0, %laneid;\n\tsetp.ne.u32 %p0, %r0, 3;",
-    );
+    let text = LDMATRIX
+        .replace("movmatrix", "@%p0 movmatrix")
+        .replace("mov.u32 %r0, %laneid;", ".reg .pred %p<1>;\n\tmov.u32 %r0, %laneid;\n\tsetp.ne.u32 %p0, %r0, 3;");
     let mut bench = Bench::new();
     bench.input(&[0u8; 512]);
     bench.output::<u32>(320);

@@ -55,7 +55,11 @@ fn an_ordinary_store_over_the_barrier() {
 
 #[test]
 fn a_misaligned_barrier() {
-    assert_fault(run(&[("mbarrier.init.shared.b64 [%r9]", "mbarrier.init.shared.b64 [%r9+4]")]), FaultKind::Misaligned, &[]);
+    assert_fault(
+        run(&[("mbarrier.init.shared.b64 [%r9]", "mbarrier.init.shared.b64 [%r9+4]")]),
+        FaultKind::Misaligned,
+        &[],
+    );
 }
 
 #[test]
@@ -63,7 +67,10 @@ fn a_wait_two_phases_late() {
     // One thread arrives thrice, then asks for phase 0, of which no test can tell any more.
     let edits = [
         ("[%r9], 64;", "[%r9], 1;"),
-        ("cp.async.mbarrier.arrive.noinc.shared.b64 [%r9];", "cp.async.wait_all;\n\tbar.sync 0;\n\t@%p0 bra WAIT;\n\tmbarrier.arrive.shared.b64 %rd4, [%r9];\n\tmbarrier.arrive.shared.b64 %rd5, [%r9];"),
+        (
+            "cp.async.mbarrier.arrive.noinc.shared.b64 [%r9];",
+            "cp.async.wait_all;\n\tbar.sync 0;\n\t@%p0 bra WAIT;\n\tmbarrier.arrive.shared.b64 %rd4, [%r9];\n\tmbarrier.arrive.shared.b64 %rd5, [%r9];",
+        ),
     ];
     assert_fault(run(&edits), FaultKind::Mbarrier, &["phase 0", "phase 2"]);
 }

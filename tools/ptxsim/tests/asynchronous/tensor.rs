@@ -68,7 +68,11 @@ fn byte_counts_that_disagree() {
 
 #[test]
 fn missing_proxy_fences() {
-    fault(&[("fence.proxy.async.shared::cta; // after the stores", "")], FaultKind::AsyncHazard, &["fence.proxy.async"]);
+    fault(
+        &[("fence.proxy.async.shared::cta; // after the stores", "")],
+        FaultKind::AsyncHazard,
+        &["fence.proxy.async"],
+    );
     fault(&[("fence.proxy.async.shared::cta;\nREADY", "\nREADY")], FaultKind::AsyncHazard, &["mbarrier", "fence"]);
 }
 

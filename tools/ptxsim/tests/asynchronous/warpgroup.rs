@@ -68,8 +68,12 @@ fn multiplies() {
 #[test]
 fn a_from_registers() {
     // Each thread holds 2.0 in all of A: the products are twice the columns' sums.
-    let ones = "mov.b32 %r10, 0x40004000;\n\tmov.b32 %r11, %r10;\n\tmov.b32 %r12, %r10;\n\tmov.b32 %r13, %r10;\n\twgmma.fence";
-    let edits = [("wgmma.fence", ones), ("%f7}, %rd2, %rd3, %p0, 1, 1, 0, 0", "%f7}, {%r10, %r11, %r12, %r13}, %rd3, %p0, 1, 1, 0")];
+    let ones =
+        "mov.b32 %r10, 0x40004000;\n\tmov.b32 %r11, %r10;\n\tmov.b32 %r12, %r10;\n\tmov.b32 %r13, %r10;\n\twgmma.fence";
+    let edits = [
+        ("wgmma.fence", ones),
+        ("%f7}, %rd2, %rd3, %p0, 1, 1, 0, 0", "%f7}, {%r10, %r11, %r12, %r13}, %rd3, %p0, 1, 1, 0"),
+    ];
     let d = run(&edits).unwrap();
     for thread in 0..128 {
         for r in 0..8 {
@@ -122,13 +126,15 @@ fn missing_wgmma_fences() {
 
 #[test]
 fn an_operand_overwritten() {
-    let result = run(&[("wgmma.commit_group.sync.aligned;", "wgmma.commit_group.sync.aligned;\n\tst.shared.u32 [%r3], %r4;")]);
+    let result =
+        run(&[("wgmma.commit_group.sync.aligned;", "wgmma.commit_group.sync.aligned;\n\tst.shared.u32 [%r3], %r4;")]);
     assert_fault(result.map(drop), FaultKind::AsyncHazard, &[&line_of(PTX, "wgmma.mma_async")]);
 }
 
 #[test]
 fn malformed_descriptors() {
-    let fault = |a, says: &[&str]| assert_fault(run_with(&[], a, B.encode(), 128).map(drop), FaultKind::Descriptor, says);
+    let fault =
+        |a, says: &[&str]| assert_fault(run_with(&[], a, B.encode(), 128).map(drop), FaultKind::Descriptor, says);
     fault(A.encode() | 1 << 15, &["reserved"]);
     fault(Descriptor { start: 2560, ..A }.encode(), &["past the block's"]);
     fault(Descriptor { start: 128, swizzle: Swizzle::B128, ..A }.encode(), &["pattern"]);
@@ -148,6 +154,7 @@ fn setmaxnreg() {
     let module = PTX.replace("mov.u32 %r0, %tid.x;", "setmaxnreg.inc.sync.aligned.u32 250;");
     assert!(Module::parse("test", &module).unwrap_err().to_string().contains("multiple of 8"));
     let divergent = "setp.eq.u32 %p1, %r15, 0;\n\t@%p1 setmaxnreg.inc.sync.aligned.u32 240;";
-    let result = run(&[("mov.u32 %r0, %tid.x;", &format!("mov.u32 %r0, %tid.x;\n\tand.b32 %r15, %r0, 1;\n\t{divergent}"))]);
+    let result =
+        run(&[("mov.u32 %r0, %tid.x;", &format!("mov.u32 %r0, %tid.x;\n\tand.b32 %r15, %r0, 1;\n\t{divergent}"))]);
     assert_fault(result.map(drop), FaultKind::DivergentBarrier, &["setmaxnreg"]);
 }
