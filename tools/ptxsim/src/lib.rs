@@ -11,6 +11,7 @@ mod decode;
 mod error;
 mod exec;
 mod machine;
+pub mod model;
 pub mod num;
 mod syntax;
 

@@ -17,6 +17,7 @@ pub fn decode(d: &mut Decoder, s: &Statement) -> Result<(), Wrong> {
         },
         "cp" | "mbarrier" | "setmaxnreg" | "elect" => asynchronous_or(d, s, unknown),
         "fence" if parts[1..].iter().any(|p| p.starts_with("proxy") || *p == "mbarrier_init") => asynchronous_or(d, s, unknown),
+        "prefetch" if s.has("tensormap") => asynchronous_or(d, s, unknown),
         "ld" | "ldu" | "st" => memory::access(d, s),
         "atom" | "red" => memory::atomic(d, s),
         "cvta" => memory::cvta(d, s),

@@ -110,14 +110,17 @@ impl Worker {
             idle = if moved || self.block.events != events { 0 } else { idle + 1 };
             if idle > PATIENCE {
                 let waits = self.warps.iter().position(|w| w.state == State::Ready).unwrap_or(0);
-                let trap = Trap::warp(FaultKind::Deadlock, "every warp waits for something that no warp will do");
+                let trap = Trap::warp(
+                    FaultKind::Deadlock,
+                    format!("every warp waits for something that no warp will do{}", self.block.asynchronous.waits()),
+                );
                 return Err(self.locate_warp(grid, waits, trap));
             }
         }
         if let Some(stuck) = self.warps.iter().position(|w| matches!(w.state, State::Waiting(_))) {
             return Err(self.stuck(grid, stuck));
         }
-        self.block.asynchronous.finish().map_err(|trap| self.locate_warp(grid, 0, trap))
+        self.block.asynchronous.finish(&self.block.shared).map_err(|trap| self.locate_warp(grid, 0, trap))
     }
 
     /// A warp arrives at a barrier; the last one opens it.
@@ -200,6 +203,7 @@ impl Worker {
     /// A trap with its place.
     fn locate(&self, grid: &Grid, i: usize, (trap, function, pc): Trapped) -> Fault {
         let warp = &self.warps[i];
+        let trap = self.block.asynchronous.explain(warp.id, trap);
         let module = grid.module;
         let line = module.functions[function].insts.get(pc as usize).map_or(0, |inst| inst.line);
         let running = warp.paths.last().map_or(warp.lanes, |p| if p.mask == 0 { warp.lanes } else { p.mask });

@@ -7,9 +7,11 @@
 //! does not race with the write before. Atomics do not race with each other; accesses of a warp do not race with that warp's
 //! own, as lanes run in lockstep. A third reader is forgotten, so a race may be missed but none is invented.
 
+use super::asynchronous::flight::Flight;
 use super::warp::Warp;
 use crate::error::{Executed, FaultKind, Trap};
 use crate::machine::shadow;
+use crate::model::in_flight::InFlight;
 
 /// Warp (5 bits), time (27 bits); zero is "never".
 type Stamp = u32;
@@ -22,6 +24,8 @@ struct Granule {
     write_bytes: u8,
     read_bytes: [u8; 2],
     atomic: bool,
+    /// Written by the asynchronous proxy, which needs no fence to read it.
+    asynchronous: bool,
 }
 
 /// Shared memory with its shadow.
@@ -38,6 +42,10 @@ pub struct Shared {
     pub time: u32,
     /// Whether races are looked for.
     pub races: bool,
+    /// The asynchronous operations that own bytes.
+    pub flights: InFlight<Flight>,
+    /// Up to which time each warp's ordinary writes have been fenced for the asynchronous proxy.
+    fenced: [u32; 32],
 }
 
 impl Shared {
@@ -46,6 +54,7 @@ impl Shared {
         self.len = len;
         self.races = races;
         self.data.resize(len + 64, 0);
+        self.flights = InFlight::default();
         self.shadow.clear();
         self.shadow.resize(len + 64, if tracked { 0 } else { shadow::INIT });
         self.tick();
@@ -57,6 +66,7 @@ impl Shared {
         if races {
             self.granules.resize(len.div_ceil(4) + 16, Granule::default());
         }
+        self.fenced = [self.time; 32];
     }
 
     /// Raises the time.
@@ -149,7 +159,39 @@ impl Shared {
         granule.write_bytes = if granule.write == now { granule.write_bytes | bytes } else { bytes };
         granule.write = now;
         granule.atomic = atomic;
+        granule.asynchronous = false;
         Ok(())
+    }
+
+    /// Notes a write of the asynchronous proxy, on behalf of the warp that issued it.
+    pub fn note_async_write(&mut self, warp: &Warp, lane: u32, offset: usize, len: usize) -> Executed {
+        self.note_modify(warp, lane, offset, len, false, false)?;
+        if self.races {
+            self.granules[offset / 4..(offset + len) / 4].iter_mut().for_each(|granule| granule.asynchronous = true);
+        }
+        Ok(())
+    }
+
+    /// `fence.proxy.async`: what this warp wrote, and what it knows others to have written, is seen by the asynchronous
+    /// proxy from here on.
+    pub fn fence_proxy(&mut self, warp: &Warp) {
+        let now = self.tick();
+        for (fenced, clock) in self.fenced.iter_mut().zip(&warp.clock) {
+            *fenced = (*fenced).max(*clock);
+        }
+        self.fenced[warp.id as usize] = now;
+    }
+
+    /// The warp whose ordinary write to these bytes no fence has followed, if there is one.
+    pub fn unfenced(&self, offset: usize, len: usize) -> Option<u32> {
+        if !self.races {
+            return None;
+        }
+        let open = |granule: &&Granule| {
+            let writer = granule.write & 31;
+            granule.write != 0 && !granule.asynchronous && granule.write >> 5 >= self.fenced[writer as usize]
+        };
+        self.granules[offset / 4..(offset + len).div_ceil(4)].iter().find(open).map(|granule| granule.write & 31)
     }
 
     /// Orders all that the warps of the clocks did before all that they do from here on. For barriers.
@@ -191,7 +233,8 @@ impl Shared {
     fn unreadable(&self, lane: u32, offset: usize, len: usize) -> Box<Trap> {
         let pending = self.shadow[offset..offset + len].iter().any(|s| s & shadow::WRITING != 0);
         if pending {
-            let message = format!("{len} bytes of shared memory at {offset}, which an asynchronous copy still writes");
+            let by = self.flights.on_read(offset, len).map_or("an asynchronous copy".into(), Flight::to_string);
+            let message = format!("{len} bytes of shared memory at {offset}, which {by} still writes");
             Trap::lane(FaultKind::AsyncHazard, lane, message)
         } else {
             Trap::lane(FaultKind::UninitialisedMemory, lane, format!("{len} bytes of shared memory at {offset}"))
@@ -203,7 +246,8 @@ impl Shared {
     pub fn check_write(&self, lane: u32, offset: usize, len: usize) -> Executed {
         let used = self.shadow[offset..offset + len].iter().any(|s| s & (shadow::WRITING | shadow::READING) != 0);
         if used {
-            let message = format!("{len} bytes of shared memory at {offset}, which an asynchronous operation still uses");
+            let by = self.flights.on_write(offset, len).map_or("an asynchronous operation".into(), Flight::to_string);
+            let message = format!("{len} bytes of shared memory at {offset}, which {by} still uses");
             return Err(Trap::lane(FaultKind::AsyncHazard, lane, message));
         }
         Ok(())

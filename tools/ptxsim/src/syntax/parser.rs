@@ -432,11 +432,11 @@ impl Parser {
             Token::Sign('{') => Operand::Vector(self.list('}')?),
             Token::Sign('(') => Operand::List(self.list(')')?),
             Token::Sign('[') => {
-                let base = match self.next()? {
-                    Token::Word(name) => Box::new(Operand::Name(name)),
-                    Token::Int(value) => Box::new(Operand::Int(value)),
+                let base = Box::new(match self.next()? {
+                    Token::Word(name) => Operand::Name(name),
+                    Token::Int(value) => Operand::Int(value),
                     other => return Err((line, format!("an address expected, not {other:?}"))),
-                };
+                });
                 let mut offset = 0;
                 if self.take('+') {
                     offset = self.int()? as i64;
