@@ -332,7 +332,7 @@ impl Machine {
     #[allow(clippy::missing_errors_doc)]
     pub fn fill(&self, addr: u64, value: u32, words: usize) -> Result<(), Fault> {
         let len = words.checked_mul(4).ok_or_else(|| Fault::plain(FaultKind::Host, "", "a fill beyond all memory"))?;
-        if addr % 4 != 0 {
+        if !addr.is_multiple_of(4) {
             return Err(Fault::plain(FaultKind::Misaligned, "", format!("a fill of words at {addr:#x}")));
         }
         let (region, offset) = self.range(addr, len)?;

@@ -168,7 +168,7 @@ fn cvt(d: &mut Decoder, s: &Statement) -> Result<(), Wrong> {
     let known = |p: &&str| {
         Type::of(p).is_some() || Round::of(p).is_some() || matches!(*p, "cvt" | "ftz" | "sat" | "relu" | "satfinite")
     };
-    let ([to, from], true) = (&types[..], parts.iter().all(|p| known(&p))) else {
+    let ([to, from], true) = (&types[..], parts.iter().all(known)) else {
         return Err(format!("unknown instruction `{}`", s.opcode));
     };
     let packed = matches!(to, Type::F16x2 | Type::BF16x2);
@@ -239,7 +239,7 @@ fn float(d: &mut Decoder, s: &Statement) -> Result<Option<Float>, Wrong> {
     };
     // A half-precision sum of products must be rounded once, which f32 does not do.
     let exact = format == Format::F32 || !matches!(function, Function::Fma);
-    if !middle.iter().all(|p| known(&p)) || !exact {
+    if !middle.iter().all(known) || !exact {
         return Ok(None);
     }
     operands(s, count + 1)?;

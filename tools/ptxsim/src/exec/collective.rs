@@ -149,11 +149,9 @@ impl Collective {
                     let (source, good) = match mode {
                         Shuffle::Up => (lane.wrapping_sub(b), lane as i32 - b as i32 >= max as i32),
                         Shuffle::Down => (lane + b, lane + b <= max),
-                        Shuffle::Butterfly => (lane ^ b, lane ^ b <= max),
-                        Shuffle::Index => (min | b & !segment, min | b & !segment <= max),
+                        Shuffle::Butterfly => (lane ^ b, (lane ^ b) <= max),
+                        Shuffle::Index => (min | b & !segment, (min | b & !segment) <= max),
                     };
-                    let good = if mode == Shuffle::Butterfly { lane ^ b <= max } else { good };
-                    let good = if mode == Shuffle::Index { (min | (b & !segment)) <= max } else { good };
                     if !good {
                         continue;
                     }

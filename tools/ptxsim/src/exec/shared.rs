@@ -71,7 +71,7 @@ impl Shared {
         if !self.races {
             return Ok(());
         }
-        if offset % 4 == 0 && len % 4 == 0 {
+        if offset.is_multiple_of(4) && len.is_multiple_of(4) {
             for g in offset / 4..(offset + len) / 4 {
                 self.read_granule(warp, lane, g, 0xf)?;
             }

@@ -438,9 +438,7 @@ impl Parser {
                     other => return Err((line, format!("an address expected, not {other:?}"))),
                 };
                 let mut offset = 0;
-                if self.take('+') {
-                    offset = self.int()? as i64;
-                } else if self.sees('-') {
+                if self.take('+') || self.sees('-') {
                     offset = self.int()? as i64;
                 }
                 let more = if self.take(',') { self.list(']')? } else { self.expect(']').map(|()| Vec::new())? };
