@@ -250,7 +250,28 @@ impl Driver for Simulated {
     }
 
     fn encode(&self, map: &TensorMap) -> Result<EncodedMap> {
-        let _ = (map, MapElement::F16, Window::Tiled(Vec::new()));
-        Err(fault("no tensor maps"))
+        use ptxsim::model::swizzle::Swizzle;
+        use ptxsim::model::tensor_map::{DataType, Tensor, encode_im2col, encode_tiled};
+        let data_type = match map.element {
+            MapElement::F16 => DataType::F16,
+            MapElement::Bf16 => DataType::BF16,
+            MapElement::F32 => DataType::F32,
+        };
+        let swizzle = match map.swizzle {
+            32 => Swizzle::B32,
+            64 => Swizzle::B64,
+            _ => Swizzle::B128,
+        };
+        let (address, dims, strides) = (map.address, &map.dims, &map.strides);
+        let tensor =
+            |element_strides| Tensor { data_type, address, dims, strides, element_strides, swizzle };
+        let encoded = match &map.window {
+            Window::Tiled(extents) => encode_tiled(tensor(&vec![1; dims.len()]), extents),
+            Window::Im2col { lower, upper, channels, pixels, stride } => {
+                encode_im2col(tensor(&[1, stride[0], stride[1], 1]), [lower, upper], *channels, *pixels)
+            }
+        };
+        let bytes = encoded.map_err(fault)?;
+        Ok(std::array::from_fn(|i| u64::from_le_bytes(std::array::from_fn(|j| bytes[8 * i + j]))))
     }
 }
