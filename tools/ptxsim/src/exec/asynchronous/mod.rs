@@ -226,7 +226,8 @@ impl State {
     }
 
     /// Called when the block's last thread has exited: what is still in flight is a fault.
-    pub fn finish(&self, shared: &super::shared::Shared) -> Executed {
+    pub fn finish(&mut self, shared: &super::shared::Shared, warps: usize) -> Executed {
+        self.warps.resize_with(warps, Warpgroup::default);
         if let Some(flight) = shared.flights.iter().next() {
             let message = format!("the block's threads exit while {flight} (warp {}) is under way", flight.warp);
             return Err(Trap::warp(FaultKind::AsyncHazard, message));
