@@ -67,6 +67,29 @@ pub enum Error {
         /// What is missing, and what to do.
         problem: String,
     },
+    /// A device has too little memory left.
+    #[error(
+        "{device}: no memory for {what}: {asked} MiB asked, {free} MiB free; use a smaller batch, or another --device",
+        asked = asked.div_ceil(1 << 20), free = free >> 20
+    )]
+    OutOfMemory {
+        /// The device's name.
+        device: String,
+        /// What the memory was for.
+        what: String,
+        /// Bytes asked for.
+        asked: u64,
+        /// Bytes that were free.
+        free: u64,
+    },
+    /// A device failed while it worked, and cannot be used again by this process. Others can.
+    #[error("{device}: {problem}")]
+    DeviceLost {
+        /// The device's name.
+        device: String,
+        /// What it was doing, the driver's words, and what to do.
+        problem: String,
+    },
     /// An argument or an input text (a pairs file, say) does not make sense.
     #[error("{what}: {problem}")]
     Invalid {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, ShaderStage, TypeInner};
-use warpface::backend::wgpu::params_layouts;
+use warpface::backend::params_layouts;
 use warpface::ops::Op;
 
 fn root() -> &'static Path {

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{Backend, DeviceInfo, cpu};
-use crate::{Error, Result};
+#[cfg(not(all(feature = "cuda", feature = "wgpu")))]
+use crate::Error;
+use crate::Result;
 
 /// Which device to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -63,9 +65,10 @@ impl Device {
         match kind {
             DeviceKind::Cpu => Self::cpu(threads),
             DeviceKind::Wgpu => open_wgpu(),
-            DeviceKind::Cuda => Err(no_cuda()),
-            DeviceKind::Auto => match open_wgpu() {
-                Ok(device) if !device.info().is_software() => Ok(device),
+            DeviceKind::Cuda => open_cuda(),
+            DeviceKind::Auto => match (open_cuda(), open_wgpu()) {
+                (Ok(device), _) => Ok(device),
+                (_, Ok(device)) if !device.info().is_software() => Ok(device),
                 _ => Self::cpu(threads),
             },
         }
@@ -102,8 +105,14 @@ impl DeviceInfo {
     }
 }
 
-fn no_cuda() -> Error {
-    Error::device("cuda", "this build has no CUDA backend; use --device wgpu for a GPU with Vulkan, or --device cpu")
+#[cfg(feature = "cuda")]
+fn open_cuda() -> Result<Device> {
+    Ok(Device::from_backend(super::cuda::Cuda::new(0)?))
+}
+
+#[cfg(not(feature = "cuda"))]
+fn open_cuda() -> Result<Device> {
+    Err(Error::device("cuda", "this build has no CUDA backend; build with `--features cuda`"))
 }
 
 #[cfg(feature = "wgpu")]

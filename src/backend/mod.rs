@@ -1,12 +1,23 @@
 //! Who runs a graph: one room per device kind, behind the same three traits. The only home of `unsafe`.
 
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+mod cascade;
 pub mod cpu;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 mod device;
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+mod kernels;
+mod precision;
 mod roofline;
 #[cfg(feature = "wgpu")]
 pub mod wgpu;
 
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+pub use kernels::{ParamsLayout, params_layouts};
+
 pub use device::{Device, DeviceKind, survey};
+pub use precision::Precision;
 pub use roofline::{Roofline, values};
 
 use std::fmt;
@@ -39,8 +50,18 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// What the device says of itself.
     fn info(&self) -> DeviceInfo;
 
-    /// Brings a graph's parameters to the device, in the layout its kernels want, once for all sizes.
-    fn load(&self, graph: Arc<Graph>) -> Result<Arc<dyn Module>>;
+    /// Brings a graph's parameters to the device, in the layout its kernels want, once for all sizes; runs will be in
+    /// this precision.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] if the device does not have the precision; [`crate::Error::OutOfMemory`] if the
+    /// parameters do not fit.
+    fn load_in(&self, graph: Arc<Graph>, precision: Precision) -> Result<Arc<dyn Module>>;
+
+    /// As [`Backend::load_in`], in f32.
+    fn load(&self, graph: Arc<Graph>) -> Result<Arc<dyn Module>> {
+        self.load_in(graph, Precision::F32)
+    }
 
     /// Bytes per second, read and written, that a large copy moves; `None` where only running an op can tell.
     fn copy_rate(&self) -> Option<f64> {
@@ -65,8 +86,35 @@ pub trait Executable: Send + Sync {
     /// Runs the plan: dense row-major inputs in, dense row-major outputs out, in the graph's order.
     fn run(&self, inputs: &[&[f32]]) -> Result<Vec<Vec<f32>>>;
 
+    /// Runs batch after batch: `next` fills the inputs and says whether there was a batch, `done` takes the outputs, in
+    /// order. A device with memory of its own brings a batch in while the one before runs.
+    ///
+    /// # Errors
+    /// The device's, and those of `next` and `done`, which end the stream.
+    fn stream(
+        &self,
+        next: &mut dyn FnMut(&mut [&mut [f32]]) -> Result<bool>,
+        done: &mut dyn FnMut(Vec<Vec<f32>>) -> Result<()>,
+    ) -> Result<()> {
+        let mut inputs: Vec<Vec<f32>> =
+            self.plan().inputs.iter().map(|view| vec![0.0; view.shape.elements()]).collect();
+        while next(&mut inputs.iter_mut().map(Vec::as_mut_slice).collect::<Vec<_>>())? {
+            done(self.run(&inputs.iter().map(Vec::as_slice).collect::<Vec<_>>())?)?;
+        }
+        Ok(())
+    }
+
     /// Runs the plan once, timing each step on the device.
     fn profile(&self, inputs: &[&[f32]]) -> Result<Vec<Duration>>;
+}
+
+/// Says that a backend has f32 alone.
+pub(crate) fn only_f32(device: &str, precision: Precision) -> Result<()> {
+    if precision == Precision::F32 {
+        return Ok(());
+    }
+    let problem = format!("runs in f32 alone; --precision {precision} needs --device cuda");
+    Err(crate::Error::device(device, problem))
 }
 
 /// Checks the lengths of a run's inputs against its plan.

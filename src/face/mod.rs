@@ -10,7 +10,7 @@ mod pyramid;
 pub use crate::ops::Standardize;
 pub use align::{Alignment, align, choose};
 pub(crate) use candidates::Proposal;
-#[cfg(feature = "wgpu")]
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
 pub(crate) use candidates::finish;
 pub use cascade::CpuCascade;
 pub use detect::{Cascade, DetectOptions, Detector, Face};

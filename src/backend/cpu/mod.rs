@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aligned::Aligned;
 
-use super::{Backend, DeviceInfo, Module, roofline};
+use super::{Backend, DeviceInfo, Module, Precision, only_f32, roofline};
 use crate::face::{Cascade, CpuCascade, DetectOptions};
 use crate::models::Mtcnn;
 use crate::{Error, Graph, Result};
@@ -110,7 +110,8 @@ impl Backend for Cpu {
         }
     }
 
-    fn load(&self, graph: Arc<Graph>) -> Result<Arc<dyn Module>> {
+    fn load_in(&self, graph: Arc<Graph>, precision: Precision) -> Result<Arc<dyn Module>> {
+        only_f32("cpu", precision)?;
         Ok(Arc::new(self.module(graph)?))
     }
 

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::kernels::Tuning;
+use super::shaders::source;
 use crate::backend::DeviceInfo;
+use crate::backend::kernels::{Dialect, Tuning};
 use crate::{Error, Result};
 
 /// A GPU with Vulkan. Cheap to clone; clones share the device.
@@ -83,7 +84,10 @@ impl Gpu {
         device.set_device_lost_callback(move |_, message| note(&lost, format!("the device is lost: {message}")));
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| note(&uncaught, explain(&error))));
         let tuning = Tuning {
-            software: info.device_type == wgpu::DeviceType::Cpu,
+            dialect: match info.device_type {
+                wgpu::DeviceType::Cpu => Dialect::SoftwareShader,
+                _ => Dialect::Shader,
+            },
             max_groups: limits.max_compute_workgroups_per_dimension,
         };
         let pipelines = Mutex::default();
@@ -218,7 +222,7 @@ impl Gpu {
     }
 
     fn compile(&self, key: &PipelineKey) -> Pipeline {
-        let source = super::kernels::source(key.stem);
+        let source = source(key.stem);
         let source = if key.all_writable { source.replace("<storage, read>", "<storage, read_write>") } else { source };
         let label = Some(key.entry);
         let entries: Vec<_> = bindings(&source).map(|(binding, access)| layout_entry(binding, access)).collect();
@@ -252,7 +256,7 @@ impl Gpu {
 impl Gpu {
     /// Where software wants other workgroups than a GPU: barriers among more threads than a vector has lanes are slow.
     fn constants(&self, stem: &str) -> &'static [(&'static str, f64)] {
-        if self.0.tuning.software && stem == "cascade/suppress" { &[("LANES", 8.0)] } else { &[] }
+        if self.0.tuning.software() && stem == "cascade/suppress" { &[("LANES", 8.0)] } else { &[] }
     }
 }
 

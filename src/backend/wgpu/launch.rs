@@ -4,14 +4,14 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use super::device::{Access, PARAMS_SLOT, Pipeline, bindings};
-use super::kernels::params::Params;
-use super::kernels::{self, Call, Operand};
+use super::shaders::source;
 use super::{Gpu, GpuModule};
-use crate::graph::{Region, View};
+use crate::backend::kernels::{self, Call, Operand};
+use crate::graph::Region;
 use crate::{Plan, Result};
 
 /// A call whose bindings are made.
-pub(super) struct Launch {
+pub struct Launch {
     /// The plan's step it belongs to.
     pub step: usize,
     pipeline: Arc<Pipeline>,
@@ -22,14 +22,14 @@ pub(super) struct Launch {
 
 impl Launch {
     /// A launch of an entry point on whole buffers, none of which it both reads as constant and writes.
-    pub fn new<P: Params>(
+    pub fn new(
         gpu: &Gpu,
-        entry: &'static str,
+        (stem, entry): (&'static str, &'static str),
         params: (&wgpu::Buffer, u32),
-        buffers: &[&wgpu::Buffer],
+        buffers: &[wgpu::Buffer],
         groups: [u32; 3],
     ) -> Result<Launch> {
-        let pipeline = gpu.pipeline(P::STEM, entry, false)?;
+        let pipeline = gpu.pipeline(stem, entry, false)?;
         let size = NonZeroU64::new(PARAMS_SLOT);
         let params_binding = wgpu::BufferBinding { buffer: params.0, offset: 0, size };
         let mut entries =
@@ -53,7 +53,7 @@ impl Launch {
 }
 
 /// The calls of a plan, and how much of the arena they take beyond the plan's own.
-pub(super) struct Prepared {
+pub struct Prepared {
     calls: Vec<(usize, Call)>,
     /// Elements of the arena, scratch included.
     pub arena: usize,
@@ -112,7 +112,7 @@ impl Prepared {
         };
         let mut launches = Vec::with_capacity(self.calls.len());
         for (i, ((step, call), ranges)) in self.calls.iter().zip(&ranges).enumerate() {
-            let source = kernels::source(call.stem);
+            let source = source(call.stem);
             let declared: Vec<Access> = bindings(&source).map(|(_, access)| access).skip(1).collect();
             assert_eq!(declared.len(), ranges.len(), "{}: operands do not match the shader's bindings", call.stem);
             let conflict = |read: &Range| {
@@ -158,11 +158,11 @@ fn range(module: &GpuModule, plan: &Plan, operand: &Operand, tables: &mut Vec<u3
         }
     };
     match operand {
-        Operand::View(View { region: Region::Arena, offset, .. }) => of(Home::Arena, *offset, view_span(operand)),
-        Operand::View(View { region: Region::Param(id), .. }) => {
-            of(Home::Params, module.raw_offset(*id), view_span(operand))
-        }
-        Operand::Packed(id) => {
+        Operand::View(view) | Operand::Constant(view) => match view.region {
+            Region::Arena => of(Home::Arena, view.offset, view.span()),
+            Region::Param(id) => of(Home::Params, module.raw_offset(id), view.span()),
+        },
+        Operand::Packed(id, _) => {
             let (offset, elements) = module.packed_range(*id);
             of(Home::Params, offset, elements)
         }
@@ -173,14 +173,8 @@ fn range(module: &GpuModule, plan: &Plan, operand: &Operand, tables: &mut Vec<u3
             tables.extend(words);
             of(Home::Tables, from, words.len())
         }
+        Operand::Pixels(_) | Operand::Filters { .. } => unreachable!("shaders know no copy engine"),
         Operand::NoConstant => of(Home::Params, 0, 0),
         Operand::NoValue => of(Home::Arena, 0, 0),
-    }
-}
-
-fn view_span(operand: &Operand) -> usize {
-    match operand {
-        Operand::View(view) => view.span(),
-        _ => 0,
     }
 }

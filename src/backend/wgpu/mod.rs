@@ -3,30 +3,29 @@
 //! | part | what it does |
 //! |---|---|
 //! | `device` | opens the device, builds pipelines, turns the API's errors into ours |
-//! | `kernels` | from an op at its sizes to calls: which entry point, which parameters, how many workgroups |
+//! | `shaders` | the shaders' texts |
 //! | `launch` | from calls to launches: bindings made once, recorded any number of times |
 //! | `module` | a graph's parameters on the device, filters packed as the kernels read them |
-//! | `cascade` | detection: pyramid, networks, candidates and suppression, all on the device |
+//! | `engine` | the detection cascade's submissions |
 //! | `executable` | a plan on the device: one arena, one submission a run |
 
-mod cascade;
 mod device;
+mod engine;
 mod executable;
-mod kernels;
 mod launch;
 mod module;
+mod shaders;
 
 use std::sync::Arc;
 
-use super::{Backend, DeviceInfo, Module};
+use super::cascade::GpuCascade;
+use super::{Backend, DeviceInfo, Module, Precision, only_f32};
 use crate::face::{Cascade, DetectOptions};
 use crate::models::Mtcnn;
 use crate::{Graph, Result};
 
-pub use cascade::GpuCascade;
 pub use device::Gpu;
 pub use executable::GpuExecutable;
-pub use kernels::{ParamsLayout, params_layouts};
 pub use module::GpuModule;
 
 impl Backend for Gpu {
@@ -34,7 +33,8 @@ impl Backend for Gpu {
         self.describe()
     }
 
-    fn load(&self, graph: Arc<Graph>) -> Result<Arc<dyn Module>> {
+    fn load_in(&self, graph: Arc<Graph>, precision: Precision) -> Result<Arc<dyn Module>> {
+        only_f32("wgpu", precision)?;
         Ok(Arc::new(GpuModule::new(self.clone(), graph)?))
     }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{Gpu, GpuExecutable};
+use crate::backend::kernels::packing;
 use crate::backend::{Executable, Module};
 use crate::graph::{NodeId, Source};
 use crate::{Graph, Result, Shape, Tensor};
@@ -32,7 +33,7 @@ impl GpuModule {
             for (i, &id) in inputs.iter().enumerate() {
                 let Source::Param(value) = &graph.nodes()[id.index()].source else { continue };
                 data.resize(Vec::len(&data).next_multiple_of(64), 0.0f32);
-                if super::kernels::packs(op, i) {
+                if packing(op, i, value.shape(), gpu.tuning()).is_some() {
                     places.packed.entry(id).or_insert_with(|| pack(value, &mut data));
                 } else {
                     places.raw.entry(id).or_insert_with(|| {

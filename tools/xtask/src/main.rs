@@ -7,6 +7,7 @@ mod golden;
 mod manifest;
 mod peers;
 mod pip;
+mod ptx;
 mod python;
 mod shell;
 mod test;
@@ -35,6 +36,8 @@ enum Command {
     Weights(weights::Args),
     /// Make the golden dumps of tests/golden again, with pinned Python packages
     Golden(golden::Args),
+    /// Compile kernels/*.cu to kernels/ptx/ with a pinned compiler, or check that nothing there is stale
+    Ptx(ptx::Args),
     /// Measure warpface beside other implementations, in one run and by turns
     Peers(peers::Args),
     /// Run `cargo bench`, and keep its tables in benches/runs/
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Weights(args) => weights::run(&args),
         Command::Golden(args) => golden::run(&args),
+        Command::Ptx(args) => ptx::run(&args),
         Command::Peers(args) => peers::run(&args),
         Command::BenchRun(args) => bench_run::run(&args),
     };

@@ -169,7 +169,8 @@ fn hash_file(path: &Path) -> Result<String> {
     Ok(hex(sink.sha256))
 }
 
-fn hex(sha256: Sha256) -> String {
+/// A hash in lowercase hexadecimal digits.
+pub fn hex(sha256: Sha256) -> String {
     sha256.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

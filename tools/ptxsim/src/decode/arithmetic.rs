@@ -6,7 +6,7 @@ use crate::code::{Op, Operand, RegFile};
 use crate::exec::compare::{Join, Order, Result as Outcome, Setp};
 use crate::exec::convert::Convert;
 use crate::exec::float::{Float, Format, Function, Round};
-use crate::exec::table::Alu;
+use crate::exec::table::{Alu, Cold};
 use crate::syntax::ast::{self, Statement, Type};
 
 /// Decodes whatever is lane-wise.
@@ -55,14 +55,14 @@ fn mov(d: &mut Decoder, s: &Statement) -> Result<(), Wrong> {
             let from = d.source(from, ty)?;
             let wide = ty.size() == 8;
             match (&to[..], wide) {
-                ([a, b], true) => unpack(d, [a, b], Alu::Low32, Alu::High32, from),
-                ([a, b], false) => unpack(d, [a, b], Alu::Low16, Alu::High16, from),
+                ([a, b], true) => unpack(d, [a, b], Alu::Cold(Cold::Low32), Alu::Cold(Cold::High32), from),
+                ([a, b], false) => unpack(d, [a, b], Alu::Cold(Cold::Low16), Alu::Cold(Cold::High16), from),
                 ([a, b, c, e], true) => {
                     let (low, high) = (d.scratch(RegFile::R32), d.scratch(RegFile::R32));
-                    emit(d, Alu::Low32, low, &[from])?;
-                    emit(d, Alu::High32, high, &[from])?;
-                    unpack(d, [a, b], Alu::Low16, Alu::High16, low)?;
-                    unpack(d, [c, e], Alu::Low16, Alu::High16, high)
+                    emit(d, Alu::Cold(Cold::Low32), low, &[from])?;
+                    emit(d, Alu::Cold(Cold::High32), high, &[from])?;
+                    unpack(d, [a, b], Alu::Cold(Cold::Low16), Alu::Cold(Cold::High16), low)?;
+                    unpack(d, [c, e], Alu::Cold(Cold::Low16), Alu::Cold(Cold::High16), high)
                 }
                 _ => Err(format!("{} parts of `{}`", to.len(), s.opcode)),
             }
@@ -73,13 +73,13 @@ fn mov(d: &mut Decoder, s: &Statement) -> Result<(), Wrong> {
             let part = if wide && from.len() == 2 { Type::B32 } else { Type::B16 };
             let parts = from.iter().map(|o| d.source(o, part)).collect::<Result<Vec<_>, _>>()?;
             match (&parts[..], wide) {
-                ([_, _], true) => emit(d, Alu::Pack32, to, &parts),
-                ([_, _], false) => emit(d, Alu::Pack16, to, &parts),
+                ([_, _], true) => emit(d, Alu::Cold(Cold::Pack32), to, &parts),
+                ([_, _], false) => emit(d, Alu::Cold(Cold::Pack16), to, &parts),
                 ([a, b, c, e], true) => {
                     let (low, high) = (d.scratch(RegFile::R32), d.scratch(RegFile::R32));
-                    emit(d, Alu::Pack16, low, &[*a, *b])?;
-                    emit(d, Alu::Pack16, high, &[*c, *e])?;
-                    emit(d, Alu::Pack32, to, &[low, high])
+                    emit(d, Alu::Cold(Cold::Pack16), low, &[*a, *b])?;
+                    emit(d, Alu::Cold(Cold::Pack16), high, &[*c, *e])?;
+                    emit(d, Alu::Cold(Cold::Pack32), to, &[low, high])
                 }
                 _ => Err(format!("{} parts of `{}`", from.len(), s.opcode)),
             }

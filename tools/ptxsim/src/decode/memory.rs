@@ -4,7 +4,7 @@ use super::names::{Decoder, Wrong};
 use super::statement::operands;
 use crate::code::{Access, Constant, Op, RegFile};
 use crate::exec::atomic::{Atomic, Change};
-use crate::exec::table::Alu;
+use crate::exec::table::{Alu, Hot};
 use crate::machine::{LOCAL_BASE, PARAM_BASE, SHARED_BASE};
 use crate::syntax::ast::{self, Space, Statement, Type};
 use crate::syntax::parser::space_of;
@@ -96,7 +96,7 @@ pub fn cvta(d: &mut Decoder, s: &Statement) -> Result<(), Wrong> {
     let to = d.target(&s.operands[0], RegFile::R64)?;
     let from = d.source(&s.operands[1], Type::U64)?;
     let base = d.constant(RegFile::R64, Constant::Bits(base));
-    let alu = if s.has("to") { Alu::Sub64 } else { Alu::Add64 };
+    let alu = if s.has("to") { Alu::Hot(Hot::Sub64) } else { Alu::Hot(Hot::Add64) };
     d.emit(Op::Alu(alu, [to.index, from.index, base.index, 0, 0]))
 }
 
@@ -114,7 +114,7 @@ pub fn mapa(d: &mut Decoder, s: &Statement) -> Result<(), Wrong> {
     let ty = s.last_type().unwrap_or(Type::U64);
     let to = d.target(&s.operands[0], super::names::file_of(ty))?;
     let from = d.source(&s.operands[1], ty)?;
-    let alu = if to.file == RegFile::R64 { Alu::Mov64 } else { Alu::Mov32 };
+    let alu = if to.file == RegFile::R64 { Alu::Hot(Hot::Mov64) } else { Alu::Hot(Hot::Mov32) };
     d.emit(Op::Alu(alu, [to.index, from.index, 0, 0, 0]))
 }
 
@@ -123,5 +123,5 @@ pub fn policy(d: &mut Decoder, s: &Statement) -> Result<(), Wrong> {
     let to = s.operands.first().ok_or("an operand expected")?;
     let to = d.target(to, RegFile::R64)?;
     let zero = d.constant(RegFile::R64, Constant::Bits(0));
-    d.emit(Op::Alu(Alu::Mov64, [to.index, zero.index, 0, 0, 0]))
+    d.emit(Op::Alu(Alu::Hot(Hot::Mov64), [to.index, zero.index, 0, 0, 0]))
 }

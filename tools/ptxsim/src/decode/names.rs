@@ -1,6 +1,7 @@
 //! What the names of a function stand for.
 
 use crate::code::{ALWAYS, Address, Code, Constant, END, Inst, Op, Operand, Reg, RegFile, Slot, Special};
+use crate::exec::table::{Alu, Cold};
 use crate::syntax::ast::{self, Space, Statement, Type, Variable};
 use std::collections::{HashMap, HashSet};
 
@@ -346,7 +347,7 @@ impl<'a> Decoder<'a> {
             ast::Operand::Not(name) => {
                 let from = self.find_register(name).filter(|r| r.file == RegFile::Pred).ok_or(format!("`{name}` is no predicate"))?;
                 let to = self.scratch(RegFile::Pred);
-                self.emit(Op::Alu(crate::exec::table::Alu::NotPred, [to.index, from.index, 0, 0, 0]))?;
+                self.emit(Op::Alu(Alu::Cold(Cold::NotPred), [to.index, from.index, 0, 0, 0]))?;
                 return Ok(to);
             }
             &ast::Operand::Int(value) => match ty {

@@ -88,36 +88,34 @@ pub struct Setp {
     pub result: Result,
 }
 
-#[derive(Clone, Copy, PartialEq, PartialOrd)]
-struct Flushed(f32);
-
+/// One loop a type gives what every order is made of: lanes where the left is less, greater, or incomparable.
 #[inline(always)]
-fn lanes<T: Lane, V: PartialOrd + Copy>(warp: &Warp, order: Order, a: Reg, b: Reg, f: impl Fn(T) -> V + Copy) -> u32 {
+fn lanes<T: Lane, V: PartialOrd + Copy>(warp: &Warp, order: Order, a: Reg, b: Reg, f: impl Fn(T) -> V) -> u32 {
     let (a, b) = (T::source(warp, a), T::source(warp, b));
-    #[inline(always)]
-    fn each<T: Lane, V>(a: T::Source<'_>, b: T::Source<'_>, f: impl Fn(T) -> V, test: impl Fn(V, V) -> bool) -> u32 {
-        let mut mask = 0;
-        for lane in 0..32 {
-            mask |= u32::from(test(f(T::get(&a, lane)), f(T::get(&b, lane)))) << lane;
-        }
-        mask
+    let (mut less, mut greater, mut nan) = (0u32, 0u32, 0u32);
+    for lane in 0..32 {
+        let (a, b) = (f(T::get(&a, lane)), f(T::get(&b, lane)));
+        less |= u32::from(a < b) << lane;
+        greater |= u32::from(a > b) << lane;
+        #[allow(clippy::eq_op)]
+        let unordered = a != a || b != b;
+        nan |= u32::from(unordered) << lane;
     }
-    #[allow(clippy::eq_op, clippy::neg_cmp_op_on_partial_ord)]
     match order {
-        Order::Eq => each::<T, V>(a, b, f, |a, b| a == b),
-        Order::Ne => each::<T, V>(a, b, f, |a, b| a < b || a > b),
-        Order::Lt => each::<T, V>(a, b, f, |a, b| a < b),
-        Order::Le => each::<T, V>(a, b, f, |a, b| a <= b),
-        Order::Gt => each::<T, V>(a, b, f, |a, b| a > b),
-        Order::Ge => each::<T, V>(a, b, f, |a, b| a >= b),
-        Order::Equ => each::<T, V>(a, b, f, |a, b| !(a < b || a > b)),
-        Order::Neu => each::<T, V>(a, b, f, |a, b| a != b),
-        Order::Ltu => each::<T, V>(a, b, f, |a, b| !(a >= b)),
-        Order::Leu => each::<T, V>(a, b, f, |a, b| !(a > b)),
-        Order::Gtu => each::<T, V>(a, b, f, |a, b| !(a <= b)),
-        Order::Geu => each::<T, V>(a, b, f, |a, b| !(a < b)),
-        Order::Num => each::<T, V>(a, b, f, |a, b| a == a && b == b),
-        Order::Nan => each::<T, V>(a, b, f, |a, b| a != a || b != b),
+        Order::Eq => !(less | greater | nan),
+        Order::Ne => less | greater,
+        Order::Lt => less,
+        Order::Le => !(greater | nan),
+        Order::Gt => greater,
+        Order::Ge => !(less | nan),
+        Order::Equ => !(less | greater),
+        Order::Neu => less | greater | nan,
+        Order::Ltu => less | nan,
+        Order::Leu => !greater,
+        Order::Gtu => greater | nan,
+        Order::Geu => !less,
+        Order::Num => !nan,
+        Order::Nan => nan,
     }
 }
 
@@ -131,7 +129,7 @@ impl Setp {
         let holds = match self.ty {
             Type::S32 => lanes::<i32, _>(warp, o, a, b, |x| x),
             Type::U32 | Type::B32 => lanes::<u32, _>(warp, o, a, b, |x| x),
-            Type::F32 if self.flush => lanes::<f32, _>(warp, o, a, b, |x| Flushed(if x.is_subnormal() { 0.0 } else { x })),
+            Type::F32 if self.flush => self.rare(warp),
             Type::F32 => lanes::<f32, _>(warp, o, a, b, |x| x),
             _ => self.rare(warp),
         };
@@ -142,6 +140,7 @@ impl Setp {
     fn rare(&self, warp: &Warp) -> u32 {
         let (o, a, b) = (self.order, self.a.index, self.b.index);
         match self.ty {
+            Type::F32 => lanes::<f32, _>(warp, o, a, b, |x| if x.is_subnormal() { 0.0 } else { x }),
             Type::S16 => lanes::<i16, _>(warp, o, a, b, |x| x),
             Type::U16 | Type::B16 => lanes::<u16, _>(warp, o, a, b, |x| x),
             Type::S64 => lanes::<i64, _>(warp, o, a, b, |x| x),

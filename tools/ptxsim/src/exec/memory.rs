@@ -54,22 +54,22 @@ impl Cx<'_> {
     /// Executes a load for the lanes of `mask`.
     #[inline(always)]
     pub fn load(&mut self, access: &Access, mask: u32) -> Executed {
-        match access.size {
-            4 => self.access::<u32, false>(access, mask),
-            2 => self.access::<u16, false>(access, mask),
-            8 => self.access::<u64, false>(access, mask),
-            _ => self.access::<u8, false>(access, mask),
-        }
+        if access.size == 4 { self.access::<u32, false>(access, mask) } else { self.odd::<false>(access, mask) }
     }
 
     /// Executes a store.
     #[inline(always)]
     pub fn store(&mut self, access: &Access, mask: u32) -> Executed {
+        if access.size == 4 { self.access::<u32, true>(access, mask) } else { self.odd::<true>(access, mask) }
+    }
+
+    /// Elements that are not words: compiled once, as they are fewer.
+    #[inline(never)]
+    fn odd<const STORE: bool>(&mut self, access: &Access, mask: u32) -> Executed {
         match access.size {
-            4 => self.access::<u32, true>(access, mask),
-            2 => self.access::<u16, true>(access, mask),
-            8 => self.access::<u64, true>(access, mask),
-            _ => self.access::<u8, true>(access, mask),
+            2 => self.access::<u16, STORE>(access, mask),
+            8 => self.access::<u64, STORE>(access, mask),
+            _ => self.access::<u8, STORE>(access, mask),
         }
     }
 
@@ -106,7 +106,7 @@ impl Cx<'_> {
         if mask == 0 {
             return Ok(());
         }
-        let mut at = self.addresses(&access.address, mask)?;
+        let at = self.addresses(&access.address, mask)?;
         if STORE {
             for value in &access.values {
                 self.warp.need(*value, mask)?;
@@ -116,28 +116,26 @@ impl Cx<'_> {
             Space::Global | Space::Const => self.global_access::<E, STORE>(access, mask, &at),
             Space::Shared => self.shared_access::<E, STORE>(access, mask, &at),
             Space::Local | Space::Param => self.thread_access::<E, STORE>(access.address.space, access, mask, &at),
-            Space::Generic => {
-                // Each space in turn, for the lanes that point there.
-                let mut left = mask;
-                while left != 0 {
-                    let (space, _) = place(at[left.trailing_zeros() as usize]);
-                    let lanes = (0..32).filter(|&l| left >> l & 1 != 0 && place(at[l]).0 == space).fold(0, |m, l| m | 1 << l);
-                    left &= !lanes;
-                    let generic = at;
-                    let first = place(at[lanes.trailing_zeros() as usize]).1;
-                    for l in 0..32 {
-                        at[l] = if lanes >> l & 1 != 0 { place(at[l]).1 } else { first };
-                    }
-                    match space {
-                        Space::Global => self.global_access::<E, STORE>(access, lanes, &at)?,
-                        Space::Shared => self.shared_access::<E, STORE>(access, lanes, &at)?,
-                        _ => self.thread_access::<E, STORE>(space, access, lanes, &at)?,
-                    }
-                    at = generic;
-                }
-                Ok(())
+            Space::Generic => self.generic_access::<E, STORE>(access, mask, at),
+        }
+    }
+
+    /// Each space in turn, for the lanes that point there.
+    #[inline(never)]
+    fn generic_access<E: Element, const STORE: bool>(&mut self, access: &Access, mask: u32, generic: [u64; 32]) -> Executed {
+        let mut left = mask;
+        while left != 0 {
+            let (space, first) = place(generic[left.trailing_zeros() as usize]);
+            let lanes = (0..32).filter(|&l| left >> l & 1 != 0 && place(generic[l]).0 == space).fold(0, |m, l| m | 1 << l);
+            left &= !lanes;
+            let at = std::array::from_fn(|l| if lanes >> l & 1 != 0 { place(generic[l]).1 } else { first });
+            match space {
+                Space::Global => self.global_access::<E, STORE>(access, lanes, &at)?,
+                Space::Shared => self.shared_access::<E, STORE>(access, lanes, &at)?,
+                _ => self.thread_access::<E, STORE>(space, access, lanes, &at)?,
             }
         }
+        Ok(())
     }
 
     /// Finds the region that holds the addresses of all lanes, if one does, and the last one found first.

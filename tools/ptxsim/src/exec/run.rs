@@ -17,21 +17,11 @@ pub type Trapped = (Box<Trap>, usize, u32);
 pub fn run(cx: &mut Cx, counts: &mut [Vec<u64>], budget: &mut u64) -> Result<Step, Trapped> {
     #[cfg(target_arch = "x86_64")]
     {
-        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") && is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512dq") {
-            // SAFETY: the processor has these.
-            return unsafe { run_avx512(cx, counts, budget) };
-        }
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("bmi2") {
             // SAFETY: the processor has these.
             return unsafe { run_avx2(cx, counts, budget) };
         }
     }
-    body(cx, counts, budget)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma,bmi1,bmi2,lzcnt,popcnt")]
-fn run_avx512(cx: &mut Cx, counts: &mut [Vec<u64>], budget: &mut u64) -> Result<Step, Trapped> {
     body(cx, counts, budget)
 }
 

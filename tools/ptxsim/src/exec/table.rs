@@ -1,4 +1,7 @@
-//! Lane-wise arithmetic as a table: an instruction's spellings, its operands' types, and what it computes.
+//! Lane-wise arithmetic as tables: an instruction's spellings, its operands' types, and what it computes.
+//!
+//! What kernels are full of is in `Hot`, which is compiled into the run loop for each instruction set; the rest once, with loops that
+//! stay loops: a hundred of them unrolled would be most of the crate's compile time.
 
 use super::lane::Lane;
 use super::scalar::*;
@@ -12,13 +15,13 @@ type H2 = [f16; 2];
 type B2 = [bf16; 2];
 
 macro_rules! table {
-    ($( $name:ident: $($spelling:literal)|+, ($($arg:ident: $type:ty),+) -> $out:ty = $body:expr; )+) => {
-        /// An instruction of the table.
+    ($table:ident, $run:meta, $lanes:expr; $( $name:ident: $($spelling:literal)|+, ($($arg:ident: $type:ty),+) -> $out:ty = $body:expr; )+) => {
+        /// An instruction of this table.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[allow(missing_docs)]
-        pub enum Alu { $($name),+ }
+        pub enum $table { $($name),+ }
 
-        impl Alu {
+        impl $table {
             /// The instruction of an opcode.
             pub fn of(opcode: &str) -> Option<Self> {
                 Some(match opcode { $( $($spelling)|+ => Self::$name, )+ _ => return None })
@@ -32,7 +35,7 @@ macro_rules! table {
             }
 
             /// Executes it for the lanes of `mask`. All 32 are computed: a loop without conditions is the fastest one.
-            #[inline(always)]
+            #[$run]
             pub fn run(self, warp: &mut Warp, regs: &[Reg; 5], mask: u32) -> Executed {
                 match self { $( Self::$name => {
                     let mut missing = 0;
@@ -47,7 +50,7 @@ macro_rules! table {
                         return Err(unwritten(missing));
                     }
                     let mut made = <$out as Lane>::make();
-                    for lane in 0..32 {
+                    for lane in 0..$lanes.min(32) {
                         $( let $arg = <$type as Lane>::get(&$arg, lane); )+
                         <$out as Lane>::put(&mut made, lane, $body);
                     }
@@ -59,11 +62,84 @@ macro_rules! table {
     };
 }
 
+/// An instruction of either table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alu {
+    /// Frequent.
+    Hot(Hot),
+    /// The rest.
+    Cold(Cold),
+}
+
+impl Alu {
+    /// The instruction of an opcode.
+    pub fn of(opcode: &str) -> Option<Self> {
+        Hot::of(opcode).map(Self::Hot).or_else(|| Cold::of(opcode).map(Self::Cold))
+    }
+
+    /// Where its result and its operands live, and the type of each.
+    pub fn signature(self) -> &'static [(RegFile, Type)] {
+        match self {
+            Self::Hot(hot) => hot.signature(),
+            Self::Cold(cold) => cold.signature(),
+        }
+    }
+
+    /// Executes it for the lanes of `mask`.
+    #[inline(always)]
+    pub fn run(self, warp: &mut Warp, regs: &[Reg; 5], mask: u32) -> Executed {
+        match self {
+            Self::Hot(hot) => hot.run(warp, regs, mask),
+            Self::Cold(cold) => cold.run(warp, regs, mask),
+        }
+    }
+}
+
 table! {
-    // Moves.
+    Hot, inline(always), 32usize;
+
     Mov32: "mov.b32" | "mov.u32" | "mov.s32" | "mov.f32", (a: u32) -> u32 = a;
-    Mov16: "mov.b16" | "mov.u16" | "mov.s16" | "mov.f16" | "mov.bf16", (a: u16) -> u16 = a;
     Mov64: "mov.b64" | "mov.u64" | "mov.s64" | "mov.f64", (a: u64) -> u64 = a;
+    Add32: "add.u32" | "add.s32", (a: u32, b: u32) -> u32 = a.wrapping_add(b);
+    Add64: "add.u64" | "add.s64", (a: u64, b: u64) -> u64 = a.wrapping_add(b);
+    Sub32: "sub.u32" | "sub.s32", (a: u32, b: u32) -> u32 = a.wrapping_sub(b);
+    Sub64: "sub.u64" | "sub.s64", (a: u64, b: u64) -> u64 = a.wrapping_sub(b);
+    MulLo32: "mul.lo.u32" | "mul.lo.s32", (a: u32, b: u32) -> u32 = a.wrapping_mul(b);
+    MulWideU32: "mul.wide.u32", (a: u32, b: u32) -> u64 = u64::from(a) * u64::from(b);
+    MulWideS32: "mul.wide.s32", (a: i32, b: i32) -> i64 = i64::from(a) * i64::from(b);
+    MadLo32: "mad.lo.u32" | "mad.lo.s32", (a: u32, b: u32, c: u32) -> u32 = a.wrapping_mul(b).wrapping_add(c);
+    MadWideS32: "mad.wide.s32", (a: i32, b: i32, c: i64) -> i64 = (i64::from(a) * i64::from(b)).wrapping_add(c);
+    MinS32: "min.s32", (a: i32, b: i32) -> i32 = a.min(b);
+    MaxS32: "max.s32", (a: i32, b: i32) -> i32 = a.max(b);
+    And32: "and.b32", (a: u32, b: u32) -> u32 = a & b;
+    And64: "and.b64", (a: u64, b: u64) -> u64 = a & b;
+    Or32: "or.b32", (a: u32, b: u32) -> u32 = a | b;
+    Xor32: "xor.b32", (a: u32, b: u32) -> u32 = a ^ b;
+    Shl32: "shl.b32", (a: u32, b: u32) -> u32 = if b > 31 { 0 } else { a << (b & 31) };
+    Shl64: "shl.b64", (a: u64, b: u32) -> u64 = if b > 63 { 0 } else { a << (b & 63) };
+    ShrU32: "shr.u32" | "shr.b32", (a: u32, b: u32) -> u32 = if b > 31 { 0 } else { a >> (b & 31) };
+    ShrS32: "shr.s32", (a: i32, b: u32) -> i32 = a >> b.min(31);
+    Selp32: "selp.b32" | "selp.u32" | "selp.s32" | "selp.f32", (a: u32, b: u32, p: bool) -> u32 = if p { a } else { b };
+    AddF32: "add.f32" | "add.rn.f32", (a: f32, b: f32) -> f32 = canonical(a + b);
+    SubF32: "sub.f32" | "sub.rn.f32", (a: f32, b: f32) -> f32 = canonical(a - b);
+    MulF32: "mul.f32" | "mul.rn.f32", (a: f32, b: f32) -> f32 = canonical(a * b);
+    FmaF32: "fma.rn.f32" | "mad.rn.f32" | "mad.f32", (a: f32, b: f32, c: f32) -> f32 = canonical(a.mul_add(b, c));
+    MinF32: "min.f32", (a: f32, b: f32) -> f32 = min_number(a, b);
+    MaxF32: "max.f32", (a: f32, b: f32) -> f32 = max_number(a, b);
+    AbsF32: "abs.f32", (a: u32) -> u32 = a & 0x7fff_ffff;
+    NegF32: "neg.f32", (a: u32) -> u32 = a ^ 0x8000_0000;
+    CvtU64U32: "cvt.u64.u32", (a: u32) -> u64 = u64::from(a);
+    CvtS64S32: "cvt.s64.s32" | "cvt.u64.s32", (a: i32) -> i64 = i64::from(a);
+    CvtU32U64: "cvt.u32.u64" | "cvt.s32.s64" | "cvt.s32.u64" | "cvt.u32.s64", (a: u64) -> u32 = a as u32;
+    CvtF32S32: "cvt.rn.f32.s32", (a: i32) -> f32 = a as f32;
+    CvtF32U32: "cvt.rn.f32.u32", (a: u32) -> f32 = a as f32;
+}
+
+table! {
+    Cold, inline(never), std::hint::black_box(32usize);
+
+    // Moves.
+    Mov16: "mov.b16" | "mov.u16" | "mov.s16" | "mov.f16" | "mov.bf16", (a: u16) -> u16 = a;
     MovPred: "mov.pred", (a: bool) -> bool = a;
 
     Pack16: "pack.b16", (a: u16, b: u16) -> u32 = u32::from(a) | u32::from(b) << 16;
@@ -75,15 +151,10 @@ table! {
 
     // Integers.
     Add16: "add.u16" | "add.s16", (a: u16, b: u16) -> u16 = a.wrapping_add(b);
-    Add32: "add.u32" | "add.s32", (a: u32, b: u32) -> u32 = a.wrapping_add(b);
-    Add64: "add.u64" | "add.s64", (a: u64, b: u64) -> u64 = a.wrapping_add(b);
     AddSat: "add.sat.s32", (a: i32, b: i32) -> i32 = a.saturating_add(b);
     Sub16: "sub.u16" | "sub.s16", (a: u16, b: u16) -> u16 = a.wrapping_sub(b);
-    Sub32: "sub.u32" | "sub.s32", (a: u32, b: u32) -> u32 = a.wrapping_sub(b);
-    Sub64: "sub.u64" | "sub.s64", (a: u64, b: u64) -> u64 = a.wrapping_sub(b);
     SubSat: "sub.sat.s32", (a: i32, b: i32) -> i32 = a.saturating_sub(b);
     MulLo16: "mul.lo.u16" | "mul.lo.s16", (a: u16, b: u16) -> u16 = a.wrapping_mul(b);
-    MulLo32: "mul.lo.u32" | "mul.lo.s32", (a: u32, b: u32) -> u32 = a.wrapping_mul(b);
     MulLo64: "mul.lo.u64" | "mul.lo.s64", (a: u64, b: u64) -> u64 = a.wrapping_mul(b);
     MulHiU16: "mul.hi.u16", (a: u16, b: u16) -> u16 = (u32::from(a) * u32::from(b) >> 16) as u16;
     MulHiS16: "mul.hi.s16", (a: i16, b: i16) -> i16 = (i32::from(a) * i32::from(b) >> 16) as i16;
@@ -93,21 +164,17 @@ table! {
     MulHiS64: "mul.hi.s64", (a: i64, b: i64) -> i64 = (i128::from(a) * i128::from(b) >> 64) as i64;
     MulWideU16: "mul.wide.u16", (a: u16, b: u16) -> u32 = u32::from(a) * u32::from(b);
     MulWideS16: "mul.wide.s16", (a: i16, b: i16) -> i32 = i32::from(a) * i32::from(b);
-    MulWideU32: "mul.wide.u32", (a: u32, b: u32) -> u64 = u64::from(a) * u64::from(b);
-    MulWideS32: "mul.wide.s32", (a: i32, b: i32) -> i64 = i64::from(a) * i64::from(b);
     Mul24LoU: "mul24.lo.u32", (a: u32, b: u32) -> u32 = (a & 0xff_ffff).wrapping_mul(b & 0xff_ffff);
     Mul24LoS: "mul24.lo.s32", (a: i32, b: i32) -> i32 = (a << 8 >> 8).wrapping_mul(b << 8 >> 8);
     Mul24HiU: "mul24.hi.u32", (a: u32, b: u32) -> u32 = (u64::from(a & 0xff_ffff) * u64::from(b & 0xff_ffff) >> 16) as u32;
     Mul24HiS: "mul24.hi.s32", (a: i32, b: i32) -> i32 = (i64::from(a << 8 >> 8) * i64::from(b << 8 >> 8) >> 16) as i32;
     MadLo16: "mad.lo.u16" | "mad.lo.s16", (a: u16, b: u16, c: u16) -> u16 = a.wrapping_mul(b).wrapping_add(c);
-    MadLo32: "mad.lo.u32" | "mad.lo.s32", (a: u32, b: u32, c: u32) -> u32 = a.wrapping_mul(b).wrapping_add(c);
     MadLo64: "mad.lo.u64" | "mad.lo.s64", (a: u64, b: u64, c: u64) -> u64 = a.wrapping_mul(b).wrapping_add(c);
     MadHiU32: "mad.hi.u32", (a: u32, b: u32, c: u32) -> u32 = ((u64::from(a) * u64::from(b) >> 32) as u32).wrapping_add(c);
     MadHiS32: "mad.hi.s32", (a: i32, b: i32, c: i32) -> i32 = ((i64::from(a) * i64::from(b) >> 32) as i32).wrapping_add(c);
     MadWideU16: "mad.wide.u16", (a: u16, b: u16, c: u32) -> u32 = (u32::from(a) * u32::from(b)).wrapping_add(c);
     MadWideS16: "mad.wide.s16", (a: i16, b: i16, c: i32) -> i32 = (i32::from(a) * i32::from(b)).wrapping_add(c);
     MadWideU32: "mad.wide.u32", (a: u32, b: u32, c: u64) -> u64 = (u64::from(a) * u64::from(b)).wrapping_add(c);
-    MadWideS32: "mad.wide.s32", (a: i32, b: i32, c: i64) -> i64 = (i64::from(a) * i64::from(b)).wrapping_add(c);
     Mad24LoU: "mad24.lo.u32", (a: u32, b: u32, c: u32) -> u32 = (a & 0xff_ffff).wrapping_mul(b & 0xff_ffff).wrapping_add(c);
     Mad24LoS: "mad24.lo.s32", (a: i32, b: i32, c: i32) -> i32 = (a << 8 >> 8).wrapping_mul(b << 8 >> 8).wrapping_add(c);
     // What a division by zero gives is unspecified; all ones is what the hardware gives.
@@ -126,13 +193,11 @@ table! {
     MinU16: "min.u16", (a: u16, b: u16) -> u16 = a.min(b);
     MinS16: "min.s16", (a: i16, b: i16) -> i16 = a.min(b);
     MinU32: "min.u32", (a: u32, b: u32) -> u32 = a.min(b);
-    MinS32: "min.s32", (a: i32, b: i32) -> i32 = a.min(b);
     MinU64: "min.u64", (a: u64, b: u64) -> u64 = a.min(b);
     MinS64: "min.s64", (a: i64, b: i64) -> i64 = a.min(b);
     MaxU16: "max.u16", (a: u16, b: u16) -> u16 = a.max(b);
     MaxS16: "max.s16", (a: i16, b: i16) -> i16 = a.max(b);
     MaxU32: "max.u32", (a: u32, b: u32) -> u32 = a.max(b);
-    MaxS32: "max.s32", (a: i32, b: i32) -> i32 = a.max(b);
     MaxU64: "max.u64", (a: u64, b: u64) -> u64 = a.max(b);
     MaxS64: "max.s64", (a: i64, b: i64) -> i64 = a.max(b);
     MinReluS32: "min.relu.s32", (a: i32, b: i32) -> i32 = a.min(b).max(0);
@@ -152,15 +217,11 @@ table! {
 
     // Bits.
     And16: "and.b16", (a: u16, b: u16) -> u16 = a & b;
-    And32: "and.b32", (a: u32, b: u32) -> u32 = a & b;
-    And64: "and.b64", (a: u64, b: u64) -> u64 = a & b;
     AndPred: "and.pred", (a: bool, b: bool) -> bool = a & b;
     Or16: "or.b16", (a: u16, b: u16) -> u16 = a | b;
-    Or32: "or.b32", (a: u32, b: u32) -> u32 = a | b;
     Or64: "or.b64", (a: u64, b: u64) -> u64 = a | b;
     OrPred: "or.pred", (a: bool, b: bool) -> bool = a | b;
     Xor16: "xor.b16", (a: u16, b: u16) -> u16 = a ^ b;
-    Xor32: "xor.b32", (a: u32, b: u32) -> u32 = a ^ b;
     Xor64: "xor.b64", (a: u64, b: u64) -> u64 = a ^ b;
     XorPred: "xor.pred", (a: bool, b: bool) -> bool = a ^ b;
     Not16: "not.b16", (a: u16) -> u16 = !a;
@@ -172,12 +233,8 @@ table! {
     Cnot64: "cnot.b64", (a: u64) -> u64 = u64::from(a == 0);
     // Shifts by the width or more are clamped to it.
     Shl16: "shl.b16", (a: u16, b: u32) -> u16 = if b > 15 { 0 } else { a << b };
-    Shl32: "shl.b32", (a: u32, b: u32) -> u32 = if b > 31 { 0 } else { a << (b & 31) };
-    Shl64: "shl.b64", (a: u64, b: u32) -> u64 = if b > 63 { 0 } else { a << (b & 63) };
     ShrU16: "shr.u16" | "shr.b16", (a: u16, b: u32) -> u16 = if b > 15 { 0 } else { a >> b };
     ShrS16: "shr.s16", (a: i16, b: u32) -> i16 = a >> b.min(15);
-    ShrU32: "shr.u32" | "shr.b32", (a: u32, b: u32) -> u32 = if b > 31 { 0 } else { a >> (b & 31) };
-    ShrS32: "shr.s32", (a: i32, b: u32) -> i32 = a >> b.min(31);
     ShrU64: "shr.u64" | "shr.b64", (a: u64, b: u32) -> u64 = if b > 63 { 0 } else { a >> (b & 63) };
     ShrS64: "shr.s64", (a: i64, b: u32) -> i64 = a >> b.min(63);
     Popc32: "popc.b32", (a: u32) -> u32 = a.count_ones();
@@ -209,24 +266,15 @@ table! {
 
     // Choices.
     Selp16: "selp.b16" | "selp.u16" | "selp.s16" | "selp.f16", (a: u16, b: u16, p: bool) -> u16 = if p { a } else { b };
-    Selp32: "selp.b32" | "selp.u32" | "selp.s32" | "selp.f32", (a: u32, b: u32, p: bool) -> u32 = if p { a } else { b };
     Selp64: "selp.b64" | "selp.u64" | "selp.s64" | "selp.f64", (a: u64, b: u64, p: bool) -> u64 = if p { a } else { b };
     Slct32: "slct.b32.s32" | "slct.u32.s32" | "slct.s32.s32" | "slct.f32.s32", (a: u32, b: u32, c: i32) -> u32 = if c >= 0 { a } else { b };
     Slct32F: "slct.b32.f32" | "slct.u32.f32" | "slct.s32.f32" | "slct.f32.f32", (a: u32, b: u32, c: f32) -> u32 = if c >= 0.0 { a } else { b };
     Slct64: "slct.b64.s32" | "slct.u64.s32" | "slct.s64.s32" | "slct.f64.s32", (a: u64, b: u64, c: i32) -> u64 = if c >= 0 { a } else { b };
 
     // f32. NaN results are the canonical one.
-    AddF32: "add.f32" | "add.rn.f32", (a: f32, b: f32) -> f32 = canonical(a + b);
-    SubF32: "sub.f32" | "sub.rn.f32", (a: f32, b: f32) -> f32 = canonical(a - b);
-    MulF32: "mul.f32" | "mul.rn.f32", (a: f32, b: f32) -> f32 = canonical(a * b);
-    FmaF32: "fma.rn.f32" | "mad.rn.f32" | "mad.f32", (a: f32, b: f32, c: f32) -> f32 = canonical(a.mul_add(b, c));
     DivF32: "div.rn.f32" | "div.full.f32" | "div.approx.f32" | "div.f32", (a: f32, b: f32) -> f32 = canonical(a / b);
     RcpF32: "rcp.rn.f32" | "rcp.approx.f32", (a: f32) -> f32 = canonical(1.0 / a);
     SqrtF32: "sqrt.rn.f32" | "sqrt.approx.f32", (a: f32) -> f32 = canonical(a.sqrt());
-    MinF32: "min.f32", (a: f32, b: f32) -> f32 = min_number(a, b);
-    MaxF32: "max.f32", (a: f32, b: f32) -> f32 = max_number(a, b);
-    AbsF32: "abs.f32", (a: u32) -> u32 = a & 0x7fff_ffff;
-    NegF32: "neg.f32", (a: u32) -> u32 = a ^ 0x8000_0000;
     // `copysign a, b`: the sign of a on b.
     CopysignF32: "copysign.f32", (a: u32, b: u32) -> u32 = a & 0x8000_0000 | b & 0x7fff_ffff;
     CopysignF64: "copysign.f64", (a: u64, b: u64) -> u64 = a & 1 << 63 | b & !(1 << 63);
@@ -287,12 +335,8 @@ table! {
     MaxBF16x2: "max.bf16x2", (a: B2, b: B2) -> B2 = pair(|i| half_op(a[i], b[i], max_number));
 
     // The conversions that kernels are full of; the others are in `convert`.
-    CvtU64U32: "cvt.u64.u32", (a: u32) -> u64 = u64::from(a);
-    CvtS64S32: "cvt.s64.s32" | "cvt.u64.s32", (a: i32) -> i64 = i64::from(a);
-    CvtU32U64: "cvt.u32.u64" | "cvt.s32.s64" | "cvt.s32.u64" | "cvt.u32.s64", (a: u64) -> u32 = a as u32;
     CvtU16U32: "cvt.u16.u32" | "cvt.s16.s32" | "cvt.u16.s32" | "cvt.s16.u32", (a: u32) -> u32 = a & 0xffff;
     CvtU32U16: "cvt.u32.u16" | "cvt.s32.u16", (a: u16) -> u32 = u32::from(a);
-    CvtF32S32: "cvt.rn.f32.s32", (a: i32) -> f32 = a as f32;
-    CvtF32U32: "cvt.rn.f32.u32", (a: u32) -> f32 = a as f32;
     CvtF64F32: "cvt.f64.f32", (a: f32) -> f64 = f64::from(a);
+
 }

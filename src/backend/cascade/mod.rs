@@ -1,0 +1,301 @@
+//! Detection on the device: photographs go in, counts come out after each network, faces at the end.
+//!
+//! Photographs of any sizes run together. Those of one size share launches; each pyramid level is cut into jobs of
+//! bounded size, so that memory does not grow with photographs or batches. Candidates go to lists of fixed capacity;
+//! a list that overflows is told by its count, and the photographs are run again with more room.
+//!
+//! One submission for the pyramid and P-Net, one for R-Net, one for O-Net.
+
+mod arena;
+mod engine;
+mod layout;
+mod lists;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::kernels::params;
+use crate::face::{Cascade, DetectOptions, Face, finish};
+use crate::image::{LinearTable, Rgb8};
+use crate::models::Mtcnn;
+use crate::{Graph, Result};
+use arena::{Arena, Net};
+pub(super) use engine::{Engine, Item, Launch};
+use layout::{Chunk, Job};
+use lists::{Lists, Recorder};
+
+/// Photographs of at most so many bytes run together, and at most so many.
+const CHUNK_BYTES: usize = 16 << 20;
+const CHUNK_IMAGES: usize = 64;
+/// Crops that R-Net and O-Net take at once, and what smaller batches are rounded up to.
+const CROPS: usize = 64;
+const CROPS_STEP: usize = 8;
+/// Words of a face that the device hands over: see `shaders/cascade/faces.wgsl`.
+const FACE_WORDS: usize = 20;
+
+/// A second or third network with what its crops need.
+struct CropNetwork<E: Engine> {
+    module: E::Module,
+    /// Side of a crop.
+    size: usize,
+    /// Probability that a crop must exceed.
+    threshold: f32,
+    /// Bilinear taps for boxes smaller than the crop: `[extents from 1 on, size]`.
+    taps: E::Buffer,
+}
+
+/// The detection cascade on a GPU.
+pub(super) struct GpuCascade<E: Engine> {
+    gpu: E,
+    options: DetectOptions,
+    pnet: E::Module,
+    rnet: CropNetwork<E>,
+    onet: CropNetwork<E>,
+    state: Mutex<State<E>>,
+}
+
+/// What lives on the device between calls.
+struct State<E: Engine> {
+    arena: Arena<E>,
+    lists: Lists<E>,
+    /// What submissions are made of.
+    scratch: E::Scratch,
+    /// One in so many cells has room in a level's list.
+    cells_per_slot: usize,
+}
+
+impl<E: Engine> GpuCascade<E> {
+    /// The cascade of these networks.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] if the device has too little memory for the networks.
+    pub fn new(gpu: E, networks: &Mtcnn, options: &DetectOptions) -> Result<Self> {
+        let load = |graph: &Arc<Graph>| gpu.load(graph.clone());
+        let crops = |graph, size, threshold| -> Result<CropNetwork<E>> {
+            Ok(CropNetwork { module: load(graph)?, size, threshold, taps: linear_taps(&gpu, size)? })
+        };
+        let (arena, lists, scratch) = Default::default();
+        let state = State { arena, lists, scratch, cells_per_slot: 8 };
+        Ok(GpuCascade {
+            pnet: load(&networks.pnet)?,
+            rnet: crops(&networks.rnet, 24, options.thresholds[1])?,
+            onet: crops(&networks.onet, 48, options.thresholds[2])?,
+            options: *options,
+            state: Mutex::new(state),
+            gpu,
+        })
+    }
+
+    /// The faces of a chunk's photographs, in the chunk's order.
+    fn detect_chunk(&self, images: &[&Rgb8]) -> Result<Vec<Vec<Face>>> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let chunk = Chunk::new(images, &self.options, state.cells_per_slot);
+            let Some(counts) = self.gpu.scoped(|| self.propose(&mut state, &chunk))? else {
+                // Some list was full: with a slot for every cell none can be.
+                state.cells_per_slot = 1;
+                continue;
+            };
+            let counts = self.gpu.scoped(|| self.refine(&mut state, &chunk, &counts))?;
+            return self.gpu.scoped(|| self.finish(&mut state, &chunk, &counts));
+        }
+    }
+
+    /// Pyramid and P-Net: how many boxes each photograph has for R-Net; nothing if a list overflowed.
+    fn propose(&self, state: &mut State<E>, chunk: &Chunk) -> Result<Option<Vec<u32>>> {
+        let State { arena, lists, scratch, .. } = state;
+        let most = if self.gpu.tuning().software() { 1 << 16 } else { 1 << 19 };
+        let jobs = chunk.jobs(most);
+        let shapes: Vec<[usize; 4]> = jobs.iter().map(Job::shape).collect();
+        let nets = arena.nets(&self.gpu, &self.pnet, &shapes)?;
+        lists.upload(&self.gpu, chunk)?;
+        let mut recorder = Recorder::new(&self.gpu, lists);
+        for (job, net) in jobs.iter().zip(nets) {
+            recorder.call(
+                "pyramid",
+                params::Pyramid { y_offset: net.input as u32, ..job.pyramid() },
+                &[&lists.pixels, &lists.taps, arena.buffer()],
+                self.threads(job.pixels())?,
+            );
+            let cells = params::CollectCells {
+                probabilities: net.outputs[0] as u32,
+                offsets: net.outputs[1] as u32,
+                threshold: self.options.thresholds[0],
+                ..job.collect()
+            };
+            recorder.net(net);
+            let buffers = [arena.buffer(), &lists.corners, &lists.segments, &lists.counts, &lists.boxes];
+            recorder.call("collect_cells", cells, &buffers, self.threads(job.cells())?);
+        }
+        let images = chunk.images.len();
+        recorder.suppress_levels(chunk)?;
+        let buffers = [
+            &lists.images,
+            &lists.segments,
+            &lists.counts,
+            &lists.kept,
+            &lists.kept_counts,
+            &lists.boxes,
+            &lists.merged,
+            &lists.image_counts,
+        ];
+        recorder.call("merge", params::Merge { images: images as u32 }, &buffers, self.groups(images)?);
+        recorder.suppress_images(chunk, &lists.merged, 0)?;
+        recorder.square(chunk, &lists.merged, false)?;
+        let sizes = [chunk.segments.len(), images];
+        let read =
+            recorder.submit(scratch, &[&lists.counts], &[(&lists.counts, sizes[0]), (&lists.image_kept, sizes[1])])?;
+        let (counts, kept) = read.split_at(sizes[0]);
+        let overflow = counts.iter().zip(&chunk.segments).any(|(&count, segment)| count > segment.capacity);
+        Ok((!overflow).then(|| kept.to_vec()))
+    }
+
+    /// R-Net: how many boxes each photograph has for O-Net.
+    fn refine(&self, state: &mut State<E>, chunk: &Chunk, counts: &[u32]) -> Result<Vec<u32>> {
+        let State { arena, lists, scratch, .. } = state;
+        let images = chunk.images.len();
+        if counts.iter().all(|&count| count == 0) {
+            return Ok(vec![0; images]);
+        }
+        let mut recorder = self.crops(arena, lists, &self.rnet, counts)?;
+        recorder.suppress_images(chunk, &lists.boxes, 0)?;
+        recorder.square(chunk, &lists.boxes, true)?;
+        recorder.submit(scratch, &[&lists.image_counts], &[(&lists.image_kept, images)])
+    }
+
+    /// O-Net: the faces.
+    fn finish(&self, state: &mut State<E>, chunk: &Chunk, counts: &[u32]) -> Result<Vec<Vec<Face>>> {
+        let State { arena, lists, scratch, .. } = state;
+        let (images, total) = (chunk.images.len(), counts.iter().sum::<u32>() as usize);
+        if total == 0 {
+            return Ok(vec![Vec::new(); images]);
+        }
+        lists.reserve_faces(&self.gpu, total * FACE_WORDS)?;
+        let mut recorder = self.crops(arena, lists, &self.onet, counts)?;
+        recorder.suppress_images(chunk, &lists.boxes, 1)?;
+        let buffers =
+            [&lists.image_segments, &lists.kept, &lists.image_kept, &lists.boxes, &lists.landmarks, &lists.faces];
+        recorder.call("faces", params::Faces { images: images as u32 }, &buffers, self.groups(images)?);
+        let reads = [(&lists.image_kept, images), (&lists.faces, total * FACE_WORDS)];
+        let read = recorder.submit(scratch, &[&lists.image_counts], &reads)?;
+        let (kept, mut rows) = read.split_at(images);
+        let faces = kept.iter().map(|&count| {
+            let (of_image, rest) = rows.split_at(count as usize * FACE_WORDS);
+            rows = rest;
+            faces(of_image, &self.options)
+        });
+        Ok(faces.collect())
+    }
+
+    /// One thread an element.
+    fn threads(&self, elements: usize) -> Result<[u32; 3]> {
+        self.gpu.tuning().threads(elements).map_err(|problem| self.gpu.error(&problem))
+    }
+
+    /// So many workgroups.
+    fn groups(&self, groups: usize) -> Result<[u32; 3]> {
+        self.gpu.tuning().groups(groups).map_err(|problem| self.gpu.error(&problem))
+    }
+
+    /// Records a network on the crops of every photograph's squares, and the collection of what it takes for faces.
+    fn crops<'a>(
+        &'a self,
+        arena: &mut Arena<E>,
+        lists: &'a Lists<E>,
+        network: &CropNetwork<E>,
+        counts: &[u32],
+    ) -> Result<Recorder<'a, E>> {
+        let starts: Vec<u32> = std::iter::once(0)
+            .chain(counts.iter().scan(0, |sum, &count| {
+                *sum += count;
+                Some(*sum)
+            }))
+            .collect();
+        self.gpu.write(&lists.starts, bytemuck::cast_slice(&starts))?;
+        let (total, images, size) = (starts[counts.len()] as usize, counts.len() as u32, network.size);
+        let batches: Vec<(usize, usize)> =
+            (0..total).step_by(CROPS).map(|first| (first, CROPS.min(total - first))).collect();
+        let shape = |&(_, crops): &(usize, usize)| [crops.next_multiple_of(CROPS_STEP), size, size, 3];
+        let nets: Vec<_> = arena.nets(&self.gpu, &network.module, &batches.iter().map(shape).collect::<Vec<_>>())?;
+        let mut recorder = Recorder::new(&self.gpu, lists);
+        for (&(first, crops), net) in batches.iter().zip(nets) {
+            let cut = params::CropBoxes {
+                crops: crops as u32,
+                first: first as u32,
+                images,
+                size: size as u32,
+                y_offset: net.input as u32,
+            };
+            let buffers = [&lists.pixels, &lists.images, &lists.starts, &network.taps, &lists.squares, arena.buffer()];
+            recorder.call("crop_boxes", cut, &buffers, self.threads(crops * size * size)?);
+            let points = net.outputs.get(2);
+            let collect = params::CollectCrops {
+                crops: crops as u32,
+                first: first as u32,
+                images,
+                probabilities: net.outputs[0] as u32,
+                offsets: net.outputs[1] as u32,
+                points: points.map_or(0, |&points| points as u32),
+                has_points: u32::from(points.is_some()),
+                threshold: network.threshold,
+            };
+            recorder.net(net);
+            let buffers = [
+                arena.buffer(),
+                &lists.images,
+                &lists.starts,
+                &lists.squares,
+                &lists.image_counts,
+                &lists.boxes,
+                &lists.landmarks,
+            ];
+            recorder.call("collect_crops", collect, &buffers, self.threads(crops)?);
+        }
+        Ok(recorder)
+    }
+}
+
+impl<E: Engine> Cascade for GpuCascade<E> {
+    fn detect(&self, images: &[&Rgb8]) -> Result<Vec<Vec<Face>>> {
+        // Photographs of one size side by side: they share launches.
+        let mut order: Vec<usize> = (0..images.len()).collect();
+        order.sort_by_key(|&i| (images[i].width(), images[i].height(), i));
+        let mut faces = vec![Vec::new(); images.len()];
+        let mut rest = order.as_slice();
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let fit = rest.iter().take(CHUNK_IMAGES).take_while(|&&i| {
+                bytes += images[i].data().len();
+                bytes <= CHUNK_BYTES
+            });
+            let (chunk, after) = rest.split_at(fit.count().max(1));
+            let found = self.detect_chunk(&chunk.iter().map(|&i| images[i]).collect::<Vec<_>>())?;
+            chunk.iter().zip(found).for_each(|(&i, found)| faces[i] = found);
+            rest = after;
+        }
+        Ok(faces)
+    }
+}
+
+/// The faces of one photograph from the device's rows: the host puts them together as it does its own, in f64.
+fn faces(rows: &[u32], options: &DetectOptions) -> Vec<Face> {
+    // Reversed, because of equal scores the later counts as the better.
+    let rows: Vec<&[u32]> = rows.chunks_exact(FACE_WORDS).rev().collect();
+    let float = |row: &[u32], i: usize| f32::from_bits(row[i]);
+    let boxes: Vec<[i64; 4]> =
+        rows.iter().map(|row| std::array::from_fn(|i| i64::from(row[i].cast_signed()))).collect();
+    let offsets: Vec<[f32; 4]> = rows.iter().map(|row| std::array::from_fn(|i| float(row, 4 + i))).collect();
+    let scores: Vec<f32> = rows.iter().map(|row| float(row, 8)).collect();
+    let points: Vec<[f32; 10]> = rows.iter().map(|row| std::array::from_fn(|i| float(row, 9 + i))).collect();
+    finish(&boxes, &scores, &offsets, &points, options)
+}
+
+/// Taps that grow 1, 2, .. `size + 2` samples to `size`: a box's two sides differ by a pixel or so at most.
+fn linear_taps<E: Engine>(gpu: &E, size: usize) -> Result<E::Buffer> {
+    let tables = (1..=size + 2).map(|extent| LinearTable::new(extent, size).taps);
+    let words: Vec<u32> = tables.flatten().flat_map(|tap| [tap.first, tap.second, tap.weight.to_bits()]).collect();
+    gpu.scoped(|| {
+        let taps = gpu.buffer("taps", 4 * words.len(), false)?;
+        gpu.write(&taps, bytemuck::cast_slice(&words))?;
+        Ok(taps)
+    })
+}

@@ -1,0 +1,144 @@
+//! From calls to launches: kernels found, operands' addresses filled in, once for any number of runs.
+
+use super::CudaModule;
+use super::context::Arg;
+use super::driver::{EncodedMap, Launch, MapElement, Memory, TensorMap, Window};
+use super::module::Form;
+use crate::backend::Precision;
+use crate::backend::kernels::{self, Call, Operand, Packing, PixelMap};
+use crate::graph::{NodeId, Region, View};
+use crate::{Plan, Result};
+
+/// The calls of a plan, and how much of the arena they take beyond the plan's own.
+pub(in crate::backend) struct Prepared {
+    calls: Vec<(usize, Call)>,
+    /// Elements of the arena, scratch included.
+    pub arena: usize,
+}
+
+/// A plan's launches over an arena.
+pub(in crate::backend) struct Bound {
+    /// Each with the plan's step it belongs to.
+    pub launches: Vec<(usize, Launch)>,
+    /// The constants that the host made from the sizes.
+    _tables: Memory,
+}
+
+impl Prepared {
+    /// What a plan's steps call.
+    pub fn new(module: &CudaModule, plan: &Plan) -> Result<Prepared> {
+        let mut calls = Vec::new();
+        for (i, step) in plan.steps.iter().enumerate() {
+            let of_step = kernels::calls(step, module.tuning()).map_err(|problem| module.cuda().error(problem))?;
+            calls.extend(of_step.into_iter().map(|call| (i, call)));
+        }
+        let scratch = calls.iter().flat_map(|(_, call)| &call.operands).map(|operand| match operand {
+            // Words, whatever a value takes.
+            Operand::Scratch(elements) => elements * 4 / module.precision().bytes(),
+            _ => 0,
+        });
+        let arena = plan.arena + scratch.max().unwrap_or(0).next_multiple_of(64);
+        Ok(Prepared { calls, arena })
+    }
+
+    /// The launches of these calls over an arena of at least [`Prepared::arena`] elements.
+    pub fn bind(self, module: &CudaModule, plan: &Plan, arena: u64) -> Result<Bound> {
+        let cuda = module.cuda();
+        let mut words: Vec<u32> = Vec::new();
+        let mut starts = Vec::new();
+        for operand in self.calls.iter().flat_map(|(_, call)| &call.operands) {
+            if let Operand::Table(table) = operand {
+                words.resize(words.len().next_multiple_of(64), 0);
+                starts.push(words.len());
+                words.extend(table);
+            }
+        }
+        let tables = cuda.memory("tables", 4 * words.len())?;
+        tables.write(bytemuck::cast_slice(&words))?;
+
+        let mut starts = starts.into_iter();
+        let mut launches = Vec::with_capacity(self.calls.len());
+        for (step, call) in &self.calls {
+            let precision = module.precision();
+            let kernel = cuda.kernel(call.stem, &call.name(precision), call.shared)?;
+            let mut args = Vec::with_capacity(call.operands.len());
+            for operand in &call.operands {
+                let address = match operand {
+                    Operand::View(view) => self.value(module, view, arena),
+                    Operand::Constant(View { region: Region::Param(id), .. }) => module.address(*id, Form::Constant),
+                    Operand::Constant(view) if precision.bytes() == 4 => self.value(module, view, arena),
+                    Operand::Constant(_) => {
+                        let name = &plan.graph.nodes()[plan.steps[*step].node.index()].name;
+                        let problem =
+                            format!("`{name}`: in {precision} biases, slopes and statistics must be parameters");
+                        return Err(cuda.error(problem));
+                    }
+                    Operand::Packed(id, packing) => module.address(*id, Form::Packed(*packing)),
+                    Operand::Scratch(_) => arena + (plan.arena * precision.bytes()) as u64,
+                    Operand::Table(_) => tables.address() + 4 * starts.next().expect("counted above") as u64,
+                    Operand::Pixels(map) => {
+                        args.push(Arg::Map(Box::new(self.pixels(module, map, arena)?)));
+                        continue;
+                    }
+                    Operand::Filters { w, extents, window } => {
+                        args.push(Arg::Map(Box::new(self.filters(module, *w, *extents, *window)?)));
+                        continue;
+                    }
+                    Operand::NoConstant | Operand::NoValue => 0,
+                };
+                args.push(Arg::Address(address));
+            }
+            launches.push((*step, cuda.launch(kernel, &call.params, &args, call.groups, call.shared)));
+        }
+        Ok(Bound { launches, _tables: tables })
+    }
+
+    /// Where a value begins: at a multiple of 64 elements, `y_offset` being the rest.
+    fn value(&self, module: &CudaModule, view: &View, arena: u64) -> u64 {
+        match view.region {
+            Region::Param(id) => module.address(id, Form::Value),
+            Region::Arena => arena + (view.offset / 64 * 64 * module.precision().bytes()) as u64,
+        }
+    }
+
+    /// How the copy engine walks the windows of a convolution.
+    fn pixels(&self, module: &CudaModule, map: &PixelMap, arena: u64) -> Result<EncodedMap> {
+        let [n, h, w, c] = map.x.shape.nhwc().ok_or_else(|| module.cuda().error("x is not [n, h, w, c]"))?;
+        let bytes = module.precision().bytes();
+        module.cuda().driver().encode(&TensorMap {
+            element: element(module.precision()),
+            address: self.value(module, &map.x, arena) + (map.x.offset % 64 * bytes) as u64,
+            dims: [c, w, h, n].map(|extent| extent as u64).to_vec(),
+            strides: [c, w * c, h * w * c].map(|values| (values * bytes) as u64).to_vec(),
+            window: Window::Im2col {
+                lower: map.lower,
+                upper: map.upper,
+                channels: map.channels,
+                pixels: map.pixels,
+                stride: map.stride,
+            },
+            swizzle: map.channels * bytes as u32,
+        })
+    }
+
+    /// How it finds filters packed in rows.
+    fn filters(&self, module: &CudaModule, w: NodeId, extents: [usize; 2], window: [usize; 2]) -> Result<EncodedMap> {
+        let bytes = module.precision().bytes();
+        module.cuda().driver().encode(&TensorMap {
+            element: element(module.precision()),
+            address: module.address(w, Form::Packed(Packing::Rows)),
+            dims: extents.map(|extent| extent as u64).to_vec(),
+            strides: vec![(extents[0] * bytes) as u64],
+            window: Window::Tiled(window.map(|extent| extent as u32).to_vec()),
+            swizzle: (window[0] * bytes) as u32,
+        })
+    }
+}
+
+fn element(precision: Precision) -> MapElement {
+    match precision {
+        Precision::F32 | Precision::Tf32 => MapElement::F32,
+        Precision::F16 => MapElement::F16,
+        Precision::Bf16 => MapElement::Bf16,
+    }
+}

@@ -1,0 +1,79 @@
+//! NVIDIA GPUs, through their driver alone: the kernels in `kernels/` are shipped as PTX, which the driver compiles.
+//!
+//! | part | what it does |
+//! |---|---|
+//! | `driver` | what is asked of a driver: memory, modules, launches, streams, captured work |
+//! | `libcuda` | the real driver, loaded when it is first asked for |
+//! | `target` | the shipped PTX, and which of it a device takes |
+//! | `context` | a device: its loaded kernels, and which it takes in which precision |
+//! | `module` | a graph's parameters on the device, in the precision's type, packed as the kernels read them |
+//! | `bind` | from calls to launches: addresses filled in, once for any number of runs |
+//! | `executable` | a plan on the device: one arena, captured once and replayed; batches brought in ahead |
+//! | `engine` | the detection cascade's submissions |
+
+mod bind;
+mod context;
+mod driver;
+mod engine;
+mod executable;
+mod libcuda;
+mod module;
+mod target;
+
+use std::sync::Arc;
+
+use super::cascade::GpuCascade;
+use super::{Backend, DeviceInfo, Module, Precision};
+use crate::face::{Cascade, DetectOptions};
+use crate::models::Mtcnn;
+use crate::{Graph, Result};
+
+pub use context::Cuda;
+pub use driver::{
+    Driver, EncodedMap, EventId, GraphId, KernelId, Launch, MapElement, ModuleId, Properties, Stream, TensorMap, Window,
+};
+pub use executable::CudaExecutable;
+pub use libcuda::LibCuda;
+pub use module::CudaModule;
+pub use target::{STEMS, Target};
+
+/// Bytes of the arrays that the copy rate is measured on, at most: beyond any cache.
+const COPIED: usize = 1 << 30;
+
+impl Backend for Cuda {
+    fn info(&self) -> DeviceInfo {
+        self.describe()
+    }
+
+    fn load_in(&self, graph: Arc<Graph>, precision: Precision) -> Result<Arc<dyn Module>> {
+        Ok(Arc::new(CudaModule::new(self.clone(), graph, precision)?))
+    }
+
+    fn copy_rate(&self) -> Option<f64> {
+        self.measure_copies().ok()
+    }
+
+    fn cascade(&self, networks: &Mtcnn, options: &DetectOptions) -> Result<Box<dyn Cascade>> {
+        Ok(Box::new(GpuCascade::new(self.clone(), networks, options)?))
+    }
+}
+
+impl Cuda {
+    /// Bytes per second, read and written, of a large copy within the device.
+    fn measure_copies(&self) -> Result<f64> {
+        let driver = self.driver();
+        let bytes = COPIED.min(driver.properties().memory as usize / 8).next_multiple_of(256);
+        let (from, to) = (self.memory("copies", bytes)?, self.memory("copies", bytes)?);
+        driver.clear(Stream::Compute, from.address(), bytes)?;
+        let events = [driver.event()?, driver.event()?];
+        let seconds = super::roofline::fastest(|| {
+            driver.record(events[0], Stream::Compute)?;
+            driver.copy(Stream::Compute, to.address(), from.address(), bytes)?;
+            driver.record(events[1], Stream::Compute)?;
+            driver.synchronize(Stream::Compute)?;
+            Ok(std::time::Duration::from_nanos(driver.elapsed(events[0], events[1])?))
+        });
+        events.into_iter().for_each(|event| driver.release_event(event));
+        Ok(2.0 * bytes as f64 / seconds?)
+    }
+}

@@ -1,0 +1,164 @@
+//! From an op at its sizes to calls: which entry point, with which parameters and operands, in how many workgroups.
+//!
+//! The kernels are written twice, in WGSL and in CUDA, with the same stems, parameters and operands; what differs,
+//! tiles and the work of one workgroup, is decided by the [`Dialect`].
+
+mod boxes;
+mod conv2d;
+mod dialect;
+mod elementwise;
+pub(in crate::backend) mod params;
+mod pool2d;
+mod resize;
+mod rows;
+
+pub(in crate::backend) use conv2d::{Packing, packing};
+pub(in crate::backend) use dialect::{Dialect, MatrixUnits, Tuning};
+pub use params::{ParamsLayout, params_layouts};
+
+#[cfg(feature = "cuda")]
+use crate::backend::Precision;
+use crate::graph::{NodeId, Region, Step, View};
+use crate::ops::Op;
+use params::Params;
+
+/// One dispatch of an entry point.
+#[derive(Clone, Debug)]
+pub(in crate::backend) struct Call {
+    /// The shader.
+    pub stem: &'static str,
+    /// Its entry point.
+    pub entry: &'static str,
+    /// The shader's `Params`.
+    pub params: Vec<u8>,
+    /// What bindings 1, 2, .. are.
+    pub operands: Vec<Operand>,
+    /// Workgroups.
+    pub groups: [u32; 3],
+    /// CUDA: bytes of shared memory beyond what the kernel declares.
+    pub shared: u32,
+}
+
+impl Call {
+    /// CUDA's name of the entry point: matrix units' kernels are written for a precision, the others for the type
+    /// that values are stored in.
+    #[cfg(feature = "cuda")]
+    pub fn name(&self, precision: Precision) -> String {
+        let matrix = self.entry.contains("mma");
+        format!("{}_{}", self.entry, if matrix { precision.name() } else { precision.storage() })
+    }
+}
+
+/// What a binding is.
+#[derive(Clone, Debug)]
+pub(in crate::backend) enum Operand {
+    /// A value of the plan.
+    View(View),
+    /// An input that kernels keep in f32 whatever the precision: a bias, a slope, a statistic.
+    Constant(View),
+    /// A parameter, packed.
+    Packed(NodeId, Packing),
+    /// So many elements of the arena beyond the plan's own, for the step alone.
+    Scratch(usize),
+    /// Constants that the host makes from the sizes.
+    Table(Vec<u32>),
+    /// CUDA: the copy engine's map of a convolution's input.
+    Pixels(Box<PixelMap>),
+    /// CUDA: the copy engine's map of packed filters, with the extents `[k, c_out]` of a copy.
+    Filters {
+        /// The filters, packed in rows.
+        w: NodeId,
+        /// Values of a row, and rows.
+        extents: [usize; 2],
+        /// Values and rows of a copy.
+        window: [usize; 2],
+    },
+    /// An optional constant that is not there.
+    NoConstant,
+    /// An optional value that is not there.
+    NoValue,
+}
+
+/// How the copy engine walks the windows of a convolution. Places are `[x, y]`.
+#[derive(Clone, Debug)]
+pub(in crate::backend) struct PixelMap {
+    /// The input.
+    pub x: View,
+    /// The first window's place relative to the first pixel.
+    pub lower: [i32; 2],
+    /// The last window's place relative to the last pixel.
+    pub upper: [i32; 2],
+    /// Steps of the window.
+    pub stride: [u32; 2],
+    /// Channels of a copy.
+    pub channels: u32,
+    /// Pixels of a copy.
+    pub pixels: u32,
+}
+
+impl Operand {
+    /// An optional input that a shader declares as constant.
+    fn constant(step: &Step, input: Option<usize>) -> Operand {
+        input.map_or(Operand::NoConstant, |i| Operand::Constant(step.inputs[i].clone()))
+    }
+}
+
+/// Inputs and output as operands, in this order.
+fn operands(step: &Step) -> Vec<Operand> {
+    step.inputs.iter().chain([&step.output]).cloned().map(Operand::View).collect()
+}
+
+/// As [`operands`], the inputs from the second on being constants.
+fn with_constants(step: &Step) -> Vec<Operand> {
+    let mut operands = operands(step);
+    let last = operands.len() - 1;
+    for operand in &mut operands[1..last] {
+        let Operand::View(view) = operand else { continue };
+        *operand = Operand::Constant(view.clone());
+    }
+    operands
+}
+
+/// A call of an entry point of `P`'s shader.
+fn call<P: Params>(entry: &'static str, params: P, operands: Vec<Operand>, groups: [u32; 3]) -> Call {
+    Call { stem: P::STEM, entry, params: bytemuck::bytes_of(&params).to_vec(), operands, groups, shared: 0 }
+}
+
+/// What a step calls; nothing if it computes nothing.
+pub(in crate::backend) fn calls(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
+    if step.output.shape.elements() == 0 {
+        return Ok(Vec::new());
+    }
+    // Kernels count in 32 bits: shaders the bytes of a binding, CUDA the elements of a value.
+    let most = if tuning.cuda() { u32::MAX as usize } else { u32::MAX as usize / 4 };
+    let end = |view: &View| if tuning.cuda() { view.span() } else { view.offset + view.span() };
+    let too_large = |view: &&View| view.region == Region::Arena && end(view) > most;
+    if step.inputs.iter().chain([&step.output]).any(|view| too_large(&view)) {
+        return Err(format!("a value of over {} GiB; use a smaller batch", most.div_ceil(1 << 28)));
+    }
+    match &step.op {
+        Op::Conv2d(op) => conv2d::conv2d(op, step, tuning),
+        Op::LocalConv2d(op) => conv2d::local_conv2d(op, step, tuning),
+        Op::Dense(op) => conv2d::dense(op, step, tuning),
+        Op::PRelu(_) => elementwise::prelu(step, tuning),
+        Op::Relu(_) => elementwise::relu(step, tuning),
+        Op::MaxPool2d(op) => pool2d::max_pool2d(op, step, tuning),
+        Op::AvgPool2d(op) => pool2d::avg_pool2d(op, step, tuning),
+        Op::BatchNorm(op) => elementwise::batch_norm(op, step, tuning),
+        Op::Softmax(_) => rows::softmax(step, tuning),
+        Op::Concat(_) => elementwise::concat(step, tuning),
+        Op::ScaledAdd(op) => elementwise::scaled_add(op, step, tuning),
+        Op::L2Normalize(op) => rows::l2_normalize(op, step, tuning),
+        Op::Flatten(_) => elementwise::flatten(step, tuning),
+        Op::ResizeArea(op) => resize::resize_area(op, step, tuning),
+        Op::ResizeBilinear(op) => resize::resize_bilinear(op, step, tuning),
+        Op::Standardize(op) => rows::standardize(*op, step, tuning),
+        Op::Crop(op) => elementwise::crop(op, step, tuning),
+        Op::BoxRegression(op) => boxes::box_regression(op, step, tuning),
+        Op::Rerec(_) => boxes::rerec(step, tuning),
+        Op::BoxPad(op) => boxes::box_pad(op, step, tuning),
+        Op::Nms(op) => boxes::nms(op, step),
+        Op::PairwiseDistance(op) => rows::pairwise_distance(op, step, tuning),
+        Op::TripletLoss(op) => rows::triplet_loss(op, step),
+    }
+}

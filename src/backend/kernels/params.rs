@@ -1,0 +1,105 @@
+//! The shaders' parameters, field for field; `tests/sync.rs` compares them with the shaders' own.
+
+use bytemuck::{Pod, Zeroable};
+
+/// The parameters of one shader.
+pub(in crate::backend) trait Params: Pod {
+    /// The shader.
+    const STEM: &'static str;
+}
+
+/// How the parameters of a shader lie in memory here: to be compared with the shader's text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParamsLayout {
+    /// The shader.
+    pub stem: &'static str,
+    /// Bytes of all fields.
+    pub size: usize,
+    /// Each field's name and offset in bytes.
+    pub fields: Vec<(&'static str, usize)>,
+}
+
+macro_rules! params {
+    ($($name:ident: $stem:literal { $($field:ident: $type:ty),* $(,)? })+) => {
+        $(
+            #[repr(C)]
+            #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+            pub(in crate::backend) struct $name { $(pub $field: $type,)* }
+
+            impl Params for $name {
+                const STEM: &'static str = $stem;
+            }
+        )+
+
+        /// The parameters of every shader.
+        pub fn params_layouts() -> Vec<ParamsLayout> {
+            vec![$(ParamsLayout {
+                stem: $stem,
+                size: size_of::<$name>(),
+                fields: vec![$((stringify!($field), std::mem::offset_of!($name, $field)),)*],
+            },)+]
+        }
+    };
+}
+
+params! {
+    Conv2d: "conv2d" {
+        h: u32, w: u32, c_in: u32, h_out: u32, w_out: u32, c_out: u32, stride_y: u32, stride_x: u32, pad_y: u32,
+        pad_x: u32, taps_y: u32, taps_x: u32, run: u32, pixels: u32, columns: u32, y_offset: u32, y_stride: u32,
+        flags: u32, scale: f32,
+    }
+    LocalConv2d: "local_conv2d" {
+        h: u32, w: u32, c_in: u32, h_out: u32, w_out: u32, c_out: u32, k_h: u32, k_w: u32, stride_y: u32,
+        stride_x: u32, outputs: u32, relu: u32,
+    }
+    Dense: "dense" { rows: u32, k: u32, c_out: u32, columns: u32, flags: u32 }
+    Pack: "pack" { k: u32, c_out: u32, columns: u32 }
+    PRelu: "prelu" { elements: u32, c: u32 }
+    Relu: "relu" { elements: u32 }
+    MaxPool2d: "max_pool2d" {
+        h: u32, w: u32, c: u32, h_out: u32, w_out: u32, k_h: u32, k_w: u32, stride_y: u32, stride_x: u32, pad_y: u32,
+        pad_x: u32, outputs: u32, y_offset: u32, y_stride: u32,
+    }
+    AvgPool2d: "avg_pool2d" {
+        h: u32, w: u32, c: u32, h_out: u32, w_out: u32, k_h: u32, k_w: u32, stride_y: u32, stride_x: u32, pad_y: u32,
+        pad_x: u32, outputs: u32, y_offset: u32, y_stride: u32,
+    }
+    BatchNorm: "batch_norm" { elements: u32, c: u32, epsilon: f32 }
+    Softmax: "softmax" { rows: u32, c: u32 }
+    Concat: "concat" { elements: u32, c: u32, c_out: u32, offset: u32 }
+    ScaledAdd: "scaled_add" { elements: u32, scale: f32 }
+    L2Normalize: "l2_normalize" { rows: u32, d: u32, epsilon: f32 }
+    Flatten: "flatten" { elements: u32 }
+    ResizeArea: "resize_area" {
+        h: u32, w: u32, c: u32, h_out: u32, w_out: u32, outputs: u32, method: u32, factor_y: u32, factor_x: u32,
+        bytes: u32, rows: u32, zero: u32,
+    }
+    ResizeBilinear: "resize_bilinear" {
+        h: u32, w: u32, h_out: u32, w_out: u32, outputs: u32, columns_first: u32, rows: u32,
+    }
+    Standardize: "standardize" { images: u32, count: u32, prewhiten: u32 }
+    Crop: "crop" { elements: u32, h: u32, w: u32, c: u32, h_out: u32, w_out: u32, top: i32, left: i32 }
+    BoxRegression: "box_regression" { rows: u32, one: f32 }
+    Rerec: "rerec" { rows: u32 }
+    BoxPad: "box_pad" { rows: u32, width: f32, height: f32 }
+    Nms: "nms" { n: u32, threshold: f32, overlap: u32 }
+    PairwiseDistance: "pairwise_distance" { rows: u32, m: u32, d: u32, metric: u32 }
+    Pyramid: "cascade/pyramid" {
+        h: u32, w: u32, pixels: u32, rows: u32, columns: u32, first_row: u32, images: u32, method: u32, factor_y: u32,
+        factor_x: u32, taps_x: u32, taps_y: u32, y_offset: u32, zero: u32,
+    }
+    CollectCells: "cascade/collect_cells" {
+        rows: u32, columns: u32, first_row: u32, level_rows: u32, images: u32, probabilities: u32, offsets: u32,
+        corners_x: u32, corners_y: u32, segment: u32, levels: u32, threshold: f32,
+    }
+    Suppress: "cascade/suppress" { lists: u32, tenths: u32, overlap: u32, slots: u32 }
+    Merge: "cascade/merge" { images: u32 }
+    Square: "cascade/square" { images: u32, inclusive: u32 }
+    CropBoxes: "cascade/crop_boxes" { crops: u32, first: u32, images: u32, size: u32, y_offset: u32 }
+    CollectCrops: "cascade/collect_crops" {
+        crops: u32, first: u32, images: u32, probabilities: u32, offsets: u32, points: u32, has_points: u32,
+        threshold: f32,
+    }
+    Faces: "cascade/faces" { images: u32 }
+    TripletLoss: "triplet_loss" { rows: u32, d: u32, margin: f32 }
+}

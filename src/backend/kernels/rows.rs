@@ -1,0 +1,53 @@
+//! Ops with one thread, or one workgroup, a row.
+
+use super::{Call, Tuning, call, operands, params};
+use crate::graph::Step;
+use crate::ops::{L2Normalize, Metric, PairwiseDistance, Standardize, TripletLoss};
+
+pub fn softmax(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
+    let rows = step.output.rows();
+    let params = params::Softmax { rows: rows as u32, c: step.output.shape.last() as u32 };
+    Ok(vec![call("softmax_fwd", params, operands(step), tuning.rows(rows)?)])
+}
+
+pub fn l2_normalize(op: &L2Normalize, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
+    let rows = step.output.rows();
+    let params = params::L2Normalize { rows: rows as u32, d: step.output.shape.last() as u32, epsilon: op.epsilon };
+    Ok(vec![call("l2_normalize_fwd", params, operands(step), tuning.rows(rows)?)])
+}
+
+pub fn standardize(op: Standardize, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
+    let images = step.output.shape.dims()[0];
+    let count = step.output.shape.elements() / images;
+    let params = params::Standardize {
+        images: images as u32,
+        count: count as u32,
+        prewhiten: u32::from(op == Standardize::Prewhiten),
+    };
+    Ok(vec![call("standardize_fwd", params, operands(step), tuning.groups(images)?)])
+}
+
+pub fn pairwise_distance(op: &PairwiseDistance, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
+    let (pairs, m) = (step.output.shape.elements(), step.output.shape.last());
+    let params = params::PairwiseDistance {
+        rows: pairs as u32,
+        m: m as u32,
+        d: step.inputs[0].shape.last() as u32,
+        metric: match op.metric {
+            Metric::Euclidean => 0,
+            Metric::Cosine => 1,
+        },
+    };
+    let groups = match tuning.cuda() {
+        // Tiles of 16 x 16 pairs.
+        true => [m.div_ceil(16) as u32, (pairs / m).div_ceil(16) as u32, 1],
+        false => tuning.threads(pairs)?,
+    };
+    Ok(vec![call("pairwise_distance_fwd", params, operands(step), groups)])
+}
+
+pub fn triplet_loss(op: &TripletLoss, step: &Step) -> Result<Vec<Call>, String> {
+    let &[rows, d] = step.inputs[0].shape.dims() else { return Err("anchor is not [n, d]".into()) };
+    let params = params::TripletLoss { rows: rows as u32, d: d as u32, margin: op.margin };
+    Ok(vec![call("triplet_loss_fwd", params, operands(step), [1, 1, 1])])
+}

@@ -1,0 +1,26 @@
+//! The texts of the shaders.
+
+macro_rules! shaders {
+    ($($stem:literal)+; $($of_cascade:literal)+) => {
+        /// The text of a shader.
+        pub(super) fn source(stem: &'static str) -> String {
+            match stem {
+                $($stem => include_str!(concat!("../../../shaders/", $stem, ".wgsl")).to_owned(),)+
+                $($of_cascade => concat!(
+                    include_str!("../../../shaders/cascade/head.wgsl"),
+                    include_str!(concat!("../../../shaders/", $of_cascade, ".wgsl")),
+                )
+                .to_owned(),)+
+                _ => unreachable!("no shader `{stem}`"),
+            }
+        }
+    };
+}
+
+shaders! {
+    "conv2d" "local_conv2d" "dense" "pack" "prelu" "relu" "max_pool2d" "avg_pool2d" "batch_norm" "softmax" "concat"
+    "scaled_add" "l2_normalize" "flatten" "resize_area" "resize_bilinear" "standardize" "crop" "box_regression" "rerec"
+    "box_pad" "nms" "pairwise_distance" "triplet_loss";
+    "cascade/pyramid" "cascade/collect_cells" "cascade/suppress" "cascade/merge" "cascade/square" "cascade/crop_boxes"
+    "cascade/collect_crops" "cascade/faces"
+}
