@@ -111,7 +111,12 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
     };
     let entry = module.entry(kernel).ok_or_else(|| format!("no kernel `{kernel}` in {}", arguments.file.display()))?;
     if entry.params.len() != arguments.args.len() {
-        return Err(format!("`{kernel}` takes {} arguments, not {}:\n{}", entry.params.len(), arguments.args.len(), describe(entry)));
+        return Err(format!(
+            "`{kernel}` takes {} arguments, not {}:\n{}",
+            entry.params.len(),
+            arguments.args.len(),
+            describe(entry)
+        ));
     }
     let capability = arguments.capability.split_once('.').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
     let machine = Machine::new(Options {
@@ -122,9 +127,15 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
     });
     let (mut packed, mut outputs) = (vec![0; entry.params_bytes], Vec::new());
     for (i, (param, text)) in entry.params.iter().zip(&arguments.args).enumerate() {
-        let bytes = argument(&machine, text, i, &arguments.out_dir, &mut outputs).map_err(|e| format!("argument {i} `{text}`: {e}"))?;
+        let bytes = argument(&machine, text, i, &arguments.out_dir, &mut outputs)
+            .map_err(|e| format!("argument {i} `{text}`: {e}"))?;
         if bytes.len() != param.size {
-            return Err(format!("argument {i} `{text}` has {} bytes, where `{}` takes {}", bytes.len(), param.name, param.size));
+            return Err(format!(
+                "argument {i} `{text}` has {} bytes, where `{}` takes {}",
+                bytes.len(),
+                param.name,
+                param.size
+            ));
         }
         packed[param.offset..param.offset + param.size].copy_from_slice(&bytes);
     }
@@ -146,7 +157,10 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
         }
     }
     let rate = stats.instructions as f64 * 32.0 / seconds / 1e6;
-    println!("{kernel}: {} blocks, {} warp instructions, {seconds:.3} s, {rate:.0} M lane instructions/s", stats.blocks, stats.instructions);
+    println!(
+        "{kernel}: {} blocks, {} warp instructions, {seconds:.3} s, {rate:.0} M lane instructions/s",
+        stats.blocks, stats.instructions
+    );
     Ok(())
 }
 
@@ -158,7 +172,8 @@ fn list(module: &Module) {
 }
 
 fn describe(entry: &Entry) -> String {
-    let mut out = format!("{} (static shared {} bytes, local {} bytes", entry.name, entry.shared_bytes, entry.local_bytes);
+    let mut out =
+        format!("{} (static shared {} bytes, local {} bytes", entry.name, entry.shared_bytes, entry.local_bytes);
     if let Some(most) = entry.max_threads {
         out += &format!(", at most {} threads", most.iter().product::<u32>());
     }
@@ -177,7 +192,8 @@ fn argument(machine: &Machine, text: &str, i: usize, dir: &Path, outputs: &mut V
             let file = fs::read(rest).map_err(|e| e.to_string())?;
             let header = npyz::NpyFile::new(&file[..]).map_err(|e| e.to_string())?;
             let (shape, dtype) = (header.shape().to_vec(), header.dtype().descr().trim_matches('\'').to_string());
-            let item = TYPES.iter().find(|t| t.1 == dtype).ok_or_else(|| format!("numpy type {dtype} is not known here"))?;
+            let item =
+                TYPES.iter().find(|t| t.1 == dtype).ok_or_else(|| format!("numpy type {dtype} is not known here"))?;
             let bytes = shape.iter().product::<u64>() as usize * width(item.0);
             let data = &file[file.len().checked_sub(bytes).ok_or("the file is too short")?..];
             let address = machine.alloc(bytes).map_err(|e| e.to_string())?;
@@ -193,7 +209,13 @@ fn argument(machine: &Machine, text: &str, i: usize, dir: &Path, outputs: &mut V
             let count: u64 = count.parse().map_err(|e| format!("`{count}`: {e}"))?;
             let bytes = count as usize * width(ty);
             let address = machine.alloc(bytes).map_err(|e| e.to_string())?;
-            outputs.push(Output { path: dir.join(format!("arg{i}.npy")), address, bytes, dtype: item.1.to_string(), shape: vec![count] });
+            outputs.push(Output {
+                path: dir.join(format!("arg{i}.npy")),
+                address,
+                bytes,
+                dtype: item.1.to_string(),
+                shape: vec![count],
+            });
             Ok(address.to_le_bytes().to_vec())
         }
         ty => number(ty, rest),
@@ -214,7 +236,11 @@ fn number(ty: &str, value: &str) -> Result<Vec<u8>, String> {
             let whole = value.strip_prefix("0x").map_or_else(|| value.parse(), |hex| i128::from_str_radix(hex, 16));
             let whole = whole.map_err(|e| wrong(&e))?;
             let bits = 8 * width(ty) as u32;
-            let (low, high) = if ty.starts_with('u') { (0, (1i128 << bits) - 1) } else { (-(1i128 << (bits - 1)), (1i128 << (bits - 1)) - 1) };
+            let (low, high) = if ty.starts_with('u') {
+                (0, (1i128 << bits) - 1)
+            } else {
+                (-(1i128 << (bits - 1)), (1i128 << (bits - 1)) - 1)
+            };
             if whole < low || whole > high {
                 return Err(format!("{whole} is no {ty}"));
             }

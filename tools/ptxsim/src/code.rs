@@ -126,8 +126,6 @@ pub struct Access {
     pub signed: bool,
     /// The registers, one an element.
     pub values: Vec<Operand>,
-    /// A load through the read-only cache.
-    pub read_only: bool,
 }
 
 /// `brx.idx`

@@ -5,6 +5,8 @@
 //! Every fault names the kernel, the PTX line, the block and the thread.
 
 #![warn(missing_docs)]
+// Bit arithmetic as in the manual, and loops over lanes that index several registers at once and must vectorise.
+#![allow(clippy::precedence, clippy::needless_range_loop)]
 
 mod code;
 mod decode;

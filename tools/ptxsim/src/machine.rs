@@ -209,7 +209,10 @@ impl Snapshot {
         if let Some((base, size)) = self.freed.range(..=address).next_back()
             && address - base < *size
         {
-            return (FaultKind::UseAfterFree, format!("{len} bytes at {address:#x}, in {size} bytes at {base:#x} that were freed"));
+            return (
+                FaultKind::UseAfterFree,
+                format!("{len} bytes at {address:#x}, in {size} bytes at {base:#x} that were freed"),
+            );
         }
         let after = self.regions.partition_point(|r| r.base <= address);
         let below = after.checked_sub(1).map(|i| &self.regions[i]);
@@ -221,7 +224,9 @@ impl Snapshot {
             Some(r) if r.base > address => {
                 format!("{} bytes before the nearest allocation, {} bytes at {:#x}", r.base - address, r.len, r.base)
             }
-            Some(r) => format!("offset {} of the nearest allocation, {} bytes at {:#x}", address - r.base, r.len, r.base),
+            Some(r) => {
+                format!("offset {} of the nearest allocation, {} bytes at {:#x}", address - r.base, r.len, r.base)
+            }
         };
         (FaultKind::OutOfBounds, format!("{len} bytes at {address:#x}: {near}"))
     }
@@ -327,7 +332,7 @@ impl Machine {
     #[allow(clippy::missing_errors_doc)]
     pub fn fill(&self, addr: u64, value: u32, words: usize) -> Result<(), Fault> {
         let len = words.checked_mul(4).ok_or_else(|| Fault::plain(FaultKind::Host, "", "a fill beyond all memory"))?;
-        if addr % 4 != 0 {
+        if !addr.is_multiple_of(4) {
             return Err(Fault::plain(FaultKind::Misaligned, "", format!("a fill of words at {addr:#x}")));
         }
         let (region, offset) = self.range(addr, len)?;

@@ -83,8 +83,25 @@ fn halves() {
 
 #[test]
 fn comparisons_with_nan() {
-    for (order, nan, less) in [("lt", 0, 1), ("ltu", 1, 1), ("ge", 0, 0), ("geu", 1, 0), ("ne", 0, 1), ("neu", 1, 1), ("eq", 0, 0), ("equ", 1, 0), ("num", 0, 1), ("nan", 1, 0)] {
-        let out = output(&format!("ld.global.f32 %f1, [%rd4]; setp.{order}.f32 %p1, %f1, 0f40000000; selp.u32 %r2, 1, 0, %p1; st.global.u32 [%rd5], %r2;"), &[NAN, f(1.0)], 2);
+    for (order, nan, less) in [
+        ("lt", 0, 1),
+        ("ltu", 1, 1),
+        ("ge", 0, 0),
+        ("geu", 1, 0),
+        ("ne", 0, 1),
+        ("neu", 1, 1),
+        ("eq", 0, 0),
+        ("equ", 1, 0),
+        ("num", 0, 1),
+        ("nan", 1, 0),
+    ] {
+        let out = output(
+            &format!(
+                "ld.global.f32 %f1, [%rd4]; setp.{order}.f32 %p1, %f1, 0f40000000; selp.u32 %r2, 1, 0, %p1; st.global.u32 [%rd5], %r2;"
+            ),
+            &[NAN, f(1.0)],
+            2,
+        );
         assert_eq!(out[..2], [nan, less], "{order}");
     }
 }

@@ -60,7 +60,11 @@ fn bits() {
     ] {
         assert_eq!(op(name, operands), expected, "{name} {operands:x?}");
     }
-    let table = output("mov.u32 %r2, 0xf0f0f0f0; mov.u32 %r3, 0xcccccccc; mov.u32 %r4, 0xaaaaaaaa; lop3.b32 %r5, %r2, %r3, %r4, 0x96; st.global.u32 [%rd5], %r5;", &[], 1);
+    let table = output(
+        "mov.u32 %r2, 0xf0f0f0f0; mov.u32 %r3, 0xcccccccc; mov.u32 %r4, 0xaaaaaaaa; lop3.b32 %r5, %r2, %r3, %r4, 0x96; st.global.u32 [%rd5], %r5;",
+        &[],
+        1,
+    );
     assert_eq!(table[0], 0x9696_9696);
 }
 
@@ -84,6 +88,10 @@ fn wide_and_narrow() {
 
 #[test]
 fn a_choice_follows_its_predicate() {
-    let out = output("setp.lt.u32 %p1|%p2, %r1, 3; selp.b32 %r2, 10, 20, %p1; @%p2 add.u32 %r2, %r2, 1; st.global.u32 [%rd5], %r2;", &[], 5);
+    let out = output(
+        "setp.lt.u32 %p1|%p2, %r1, 3; selp.b32 %r2, 10, 20, %p1; @%p2 add.u32 %r2, %r2, 1; st.global.u32 [%rd5], %r2;",
+        &[],
+        5,
+    );
     assert_eq!(out[..5], [10, 10, 10, 21, 21]);
 }

@@ -84,7 +84,9 @@ fn mov(d: &mut Decoder, s: &Statement) -> Result<(), Wrong> {
                 _ => Err(format!("{} parts of `{}`", from.len(), s.opcode)),
             }
         }
-        (to, ast::Operand::Name(name)) if matches!(name.as_str(), "%clock" | "%clock64" | "%clock_hi" | "%globaltimer" | "%globaltimer_lo") => {
+        (to, ast::Operand::Name(name))
+            if matches!(name.as_str(), "%clock" | "%clock64" | "%clock_hi" | "%globaltimer" | "%globaltimer_lo") =>
+        {
             let to = d.target(to, file_of(ty))?;
             d.emit(Op::Clock(to))
         }
@@ -163,8 +165,10 @@ fn set(d: &mut Decoder, s: &Statement) -> Result<(), Wrong> {
 fn cvt(d: &mut Decoder, s: &Statement) -> Result<(), Wrong> {
     let parts = s.parts();
     let types: Vec<Type> = parts.iter().filter_map(|p| Type::of(p)).collect();
-    let known = |p: &&str| Type::of(p).is_some() || Round::of(p).is_some() || matches!(*p, "cvt" | "ftz" | "sat" | "relu" | "satfinite");
-    let ([to, from], true) = (&types[..], parts.iter().all(|p| known(&p))) else {
+    let known = |p: &&str| {
+        Type::of(p).is_some() || Round::of(p).is_some() || matches!(*p, "cvt" | "ftz" | "sat" | "relu" | "satfinite")
+    };
+    let ([to, from], true) = (&types[..], parts.iter().all(known)) else {
         return Err(format!("unknown instruction `{}`", s.opcode));
     };
     let packed = matches!(to, Type::F16x2 | Type::BF16x2);
@@ -229,10 +233,13 @@ fn float(d: &mut Decoder, s: &Statement) -> Result<Option<Float>, Wrong> {
         _ => return Ok(None),
     };
     let middle = &parts[1..parts.len() - 1];
-    let known = |p: &&str| Round::of(p).is_some_and(|_| !p.ends_with('i')) || matches!(*p, "ftz" | "sat" | "approx" | "full" | "NaN" | "xorsign" | "abs");
+    let known = |p: &&str| {
+        Round::of(p).is_some_and(|_| !p.ends_with('i'))
+            || matches!(*p, "ftz" | "sat" | "approx" | "full" | "NaN" | "xorsign" | "abs")
+    };
     // A half-precision sum of products must be rounded once, which f32 does not do.
     let exact = format == Format::F32 || !matches!(function, Function::Fma);
-    if !middle.iter().all(|p| known(&p)) || !exact {
+    if !middle.iter().all(known) || !exact {
         return Ok(None);
     }
     operands(s, count + 1)?;

@@ -54,7 +54,8 @@ fn call(d: &mut Decoder, s: &Statement) -> Result<(), Wrong> {
         }
     }
     let callee = callee.ok_or("a call of nothing")?;
-    let function = d.file.functions.iter().position(|f| f.name == *callee && !f.entry).ok_or(format!("no function `{callee}`"))?;
+    let function =
+        d.file.functions.iter().position(|f| f.name == *callee && !f.entry).ok_or(format!("no function `{callee}`"))?;
     let found = &d.file.functions[function];
     if !found.defined {
         return Err(format!("`{callee}` has no body"));
@@ -78,7 +79,13 @@ fn barrier(d: &mut Decoder, s: &Statement) -> Result<(), Wrong> {
             return d.emit(Op::Nothing);
         }
         let id = d.number(0);
-        return d.emit(Op::Barrier(Box::new(Barrier { kind: BarrierKind::Sync, id, count: None, result: None, source: None })));
+        return d.emit(Op::Barrier(Box::new(Barrier {
+            kind: BarrierKind::Sync,
+            id,
+            count: None,
+            result: None,
+            source: None,
+        })));
     }
     let kind = if s.has("arrive") {
         BarrierKind::Arrive

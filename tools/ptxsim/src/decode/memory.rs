@@ -28,7 +28,15 @@ pub fn access(d: &mut Decoder, s: &Statement) -> Result<(), Wrong> {
         ast::Operand::Vector(list) => &list[..],
         one => std::slice::from_ref(one),
     };
-    let lanes = if s.has("v2") { 2 } else if s.has("v4") { 4 } else if s.has("v8") { 8 } else { 1 };
+    let lanes = if s.has("v2") {
+        2
+    } else if s.has("v4") {
+        4
+    } else if s.has("v8") {
+        8
+    } else {
+        1
+    };
     if list.len() != lanes || ty.size() == 0 || ty.size() > 8 || !matches!(lanes * ty.size(), 1 | 2 | 4 | 8 | 16 | 32) {
         return Err(format!("{} registers for `{}`", list.len(), s.opcode));
     }
@@ -43,7 +51,7 @@ pub fn access(d: &mut Decoder, s: &Statement) -> Result<(), Wrong> {
     if values.iter().any(|v| v.file == RegFile::Pred || v.file == RegFile::R32 && ty.size() > 4) {
         return Err(format!("registers too narrow for `{}`", s.opcode));
     }
-    let access = Box::new(Access { address, size: ty.size() as u32, signed: ty.signed(), values, read_only: s.has("nc") });
+    let access = Box::new(Access { address, size: ty.size() as u32, signed: ty.signed(), values });
     d.emit(if store { Op::Store(access) } else { Op::Load(access) })
 }
 
@@ -66,7 +74,12 @@ pub fn atomic(d: &mut Decoder, s: &Statement) -> Result<(), Wrong> {
         })
     });
     let change = change.ok_or(format!("unknown instruction `{}`", s.opcode))?;
-    if s.has("v2") || s.has("v4") || ty == Type::B128 || ty.size() < 2 || ty.float() && change != Change::Add && change != Change::Exchange {
+    if s.has("v2")
+        || s.has("v4")
+        || ty == Type::B128
+        || ty.size() < 2
+        || ty.float() && change != Change::Add && change != Change::Exchange
+    {
         return Err(format!("unknown instruction `{}`", s.opcode));
     }
     let result = s.parts()[0] == "atom";

@@ -39,7 +39,9 @@ pub fn module(name: &str, text: &str) -> Result<Module, ParseError> {
     static IDS: AtomicU64 = AtomicU64::new(0);
     let memory = |v: &&Variable| matches!(v.space, Space::Global | Space::Const);
     // Constants and globals inside functions have names of their own.
-    let inner = file.functions.iter().flat_map(|f| f.variables.iter().filter(memory).map(|v| Variable { name: format!("{}::{}", f.name, v.name), ..v.clone() }));
+    let inner = file.functions.iter().flat_map(|f| {
+        f.variables.iter().filter(memory).map(|v| Variable { name: format!("{}::{}", f.name, v.name), ..v.clone() })
+    });
     let globals = file.variables.iter().filter(memory).cloned().chain(inner).collect();
     Ok(Module {
         name: name.to_string(),

@@ -31,7 +31,8 @@ impl Layout {
     pub fn new(file: &ast::File) -> Self {
         let mut layout = Self { offsets: HashMap::new(), bytes: HashMap::new() };
         let outer: Vec<&Variable> = file.variables.iter().filter(|v| v.space == Space::Shared && !v.external).collect();
-        let align = file.variables.iter().filter(|v| v.space == Space::Shared && v.external).map(|v| v.align as u32).max();
+        let align =
+            file.variables.iter().filter(|v| v.space == Space::Shared && v.external).map(|v| v.align as u32).max();
         let mut common = 0;
         let mut shared_outer = HashSet::new();
         for function in file.functions.iter().filter(|f| !f.entry) {
@@ -41,7 +42,7 @@ impl Layout {
                 if outer.iter().any(|o| std::ptr::eq(*o, variable)) && !shared_outer.insert(variable.name.clone()) {
                     continue;
                 }
-                common = layout.place("", &function.name, variable, common);
+                common = layout.place(&function.name, variable, common);
             }
         }
         // A variable of the common part is the same one wherever it is named.
@@ -57,9 +58,10 @@ impl Layout {
             let named = names(function);
             let mut end = common;
             let own = function.variables.iter().filter(|v| v.space == Space::Shared && !v.external);
-            let others = outer.iter().copied().filter(|v| named.contains(v.name.as_str()) && !shared_outer.contains(&v.name));
+            let others =
+                outer.iter().copied().filter(|v| named.contains(v.name.as_str()) && !shared_outer.contains(&v.name));
             for variable in own.chain(others) {
-                end = layout.place("", &function.name, variable, end);
+                end = layout.place(&function.name, variable, end);
             }
             if let Some(align) = align {
                 end = end.next_multiple_of(align.max(1));
@@ -69,7 +71,7 @@ impl Layout {
         layout
     }
 
-    fn place(&mut self, _: &str, function: &str, variable: &Variable, from: u32) -> u32 {
+    fn place(&mut self, function: &str, variable: &Variable, from: u32) -> u32 {
         let offset = from.next_multiple_of((variable.align as u32).max(1));
         self.offsets.insert((function.to_string(), variable.name.clone()), offset);
         offset + variable.size as u32
@@ -203,7 +205,13 @@ impl<'a> Decoder<'a> {
     pub fn emit(&mut self, op: Op) -> Result<(), Wrong> {
         let (guard, negated) = match self.guard.clone() {
             None => (ALWAYS, false),
-            Some((name, negated)) => (self.find_register(&name).filter(|r| r.file == RegFile::Pred).ok_or(format!("`{name}` is no predicate"))?.index, negated),
+            Some((name, negated)) => (
+                self.find_register(&name)
+                    .filter(|r| r.file == RegFile::Pred)
+                    .ok_or(format!("`{name}` is no predicate"))?
+                    .index,
+                negated,
+            ),
         };
         self.code.insts.push(Inst { guard, negated, op, line: self.line });
         Ok(())
@@ -260,7 +268,9 @@ impl<'a> Decoder<'a> {
         if let Some((index, variable)) = self.find_variable(name) {
             return Some(match variable.space {
                 Space::Shared => (Space::Shared, self.shared(name, offset)?),
-                Space::Local | Space::Param => (Space::Local, Constant::Local(i64::from(*self.frame.get(&index)?) + offset)),
+                Space::Local | Space::Param => {
+                    (Space::Local, Constant::Local(i64::from(*self.frame.get(&index)?) + offset))
+                }
                 space => (space, Constant::Symbol(format!("{}::{name}", self.function.name), offset)),
             });
         }
@@ -340,12 +350,18 @@ impl<'a> Decoder<'a> {
                 return Ok(self.constant(file, constant));
             }
             ast::Operand::Address { base, offset, .. } => {
-                let ast::Operand::Name(name) = &**base else { return Err(format!("an operand expected, not {operand:?}")) };
-                let (_, constant) = self.symbol(name, *offset).ok_or(format!("`{name}` stands for nothing known here"))?;
+                let ast::Operand::Name(name) = &**base else {
+                    return Err(format!("an operand expected, not {operand:?}"));
+                };
+                let (_, constant) =
+                    self.symbol(name, *offset).ok_or(format!("`{name}` stands for nothing known here"))?;
                 return Ok(self.constant(file, constant));
             }
             ast::Operand::Not(name) => {
-                let from = self.find_register(name).filter(|r| r.file == RegFile::Pred).ok_or(format!("`{name}` is no predicate"))?;
+                let from = self
+                    .find_register(name)
+                    .filter(|r| r.file == RegFile::Pred)
+                    .ok_or(format!("`{name}` is no predicate"))?;
                 let to = self.scratch(RegFile::Pred);
                 self.emit(Op::Alu(Alu::Cold(Cold::NotPred), [to.index, from.index, 0, 0, 0]))?;
                 return Ok(to);
@@ -353,7 +369,13 @@ impl<'a> Decoder<'a> {
             &ast::Operand::Int(value) => match ty {
                 Type::F32 => u64::from((value as f32).to_bits()),
                 Type::F64 => (value as f64).to_bits(),
-                Type::Pred => if value != 0 { u64::MAX } else { 0 },
+                Type::Pred => {
+                    if value != 0 {
+                        u64::MAX
+                    } else {
+                        0
+                    }
+                }
                 _ => value as u64,
             },
             &ast::Operand::F32(bits) => match ty {
@@ -387,6 +409,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// The registers of `{a, b}`, or of a single one.
+    #[allow(dead_code, reason = "for instructions with tuples of registers")]
     pub fn registers(&mut self, operand: &ast::Operand, file: RegFile) -> Result<Vec<Operand>, Wrong> {
         match operand {
             ast::Operand::Vector(all) => all.iter().map(|o| self.target(o, file)).collect(),
@@ -410,7 +433,8 @@ impl<'a> Decoder<'a> {
                     let space = if space == Space::Param && !self.function.entry { Space::Local } else { space };
                     return Ok(Address { space, base, offset: *offset });
                 }
-                let (lives, constant) = self.symbol(name, *offset).ok_or(format!("`{name}` stands for nothing known here"))?;
+                let (lives, constant) =
+                    self.symbol(name, *offset).ok_or(format!("`{name}` stands for nothing known here"))?;
                 let space = if space == Space::Param || space == Space::Generic { lives } else { space };
                 Ok(Address { space, base: self.constant(RegFile::R64, constant), offset: 0 })
             }
@@ -421,7 +445,8 @@ impl<'a> Decoder<'a> {
     /// Finds the labels of all branches, and where their lanes meet again.
     pub(super) fn finish(mut self) -> Result<Code, (u32, String)> {
         for pending in std::mem::take(&mut self.pending) {
-            let found = self.outwards(pending.scope).find_map(|s| self.labels.get(&(s, pending.label.clone())).copied());
+            let found =
+                self.outwards(pending.scope).find_map(|s| self.labels.get(&(s, pending.label.clone())).copied());
             let at = found.ok_or((pending.line, format!("no label `{}`", pending.label)))?;
             match self.code.insts.get_mut(pending.inst).map(|i| &mut i.op) {
                 Some(Op::Branch { target, .. }) => *target = at,

@@ -16,7 +16,9 @@ pub fn decode(d: &mut Decoder, s: &Statement) -> Result<(), Wrong> {
             None => unknown(),
         },
         "cp" | "mbarrier" | "setmaxnreg" | "elect" => asynchronous_or(d, s, unknown),
-        "fence" if parts[1..].iter().any(|p| p.starts_with("proxy") || *p == "mbarrier_init") => asynchronous_or(d, s, unknown),
+        "fence" if parts[1..].iter().any(|p| p.starts_with("proxy") || *p == "mbarrier_init") => {
+            asynchronous_or(d, s, unknown)
+        }
         "prefetch" if s.has("tensormap") => asynchronous_or(d, s, unknown),
         "ld" | "ldu" | "st" => memory::access(d, s),
         "atom" | "red" => memory::atomic(d, s),
@@ -24,7 +26,8 @@ pub fn decode(d: &mut Decoder, s: &Statement) -> Result<(), Wrong> {
         "isspacep" => memory::isspacep(d, s),
         "mapa" => memory::mapa(d, s),
         // Memory is in order here, and nothing is ever late.
-        "membar" | "fence" | "prefetch" | "prefetchu" | "nanosleep" | "griddepcontrol" | "discard" | "applypriority" | "pmevent" => d.emit(Op::Nothing),
+        "membar" | "fence" | "prefetch" | "prefetchu" | "nanosleep" | "griddepcontrol" | "discard"
+        | "applypriority" | "pmevent" => d.emit(Op::Nothing),
         "createpolicy" => memory::policy(d, s),
         "bra" | "brx" | "call" | "ret" | "exit" | "trap" | "brkpt" | "bar" | "barrier" => control::decode(d, s),
         "shfl" | "vote" | "match" | "redux" | "activemask" => control::collective(d, s),

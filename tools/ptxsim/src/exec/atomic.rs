@@ -109,12 +109,14 @@ impl Atomic {
                     }
                     4 => {
                         let cell = AtomicU32::from_ptr(pointer.cast());
-                        let old = cell.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |now| Some(step(now.into()) as u32));
+                        let old =
+                            cell.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |now| Some(step(now.into()) as u32));
                         old.unwrap_or_default().into()
                     }
                     _ => {
                         let cell = std::sync::atomic::AtomicU16::from_ptr(pointer.cast());
-                        let old = cell.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |now| Some(step(now.into()) as u16));
+                        let old =
+                            cell.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |now| Some(step(now.into()) as u16));
                         old.unwrap_or_default().into()
                     }
                 }
@@ -132,15 +134,39 @@ impl Atomic {
         let (n, v) = (now as u32, value as u32);
         match (self.change, self.ty) {
             (Change::Exchange, _) => value,
-            (Change::CompareAndSwap, B32 | U32 | S32) => if n == v { swap } else { now },
-            (Change::CompareAndSwap, B16 | U16) => if now as u16 == value as u16 { swap } else { now },
-            (Change::CompareAndSwap, _) => if now == value { swap } else { now },
+            (Change::CompareAndSwap, B32 | U32 | S32) => {
+                if n == v {
+                    swap
+                } else {
+                    now
+                }
+            }
+            (Change::CompareAndSwap, B16 | U16) => {
+                if now as u16 == value as u16 {
+                    swap
+                } else {
+                    now
+                }
+            }
+            (Change::CompareAndSwap, _) => {
+                if now == value {
+                    swap
+                } else {
+                    now
+                }
+            }
             (Change::Add, F32) => (f32::from_bits(n) + f32::from_bits(v)).to_bits().into(),
             (Change::Add, F64) => (f64::from_bits(now) + f64::from_bits(value)).to_bits(),
             (Change::Add, F16) => add::<half::f16>(n as u16, v as u16).into(),
             (Change::Add, BF16) => add::<half::bf16>(n as u16, v as u16).into(),
-            (Change::Add, F16x2) => u64::from(add::<half::f16>(n as u16, v as u16)) | u64::from(add::<half::f16>((n >> 16) as u16, (v >> 16) as u16)) << 16,
-            (Change::Add, BF16x2) => u64::from(add::<half::bf16>(n as u16, v as u16)) | u64::from(add::<half::bf16>((n >> 16) as u16, (v >> 16) as u16)) << 16,
+            (Change::Add, F16x2) => {
+                u64::from(add::<half::f16>(n as u16, v as u16))
+                    | u64::from(add::<half::f16>((n >> 16) as u16, (v >> 16) as u16)) << 16
+            }
+            (Change::Add, BF16x2) => {
+                u64::from(add::<half::bf16>(n as u16, v as u16))
+                    | u64::from(add::<half::bf16>((n >> 16) as u16, (v >> 16) as u16)) << 16
+            }
             (Change::Add, _) => now.wrapping_add(value),
             (Change::Min, S32) => ((n as i32).min(v as i32) as u32).into(),
             (Change::Max, S32) => ((n as i32).max(v as i32) as u32).into(),
@@ -151,8 +177,20 @@ impl Atomic {
             (Change::And, _) => now & value,
             (Change::Or, _) => now | value,
             (Change::Xor, _) => now ^ value,
-            (Change::Increment, _) => if n >= v { 0 } else { u64::from(n) + 1 },
-            (Change::Decrement, _) => if n == 0 || n > v { value } else { u64::from(n) - 1 },
+            (Change::Increment, _) => {
+                if n >= v {
+                    0
+                } else {
+                    u64::from(n) + 1
+                }
+            }
+            (Change::Decrement, _) => {
+                if n == 0 || n > v {
+                    value
+                } else {
+                    u64::from(n) - 1
+                }
+            }
         }
     }
 }

@@ -30,7 +30,6 @@ struct Gate {
     threads: u32,
     expected: Option<u32>,
     waiting: Vec<(u32, Arrival)>,
-    arrived: u32,
     holds: Vec<u32>,
     clock: [u32; 32],
 }
@@ -75,7 +74,8 @@ impl Worker {
             warp.frames.clear();
             warp.clock = [block.shared.time; 32];
             let entered = warp.enter(&grid.module.functions[grid.function], grid.function, warp.lanes, tracked);
-            entered.map_err(|trap| Fault::plain(trap.kind, &grid.module.functions[grid.function].name, trap.message))?;
+            entered
+                .map_err(|trap| Fault::plain(trap.kind, &grid.module.functions[grid.function].name, trap.message))?;
             forget_local(warp, tracked);
             fill_constants(grid, warp, ctaid);
         }
@@ -100,7 +100,7 @@ impl Worker {
                     }
                     Step::Barrier(arrival) => {
                         moved = true;
-                        self.arrive(grid, i, arrival).map_err(|trapped| self.locate(grid, i, trapped))?;
+                        self.arrive(i, arrival).map_err(|trapped| self.locate(grid, i, trapped))?;
                     }
                 }
             }
@@ -124,7 +124,7 @@ impl Worker {
     }
 
     /// A warp arrives at a barrier; the last one opens it.
-    fn arrive(&mut self, grid: &Grid, i: usize, arrival: Arrival) -> Result<(), Trapped> {
+    fn arrive(&mut self, i: usize, arrival: Arrival) -> Result<(), Trapped> {
         let all = self.warps.len() as u32 * 32;
         let gate = &mut self.block.barriers[arrival.id as usize];
         let expected = arrival.count.unwrap_or(all);
@@ -137,11 +137,7 @@ impl Worker {
             let message = format!("barrier {} is used with {expected} threads and with {before} at once", arrival.id);
             return fail(&self.warps[i], FaultKind::DivergentBarrier, message);
         }
-        if gate.arrived >> self.warps[i].id & 1 != 0 && arrival.kind == BarrierKind::Arrive {
-            // A second arrival of one warp in one phase: the hardware counts it too.
-        }
         self.block.shared.release(&self.warps[i], &mut gate.clock);
-        gate.arrived |= 1 << self.warps[i].id;
         gate.threads += 32;
         gate.holds.push(arrival.holds.count_ones() << 8 | self.warps[i].lanes.count_ones());
         self.block.events += 1;
@@ -174,7 +170,6 @@ impl Worker {
                 warp.set_wide(to, warp.lanes, &[value; 32]);
             }
         }
-        let _ = grid;
         Ok(())
     }
 

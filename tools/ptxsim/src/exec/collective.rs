@@ -111,7 +111,11 @@ pub fn gather(warp: &Warp, members: Option<Reg>, mask: u32) -> Executed<u32> {
     let here = named & warp.lanes & !warp.exited;
     for lane in (0..32).filter(|l| mask >> l & 1 != 0) {
         if warp.v32(reg)[lane as usize] >> lane & 1 == 0 {
-            return Err(Trap::lane(FaultKind::Undefined, lane, format!("member mask {named:#010x} leaves out a lane that executes it")));
+            return Err(Trap::lane(
+                FaultKind::Undefined,
+                lane,
+                format!("member mask {named:#010x} leaves out a lane that executes it"),
+            ));
         }
     }
     if here & !mask != 0 {
@@ -145,11 +149,9 @@ impl Collective {
                     let (source, good) = match mode {
                         Shuffle::Up => (lane.wrapping_sub(b), lane as i32 - b as i32 >= max as i32),
                         Shuffle::Down => (lane + b, lane + b <= max),
-                        Shuffle::Butterfly => (lane ^ b, lane ^ b <= max),
-                        Shuffle::Index => (min | b & !segment, min | b & !segment <= max),
+                        Shuffle::Butterfly => (lane ^ b, (lane ^ b) <= max),
+                        Shuffle::Index => (min | b & !segment, (min | b & !segment) <= max),
                     };
-                    let good = if mode == Shuffle::Butterfly { lane ^ b <= max } else { good };
-                    let good = if mode == Shuffle::Index { (min | (b & !segment)) <= max } else { good };
                     if !good {
                         continue;
                     }
@@ -185,10 +187,20 @@ impl Collective {
                 let members = gather(warp, Some(members), mask)?;
                 warp.need(value, mask)?;
                 let values = warp.wide(value);
-                let equal = |lane: usize| (0..32).filter(|&l| members >> l & 1 != 0 && values[l] == values[lane]).fold(0u32, |m, l| m | 1 << l);
+                let equal = |lane: usize| {
+                    (0..32)
+                        .filter(|&l| members >> l & 1 != 0 && values[l] == values[lane])
+                        .fold(0u32, |m, l| m | 1 << l)
+                };
                 let masks: [u32; 32] = std::array::from_fn(equal);
                 let one = masks[members.trailing_zeros() as usize & 31] == members;
-                let out = if !all { masks } else if one { [members; 32] } else { [0; 32] };
+                let out = if !all {
+                    masks
+                } else if one {
+                    [members; 32]
+                } else {
+                    [0; 32]
+                };
                 warp.set32(to, mask, &out);
                 if let Some(agreed) = agreed {
                     warp.set_pred(agreed, mask, if one { u32::MAX } else { 0 });

@@ -74,7 +74,9 @@ impl Convert {
 
     fn one(&self, bits: u64, to: Type) -> u64 {
         let value = match read(bits, self.from) {
-            Value::Float(x) if self.flush && self.from == Type::F32 && (x as f32).is_subnormal() => Value::Float(0f64.copysign(x)),
+            Value::Float(x) if self.flush && self.from == Type::F32 && (x as f32).is_subnormal() => {
+                Value::Float(0f64.copysign(x))
+            }
             value => value,
         };
         if to.float() { self.float(value, to) } else { self.int(value, to) }
@@ -82,7 +84,8 @@ impl Convert {
 
     fn int(&self, value: Value, to: Type) -> u64 {
         let bits = 8 * to.size() as u32;
-        let (low, high) = if to.signed() { (-(1i128 << (bits - 1)), (1i128 << (bits - 1)) - 1) } else { (0, (1i128 << bits) - 1) };
+        let (low, high) =
+            if to.signed() { (-(1i128 << (bits - 1)), (1i128 << (bits - 1)) - 1) } else { (0, (1i128 << bits) - 1) };
         let whole = match value {
             Value::Int(v) if self.saturate => v.clamp(low, high),
             Value::Int(v) => v,
@@ -118,7 +121,13 @@ impl Convert {
                 let Value::Float(x) = value else { return 0 };
                 let bits = (x as f32).to_bits();
                 let round = if self.round == Round::Away { 0x1000 } else { 0xfff + (bits >> 13 & 1) };
-                let kept = if x.is_finite() { bits.wrapping_add(round) } else if x.is_nan() { 0x7fff_ffff } else { bits };
+                let kept = if x.is_finite() {
+                    bits.wrapping_add(round)
+                } else if x.is_nan() {
+                    0x7fff_ffff
+                } else {
+                    bits
+                };
                 u64::from(kept & !0x1fff)
             }
             _ => self.half(value, to),

@@ -112,7 +112,8 @@ impl Float {
         use super::scalar::Half;
         use half::{bf16, f16};
         let f16 = |x: [u32; 3]| f16::narrow(self.value(x.map(|x| f16::from_bits(x as u16).to_f32()))).to_bits().into();
-        let bf16 = |x: [u32; 3]| bf16::narrow(self.value(x.map(|x| bf16::from_bits(x as u16).to_f32()))).to_bits().into();
+        let bf16 =
+            |x: [u32; 3]| bf16::narrow(self.value(x.map(|x| bf16::from_bits(x as u16).to_f32()))).to_bits().into();
         let both = |f: &dyn Fn([u32; 3]) -> u32| f(x.map(|x| x & 0xffff)) | f(x.map(|x| x >> 16)) << 16;
         match self.format {
             Format::F32 => self.value(x.map(f32::from_bits)).to_bits(),
@@ -214,7 +215,10 @@ fn fma(a: f32, b: f32, c: f32, round: Round) -> f32 {
     let near = s as f32;
     let wide = f64::from(near);
     // An overflow to infinity is above (or below) every finite value.
-    let above = wide.partial_cmp(&s).unwrap_or(std::cmp::Ordering::Equal).then(0f64.partial_cmp(&error).unwrap_or(std::cmp::Ordering::Equal));
+    let above = wide
+        .partial_cmp(&s)
+        .unwrap_or(std::cmp::Ordering::Equal)
+        .then(0f64.partial_cmp(&error).unwrap_or(std::cmp::Ordering::Equal));
     directed(near, above, round)
 }
 

@@ -70,7 +70,11 @@ impl Machine {
             return refuse(format!("{total} bytes of shared memory, where the device has {most} for a block"));
         }
         if launch.args.len() != kernel.params_bytes {
-            return refuse(format!("{} bytes of parameters, where the kernel takes {}", launch.args.len(), kernel.params_bytes));
+            return refuse(format!(
+                "{} bytes of parameters, where the kernel takes {}",
+                launch.args.len(),
+                kernel.params_bytes
+            ));
         }
         let symbols = self.symbols(module)?;
         let grid = Grid {
@@ -88,7 +92,14 @@ impl Machine {
         };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = if self.options.threads == 0 { cores } else { self.options.threads };
-        let pool = Pool { grid: &grid, blocks, next: AtomicU64::new(0), stop: AtomicU64::new(u64::MAX), fault: Mutex::new(None), counts: Mutex::default() };
+        let pool = Pool {
+            grid: &grid,
+            blocks,
+            next: AtomicU64::new(0),
+            stop: AtomicU64::new(u64::MAX),
+            fault: Mutex::new(None),
+            counts: Mutex::default(),
+        };
         let workers = (workers as u64).min(blocks);
         std::thread::scope(|scope| {
             for _ in 1..workers {

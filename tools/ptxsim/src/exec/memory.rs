@@ -122,11 +122,17 @@ impl Cx<'_> {
 
     /// Each space in turn, for the lanes that point there.
     #[inline(never)]
-    fn generic_access<E: Element, const STORE: bool>(&mut self, access: &Access, mask: u32, generic: [u64; 32]) -> Executed {
+    fn generic_access<E: Element, const STORE: bool>(
+        &mut self,
+        access: &Access,
+        mask: u32,
+        generic: [u64; 32],
+    ) -> Executed {
         let mut left = mask;
         while left != 0 {
             let (space, first) = place(generic[left.trailing_zeros() as usize]);
-            let lanes = (0..32).filter(|&l| left >> l & 1 != 0 && place(generic[l]).0 == space).fold(0, |m, l| m | 1 << l);
+            let lanes =
+                (0..32).filter(|&l| left >> l & 1 != 0 && place(generic[l]).0 == space).fold(0, |m, l| m | 1 << l);
             left &= !lanes;
             let at = std::array::from_fn(|l| if lanes >> l & 1 != 0 { place(generic[l]).1 } else { first });
             match space {
@@ -141,22 +147,14 @@ impl Cx<'_> {
     /// Finds the region that holds the addresses of all lanes, if one does, and the last one found first.
     #[inline(always)]
     fn region(&mut self, at: &[u64; 32], len: u64) -> Option<&Region> {
-        let inside = |region: &Region| {
-            let limit = region.len.wrapping_sub(len);
-            let mut out = false;
-            for l in 0..32 {
-                out |= at[l].wrapping_sub(region.base) > limit;
-            }
-            !out && region.len >= len
-        };
         if let Some(region) = self.grid.memory.regions.get(*self.last)
-            && inside(region)
+            && inside(region, at, len)
         {
             return Some(region);
         }
         *self.last = self.grid.memory.find(at[0])?;
         let region = self.grid.memory.regions.get(*self.last)?;
-        inside(region).then_some(region)
+        inside(region, at, len).then_some(region)
     }
 
     #[inline(always)]
@@ -197,7 +195,13 @@ impl Cx<'_> {
     }
 
     #[inline(always)]
-    fn region_access<E: Element, const STORE: bool>(&mut self, region: &Region, access: &Access, mask: u32, at: &[u64; 32]) -> Executed {
+    fn region_access<E: Element, const STORE: bool>(
+        &mut self,
+        region: &Region,
+        access: &Access,
+        mask: u32,
+        at: &[u64; 32],
+    ) -> Executed {
         let mut offset = [0u64; 32];
         for l in 0..32 {
             offset[l] = at[l].wrapping_sub(region.base);
@@ -228,7 +232,11 @@ impl Cx<'_> {
                             let lane = (0..32).find(|&l| !E::written(region.shadow_at(offset[l] + shift))).unwrap_or(0);
                             let message = format!(
                                 "{} bytes at {:#x}, offset {} of {} bytes at {:#x}",
-                                E::SIZE, at[lane] + shift, offset[lane] + shift, region.len, region.base
+                                E::SIZE,
+                                at[lane] + shift,
+                                offset[lane] + shift,
+                                region.len,
+                                region.base
                             );
                             let lane = if mask >> lane & 1 != 0 { lane as u32 } else { mask.trailing_zeros() };
                             return Err(Trap::lane(FaultKind::UninitialisedMemory, lane, message));
@@ -278,7 +286,8 @@ impl Cx<'_> {
             for l in 0..32 {
                 for i in 0..access.values.len() {
                     // SAFETY: the range was checked, and the shadow is as long as the memory.
-                    good &= unsafe { E::read(pointer.add(at[l] as usize + i * E::SIZE)) } & 0x0303_0303_0303_0303 == 0x0101_0101_0101_0101 & (u64::MAX >> (64 - 8 * E::SIZE));
+                    good &= unsafe { E::read(pointer.add(at[l] as usize + i * E::SIZE)) } & 0x0303_0303_0303_0303
+                        == 0x0101_0101_0101_0101 & (u64::MAX >> (64 - 8 * E::SIZE));
                 }
             }
             if !good {
@@ -333,7 +342,13 @@ impl Cx<'_> {
 
     /// Local memory and parameters: each lane its own.
     #[inline(never)]
-    fn thread_access<E: Element, const STORE: bool>(&mut self, space: Space, access: &Access, mask: u32, at: &[u64; 32]) -> Executed {
+    fn thread_access<E: Element, const STORE: bool>(
+        &mut self,
+        space: Space,
+        access: &Access,
+        mask: u32,
+        at: &[u64; 32],
+    ) -> Executed {
         let len = E::SIZE as u64 * access.values.len() as u64;
         aligned(mask, at, len)?;
         for lane in (0..32usize).filter(|l| mask >> l & 1 != 0) {
@@ -348,11 +363,17 @@ impl Cx<'_> {
                 let offset = offset + i * E::SIZE;
                 if space == Space::Param {
                     if STORE {
-                        return Err(Trap::lane(FaultKind::OutOfBounds, lane as u32, "a store to a kernel's parameters"));
+                        return Err(Trap::lane(
+                            FaultKind::OutOfBounds,
+                            lane as u32,
+                            "a store to a kernel's parameters",
+                        ));
                     }
                     let bytes = &self.grid.args[offset..offset + E::SIZE];
                     // SAFETY: the slice has the element's length.
-                    unsafe { read_lanes::<E>(self.warp, *value, access.signed, 1 << lane, |_| bytes.as_ptr().cast_mut()) };
+                    unsafe {
+                        read_lanes::<E>(self.warp, *value, access.signed, 1 << lane, |_| bytes.as_ptr().cast_mut())
+                    };
                     continue;
                 }
                 let offset = lane * size + offset;
@@ -388,6 +409,18 @@ impl Cx<'_> {
     }
 }
 
+/// Whether `len` bytes at every address lie in the region.
+#[inline(always)]
+fn inside(region: &Region, at: &[u64; 32], len: u64) -> bool {
+    let limit = region.len.wrapping_sub(len);
+    let mut out = false;
+    for address in at {
+        out |= address.wrapping_sub(region.base) > limit;
+    }
+    !out && region.len >= len
+}
+
+#[inline(always)]
 fn lane_value(warp: &Warp, value: Operand, lane: usize) -> u64 {
     match value.file {
         RegFile::R64 => warp.v64(value.index)[lane],
@@ -424,7 +457,9 @@ unsafe fn read_lanes<E: Element>(warp: &mut Warp, to: Operand, signed: bool, mas
             out[l] = unsafe { E::read(at(l)) } as u32;
         }
         if signed && E::SIZE < 4 {
-            out = out.map(|v| ((u64::from(v) << shift) as i64 >> shift) as u32);
+            for v in &mut out {
+                *v = ((u64::from(*v) << shift) as i64 >> shift) as u32;
+            }
         }
         warp.set32(to.index, mask, &out);
     } else {
@@ -434,7 +469,9 @@ unsafe fn read_lanes<E: Element>(warp: &mut Warp, to: Operand, signed: bool, mas
             out[l] = unsafe { E::read(at(l)) };
         }
         if signed && E::SIZE < 8 {
-            out = out.map(|v| ((v << shift) as i64 >> shift) as u64);
+            for v in &mut out {
+                *v = ((*v << shift) as i64 >> shift) as u64;
+            }
         }
         warp.set64(to.index, mask, &out);
     }
@@ -483,5 +520,9 @@ unsafe fn same_lanes<E: Element>(warp: &Warp, from: Operand, mask: u32, at: impl
             bad = l as u32;
         }
     }
-    if same { Ok(()) } else { Err(Trap::lane(FaultKind::Race, bad, "two lanes of one store write different values to one address")) }
+    if same {
+        Ok(())
+    } else {
+        Err(Trap::lane(FaultKind::Race, bad, "two lanes of one store write different values to one address"))
+    }
 }

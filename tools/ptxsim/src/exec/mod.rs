@@ -68,6 +68,7 @@ pub enum Step {
     /// With the next instruction.
     Next,
     /// With the next instruction, after the other warps had a turn.
+    #[allow(dead_code, reason = "for waits that the kernel repeats itself")]
     Pause,
     /// With this instruction again, after the other warps had a turn.
     Yield,

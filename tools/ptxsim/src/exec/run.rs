@@ -1,10 +1,10 @@
 //! The loop that executes a warp until it waits or ends.
 
+use super::warp::Path;
 use super::{Arrival, Cx, Grid, Step};
 use crate::code::{ALWAYS, Barrier, Call, Code, Constant, END, Op, Operand, RegFile, Special, Switch};
 use crate::error::{Executed, FaultKind, Trap};
 use crate::machine::shadow;
-use super::warp::Path;
 use crate::syntax::ast::Space;
 
 /// Instructions a warp executes before another has its turn: a loop that waits for that other must let it run.
@@ -235,7 +235,9 @@ fn arrive(cx: &mut Cx, barrier: &Barrier, active: u32) -> Executed<Arrival> {
         let first = values[active.trailing_zeros() as usize & 31];
         match (0..32).find(|&l| active >> l & 1 != 0 && values[l as usize] != first) {
             None => Ok(first),
-            Some(l) => Err(Trap::lane(FaultKind::DivergentBarrier, l, "lanes of a warp name different barriers or counts")),
+            Some(l) => {
+                Err(Trap::lane(FaultKind::DivergentBarrier, l, "lanes of a warp name different barriers or counts"))
+            }
         }
     };
     let id = uniform(barrier.id)?;
@@ -276,9 +278,17 @@ fn leave(cx: &mut Cx) {
         && let Some(path) = cx.warp.paths.last()
     {
         let code = &cx.grid.module.functions[frame.function];
-        if let Some(Op::Call(call)) = cx.grid.module.functions[caller.function].insts.get(path.pc.wrapping_sub(1) as usize).map(|i| &i.op) {
+        if let Some(Op::Call(call)) =
+            cx.grid.module.functions[caller.function].insts.get(path.pc.wrapping_sub(1) as usize).map(|i| &i.op)
+        {
             for (to, from) in call.results.iter().zip(&code.returns) {
-                copy_local(cx, frame.mask, caller.local + *to as usize, frame.local + from.offset as usize, from.size as usize);
+                copy_local(
+                    cx,
+                    frame.mask,
+                    caller.local + *to as usize,
+                    frame.local + from.offset as usize,
+                    from.size as usize,
+                );
             }
         }
     }
@@ -300,7 +310,9 @@ pub fn fill_constants(grid: &Grid, warp: &mut super::warp::Warp, ctaid: [u32; 3]
     for (operand, constant) in &grid.module.functions[frame.function].constants {
         let lanes: [u64; 32] = match constant {
             Constant::Bits(bits) => [*bits; 32],
-            Constant::Symbol(name, offset) => [grid.symbols.get(name).map_or(0, |a| a.wrapping_add(*offset as u64)); 32],
+            Constant::Symbol(name, offset) => {
+                [grid.symbols.get(name).map_or(0, |a| a.wrapping_add(*offset as u64)); 32]
+            }
             Constant::Local(offset) => [(frame.local as u64).wrapping_add(*offset as u64); 32],
             Constant::Dynamic(offset) => [u64::from(grid.shared - grid.dynamic).wrapping_add(*offset as u64); 32],
             Constant::Special(special) => special_register(grid, warp.id, ctaid, *special),

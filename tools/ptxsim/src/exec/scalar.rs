@@ -11,15 +11,39 @@ pub fn canonical(x: f32) -> f32 {
 /// The lesser number; a NaN loses against any number, and -0 is less than +0.
 #[inline(always)]
 pub fn min_number(a: f32, b: f32) -> f32 {
-    let less = if a == b { f32::from_bits(a.to_bits() | b.to_bits()) } else if a < b { a } else { b };
-    if b.is_nan() { canonical(a) } else if a.is_nan() { b } else { less }
+    let less = if a == b {
+        f32::from_bits(a.to_bits() | b.to_bits())
+    } else if a < b {
+        a
+    } else {
+        b
+    };
+    if b.is_nan() {
+        canonical(a)
+    } else if a.is_nan() {
+        b
+    } else {
+        less
+    }
 }
 
 /// The greater number; a NaN loses against any number, and +0 is greater than -0.
 #[inline(always)]
 pub fn max_number(a: f32, b: f32) -> f32 {
-    let more = if a == b { f32::from_bits(a.to_bits() & b.to_bits()) } else if a > b { a } else { b };
-    if b.is_nan() { canonical(a) } else if a.is_nan() { b } else { more }
+    let more = if a == b {
+        f32::from_bits(a.to_bits() & b.to_bits())
+    } else if a > b {
+        a
+    } else {
+        b
+    };
+    if b.is_nan() {
+        canonical(a)
+    } else if a.is_nan() {
+        b
+    } else {
+        more
+    }
 }
 
 /// As [`min_number`].

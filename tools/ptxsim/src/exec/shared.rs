@@ -2,7 +2,7 @@
 //!
 //! **Races.** Every 4-byte granule remembers its last write and its last two reads by different warps, each with the
 //! bytes touched and the block's *time*. The time goes up at every synchronisation. A warp's `clock[w]` says up to which
-//! time the accesses of warp `w` are known to have happened: barriers join the clocks of those who meet. An access
+//! time the accesses of warp `w` are known to have happened: each arrival at a barrier hands on its clock, and those who waited take them all. An access
 //! races with an earlier one of another warp when its time is not covered. A write of the value that is already there
 //! does not race with the write before. Atomics do not race with each other; accesses of a warp do not race with that warp's
 //! own, as lanes run in lockstep. A third reader is forgotten, so a race may be missed but none is invented.
@@ -81,7 +81,7 @@ impl Shared {
         if !self.races {
             return Ok(());
         }
-        if offset % 4 == 0 && len % 4 == 0 {
+        if offset.is_multiple_of(4) && len.is_multiple_of(4) {
             for g in offset / 4..(offset + len) / 4 {
                 self.read_granule(warp, lane, g, 0xf)?;
             }
@@ -97,7 +97,11 @@ impl Shared {
     fn read_granule(&mut self, warp: &Warp, lane: u32, index: usize, bytes: u8) -> Executed {
         let granule = &mut self.granules[index];
         let writer = granule.write & 31;
-        if writer != warp.id && granule.write >> 5 >= warp.clock[writer as usize] && granule.write_bytes & bytes != 0 && granule.write != 0 {
+        if writer != warp.id
+            && granule.write >> 5 >= warp.clock[writer as usize]
+            && granule.write_bytes & bytes != 0
+            && granule.write != 0
+        {
             return Err(race(lane, index, "reads", "wrote", writer));
         }
         let now = self.time << 5 | warp.id;
@@ -194,23 +198,6 @@ impl Shared {
         self.granules[offset / 4..(offset + len).div_ceil(4)].iter().find(open).map(|granule| granule.write & 31)
     }
 
-    /// Orders all that the warps of the clocks did before all that they do from here on. For barriers.
-    pub fn join(&mut self, warps: &mut [&mut Warp]) {
-        let now = self.tick();
-        let mut joined = [0; 32];
-        for warp in warps.iter() {
-            for (j, c) in joined.iter_mut().zip(&warp.clock) {
-                *j = (*j).max(*c);
-            }
-        }
-        for warp in warps.iter() {
-            joined[warp.id as usize] = now;
-        }
-        for warp in warps.iter_mut() {
-            warp.clock = joined;
-        }
-    }
-
     /// What a warp hands on when it signals another, as by arriving at an mbarrier: merge it into the signal's clock
     /// and, when a warp has seen the signal, the signal's clock into that warp's with [`acquire`].
     pub fn release(&mut self, warp: &Warp, signal: &mut [u32; 32]) {
@@ -224,7 +211,8 @@ impl Shared {
     /// Fails if a byte of the range may not be read: never written, or still being written.
     #[inline(always)]
     pub fn check_read(&self, lane: u32, offset: usize, len: usize) -> Executed {
-        let bad = self.shadow[offset..offset + len].iter().any(|s| s & (shadow::INIT | shadow::WRITING) != shadow::INIT);
+        let bad =
+            self.shadow[offset..offset + len].iter().any(|s| s & (shadow::INIT | shadow::WRITING) != shadow::INIT);
         if bad { Err(self.unreadable(lane, offset, len)) } else { Ok(()) }
     }
 
@@ -264,6 +252,7 @@ pub fn acquire(warp: &mut Warp, signal: &[u32; 32]) {
 #[cold]
 #[inline(never)]
 fn race(lane: u32, granule: usize, does: &str, did: &str, other: u32) -> Box<Trap> {
-    let message = format!("{does} shared memory at {}, which warp {other} {did} with no barrier in between", granule * 4);
+    let message =
+        format!("{does} shared memory at {}, which warp {other} {did} with no barrier in between", granule * 4);
     Trap::lane(FaultKind::Race, lane, message)
 }

@@ -39,13 +39,13 @@ macro_rules! table {
             pub fn run(self, warp: &mut Warp, regs: &[Reg; 5], mask: u32) -> Executed {
                 match self { $( Self::$name => {
                     let mut missing = 0;
-                    let mut sources = regs.iter().skip(1);
+                    let mut i = 0;
                     $(
-                        let reg = sources.next().copied().unwrap_or(0);
+                        i += 1;
+                        let reg = regs[i];
                         missing |= mask & !<$type as Lane>::known(warp, reg);
                         let $arg = <$type as Lane>::source(warp, reg);
                     )+
-                    let _ = sources;
                     if missing != 0 {
                         return Err(unwritten(missing));
                     }

@@ -249,6 +249,7 @@ impl Warp {
     }
 
     /// The lanes of an operand that were written.
+    #[inline(always)]
     pub fn known(&self, operand: Operand) -> u32 {
         match operand.file {
             RegFile::R64 => self.known64(operand.index),
@@ -258,7 +259,7 @@ impl Warp {
     }
 
     /// Fails if a lane of `mask` was never written.
-    #[inline]
+    #[inline(always)]
     pub fn need(&self, operand: Operand, mask: u32) -> Executed {
         match mask & !self.known(operand) {
             0 => Ok(()),

@@ -202,8 +202,6 @@ pub struct Function {
     pub name: String,
     /// Whether it is a kernel.
     pub entry: bool,
-    /// Line of its head.
-    pub line: u32,
     /// What a `.func` gives back.
     pub returns: Vec<Variable>,
     /// What it takes.

@@ -133,7 +133,7 @@ impl Parser {
                     }
                 }
                 ".entry" | ".func" => {
-                    let function = self.function(word == ".entry", line)?;
+                    let function = self.function(word == ".entry")?;
                     // A declaration ahead of the definition says nothing new.
                     file.functions.retain(|f| f.defined || f.name != function.name);
                     if function.defined || !file.functions.iter().any(|f| f.name == function.name) {
@@ -262,8 +262,8 @@ impl Parser {
         Ok(out)
     }
 
-    fn function(&mut self, entry: bool, line: u32) -> Result<Function, Wrong> {
-        let mut f = Function { entry, line, ..Function::default() };
+    fn function(&mut self, entry: bool) -> Result<Function, Wrong> {
+        let mut f = Function { entry, ..Function::default() };
         if !entry && self.sees('(') {
             f.returns = self.parameters()?;
         }
@@ -438,9 +438,7 @@ impl Parser {
                     other => return Err((line, format!("an address expected, not {other:?}"))),
                 });
                 let mut offset = 0;
-                if self.take('+') {
-                    offset = self.int()? as i64;
-                } else if self.sees('-') {
+                if self.take('+') || self.sees('-') {
                     offset = self.int()? as i64;
                 }
                 let more = if self.take(',') { self.list(']')? } else { self.expect(']').map(|()| Vec::new())? };
