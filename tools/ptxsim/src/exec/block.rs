@@ -120,7 +120,10 @@ impl Worker {
         if let Some(stuck) = self.warps.iter().position(|w| matches!(w.state, State::Waiting(_))) {
             return Err(self.stuck(grid, stuck));
         }
-        self.block.asynchronous.finish(&self.block.shared).map_err(|trap| self.locate_warp(grid, 0, trap))
+        self.block
+            .asynchronous
+            .finish(&self.block.shared, self.warps.len())
+            .map_err(|trap| self.locate_warp(grid, 0, trap))
     }
 
     /// A warp arrives at a barrier; the last one opens it.

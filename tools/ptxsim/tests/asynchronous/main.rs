@@ -6,6 +6,7 @@ mod bulk;
 mod copy;
 mod matrix;
 mod mbarrier;
+mod pipeline;
 mod tensor;
 mod warpgroup;
 

@@ -200,15 +200,12 @@ impl State {
         let mut out = String::new();
         for live in self.barriers.values() {
             let (pending, expected) = (live.barrier.pending(), live.barrier.expected());
+            let (line, phase) = (live.line, live.barrier.phase());
+            out +=
+                &format!("; the mbarrier of line {line} waits in phase {phase} for {pending} of {expected} arrivals");
             let bytes = live.barrier.pending_bytes();
-            if pending < expected || bytes != 0 {
-                let (line, phase) = (live.line, live.barrier.phase());
-                out += &format!(
-                    "; the mbarrier of line {line} waits in phase {phase} for {pending} of {expected} arrivals"
-                );
-                if bytes != 0 {
-                    out += &format!(" and {bytes} bytes, of which no copy is under way");
-                }
+            if bytes != 0 {
+                out += &format!(" and {bytes} bytes, of which no copy is under way");
             }
         }
         out
@@ -226,7 +223,8 @@ impl State {
     }
 
     /// Called when the block's last thread has exited: what is still in flight is a fault.
-    pub fn finish(&self, shared: &super::shared::Shared) -> Executed {
+    pub fn finish(&mut self, shared: &super::shared::Shared, warps: usize) -> Executed {
+        self.warps.resize_with(warps, Warpgroup::default);
         if let Some(flight) = shared.flights.iter().next() {
             let message = format!("the block's threads exit while {flight} (warp {}) is under way", flight.warp);
             return Err(Trap::warp(FaultKind::AsyncHazard, message));
