@@ -164,8 +164,7 @@ mod ptxsim {
         let cut = |(i, image): (usize, Rgb8)| {
             let (w, h) = (150 + 12 * i, 160 - 7 * i);
             let (left, top) = ((image.width() - w) / 2, (image.height() - h) / 2);
-            let rows: Vec<u8> =
-                (top..top + h).flat_map(|y| image.row(y)[3 * left..3 * (left + w)].to_vec()).collect();
+            let rows: Vec<u8> = (top..top + h).flat_map(|y| image.row(y)[3 * left..3 * (left + w)].to_vec()).collect();
             Rgb8::new(w, h, rows)
         };
         Some(photographs(3)?.into_iter().enumerate().map(cut).collect())

@@ -4,10 +4,10 @@ mod common;
 
 use std::sync::Arc;
 
-use warpface::graph::Source;
-use warpface::models::inception_resnet_v1;
 #[cfg(feature = "cuda")]
 use warpface::Precision;
+use warpface::graph::Source;
+use warpface::models::inception_resnet_v1;
 use warpface::{Graph, Tensor, weights};
 
 use common::Tolerance;

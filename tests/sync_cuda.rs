@@ -90,8 +90,7 @@ fn parameters_lie_as_rust_lays_them() {
 
 #[test]
 fn entry_points_carry_their_stem_and_the_size_of_their_parameters() {
-    let sizes: BTreeMap<&str, usize> =
-        params_layouts().into_iter().map(|layout| (layout.stem, layout.size)).collect();
+    let sizes: BTreeMap<&str, usize> = params_layouts().into_iter().map(|layout| (layout.stem, layout.size)).collect();
     for block in manifest() {
         let file = &block["file"];
         let stem = file.strip_suffix(&format!(".{}.ptx", block["target"])).expect("named by its target");

@@ -263,8 +263,7 @@ impl Driver for Simulated {
             _ => Swizzle::B128,
         };
         let (address, dims, strides) = (map.address, &map.dims, &map.strides);
-        let tensor =
-            |element_strides| Tensor { data_type, address, dims, strides, element_strides, swizzle };
+        let tensor = |element_strides| Tensor { data_type, address, dims, strides, element_strides, swizzle };
         let encoded = match &map.window {
             Window::Tiled(extents) => encode_tiled(tensor(&vec![1; dims.len()]), extents),
             Window::Im2col { lower, upper, channels, pixels, stride } => {
