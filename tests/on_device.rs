@@ -46,8 +46,14 @@ fn precisions(device: &Device) -> Vec<Precision> {
     Precision::ALL.into_iter().filter(has).collect()
 }
 
+/// Sample photographs: those beside the weights, which travel with them, else whatever there is.
 fn photographs() -> Option<Vec<Rgb8>> {
-    Some(files::photographs(24, 4)?.iter().map(|path| image::decode(path).unwrap()).collect())
+    let beside = common::weights(&files::MTCNN)?.join("five-people");
+    let paths = match beside.is_dir() {
+        true => image::collect(&[beside]).images.into_iter().step_by(4).take(24).collect(),
+        false => files::photographs(24, 4)?,
+    };
+    Some(paths.iter().map(|path| image::decode(path).unwrap()).collect())
 }
 
 /// The faces that the photographs are about, as the CPU finds them.

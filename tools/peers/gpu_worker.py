@@ -200,7 +200,7 @@ class Worker:
     def release(self):
         """Forgets what was prepared, and its memory."""
         self.prepared.clear()
-        torch._dynamo.reset()
+        torch.compiler.reset()
         if self.device.name == "cuda":
             torch.cuda.empty_cache()
         return {}
