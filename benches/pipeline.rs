@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use common::{Bench, clock};
 use warpface::face::{Alignment, DetectOptions, Standardize, choose};
@@ -15,13 +15,13 @@ const SAMPLES: usize = 8;
 
 fn main() {
     common::main("pipeline", |bench| {
-        if let Some(folder) = common::weights() {
-            pipeline(bench, &folder);
+        if let Some((folder, model)) = common::weights() {
+            pipeline(bench, &folder, &model);
         }
     });
 }
 
-fn pipeline(bench: &mut Bench, weights: &std::path::Path) {
+fn pipeline(bench: &mut Bench, weights: &Path, model: &Path) {
     let device = bench.device();
     let mut files = photographs(weights);
     if bench.is_slow() {
@@ -36,7 +36,7 @@ fn pipeline(bench: &mut Bench, weights: &std::path::Path) {
         Ok(detector) => detector,
         Err(error) => return bench.skip("detection", error),
     };
-    let embedder = match Embedder::load(&device, &weights.join("graph_final.pb"), Standardize::Fixed) {
+    let embedder = match Embedder::load_in(&device, model, Standardize::Fixed, bench.precision()) {
         Ok(embedder) => embedder,
         Err(error) => return bench.skip("embedding", error),
     };
@@ -70,7 +70,7 @@ fn pipeline(bench: &mut Bench, weights: &std::path::Path) {
 }
 
 /// Sample photographs as files, or generated ones where there are none.
-fn photographs(weights: &std::path::Path) -> Vec<(PathBuf, Vec<u8>)> {
+fn photographs(weights: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let samples = weights.join("five-people");
     let found = if samples.is_dir() { image::collect(&[samples]).images } else { Vec::new() };
     if found.is_empty() {

@@ -219,6 +219,64 @@ fn usage() {
 }
 
 #[test]
+fn precision_is_checked_by_name_and_by_device() {
+    let picture = decode("png_rgb.png");
+    let run = warpface(&["detect", "--device", "cpu", "--precision", "f8", text(&picture)]).expect(USAGE);
+    run.says(&["--precision", "f8", "bf16"]);
+    for device in ["cpu", "wgpu"] {
+        let run = warpface(&["detect", "--device", device, "--precision", "f16", text(&picture)]).expect(NOTHING);
+        assert_eq!(run.out, "");
+        // A machine without a GPU has no wgpu to refuse it.
+        if device == "cpu" || !run.err.contains("Vulkan") {
+            run.says(&[device, "f32 alone", "--precision f16", "--device cuda"]);
+        }
+    }
+    let Some(weights) = common::weights(&files::MTCNN) else { return };
+    with(&weights, &["detect", text(&picture)]).expect(DONE).says(&["device: cpu", "precision f32"]);
+    let bytes = |precision: &str, what: &str| {
+        let run = with(&weights, &["plan", "onet", "--json", "--precision", precision]).expect(DONE);
+        assert_eq!(run.json()[0]["precision"], precision);
+        run.json()[0][what].as_u64().unwrap()
+    };
+    for what in ["param_bytes", "arena_bytes"] {
+        assert_eq!(bytes("f16", what) * 2, bytes("f32", what), "{what}");
+        assert_eq!(bytes("tf32", what), bytes("f32", what), "{what}");
+    }
+}
+
+#[test]
+fn converted_weights_are_the_model() {
+    let Some(weights) = common::weights(&files::ALL) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let convert = |precision: &str| {
+        let to = folder.path().join(format!("{precision}.npz"));
+        let model = weights.join("graph_final.pb");
+        let args = ["convert", text(&to), "--precision", precision, "--model", text(&model), "--json"];
+        let run = with(&weights, &args).expect(DONE);
+        assert_eq!(run.json()[0]["tensors"], 2 * 133);
+        let loaded = warpface::weights::load(&to).unwrap();
+        (warpface::weights::inception_resnet_v1(&loaded).unwrap(), fs::metadata(&to).unwrap().len())
+    };
+    let published = warpface::weights::load(&weights.join("graph_final.pb")).unwrap();
+    let published = warpface::weights::inception_resnet_v1(&published).unwrap();
+    let (exact, bytes) = convert("f32");
+    assert_eq!(exact, published);
+    let (half, half_bytes) = convert("f16");
+    assert!(half_bytes < bytes * 51 / 100, "{half_bytes} of {bytes}");
+    for (name, conv) in &half.convs {
+        let expected = &published.convs[name];
+        assert_eq!(conv.b, expected.b, "{name}");
+        for (a, b) in conv.w.data().iter().zip(expected.w.data()) {
+            assert!((a - b).abs() <= b.abs() / 2048.0 + 3e-8, "{name}: {a}, expected {b}");
+        }
+    }
+    let to = folder.path().join("bf16.npz");
+    with(&weights, &["convert", text(&to), "--precision", "bf16"]).expect(USAGE).says(&["--precision", "bf16"]);
+    let run = with(&weights, &["convert", "/nowhere/at/all.npz"]).expect(NOTHING);
+    run.says(&["/nowhere/at/all.npz", "cannot create"]);
+}
+
+#[test]
 fn devices() {
     let run = warpface(&["devices", "--json"]).expect(DONE);
     let kinds: Vec<Value> = run.json().iter().map(|line| line["kind"].clone()).collect();

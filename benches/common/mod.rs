@@ -7,11 +7,13 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion};
-use warpface::backend::Roofline;
-use warpface::{Device, DeviceKind, Plan};
+use warpface::backend::{Module, Precision, Roofline, timing};
+use warpface::{Device, DeviceKind, Graph, Plan, Result};
 
 /// One sample of a case that the device measures ends after this much time, whatever the device counted of it.
 const SAMPLE: Duration = Duration::from_millis(100);
@@ -21,6 +23,7 @@ pub struct Bench {
     criterion: Criterion,
     group: &'static str,
     device: Device,
+    precision: Precision,
     /// `None` when the cases are only tried out, not measured.
     roofline: Option<Roofline>,
     rows: Vec<Row>,
@@ -41,39 +44,74 @@ pub struct Work {
     seconds: f64,
 }
 
-/// Runs the cases on every device at hand.
+/// Runs the cases on every device at hand, in every precision that it has. `WARPFACE_BENCH_DEVICE` and
+/// `WARPFACE_BENCH_PRECISION` name some of them, separated by commas.
 pub fn main(group: &'static str, cases: fn(&mut Bench)) {
-    for kind in [DeviceKind::Cpu, DeviceKind::Wgpu, DeviceKind::Cuda] {
-        match Device::open(kind, 0) {
-            Ok(device) => {
-                let mut bench = Bench::new(group, device);
-                cases(&mut bench);
-                bench.finish();
+    let devices = listed("WARPFACE_BENCH_DEVICE", &[DeviceKind::Cpu, DeviceKind::Wgpu, DeviceKind::Cuda]);
+    let precisions = listed("WARPFACE_BENCH_PRECISION", &Precision::ALL);
+    for kind in devices {
+        let device = match Device::open(kind, 0) {
+            Ok(device) => device,
+            Err(error) => {
+                eprintln!("SKIPPED: {error}");
+                continue;
             }
-            Err(error) => eprintln!("SKIPPED: {error}"),
+        };
+        for &precision in &precisions {
+            // That the others have f32 alone is no news.
+            if device.info().kind != "cuda" && precision != Precision::F32 {
+                continue;
+            }
+            if let Err(error) = device.backend().check(precision) {
+                eprintln!("SKIPPED: {group} in {precision}: {error}");
+                continue;
+            }
+            let mut bench = Bench::new(group, device.clone(), precision);
+            cases(&mut bench);
+            bench.finish();
         }
     }
     Criterion::default().configure_from_args().final_summary();
 }
 
+/// What an environment variable lists, or all.
+fn listed<T: FromStr<Err = String> + Clone>(variable: &str, all: &[T]) -> Vec<T> {
+    match std::env::var(variable) {
+        Ok(list) => {
+            list.split(',').map(|name| name.trim().parse().unwrap_or_else(|e| panic!("{variable}: {e}"))).collect()
+        }
+        Err(_) => all.to_vec(),
+    }
+}
+
 impl Bench {
-    fn new(group: &'static str, device: Device) -> Bench {
+    fn new(group: &'static str, device: Device, precision: Precision) -> Bench {
         // As criterion has it: whatever is not `cargo bench` tries every case once.
         let has = |flag: &str| std::env::args().any(|arg| arg == flag);
         let measuring = has("--bench") && !has("--test") && !has("--list");
-        let roofline = measuring.then(|| Roofline::measure(&device).expect("the device was opened"));
+        let roofline = measuring.then(|| Roofline::measure(&device, precision).expect("the device was opened"));
         let criterion = Criterion::default()
             .sample_size(10)
             .warm_up_time(Duration::from_millis(200))
             .measurement_time(Duration::from_millis(800))
             .without_plots()
             .configure_from_args();
-        Bench { criterion, group, device, roofline, rows: Vec::new() }
+        Bench { criterion, group, device, precision, roofline, rows: Vec::new() }
     }
 
     /// The device.
     pub fn device(&self) -> Device {
         self.device.clone()
+    }
+
+    /// In which arithmetic the cases run.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// Loads a graph in the bench's precision.
+    pub fn load(&self, graph: Arc<Graph>) -> Result<Arc<dyn Module>> {
+        self.device.backend().load_in(graph, self.precision)
     }
 
     /// Whether the device is a GPU's API on the processor: sizes shrink there, or nobody would wait for the end.
@@ -83,12 +121,17 @@ impl Bench {
 
     /// Images of a batch.
     pub fn batch(&self) -> usize {
-        if self.is_slow() { 2 } else { 16 }
+        match self.device.info().kind {
+            _ if self.is_slow() => 2,
+            "cuda" => 256,
+            _ => 16,
+        }
     }
 
     /// What a plan does.
     pub fn work(&self, plan: &Plan) -> Work {
-        let bytes = plan.steps.iter().map(|step| step.min_bytes()).sum();
+        let stored = |bytes: u64| bytes / 4 * self.precision.bytes() as u64;
+        let bytes = plan.steps.iter().map(|step| stored(step.min_bytes())).sum();
         let seconds = self.roofline.map_or(0.0, |roofline| roofline.plan_seconds(plan));
         Work { flops: plan.flops(), bytes, seconds }
     }
@@ -96,7 +139,7 @@ impl Bench {
     /// A case whose `run` says how long it took; the median counts. The time is divided by `items`.
     pub fn case(&mut self, name: &str, items: usize, work: Option<Work>, mut run: impl FnMut() -> Duration) {
         let mut times = Vec::new();
-        let id = BenchmarkId::new(self.device.info().kind, name);
+        let id = BenchmarkId::new(format!("{} {}", self.device.info().kind, self.precision), name);
         self.criterion.benchmark_group(self.group).bench_function(id, |bencher| {
             bencher.iter_custom(|wanted| {
                 let (start, mut total, mut ran) = (Instant::now(), Duration::ZERO, 0);
@@ -119,7 +162,7 @@ impl Bench {
 
     /// Says why a case is left out.
     pub fn skip(&self, name: &str, why: impl std::fmt::Display) {
-        eprintln!("SKIPPED: {} {name} on {}: {why}", self.group, self.device);
+        eprintln!("SKIPPED: {} {name} on {} in {}: {why}", self.group, self.device, self.precision);
     }
 
     fn finish(self) {
@@ -138,8 +181,8 @@ impl Bench {
 
 fn table(group: &str, device: &Device, roofline: &Roofline, rows: &[Row]) -> String {
     let mut text = format!(
-        "## {group} on {device}\n\nRoofline: {:.1} GFLOP/s by matrix product, {:.1} GB/s by copying.\n\n",
-        roofline.gflops, roofline.gb_s
+        "## {group} on {device}, {}\n\nRoofline: {:.1} GFLOP/s by matrix product, {:.1} GB/s by copying.\n\n",
+        roofline.precision, roofline.gflops, roofline.gb_s
     );
     let wide = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).max(4);
     let line = |text: &mut String, cells: [&str; 5]| {
@@ -163,6 +206,10 @@ fn table(group: &str, device: &Device, roofline: &Roofline, rows: &[Row]) -> Str
         let (gflops, gb_s) = (cell(|work| work.flops as f64 / 1e9, 1), cell(|work| work.bytes as f64 / 1e9, 1));
         line(&mut text, [&row.name, &time(row.seconds), &gflops, &gb_s, &cell(|work| 100.0 * work.seconds, 1)]);
     }
+    let _ = match group {
+        "ops" => writeln!(text, "\nTimed by {}.", timing(device.info().kind)),
+        _ => writeln!(text, "\nTimed by the host's clock, inputs copied in and outputs out."),
+    };
     text
 }
 
@@ -174,14 +221,21 @@ fn time(seconds: f64) -> String {
     }
 }
 
-/// The weights folder of the repository, if it was filled.
-pub fn weights() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("weights");
-    let there = ["det1.npy", "det2.npy", "det3.npy", "graph_final.pb"].iter().all(|name| folder.join(name).is_file());
-    if !there {
-        eprintln!("SKIPPED: {} is not filled; `cargo xtask weights` does it", folder.display());
+/// The folder of weights (`WARPFACE_WEIGHTS`, else the repository's) and the embedding model in it (or
+/// `WARPFACE_MODEL`), if it was filled.
+pub fn weights() -> Option<(PathBuf, PathBuf)> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("weights");
+    let folder = std::env::var_os("WARPFACE_WEIGHTS").map_or(here, PathBuf::from);
+    let model = std::env::var_os("WARPFACE_MODEL").map_or_else(|| folder.join("graph_final.pb"), PathBuf::from);
+    let mut files =
+        ["det1.npy", "det2.npy", "det3.npy"].map(|name| folder.join(name)).into_iter().chain([model.clone()]);
+    match files.find(|file| !file.is_file()) {
+        None => Some((folder, model)),
+        Some(missing) => {
+            eprintln!("SKIPPED: {} is not there; `cargo xtask weights` fetches it", missing.display());
+            None
+        }
     }
-    there.then_some(folder)
 }
 
 /// How long a call takes.

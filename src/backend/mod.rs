@@ -18,7 +18,7 @@ pub use kernels::{ParamsLayout, params_layouts};
 
 pub use device::{Device, DeviceKind, survey};
 pub use precision::Precision;
-pub use roofline::{Roofline, values};
+pub use roofline::{Roofline, timing, values};
 
 use std::fmt;
 use std::sync::Arc;
@@ -61,6 +61,19 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// As [`Backend::load_in`], in f32.
     fn load(&self, graph: Arc<Graph>) -> Result<Arc<dyn Module>> {
         self.load_in(graph, Precision::F32)
+    }
+
+    /// Checks that graphs can run in this precision here.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] if they cannot.
+    fn check(&self, precision: Precision) -> Result<()> {
+        let mut graph = Graph::new();
+        let x = graph.input("x");
+        let w = graph.param("w", crate::Tensor::new([1, 1], vec![1.0]));
+        let y = graph.op("dense", crate::ops::Dense { bias: false, activation: Default::default() }, &[x, w]);
+        graph.output(y);
+        self.load_in(Arc::new(graph), precision).map(drop)
     }
 
     /// Bytes per second, read and written, that a large copy moves; `None` where only running an op can tell.

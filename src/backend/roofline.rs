@@ -3,13 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Device, Executable};
+use super::{Device, Executable, Precision};
 use crate::graph::Step;
 use crate::ops::{Dense, ScaledAdd};
 use crate::{Graph, Plan, Result, Shape, Tensor};
 
-/// Extents of the matrices multiplied, `n x n` by `n x n`: large enough that all but the arithmetic is lost in it.
-const GEMM: usize = 1024;
 /// Values of each array streamed: 64 MiB, beyond a cache.
 const STREAM: usize = 16 << 20;
 /// Runs go on this long, and at least three times; the fastest counts.
@@ -23,19 +21,21 @@ pub struct Roofline {
     pub gflops: f64,
     /// Bytes read and written by a large copy, in 10^9 per second.
     pub gb_s: f64,
+    /// In which the matrices were multiplied, and values are stored.
+    pub precision: Precision,
 }
 
 impl Roofline {
     /// Measures a device; it should have nothing else to do meanwhile. Takes about a second.
     ///
     /// # Errors
-    /// [`crate::Error::Device`] if the device fails.
-    pub fn measure(device: &Device) -> Result<Roofline> {
+    /// [`crate::Error::Device`] if the device fails, or does not have the precision.
+    pub fn measure(device: &Device, precision: Precision) -> Result<Roofline> {
         let bytes_per_second = match device.backend().copy_rate() {
             Some(rate) => rate,
             None => stream_rate(device)?,
         };
-        Ok(Roofline { gflops: gemm_rate(device)? / 1e9, gb_s: bytes_per_second / 1e9 })
+        Ok(Roofline { gflops: gemm_rate(device, precision)? / 1e9, gb_s: bytes_per_second / 1e9, precision })
     }
 
     /// The least seconds that this many operations and bytes take. Data that stays in a cache may beat it, and so may
@@ -44,9 +44,14 @@ impl Roofline {
         (flops as f64 / self.gflops).max(bytes as f64 / self.gb_s) / 1e9
     }
 
+    /// Bytes that a step must move at least, its values stored in the precision's type.
+    pub fn step_bytes(&self, step: &Step) -> u64 {
+        step.min_bytes() / 4 * self.precision.bytes() as u64
+    }
+
     /// The least seconds of a step.
     pub fn step_seconds(&self, step: &Step) -> f64 {
-        self.seconds(step.flops, step.min_bytes())
+        self.seconds(step.flops, self.step_bytes(step))
     }
 
     /// The least seconds of a plan: one step after the other, each at its own ceiling.
@@ -68,14 +73,25 @@ pub(super) fn fastest(mut run: impl FnMut() -> Result<Duration>) -> Result<f64> 
     Ok(best.as_secs_f64())
 }
 
+/// Extents of the matrices multiplied, `n x n` by `n x n`: large enough that all but the arithmetic is lost in it, also
+/// where a multiprocessor takes a tile of 128 x 256 and there are 132 of them.
+fn gemm_extent(device: &Device, precision: Precision) -> usize {
+    match (device.info().kind, precision) {
+        ("cuda", Precision::F16 | Precision::Bf16) => 8192,
+        ("cuda", _) => 4096,
+        _ => 1024,
+    }
+}
+
 /// Operations per second of a matrix product by the device's own kernels.
-fn gemm_rate(device: &Device) -> Result<f64> {
+fn gemm_rate(device: &Device, precision: Precision) -> Result<f64> {
+    let n = gemm_extent(device, precision);
     let mut graph = Graph::new();
     let x = graph.input("x");
-    let w = graph.param("w", Tensor::new([GEMM, GEMM], values(GEMM * GEMM)));
+    let w = graph.param("w", Tensor::new([n, n], values(n * n)));
     let y = graph.op("gemm", Dense { bias: false, activation: Default::default() }, &[x, w]);
     graph.output(y);
-    rate(device, graph, &[[GEMM, GEMM].into()], |plan| plan.flops())
+    rate(device, graph, precision, &[[n, n].into()], |plan| plan.flops())
 }
 
 /// Bytes per second of an op that does next to nothing with much data.
@@ -85,15 +101,34 @@ fn stream_rate(device: &Device) -> Result<f64> {
     let y = graph.op("add", ScaledAdd { scale: 0.5 }, &[a, b]);
     graph.output(y);
     let shape = Shape::from([STREAM / 1024, 1024]);
-    rate(device, graph, &[shape.clone(), shape], |plan| plan.steps.iter().map(|step| step.min_bytes()).sum())
+    rate(device, graph, Precision::F32, &[shape.clone(), shape], |plan| {
+        plan.steps.iter().map(|step| step.min_bytes()).sum()
+    })
 }
 
-fn rate(device: &Device, graph: Graph, inputs: &[Shape], amount: impl Fn(&Plan) -> u64) -> Result<f64> {
-    let executable: Box<dyn Executable> = device.backend().load(Arc::new(graph))?.plan(inputs)?;
+fn rate(
+    device: &Device,
+    graph: Graph,
+    precision: Precision,
+    inputs: &[Shape],
+    amount: impl Fn(&Plan) -> u64,
+) -> Result<f64> {
+    let executable: Box<dyn Executable> = device.backend().load_in(Arc::new(graph), precision)?.plan(inputs)?;
     let data: Vec<Vec<f32>> = inputs.iter().map(|shape| values(shape.elements())).collect();
     let data: Vec<&[f32]> = data.iter().map(Vec::as_slice).collect();
     let seconds = fastest(|| Ok(executable.profile(&data)?.iter().sum()))?;
     Ok(amount(executable.plan()) as f64 / seconds)
+}
+
+/// How a kind of device times the steps of a plan ([`Executable::profile`]), in words for the foot of a table.
+pub fn timing(kind: &str) -> &'static str {
+    match kind {
+        "cuda" => "events on the device around each step, the L2 cache flushed before it",
+        "wgpu" => {
+            "timestamps on the device around each step where it has them, else the host's clock; caches as they are"
+        }
+        _ => "the host's clock around each step; caches as the step before left them",
+    }
 }
 
 /// Values for a bench: they do not matter to the time, but denormal ones would.
@@ -126,14 +161,14 @@ mod tests {
 
     #[test]
     fn the_tighter_ceiling_counts() {
-        let roofline = Roofline { gflops: 100.0, gb_s: 10.0 };
+        let roofline = Roofline { gflops: 100.0, gb_s: 10.0, precision: Precision::F32 };
         assert_eq!(roofline.seconds(100_000_000_000, 1_000_000_000), 1.0);
         assert_eq!(roofline.seconds(1_000_000_000, 20_000_000_000), 2.0);
     }
 
     #[test]
     fn the_cpu_has_ceilings() {
-        let roofline = Roofline::measure(&Device::cpu(1).unwrap()).unwrap();
+        let roofline = Roofline::measure(&Device::cpu(1).unwrap(), Precision::F32).unwrap();
         assert!(roofline.gflops > 0.1 && roofline.gb_s > 0.1, "{roofline:?}");
     }
 }

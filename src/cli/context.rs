@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::backend::{Device, DeviceKind};
+use crate::backend::{Device, DeviceKind, Precision};
 use crate::face::{DetectOptions, Detector, Embedder, Standardize};
 use crate::models::{Mtcnn, inception_resnet_v1};
 use crate::{Error, weights};
@@ -21,6 +21,10 @@ pub struct Globals {
     /// Where to run: auto is cuda, else wgpu on a real GPU, else cpu
     #[arg(long, global = true, default_value = "auto", value_name = "auto|cpu|wgpu|cuda")]
     pub device: DeviceKind,
+    /// Arithmetic of the embedding: f32 is exact; tf32 rounds factors to 11 bits; f16 stores halves, fastest on a GPU;
+    /// bf16 has f32's range and 8 bits. Sums are always f32, and so is all of detection. Other than f32: cuda only
+    #[arg(long, global = true, default_value_t = Precision::F32, value_name = "f32|tf32|f16|bf16")]
+    pub precision: Precision,
     /// Folder of the weight files
     #[arg(long, global = true, default_value = "weights", value_name = "DIR")]
     pub weights: PathBuf,
@@ -81,7 +85,14 @@ impl Globals {
     /// Opens the device.
     pub fn open_device(&self) -> Result<Device> {
         let device = Device::open(self.device, self.threads)?;
-        eprintln!("device: {device}");
+        if self.precision != Precision::F32 {
+            device.backend().check(self.precision)?;
+        }
+        if self.threads != 0 {
+            // Crops are cut and standardized by the pool that all share; it may be there from an earlier call.
+            let _ = rayon::ThreadPoolBuilder::new().num_threads(self.threads).build_global();
+        }
+        eprintln!("device: {device}, precision {}", self.precision);
         Ok(device)
     }
 
@@ -99,7 +110,7 @@ impl Globals {
             (None, Some(known)) => (known, "as it was trained"),
             (None, None) => (Standardize::Fixed, "the usual one; --standardize changes it"),
         };
-        let embedder = Embedder::new(device, inception_resnet_v1(&weights)?, standardize, 160)?;
+        let embedder = Embedder::new_in(device, inception_resnet_v1(&weights)?, standardize, 160, self.precision)?;
         eprintln!("model: {} ({}-d, {standardize} standardization, {why})", path.display(), embedder.dim());
         Ok(Model { embedder, path, entry })
     }

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::context::{DetectArgs, Globals, create_folder, progress};
 use super::photos::{self, Tally, add};
-use super::{Outcome, output};
+use super::{Outcome, npy, output};
 use crate::Error;
 use crate::face::Alignment;
 use crate::image::{self, Rgb8};
@@ -118,12 +118,7 @@ fn write_npy<T: npyz::AutoSerialize>(path: &Path, shape: &[u64], values: impl In
 /// An array of numpy's fixed-width Unicode strings (format version 1.0), which `npyz` does not write.
 fn write_strings(path: &Path, strings: &[String]) -> Result<()> {
     let width = strings.iter().map(|s| s.chars().count()).max().unwrap_or(0).max(1);
-    let header = format!("{{'descr': '<U{width}', 'fortran_order': False, 'shape': ({},), }}", strings.len());
-    // Magic, version and length take ten bytes; the data starts at a multiple of 64.
-    let padded = (10 + header.len() + 1).next_multiple_of(64) - 10;
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend((padded as u16).to_le_bytes());
-    bytes.extend(format!("{header:<0$}\n", padded - 1).bytes());
+    let mut bytes = npy::header(&format!("<U{width}"), &[strings.len()]);
     for string in strings {
         let characters = string.chars().map(u32::from).chain(std::iter::repeat(0)).take(width);
         bytes.extend(characters.flat_map(u32::to_le_bytes));

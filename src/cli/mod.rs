@@ -4,10 +4,12 @@ mod align;
 mod bench;
 mod compare;
 mod context;
+mod convert;
 mod detect;
 mod devices;
 mod embed;
 mod lfw;
+mod npy;
 mod output;
 mod photos;
 mod plan;
@@ -78,6 +80,8 @@ enum Command {
     Plan(plan::Args),
     /// Time a model layer by layer, slowest first.
     Bench(bench::Args),
+    /// Write the embedding model as an .npz of f32 or f16, batch norm folded.
+    Convert(convert::Args),
 }
 
 /// Runs the command line; the exit code is documented in `--help`.
@@ -92,6 +96,7 @@ pub fn main() -> ExitCode {
         Command::Lfw(args) => args.run(&cli.globals),
         Command::Plan(args) => args.run(&cli.globals),
         Command::Bench(args) => args.run(&cli.globals),
+        Command::Convert(args) => args.run(&cli.globals),
     };
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,

@@ -74,6 +74,8 @@ impl Args {
         let input = self.network.input(self.batch, self.size)?;
         let plan = Plan::new(self.network.graph(globals)?, std::slice::from_ref(&input))?;
         let mut out = output::stdout();
+        // Sizes are counted in elements of 4 bytes.
+        let stored = |bytes: u64| bytes / 4 * globals.precision.bytes() as u64;
         let name = |step: &crate::graph::Step| plan.graph.nodes()[step.node.index()].name.clone();
         if globals.json {
             let steps: Vec<_> = plan
@@ -83,13 +85,14 @@ impl Args {
                     let inputs: Vec<_> = step.inputs.iter().map(|view| view.shape.dims()).collect();
                     json!({
                         "node": name(step), "op": step.op.stem(), "inputs": inputs, "output": step.output.shape.dims(),
-                        "flops": step.flops, "min_bytes": step.min_bytes(),
+                        "flops": step.flops, "min_bytes": stored(step.min_bytes()),
                     })
                 })
                 .collect();
             let line = json!({
-                "input": input.dims(), "steps": steps, "flops": plan.flops(),
-                "parameters": plan.graph.parameters(), "param_bytes": plan.param_bytes(), "arena_bytes": plan.arena_bytes(),
+                "input": input.dims(), "precision": globals.precision, "steps": steps, "flops": plan.flops(),
+                "parameters": plan.graph.parameters(), "param_bytes": stored(plan.param_bytes()),
+                "arena_bytes": stored(plan.arena_bytes()),
             });
             output::json_line(&mut out, &line)?;
             return Ok(Outcome::Done);
@@ -101,9 +104,10 @@ impl Args {
         }
         let mib = |bytes: u64| bytes as f64 / (1 << 20) as f64;
         writeln!(out, "\ninput        {input}")?;
+        writeln!(out, "precision    {}", globals.precision)?;
         writeln!(out, "operations   {:.3} GFLOP", plan.flops() as f64 / 1e9)?;
-        writeln!(out, "parameters   {} in {:.1} MiB", plan.graph.parameters(), mib(plan.param_bytes()))?;
-        writeln!(out, "activations  {:.1} MiB", mib(plan.arena_bytes()))?;
+        writeln!(out, "parameters   {} in {:.1} MiB", plan.graph.parameters(), mib(stored(plan.param_bytes())))?;
+        writeln!(out, "activations  {:.1} MiB", mib(stored(plan.arena_bytes())))?;
         out.flush()?;
         Ok(Outcome::Done)
     }

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::backend::{Device, Executable, Module};
+use rayon::prelude::*;
+
+use crate::backend::{Device, Executable, Module, Precision};
 use crate::image::{self, Rgb8};
 use crate::models::inception_resnet_v1;
 use crate::ops::Standardize;
@@ -18,9 +20,10 @@ fn standardize(mode: Standardize, crop: &Rgb8, to: &mut [f32]) {
     }
 }
 
-/// Crops that run as one batch on a device. Any number gives the same bits; these keep weights in cache and
-/// activations in bounds.
+/// Crops that run as one batch on the CPU, and on a GPU through WGSL: weights stay in cache, activations in bounds.
 const BATCH: usize = 16;
+/// Crops that run as one batch through CUDA: what fills the largest GPUs where the network's last maps have 9 pixels.
+const CUDA_BATCH: usize = 256;
 
 /// Turns aligned crops into unit vectors.
 pub struct Embedder {
@@ -28,49 +31,91 @@ pub struct Embedder {
     module: Arc<dyn Module>,
     graph: Arc<Graph>,
     standardize: Standardize,
+    precision: Precision,
     size: usize,
     dim: usize,
     batch: usize,
-    full: Box<dyn Executable>,
+    /// The plan of full batches: memory is taken when there is one.
+    full: Mutex<Option<Arc<dyn Executable>>>,
     /// The plan of the last smaller batch: one photograph at a time should not be planned each time.
     rest: Mutex<Option<Arc<dyn Executable>>>,
 }
 
 impl Embedder {
+    /// As [`Embedder::load_in`], in f32.
+    ///
+    /// # Errors
+    /// As [`Embedder::load_in`].
+    pub fn load(device: &Device, file: &Path, standardize: Standardize) -> Result<Self> {
+        Self::load_in(device, file, standardize, Precision::F32)
+    }
+
     /// An embedder with a published FaceNet file of any format (see [`weights::load`]), for crops of 160 pixels.
     ///
     /// # Errors
-    /// [`Error::Weights`] and [`Error::Tensor`] if the file is not such a model; [`Error::Device`] if it does not fit.
-    pub fn load(device: &Device, file: &Path, standardize: Standardize) -> Result<Self> {
+    /// [`Error::Weights`] and [`Error::Tensor`] if the file is not such a model; [`Error::Device`] if the device does
+    /// not have the precision; [`Error::OutOfMemory`] if the model does not fit.
+    pub fn load_in(device: &Device, file: &Path, standardize: Standardize, precision: Precision) -> Result<Self> {
         weights::verify(file, false)?;
         let weights = weights::inception_resnet_v1(&weights::load(file)?)?;
-        Self::new(device, inception_resnet_v1(&weights)?, standardize, 160)
+        Self::new_in(device, inception_resnet_v1(&weights)?, standardize, 160, precision)
     }
 
-    /// An embedder of a graph from `[n, size, size, 3]` to `[n, d]`.
+    /// As [`Embedder::new_in`], in f32.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the graph does not take such crops; [`Error::Device`] if it does not fit.
+    /// As [`Embedder::new_in`].
     pub fn new(device: &Device, graph: Graph, standardize: Standardize, size: usize) -> Result<Self> {
+        Self::new_in(device, graph, standardize, size, Precision::F32)
+    }
+
+    /// An embedder of a graph from `[n, size, size, 3]` to `[n, d]`, whose runs are in this precision.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the graph does not take such crops; [`Error::Device`] if the device does not have the
+    /// precision; [`Error::OutOfMemory`] if the model does not fit.
+    pub fn new_in(
+        device: &Device,
+        graph: Graph,
+        standardize: Standardize,
+        size: usize,
+        precision: Precision,
+    ) -> Result<Self> {
         let graph = Arc::new(graph);
-        let module = device.backend().load(graph.clone())?;
-        let batch = BATCH;
-        let full = module.plan(&[Shape::from([batch, size, size, 3])])?;
-        let dim = match full.plan().outputs.as_slice() {
-            [y] if y.shape.rank() == 2 => y.shape.last(),
+        let shapes = graph.shapes(&[Shape::from([1, size, size, 3])])?;
+        let dim = match graph.outputs() {
+            [y] if shapes[y.index()].rank() == 2 => shapes[y.index()].last(),
             _ => return Err(Error::invalid("embedding network", "expected one output [n, d]")),
         };
+        let module = device.backend().load_in(graph.clone(), precision)?;
+        let batch = if device.info().kind == "cuda" { CUDA_BATCH } else { BATCH };
         Ok(Embedder {
             device: device.clone(),
             module,
             graph,
             standardize,
+            precision,
             size,
             dim,
             batch,
-            full,
+            full: Mutex::default(),
             rest: Mutex::default(),
         })
+    }
+
+    /// The same, with at most `n` crops in a batch, at least one. Any number gives the same bits.
+    pub fn in_batches(self, n: usize) -> Self {
+        Embedder { batch: n.max(1), full: Mutex::default(), rest: Mutex::default(), ..self }
+    }
+
+    /// Crops of a full batch.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// In which arithmetic it runs.
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// Length of an embedding.
@@ -108,34 +153,75 @@ impl Embedder {
             let problem = format!("expected {0} x {0} pixels, got {1} x {2}", self.size, bad.width(), bad.height());
             return Err(Error::invalid("crop", problem));
         }
-        let pixels = self.size * self.size * 3;
         let mut embeddings = Vec::with_capacity(crops.len() * self.dim);
-        for crops in crops.chunks(self.batch) {
-            let mut input = vec![0.0; crops.len() * pixels];
-            for (crop, to) in crops.iter().zip(input.chunks_exact_mut(pixels)) {
-                standardize(self.standardize, crop, to);
+        let (full, rest) = crops.split_at(crops.len() / self.batch * self.batch);
+        for (crops, plans, n) in [(full, &self.full, self.batch), (rest, &self.rest, rest.len())] {
+            if !crops.is_empty() {
+                self.stream(&*self.planned(plans, n)?, crops, &mut embeddings)?;
             }
-            let rest;
-            let executable = if crops.len() == self.batch {
-                &*self.full
-            } else {
-                rest = self.plan_rest(crops.len())?;
-                &*rest
-            };
-            embeddings.append(&mut executable.run(&[&input])?[0]);
         }
         Ok(embeddings)
     }
 
-    /// A plan for `n` crops: the last one, if it was for as many.
-    fn plan_rest(&self, n: usize) -> Result<Arc<dyn Executable>> {
-        let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*rest {
+    /// Appends the embeddings of crops that are whole batches of the plan. Each batch is standardized straight into
+    /// the memory that it is brought in from, by all cores, while the one before may run.
+    fn stream(&self, executable: &dyn Executable, crops: &[&Rgb8], embeddings: &mut Vec<f32>) -> Result<()> {
+        let mut batches = crops.chunks(executable.plan().inputs[0].shape.dims()[0]);
+        executable.stream(
+            &mut |inputs| {
+                let Some(batch) = batches.next() else { return Ok(false) };
+                let input = inputs[0].par_chunks_exact_mut(self.size * self.size * 3);
+                input.zip(batch).for_each(|(to, crop)| standardize(self.standardize, crop, to));
+                Ok(true)
+            },
+            &mut |outputs| {
+                embeddings.extend_from_slice(&outputs[0]);
+                Ok(())
+            },
+        )
+    }
+
+    /// A plan for `n` crops: the one at hand, if it is for as many.
+    fn planned(&self, plans: &Mutex<Option<Arc<dyn Executable>>>, n: usize) -> Result<Arc<dyn Executable>> {
+        let mut plan = plans.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*plan {
             Some(plan) if plan.plan().inputs[0].shape.dims()[0] == n => Ok(plan.clone()),
             _ => {
-                let plan: Arc<dyn Executable> = self.module.plan(&[Shape::from([n, self.size, self.size, 3])])?.into();
-                Ok(rest.insert(plan).clone())
+                // The memory of the one before is free for its successor.
+                *plan = None;
+                let new: Arc<dyn Executable> = self.module.plan(&[Shape::from([n, self.size, self.size, 3])])?.into();
+                Ok(plan.insert(new).clone())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::AvgPool2d;
+
+    /// The mean colour of a crop.
+    fn embedder(n: usize) -> Embedder {
+        let mut graph = Graph::new();
+        let x = graph.input("x");
+        let y = graph.op("mean", AvgPool2d::global(), &[x]);
+        let y = graph.op("flat", crate::ops::Flatten, &[y]);
+        graph.output(y);
+        Embedder::new(&Device::cpu(2).unwrap(), graph, Standardize::Fixed, 4).unwrap().in_batches(n)
+    }
+
+    #[test]
+    fn every_batch_size_gives_the_same_rows_in_order() {
+        let crops: Vec<Rgb8> =
+            (0..23).map(|i| Rgb8::new(4, 4, (0..48).map(|k| (i * 11 + k) as u8).collect())).collect();
+        let crops: Vec<&Rgb8> = crops.iter().collect();
+        let one_by_one: Vec<f32> = crops.iter().flat_map(|crop| embedder(1).embed(&[crop]).unwrap()).collect();
+        assert_eq!(one_by_one.len(), 23 * 3);
+        assert_ne!(one_by_one[..3], one_by_one[3..6]);
+        for n in [1, 2, 5, 23, 64] {
+            assert_eq!(embedder(n).embed(&crops).unwrap(), one_by_one, "batches of {n}");
+        }
+        assert!(embedder(4).embed(&[]).unwrap().is_empty());
     }
 }

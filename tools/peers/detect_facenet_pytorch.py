@@ -11,7 +11,7 @@ def start(job):
     from facenet_pytorch import MTCNN
 
     torch.set_num_threads(job["threads"])
-    network = MTCNN(min_face_size=20, thresholds=[0.6, 0.7, 0.7], factor=0.709, keep_all=True, device="cpu")
+    network = MTCNN(min_face_size=20, thresholds=[0.6, 0.7, 0.7], factor=0.709, keep_all=True, device=job.get("device", "cpu"))
 
     def faces(boxes, scores):
         return [] if boxes is None else [(box.tolist(), float(score)) for box, score in zip(boxes, scores)]

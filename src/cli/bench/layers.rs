@@ -6,8 +6,9 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::json;
 
+use super::trace::TraceArgs;
 use crate::Error;
-use crate::backend::{Roofline, values};
+use crate::backend::{Precision, Roofline, timing, values};
 use crate::cli::context::Globals;
 use crate::cli::plan::Network;
 use crate::cli::{Outcome, output};
@@ -28,6 +29,8 @@ pub struct Args {
     /// Runs; each layer's median counts
     #[arg(long, default_value_t = 10, value_name = "N")]
     runs: usize,
+    #[command(flatten)]
+    trace: TraceArgs,
 }
 
 impl Args {
@@ -38,8 +41,11 @@ impl Args {
         let input = self.network.input(self.batch, self.size)?;
         let graph = self.network.graph(globals)?;
         let device = globals.open_device()?;
-        let executable = device.backend().load(graph)?.plan(std::slice::from_ref(&input))?;
-        let roofline = Roofline::measure(&device)?;
+        let trace = self.trace.open()?;
+        // Detection's networks never run in another.
+        let precision = if self.network == Network::Facenet { globals.precision } else { Precision::F32 };
+        let executable = device.backend().load_in(graph.clone(), precision)?.plan(std::slice::from_ref(&input))?;
+        let roofline = Roofline::measure(&device, precision)?;
         let pixels = values(input.elements());
         executable.run(&[&pixels])?;
         let runs: Vec<Vec<Duration>> =
@@ -58,8 +64,12 @@ impl Args {
         let rates = |i: usize, time: f64| {
             let step = &plan.steps[i];
             let percent = 100.0 * roofline.step_seconds(step) / time;
-            (step.flops as f64 / time / 1e9, step.min_bytes() as f64 / time / 1e9, percent)
+            (step.flops as f64 / time / 1e9, roofline.step_bytes(step) as f64 / time / 1e9, percent)
         };
+        if let Some(mut trace) = trace {
+            trace.plan(&device, &format!("{:?}", self.network), graph, precision, &input)?;
+            trace.finish()?;
+        }
         let reached = 100.0 * roofline.plan_seconds(plan) / total;
         let mut out = output::stdout();
         if globals.json {
@@ -72,7 +82,7 @@ impl Args {
                 })
                 .collect();
             let line = json!({
-                "device": device.info(), "input": input.dims(), "ms": total * 1e3,
+                "device": device.info(), "precision": precision, "input": input.dims(), "ms": total * 1e3,
                 "images_per_second": self.batch as f64 / total, "gflops": plan.flops() as f64 / total / 1e9,
                 "roofline_percent": reached, "roofline": { "gflops": roofline.gflops, "gb_s": roofline.gb_s },
                 "layers": layers,
@@ -107,9 +117,10 @@ impl Args {
         )?;
         writeln!(
             out,
-            "roofline: {:.1} GFLOP/s by matrix product, {:.1} GB/s by copying",
+            "roofline: {:.1} GFLOP/s by matrix product in {precision}, {:.1} GB/s by copying",
             roofline.gflops, roofline.gb_s
         )?;
+        writeln!(out, "clock: {}", timing(device.info().kind))?;
         out.flush()?;
         Ok(Outcome::Done)
     }

@@ -2,6 +2,7 @@
 
 mod layers;
 mod throughput;
+mod trace;
 
 use anyhow::Result;
 

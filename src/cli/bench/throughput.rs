@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::backend::Device;
+use super::trace::{RUN, TraceArgs};
+use crate::backend::{Device, Precision};
 use crate::cli::context::{DetectArgs, Globals};
 use crate::cli::photos::{self, Tally};
 use crate::cli::{Outcome, output};
@@ -23,6 +24,8 @@ struct Common {
     /// Passes over the photographs go on this long; there is at least one
     #[arg(long, default_value_t = 3.0, value_name = "SECONDS")]
     seconds: f64,
+    #[command(flatten)]
+    trace: TraceArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -37,7 +40,7 @@ pub struct Detect {
 pub struct Embed {
     #[command(flatten)]
     common: Common,
-    /// Faces handed over in one call
+    /// Faces of a batch; batch after batch, each brought in while the one before runs where the device can
     #[arg(long, default_value_t = 32, value_name = "N")]
     batch: usize,
 }
@@ -45,13 +48,25 @@ pub struct Embed {
 impl Detect {
     pub fn run(&self, globals: &Globals) -> Result<Outcome> {
         let options = self.detect.options()?;
+        let trace = self.common.trace.open()?;
         let (photographs, tally) = self.common.decode(globals)?;
         let device = globals.open_device()?;
         let detector = globals.open_detector(&device, &options)?;
+        if let Some(mut trace) = trace {
+            let decoded = trace.decode(&self.common.found());
+            let decoded: Vec<&Rgb8> = decoded.iter().collect();
+            trace.span(RUN, &format!("detect: {}", output::count(decoded.len(), "photograph")), || {
+                detector.detect(&decoded)
+            })?;
+            trace.networks(&device, globals, &options, &photographs[0])?;
+            trace.finish()?;
+        }
         let photographs: Vec<&Rgb8> = photographs.iter().collect();
         let faces: usize = detector.detect(&photographs)?.iter().map(Vec::len).sum();
         let rate = self.common.rate(photographs.len(), || detector.detect(&photographs).map(drop))?;
-        let line = json!({ "task": "detect", "photographs_per_second": rate.per_second, "faces": faces });
+        let line = json!({
+            "task": "detect", "photographs_per_second": rate.per_second, "faces": faces, "precision": Precision::F32,
+        });
         let text = format!("{} in {}", output::count(faces, "face"), output::count(photographs.len(), "photograph"));
         rate.print(globals, &device, line, &format!("{:.2} photographs/s, {text}", rate.per_second))?;
         Ok(output::list_failures(photographs.len(), &tally.failures))
@@ -63,22 +78,47 @@ impl Embed {
         if self.batch == 0 {
             return Err(Error::invalid("--batch", "must be at least 1").into());
         }
+        let trace = self.common.trace.open()?;
         let (photographs, tally) = self.common.decode(globals)?;
         let device = globals.open_device()?;
         let embedder = globals.open_model(&device)?.embedder;
+        // The processor is faster with few at once, however many are to be done.
+        let at_once = if device.info().kind == "cuda" { self.batch } else { self.batch.min(embedder.batch()) };
+        let embedder = embedder.in_batches(at_once);
+        if let Some(mut trace) = trace {
+            let decoded = trace.decode(&self.common.found());
+            let crops: Vec<Rgb8> = decoded.iter().map(|p| photos::aligned_crop(p, embedder.size())).collect();
+            trace.span(RUN, &format!("embed: {}", output::count(crops.len(), "crop")), || {
+                embedder.embed(&crops.iter().collect::<Vec<_>>())
+            })?;
+            let input = [at_once, embedder.size(), embedder.size(), 3].into();
+            trace.plan(&device, "Facenet", embedder.graph().clone(), embedder.precision(), &input)?;
+            trace.finish()?;
+        }
         let crops: Vec<Rgb8> = photographs.iter().map(|p| photos::aligned_crop(p, embedder.size())).collect();
-        // Whole batches only, whatever the number of crops.
-        let crops: Vec<&Rgb8> = crops.iter().cycle().take(crops.len().next_multiple_of(self.batch)).collect();
-        let pass = || crops.chunks(self.batch).try_for_each(|batch| embedder.embed(batch).map(drop));
+        // Whole batches only, whatever the number of crops; several, so that one can be brought in beside another.
+        let several = if device.info().kind == "cuda" { 8 * self.batch } else { self.batch };
+        let whole = crops.len().max(several).next_multiple_of(self.batch);
+        let crops: Vec<&Rgb8> = crops.iter().cycle().take(whole).collect();
+        let pass = || embedder.embed(&crops).map(drop);
         pass()?;
         let rate = self.common.rate(crops.len(), pass)?;
-        let line = json!({ "task": "embed", "faces_per_second": rate.per_second, "batch": self.batch });
-        rate.print(globals, &device, line, &format!("{:.2} faces/s in batches of {}", rate.per_second, self.batch))?;
+        let (batch, precision) = (self.batch, embedder.precision());
+        let line = json!({
+            "task": "embed", "faces_per_second": rate.per_second, "batch": batch, "precision": precision,
+        });
+        let text = format!("{:.2} faces/s in batches of {batch}, {precision}", rate.per_second);
+        rate.print(globals, &device, line, &text)?;
         Ok(output::list_failures(photographs.len(), &tally.failures))
     }
 }
 
 impl Common {
+    /// The photographs' paths.
+    fn found(&self) -> Vec<PathBuf> {
+        image::collect(&self.paths).images
+    }
+
     fn decode(&self, globals: &Globals) -> Result<(Vec<Rgb8>, Tally)> {
         let found = image::collect(&self.paths);
         let mut tally = Tally { failures: found.problems, ..Tally::default() };

@@ -2,6 +2,7 @@
 
 mod archive;
 mod bench_run;
+mod bundle;
 mod demo;
 mod golden;
 mod manifest;
@@ -40,6 +41,8 @@ enum Command {
     Ptx(ptx::Args),
     /// Measure warpface beside other implementations, in one run and by turns
     Peers(peers::Args),
+    /// Make a folder, and parts of it, that prove warpface on a machine without cargo and network
+    Bundle(bundle::Args),
     /// Run `cargo bench`, and keep its tables in benches/runs/
     BenchRun(bench_run::Args),
 }
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Command::Golden(args) => golden::run(&args),
         Command::Ptx(args) => ptx::run(&args),
         Command::Peers(args) => peers::run(&args),
+        Command::Bundle(args) => bundle::run(&args),
         Command::BenchRun(args) => bench_run::run(&args),
     };
     match done {

@@ -1,7 +1,7 @@
 //! `cargo xtask peers`: warpface beside other implementations, by `tools/peers/run.py`.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
@@ -32,24 +32,26 @@ pub struct Args {
     /// How long each setting of each peer works in a round
     #[arg(long, default_value_t = 3.0, value_name = "SECONDS")]
     seconds: f64,
-    /// The last line is a JSON object
+    /// The last line is a JSON object (on cuda, every line is)
     #[arg(long)]
     json: bool,
+    /// The Python that has PyTorch; on cuda only, where the machine's own is taken
+    #[arg(long, value_name = "FILE", default_value = "python3")]
+    python: PathBuf,
+    /// What else tools/peers/gpu.py is given on cuda, such as `-- --batches 256 --precisions f16`
+    #[arg(last = true)]
+    gpu: Vec<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Device {
     /// The processor
     Cpu,
-    /// An NVIDIA GPU (there are no peers on it yet)
+    /// An NVIDIA GPU, beside PyTorch and facenet-pytorch
     Cuda,
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let device = match args.device {
-        Device::Cpu => "cpu",
-        Device::Cuda => bail!("warpface has no CUDA backend yet to measure; use --device cpu"),
-    };
     for (name, least) in [("--threads", args.threads), ("--count", args.count), ("--rounds", args.rounds)] {
         if least == 0 {
             bail!("{name} must be at least 1");
@@ -68,15 +70,16 @@ pub fn run(args: &Args) -> Result<()> {
     say("building warpface");
     let binary = shell::build_warpface()?;
     let tools = root.join("tools/peers");
+    if args.device == Device::Cuda {
+        return on_gpu(args, &binary, &weights, &photos);
+    }
     let python = python::environment(&root, "peers-venv", &tools.join("requirements.txt"), Pins::All, "6 GB")?;
-    let work = root.join("target/peers");
-    let _ = fs::remove_dir_all(&work);
-    fs::create_dir_all(&work).with_context(|| format!("cannot create {}", work.display()))?;
+    let work = work_folder()?;
 
     say("measuring by turns; the machine should have nothing else to do");
     let mut run = program(&python, &[]);
     run.arg(tools.join("run.py")).arg("--binary").arg(binary).arg("--weights").arg(&weights);
-    run.arg("--photos").arg(photos).arg("--work").arg(&work).args(["--device", device]);
+    run.arg("--photos").arg(photos).arg("--work").arg(&work).args(["--device", "cpu"]);
     run.args(["--threads", &args.threads.to_string(), "--count", &args.count.to_string()]);
     run.args(["--rounds", &args.rounds.to_string(), "--seconds", &args.seconds.to_string()]);
     run.args(["--commit", &shell::commit()]);
@@ -84,4 +87,25 @@ pub fn run(args: &Args) -> Result<()> {
         run.arg("--json");
     }
     shell::run(&mut run)
+}
+
+/// An empty folder for what is made on the way.
+fn work_folder() -> Result<PathBuf> {
+    let work = shell::root().join("target/peers");
+    let _ = fs::remove_dir_all(&work);
+    fs::create_dir_all(&work).with_context(|| format!("cannot create {}", work.display()))?;
+    Ok(work)
+}
+
+/// On a GPU: what a bundle runs without us.
+fn on_gpu(args: &Args, binary: &Path, weights: &Path, photos: &Path) -> Result<()> {
+    let model = work_folder()?.join("facenet_f16.npz");
+    let mut convert = program(binary, &["convert", "--precision", "f16"]);
+    shell::run(convert.arg(&model).arg("--model").arg(weights.join("facenet_keras.h5")))?;
+    say("measuring by turns; the GPU should have nothing else to do");
+    let mut run = program(&args.python, &[]);
+    run.arg(shell::root().join("tools/peers/gpu.py")).arg("--binary").arg(binary).arg("--weights").arg(weights);
+    run.arg("--model").arg(model).arg("--photos").arg(photos).args(["--count", &args.count.to_string()]);
+    run.args(["--rounds", &args.rounds.to_string(), "--seconds", &args.seconds.to_string()]);
+    shell::run(run.args(&args.gpu))
 }
