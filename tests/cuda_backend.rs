@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use common::{Noise, simulated};
 use warpface::backend::cuda::{Cuda, Driver, Target};
+use warpface::face::{DetectOptions, Detector};
+use warpface::image::Rgb8;
 use warpface::ops::{Activation, Conv2d, Padding, Relu};
 use warpface::{Device, Error, Graph, Precision, Shape, Tensor};
 
@@ -53,6 +55,21 @@ fn nothing_is_allocated_after_the_first_run() {
     }
     // Captured once, and replayed from then on.
     assert_eq!(driver.captures(), Precision::ALL.len());
+}
+
+#[test]
+fn detection_allocates_nothing_when_it_has_seen_the_sizes() {
+    let Some(weights) = common::weights(&common::files::MTCNN) else { return };
+    let driver = Arc::new(simulated::Simulated::new((8, 0)));
+    let device = Device::from_backend(Cuda::with_driver(driver.clone(), None).unwrap());
+    let options = DetectOptions { thresholds: [0.3, 0.3, 0.3], ..Default::default() };
+    let detector = Detector::load(&device, &weights, &options).unwrap();
+    let noise: Vec<u8> = Noise::new(9).bytes(&[40, 52, 3]).data().iter().map(|&x| x as u8).collect();
+    let photograph = Rgb8::new(52, 40, noise);
+    let first = detector.detect(&[&photograph]).unwrap();
+    let before = driver.allocations();
+    assert_eq!(detector.detect(&[&photograph]).unwrap(), first);
+    assert_eq!(driver.allocations(), before);
 }
 
 #[test]

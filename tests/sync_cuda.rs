@@ -61,6 +61,15 @@ fn shipped_ptx_is_made_of_the_sources_beside_it() {
     }
 }
 
+#[test]
+fn the_simulator_knows_every_instruction_that_ships() {
+    for block in manifest() {
+        let file = &block["file"];
+        let module = ptxsim::Module::parse(file, &read(&format!("ptx/{file}"))).unwrap_or_else(|e| panic!("{e}"));
+        assert!(module.entries().count() > 0, "{file}");
+    }
+}
+
 /// The fields of a kernel file's `Params`: all take four bytes.
 fn fields(source: &str) -> Vec<String> {
     let start = source.find("struct Params {").expect("parameters");

@@ -179,6 +179,11 @@ impl Driver for Simulated {
         drop(unsafe { Box::from_raw(words) });
     }
 
+    fn write(&self, to: u64, from: &[u8]) -> Result<()> {
+        assert!(lock(&self.capture).is_none(), "a write is not captured");
+        self.machine.write(to, from).map_err(fault)
+    }
+
     unsafe fn upload(&self, _: Stream, to: u64, from: &[u8]) -> Result<()> {
         self.submit(Work::Upload { to, from: from.as_ptr() as usize, bytes: from.len() })
     }

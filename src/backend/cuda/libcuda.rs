@@ -359,6 +359,13 @@ impl Driver for LibCuda {
         }
     }
 
+    fn write(&self, to: u64, from: &[u8]) -> Result<()> {
+        self.enter()?;
+        // Memory that is not pinned has been copied, if not farther than to the driver's own, when the call returns.
+        let result = unsafe { sys::cuMemcpyHtoDAsync_v2(to, from.as_ptr().cast(), from.len(), self.compute) };
+        self.check("upload", result)
+    }
+
     unsafe fn upload(&self, stream: Stream, to: u64, from: &[u8]) -> Result<()> {
         self.enter()?;
         let result = unsafe { sys::cuMemcpyHtoDAsync_v2(to, from.as_ptr().cast(), from.len(), self.stream(stream)) };
