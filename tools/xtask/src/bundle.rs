@@ -105,7 +105,9 @@ fn test_names(root: &Path) -> Result<Vec<String>> {
 fn executables(command: &[&str], flag: &str, names: &[String], kind: &str) -> Result<Vec<(String, PathBuf)>> {
     let mut command = cargo(command);
     command.args(["--package", "warpface", "--message-format=json-render-diagnostics"]);
-    names.iter().for_each(|name| drop(command.args([flag, name])));
+    for name in names {
+        command.args([flag, name]);
+    }
     let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot start cargo")?;
     ensure!(output.status.success(), "cargo failed ({})", output.status);
     let found: Vec<(String, PathBuf)> =
