@@ -15,7 +15,7 @@
 //                            Launch: 256 threads, [ceil(pixels / 128), ceil(c_out / N)].
 //     sm90_conv2d_fwd_wgmma  128 pixels by N channels by pieces of K channels of a tap: see wgmma.cuh. The copy engine
 //                            walks the windows itself. c_in is a multiple of 8, taps are not joined (run is c_in).
-//                            Launch: 384 threads, [ceil(pixels / 128), ceil(c_out / N)], 4 (128 + N) 2 K + 1088 bytes.
+//                            Launch: 384 threads, [ceil(pixels / 128), ceil(c_out / N)], stages (128 + N) 2 K + 1088 bytes.
 //
 // Operations: 2 * pixels * c_out * k. Bytes: x and residual read, y written once, w once per block of pixels.
 // Targets: compute_75 compute_80 sm_90a
@@ -339,7 +339,7 @@ __device__ void sm90_conv2d_fwd_wgmma(
     u32 parts = (p.c_in + K - 1) / K;
     u32 pieces = p.taps_y * p.taps_x * parts;
     if (pipeline.is_producer()) {
-        ptx::setmaxnreg_dec<wgmma::PRODUCER_REGISTERS>();
+        ptx::setmaxnreg_dec<wgmma::Share<N, K>::PRODUCER>();
         if (threadIdx.x == 0) {
             Window start = window(p, first);
             i32 image = (i32)(start.top / p.h);
@@ -363,7 +363,7 @@ __device__ void sm90_conv2d_fwd_wgmma(
         }
         return;
     }
-    ptx::setmaxnreg_inc<wgmma::CONSUMER_REGISTERS>();
+    ptx::setmaxnreg_inc<wgmma::Share<N, K>::CONSUMER>();
     float sums[N / 2];
     pipeline.template product<Unit>(pieces, sums);
     Epilogue<typename Unit::Storage> end = epilogue(p, b, alpha, residual, y);
@@ -426,7 +426,8 @@ EVERY_WIDTH(Tf32, tf32)
 
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
 #define WGMMA(UNIT, N, K, SUFFIX)                                                                                      \
-    extern "C" __global__ void __launch_bounds__(wgmma::THREADS, 1) sm90_conv2d_fwd_wgmma_n##N##k##K##_##SUFFIX(       \
+    extern "C" __global__ void __launch_bounds__(wgmma::THREADS, wgmma::Share<N, K>::BLOCKS)                           \
+        sm90_conv2d_fwd_wgmma_n##N##k##K##_##SUFFIX(                                                                   \
         const Params p, const __grid_constant__ wgmma::TensorMap x, const __grid_constant__ wgmma::TensorMap w,        \
         const float *__restrict__ b, const float *__restrict__ alpha, const wgmma::UNIT::Storage *residual,            \
         wgmma::UNIT::Storage *y                                                                                        \

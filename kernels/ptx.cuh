@@ -195,8 +195,12 @@ PTX bool mbarrier_try_wait_parity(u32 barrier, u32 parity) {
     return done;
 }
 
+// Gives up after minutes: a barrier that nobody completes is an error of the kernel's, which should not hang the device.
 PTX void mbarrier_wait_parity(u32 barrier, u32 parity) {
-    while (!mbarrier_try_wait_parity(barrier, parity)) {
+    for (u32 tries = 0; !mbarrier_try_wait_parity(barrier, parity); tries++) {
+        if (tries == 1u << 24) {
+            asm volatile("trap;");
+        }
     }
 }
 

@@ -15,9 +15,21 @@
 namespace wgmma {
 
 // Rows of a block, its threads: a producing warpgroup and two that compute.
-enum : u32 { ROWS = 128, THREADS = 384, STAGES = 4 };
-// Registers of a thread: 384 threads of 168 are all there are. Who only asks for copies gives some away.
-enum : u32 { PRODUCER_REGISTERS = 40, CONSUMER_REGISTERS = 232 };
+enum : u32 { ROWS = 128, THREADS = 384 };
+
+// What a block of N columns and pieces of K takes of a multiprocessor.
+template <u32 N, u32 K>
+struct Share {
+    enum : u32 {
+        // Blocks that run beside each other: while one begins or ends, another computes. Wide ones need all registers.
+        BLOCKS = N == 128 ? 1 : N == 32 && K == 32 ? 3 : 2,
+        // Pieces in shared memory: as many as leave room for the blocks.
+        STAGES = N == 96 && K == 64 ? 3 : 4,
+        // Registers of a thread: 65,536 / (384 BLOCKS) at first; who only asks for copies gives some away.
+        PRODUCER = BLOCKS == 1 ? 40 : 24,
+        CONSUMER = BLOCKS == 1 ? 232 : BLOCKS == 2 ? 104 : 72,
+    };
+};
 
 // How the copy engine finds a tensor; the driver encodes it.
 struct alignas(64) TensorMap {
@@ -50,7 +62,7 @@ static __device__ __forceinline__ u32 first_row() {
 template <u32 N, u32 K>
 struct Pipeline {
     // Bytes of a row of a piece, which is also how far the copy engine exchanges 16-byte parts; of a piece of x, of both.
-    enum : u32 { ROW = 2 * K, X = ROWS * ROW, PIECE = (ROWS + N) * ROW };
+    enum : u32 { ROW = 2 * K, X = ROWS * ROW, PIECE = (ROWS + N) * ROW, STAGES = Share<N, K>::STAGES };
 
     // Shared memory: STAGES pieces, each at a multiple of 1024 bytes as the exchange needs it, then the barriers.
     u32 pieces;
@@ -123,14 +135,13 @@ struct Pipeline {
                 Unit::template multiply<N>(sums, a + 2 * i, b + 2 * i, true);
             }
             ptx::wgmma_commit_group();
-            ptx::hold(sums);
             // While this consumer waits the other one computes. Each warp speaks for itself: its wait tells of no other.
             ptx::wgmma_wait_group<0>();
+            ptx::hold(sums);
             if (threadIdx.x % 32 == 0) {
                 ptx::mbarrier_arrive(empty(piece));
             }
         }
-        ptx::hold(sums);
     }
 };
 

@@ -54,6 +54,7 @@ extern "C" __global__ void __launch_bounds__(256) faces_f32(
         face.offsets[2] = offsets.z;
         face.offsets[3] = offsets.w;
         face.score = b.score;
+        face.unused = 0;
         for (u32 i = 0; i < 10; i++) {
             face.landmarks[i] = landmarks[(u64)slot * 10 + i];
         }

@@ -66,11 +66,10 @@ impl Device {
             DeviceKind::Cpu => Self::cpu(threads),
             DeviceKind::Wgpu => open_wgpu(),
             DeviceKind::Cuda => open_cuda(),
-            DeviceKind::Auto => match (open_cuda(), open_wgpu()) {
-                (Ok(device), _) => Ok(device),
-                (_, Ok(device)) if !device.info().is_software() => Ok(device),
+            DeviceKind::Auto => open_cuda().or_else(|_| match open_wgpu() {
+                Ok(device) if !device.info().is_software() => Ok(device),
                 _ => Self::cpu(threads),
-            },
+            }),
         }
     }
 

@@ -155,7 +155,9 @@ impl Embedder {
         }
         let mut embeddings = Vec::with_capacity(crops.len() * self.dim);
         let (full, rest) = crops.split_at(crops.len() / self.batch * self.batch);
-        for (crops, plans, n) in [(full, &self.full, self.batch), (rest, &self.rest, rest.len())] {
+        // A plan costs a GPU more than some crops of nobody do: remainders share a few plans.
+        let some = if self.batch > BATCH { rest.len().next_multiple_of(32).min(self.batch) } else { rest.len() };
+        for (crops, plans, n) in [(full, &self.full, self.batch), (rest, &self.rest, some)] {
             if !crops.is_empty() {
                 self.stream(&*self.planned(plans, n)?, crops, &mut embeddings)?;
             }
@@ -163,10 +165,11 @@ impl Embedder {
         Ok(embeddings)
     }
 
-    /// Appends the embeddings of crops that are whole batches of the plan. Each batch is standardized straight into
+    /// Appends the embeddings of crops; the last batch of the plan may be filled in part. Each batch is standardized straight into
     /// the memory that it is brought in from, by all cores, while the one before may run.
     fn stream(&self, executable: &dyn Executable, crops: &[&Rgb8], embeddings: &mut Vec<f32>) -> Result<()> {
         let mut batches = crops.chunks(executable.plan().inputs[0].shape.dims()[0]);
+        let end = embeddings.len() + crops.len() * self.dim;
         executable.stream(
             &mut |inputs| {
                 let Some(batch) = batches.next() else { return Ok(false) };
@@ -175,7 +178,8 @@ impl Embedder {
                 Ok(true)
             },
             &mut |outputs| {
-                embeddings.extend_from_slice(&outputs[0]);
+                let wanted = outputs[0].len().min(end - embeddings.len());
+                embeddings.extend_from_slice(&outputs[0][..wanted]);
                 Ok(())
             },
         )

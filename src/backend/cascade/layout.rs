@@ -80,6 +80,7 @@ impl Chunk {
     /// Lays out photographs; a level's list has room for one in `cells_per_slot` of its cells.
     pub fn new(images: &[&Rgb8], options: &DetectOptions, cells_per_slot: usize) -> Chunk {
         let mut chunk = Chunk::default();
+        chunk.pixels.reserve(images.iter().map(|image| image.data().len()).sum::<usize>() + 4);
         for image in images {
             let size = [image.width(), image.height()];
             match chunk.groups.last_mut().filter(|group| group.size == size) {

@@ -13,7 +13,7 @@ mod lists;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::kernels::params;
+use super::kernels::{Dialect, Tuning, params};
 use crate::face::{Cascade, DetectOptions, Face, finish};
 use crate::image::{LinearTable, Rgb8};
 use crate::models::Mtcnn;
@@ -23,12 +23,35 @@ pub(super) use engine::{Engine, Item, Launch};
 use layout::{Chunk, Job};
 use lists::{Lists, Recorder};
 
-/// Photographs of at most so many bytes run together, and at most so many.
-const CHUNK_BYTES: usize = 16 << 20;
-const CHUNK_IMAGES: usize = 64;
-/// Crops that R-Net and O-Net take at once, and what smaller batches are rounded up to.
-const CROPS: usize = 64;
-const CROPS_STEP: usize = 8;
+/// How much runs at once: what keeps a device busy without filling its memory.
+#[derive(Clone, Copy)]
+struct Sizes {
+    /// Photographs of at most so many bytes run together, and at most so many.
+    chunk_bytes: usize,
+    chunk_images: usize,
+    /// Pixels of a pyramid level that P-Net takes at once.
+    pixels: usize,
+    /// Crops that R-Net and O-Net take at once.
+    crops: usize,
+}
+
+impl Sizes {
+    fn of(tuning: Tuning) -> Sizes {
+        let gpu = Sizes { chunk_bytes: 16 << 20, chunk_images: 64, pixels: 1 << 19, crops: 64 };
+        match tuning.dialect {
+            Dialect::SoftwareShader => Sizes { pixels: 1 << 16, ..gpu },
+            Dialect::Shader => gpu,
+            // A launch costs as much as the arithmetic of some hundred crops.
+            Dialect::Cuda(_) => Sizes { chunk_bytes: 64 << 20, chunk_images: 256, pixels: 1 << 22, crops: 1024 },
+        }
+    }
+
+    /// What a batch of crops is rounded up to, so that there are few plans.
+    fn rounded(crops: usize) -> usize {
+        crops.next_multiple_of(if crops <= 64 { 8 } else { 64 })
+    }
+}
+
 /// Words of a face that the device hands over: see `shaders/cascade/faces.wgsl`.
 const FACE_WORDS: usize = 20;
 
@@ -103,8 +126,7 @@ impl<E: Engine> GpuCascade<E> {
     /// Pyramid and P-Net: how many boxes each photograph has for R-Net; nothing if a list overflowed.
     fn propose(&self, state: &mut State<E>, chunk: &Chunk) -> Result<Option<Vec<u32>>> {
         let State { arena, lists, scratch, .. } = state;
-        let most = if self.gpu.tuning().software() { 1 << 16 } else { 1 << 19 };
-        let jobs = chunk.jobs(most);
+        let jobs = chunk.jobs(Sizes::of(self.gpu.tuning()).pixels);
         let shapes: Vec<[usize; 4]> = jobs.iter().map(Job::shape).collect();
         let nets = arena.nets(&self.gpu, &self.pnet, &shapes)?;
         lists.upload(&self.gpu, chunk)?;
@@ -176,7 +198,7 @@ impl<E: Engine> GpuCascade<E> {
             [&lists.image_segments, &lists.kept, &lists.image_kept, &lists.boxes, &lists.landmarks, &lists.faces];
         recorder.call("faces", params::Faces { images: images as u32 }, &buffers, self.groups(images)?);
         let reads = [(&lists.image_kept, images), (&lists.faces, total * FACE_WORDS)];
-        let read = recorder.submit(scratch, &[&lists.image_counts], &reads)?;
+        let read = recorder.submit(scratch, &[&lists.image_counts, &lists.faces], &reads)?;
         let (kept, mut rows) = read.split_at(images);
         let faces = kept.iter().map(|&count| {
             let (of_image, rest) = rows.split_at(count as usize * FACE_WORDS);
@@ -212,9 +234,10 @@ impl<E: Engine> GpuCascade<E> {
             .collect();
         self.gpu.write(&lists.starts, bytemuck::cast_slice(&starts))?;
         let (total, images, size) = (starts[counts.len()] as usize, counts.len() as u32, network.size);
+        let most = Sizes::of(self.gpu.tuning()).crops;
         let batches: Vec<(usize, usize)> =
-            (0..total).step_by(CROPS).map(|first| (first, CROPS.min(total - first))).collect();
-        let shape = |&(_, crops): &(usize, usize)| [crops.next_multiple_of(CROPS_STEP), size, size, 3];
+            (0..total).step_by(most).map(|first| (first, most.min(total - first))).collect();
+        let shape = |&(_, crops): &(usize, usize)| [Sizes::rounded(crops), size, size, 3];
         let nets: Vec<_> = arena.nets(&self.gpu, &network.module, &batches.iter().map(shape).collect::<Vec<_>>())?;
         let mut recorder = Recorder::new(&self.gpu, lists);
         for (&(first, crops), net) in batches.iter().zip(nets) {
@@ -260,12 +283,13 @@ impl<E: Engine> Cascade for GpuCascade<E> {
         let mut order: Vec<usize> = (0..images.len()).collect();
         order.sort_by_key(|&i| (images[i].width(), images[i].height(), i));
         let mut faces = vec![Vec::new(); images.len()];
+        let Sizes { chunk_bytes, chunk_images, .. } = Sizes::of(self.gpu.tuning());
         let mut rest = order.as_slice();
         while !rest.is_empty() {
             let mut bytes = 0;
-            let fit = rest.iter().take(CHUNK_IMAGES).take_while(|&&i| {
+            let fit = rest.iter().take(chunk_images).take_while(|&&i| {
                 bytes += images[i].data().len();
-                bytes <= CHUNK_BYTES
+                bytes <= chunk_bytes
             });
             let (chunk, after) = rest.split_at(fit.count().max(1));
             let found = self.detect_chunk(&chunk.iter().map(|&i| images[i]).collect::<Vec<_>>())?;

@@ -21,7 +21,7 @@ pub(in crate::backend) struct Bound {
     /// Each with the plan's step it belongs to.
     pub launches: Vec<(usize, Launch)>,
     /// The constants that the host made from the sizes.
-    _tables: Memory,
+    _tables: Option<Memory>,
 }
 
 impl Prepared {
@@ -53,8 +53,12 @@ impl Prepared {
                 words.extend(table);
             }
         }
-        let tables = cuda.memory("tables", 4 * words.len())?;
-        tables.write(bytemuck::cast_slice(&words))?;
+        let tables = match words.is_empty() {
+            true => None,
+            false => Some(cuda.memory("tables", 4 * words.len())?),
+        };
+        tables.iter().try_for_each(|tables| tables.write(bytemuck::cast_slice(&words)))?;
+        let first_table = tables.as_ref().map_or(0, Memory::address);
 
         let mut starts = starts.into_iter();
         let mut launches = Vec::with_capacity(self.calls.len());
@@ -75,7 +79,7 @@ impl Prepared {
                     }
                     Operand::Packed(id, packing) => module.address(*id, Form::Packed(*packing)),
                     Operand::Scratch(_) => arena + (plan.arena * precision.bytes()) as u64,
-                    Operand::Table(_) => tables.address() + 4 * starts.next().expect("counted above") as u64,
+                    Operand::Table(_) => first_table + 4 * starts.next().expect("counted above") as u64,
                     Operand::Pixels(map) => {
                         args.push(Arg::Map(Box::new(self.pixels(module, map, arena)?)));
                         continue;

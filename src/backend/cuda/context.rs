@@ -35,12 +35,22 @@ impl fmt::Debug for Cuda {
 }
 
 impl Cuda {
-    /// The GPU with this number, through its driver.
+    /// The GPU with this number, through its driver. `WARPFACE_CUDA_TARGET` may name an earlier target than the device's
+    /// best, for comparison: `compute_75`, `compute_80`.
     ///
     /// # Errors
-    /// [`Error::Device`] says what is missing, too old or not supported, and what to do.
+    /// [`Error::Device`] says what is missing, too old or not supported, and what to do; [`Error::Invalid`] if the
+    /// variable names no target.
     pub fn new(ordinal: usize) -> Result<Cuda> {
-        Cuda::with_driver(Arc::new(super::libcuda::LibCuda::open(ordinal)?), None)
+        let most = match std::env::var("WARPFACE_CUDA_TARGET") {
+            Err(_) => None,
+            Ok(name) => {
+                let named = Target::ALL.into_iter().find(|target| target.name() == name);
+                let problem = || format!("`{name}` is none of compute_75, compute_80 and sm_90a");
+                Some(named.ok_or_else(|| Error::invalid("WARPFACE_CUDA_TARGET", problem()))?)
+            }
+        };
+        Cuda::with_driver(Arc::new(super::libcuda::LibCuda::open(ordinal)?), most)
     }
 
     /// A device of any driver; `most` bounds the target that its kernels are taken from.

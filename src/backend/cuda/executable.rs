@@ -101,6 +101,8 @@ impl Slot {
         let (outputs, output_bytes) = side_by_side(&plan.outputs);
         let staged = cuda.memory("the inputs", input_bytes)?;
         let results = cuda.memory("the outputs", output_bytes)?;
+        // They are fetched with the gaps between them.
+        driver.clear(Stream::Compute, results.address(), results.bytes())?;
         let in_arena = |view: &View| arena + (view.offset * module.precision().bytes()) as u64;
         let mut moves_in = Vec::new();
         for (view, at) in plan.inputs.iter().zip(inputs).filter(|(view, _)| view.shape.elements() > 0) {
@@ -205,19 +207,24 @@ impl CudaExecutable {
         self.send(slot)?;
         let driver = self.driver();
         slot.runs += 1;
-        if slot.runs == 1 {
-            self.work(slot)?;
-        } else {
-            if slot.graph.is_none() {
-                driver.begin_capture()?;
-                let worked = self.work(slot);
-                let captured = driver.end_capture();
-                worked?;
-                slot.graph = Some(Graph { driver: driver.clone(), id: captured? });
-            }
-            driver.replay(slot.graph.as_ref().expect("just captured").id)?;
+        if slot.runs > 1 && slot.graph.is_none() {
+            slot.graph = self.captured(slot);
+        }
+        match &slot.graph {
+            Some(graph) => driver.replay(graph.id)?,
+            None => self.work(slot)?,
         }
         driver.record(slot.finished.id, Stream::Compute)
+    }
+
+    /// The slot's work, captured; nothing where something else in this process, such as another library's wait for the
+    /// whole device, has spoilt the capture: the next run tries again.
+    fn captured(&self, slot: &mut Slot) -> Option<Graph> {
+        let driver = self.driver();
+        driver.begin_capture().ok()?;
+        let worked = self.work(slot);
+        let graph = driver.end_capture().ok().map(|id| Graph { driver: driver.clone(), id });
+        worked.ok().and(graph)
     }
 
     /// Waits for a batch, and gives its outputs.
@@ -237,11 +244,23 @@ impl CudaExecutable {
         Ok(outputs.collect())
     }
 
-    /// Waits for everything, whatever came of it: nothing may touch a slot's memory any more.
-    fn settle<T>(&self, result: Result<T>) -> Result<T> {
-        if result.is_err() {
-            let _ = self.driver().synchronize(Stream::Copy);
-            let _ = self.driver().synchronize(Stream::Compute);
+    /// Does something, and waits for everything whatever comes of it, a panic of the caller's included: afterwards
+    /// nothing touches a slot's memory any more.
+    fn settled<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        struct Settle<'a>(&'a dyn Driver);
+
+        impl Drop for Settle<'_> {
+            fn drop(&mut self) {
+                let _ = self.0.synchronize(Stream::Copy);
+                let _ = self.0.synchronize(Stream::Compute);
+            }
+        }
+
+        let settle = Settle(&**self.driver());
+        let result = work();
+        if result.is_ok() {
+            // What went well has waited for its own outputs.
+            std::mem::forget(settle);
         }
         result
     }
@@ -303,8 +322,7 @@ impl Executable for CudaExecutable {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let slot = &mut slots.first;
         self.fill(slot, inputs);
-        let result = self.start(slot).and_then(|()| self.finish(slot));
-        self.settle(result)
+        self.settled(|| self.start(slot).and_then(|()| self.finish(slot)))
     }
 
     fn stream(
@@ -318,8 +336,7 @@ impl Executable for CudaExecutable {
             Some(second) => second,
             None => second.insert(Slot::new(&self.module, &self.plan, self.arena.address())?),
         };
-        let result = self.stream_through(&mut [first, second], next, done);
-        self.settle(result)
+        self.settled(|| self.stream_through(&mut [first, second], next, done))
     }
 
     fn profile(&self, inputs: &[&[f32]]) -> Result<Vec<Duration>> {
@@ -334,7 +351,7 @@ impl Executable for CudaExecutable {
             .map(|_| Ok([Event::new(driver)?, Event::new(driver)?]))
             .collect::<Result<_>>()?;
         let mut launches = self.bound.launches.iter().peekable();
-        let mut timed = || {
+        let timed = || {
             self.send(slot)?;
             self.moved(&slot.moves_in)?;
             for (step, [start, end]) in events.iter().enumerate() {
@@ -347,8 +364,7 @@ impl Executable for CudaExecutable {
             }
             driver.synchronize(Stream::Compute)
         };
-        let result = timed();
-        self.settle(result)?;
+        self.settled(timed)?;
         events.iter().map(|[start, end]| Ok(Duration::from_nanos(driver.elapsed(start.id, end.id)?))).collect()
     }
 }

@@ -1,10 +1,11 @@
 //! The real driver: libcuda, loaded when it is first asked for.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::fmt;
 use std::mem::MaybeUninit;
-use std::ptr::{NonNull, null, null_mut};
+use std::ptr::{NonNull, null, null_mut, without_provenance_mut};
 use std::sync::{Mutex, PoisonError};
 
 use cudarc::driver::sys::{self, CUresult};
@@ -19,7 +20,7 @@ const OLDEST: i32 = 12_040;
 const OLDEST_NAME: &str = "12.4 (Linux driver 550 or later)";
 
 /// What the backend calls: a library without one of these is of a driver too old.
-const SYMBOLS: [&str; 35] = [
+const SYMBOLS: [&str; 42] = [
     "cuInit",
     "cuDriverGetVersion",
     "cuDeviceGetCount",
@@ -54,8 +55,21 @@ const SYMBOLS: [&str; 35] = [
     "cuGraphExecDestroy",
     "cuLaunchKernel",
     "cuEventCreate",
+    "cuEventRecord",
+    "cuEventSynchronize",
+    "cuEventElapsedTime",
+    "cuEventDestroy_v2",
+    "cuGraphDestroy",
+    "cuTensorMapEncodeTiled",
+    "cuTensorMapEncodeIm2col",
     "cuGetErrorString",
 ];
+
+thread_local! {
+    /// The stream that this thread captures on, in place of the compute stream: what other threads submit meanwhile
+    /// must run, not be captured.
+    static CAPTURE: Cell<sys::CUstream> = const { Cell::new(null_mut()) };
+}
 
 /// A device of libcuda.
 pub struct LibCuda {
@@ -219,24 +233,28 @@ impl LibCuda {
         self.check("context", unsafe { sys::cuCtxSetCurrent(self.context) })
     }
 
-    /// An error, if the driver gave one, with the way out where there is one.
+    /// An error, if the driver gave one.
     fn check(&self, what: &str, result: CUresult) -> Result<()> {
+        if result == CUresult::CUDA_SUCCESS { Ok(()) } else { Err(self.failure(what, result)) }
+    }
+
+    /// The driver's error as ours, with the way out where there is one.
+    fn failure(&self, what: &str, result: CUresult) -> Error {
         let name = &self.properties.name;
         let lost = "the device is lost; start the program again, or go on with another device";
         match result {
-            CUresult::CUDA_SUCCESS => Ok(()),
-            CUresult::CUDA_ERROR_OUT_OF_MEMORY => Err(self.out_of_memory(what, None)),
+            CUresult::CUDA_ERROR_OUT_OF_MEMORY => self.out_of_memory(what, None),
             CUresult::CUDA_ERROR_NO_BINARY_FOR_GPU | CUresult::CUDA_ERROR_INVALID_PTX => {
                 let (major, minor) = self.properties.capability;
-                Err(Error::device(
+                Error::device(
                     "cuda",
                     format!("{name}: {what}: no kernels for compute capability {major}.{minor}: {}", words(result)),
-                ))
+                )
             }
-            CUresult::CUDA_ERROR_UNSUPPORTED_PTX_VERSION => Err(Error::device(
+            CUresult::CUDA_ERROR_UNSUPPORTED_PTX_VERSION => Error::device(
                 "cuda",
                 format!("{name}: the driver is too old for the kernels; install one of CUDA {OLDEST_NAME}"),
-            )),
+            ),
             // After these nothing of the context can be used.
             CUresult::CUDA_ERROR_ILLEGAL_ADDRESS
             | CUresult::CUDA_ERROR_MISALIGNED_ADDRESS
@@ -248,10 +266,30 @@ impl LibCuda {
             | CUresult::CUDA_ERROR_LAUNCH_TIMEOUT
             | CUresult::CUDA_ERROR_ECC_UNCORRECTABLE
             | CUresult::CUDA_ERROR_LAUNCH_FAILED => {
-                Err(Error::DeviceLost { device: name.clone(), problem: format!("{what}: {}; {lost}", words(result)) })
+                Error::DeviceLost { device: name.clone(), problem: format!("{what}: {}; {lost}", words(result)) }
             }
-            result => Err(Error::device("cuda", format!("{name}: {what}: {}", words(result)))),
+            result => Error::device("cuda", format!("{name}: {what}: {}", words(result))),
         }
+    }
+
+    /// Compiles PTX, for a target or for the device; with what the compiler said.
+    fn compile(&self, ptx: &CStr, target: Option<sys::CUjit_target>) -> (Result<sys::CUmodule, CUresult>, String) {
+        use sys::CUjit_option_enum as Jit;
+        let mut log = vec![0u8; 8192];
+        let mut options = vec![Jit::CU_JIT_ERROR_LOG_BUFFER, Jit::CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES];
+        let mut values: Vec<*mut c_void> = vec![log.as_mut_ptr().cast(), without_provenance_mut(log.len())];
+        if let Some(target) = target {
+            options.push(Jit::CU_JIT_TARGET);
+            values.push(without_provenance_mut(target as usize));
+        }
+        let mut module = null_mut();
+        // SAFETY: as many options as values; the log is as long as is said and outlives the call.
+        let result = unsafe {
+            let (count, options, values) = (options.len() as u32, options.as_mut_ptr(), values.as_mut_ptr());
+            sys::cuModuleLoadDataEx(&mut module, ptx.as_ptr().cast(), count, options, values)
+        };
+        let said = CStr::from_bytes_until_nul(&log).map_or(String::new(), |log| log.to_string_lossy().into_owned());
+        (if result == CUresult::CUDA_SUCCESS { Ok(module) } else { Err(result) }, said)
     }
 
     fn out_of_memory(&self, what: &str, asked: Option<usize>) -> Error {
@@ -267,9 +305,10 @@ impl LibCuda {
     }
 
     fn stream(&self, stream: Stream) -> sys::CUstream {
-        match stream {
-            Stream::Compute => self.compute,
-            Stream::Copy => self.copy,
+        match (stream, CAPTURE.get()) {
+            (Stream::Copy, _) => self.copy,
+            (Stream::Compute, capturing) if !capturing.is_null() => capturing,
+            (Stream::Compute, _) => self.compute,
         }
     }
 }
@@ -302,17 +341,16 @@ impl Driver for LibCuda {
     fn load(&self, name: &str, ptx: &str) -> Result<ModuleId> {
         self.enter()?;
         let text = CString::new(ptx).map_err(|_| Error::device("cuda", format!("{name}: PTX with a zero byte")))?;
-        let mut log = vec![0u8; 8192];
-        use sys::CUjit_option_enum as Jit;
-        let mut options = [Jit::CU_JIT_ERROR_LOG_BUFFER, Jit::CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES];
-        let mut values: [*mut c_void; 2] = [log.as_mut_ptr().cast(), log.len() as *mut c_void];
-        let mut module = null_mut();
-        let result = unsafe {
-            let (count, options, values) = (options.len() as u32, options.as_mut_ptr(), values.as_mut_ptr());
-            sys::cuModuleLoadDataEx(&mut module, text.as_ptr().cast(), count, options, values)
+        let (mut module, mut said) = self.compile(&text, None);
+        // The target should follow from the device; where a driver wants to be told, it is.
+        let refused = [CUresult::CUDA_ERROR_NO_BINARY_FOR_GPU, CUresult::CUDA_ERROR_INVALID_PTX];
+        if module.is_err_and(|result| refused.contains(&result)) && ptx.contains(".target sm_90a") {
+            (module, said) = self.compile(&text, Some(sys::CUjit_target_enum::CU_TARGET_COMPUTE_90A));
+        }
+        let module = match module {
+            Ok(module) => module,
+            Err(result) => return Err(self.failure(&format!("{name}: {said}"), result)),
         };
-        let said = CStr::from_bytes_until_nul(&log).map_or(String::new(), |log| log.to_string_lossy().into_owned());
-        self.check(&format!("{name}: {said}"), result)?;
         self.modules.lock().unwrap_or_else(PoisonError::into_inner).insert(module as u64, name.to_owned());
         Ok(ModuleId(module as u64))
     }
@@ -324,6 +362,9 @@ impl Driver for LibCuda {
         let result = unsafe { sys::cuModuleGetFunction(&mut kernel, module.0 as sys::CUmodule, name.as_ptr()) };
         self.check(&format!("kernel {entry}"), result)?;
         if shared > 0 {
+            // A preference: as much as there is, so that as many blocks run beside each other as can.
+            let carveout = sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT;
+            unsafe { sys::cuFuncSetAttribute(kernel, carveout, 100) };
             let which = sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
             let result = unsafe { sys::cuFuncSetAttribute(kernel, which, shared as i32) };
             self.check(&format!("{entry} with {shared} bytes of shared memory"), result)?;
@@ -392,14 +433,14 @@ impl Driver for LibCuda {
         self.enter()?;
         let mut size = launch.args.len();
         // CU_LAUNCH_PARAM_BUFFER_POINTER, CU_LAUNCH_PARAM_BUFFER_SIZE and CU_LAUNCH_PARAM_END of cuda.h.
-        let [buffer, buffer_size] = [1, 2].map(std::ptr::without_provenance_mut);
+        let [buffer, buffer_size] = [1, 2].map(without_provenance_mut);
         let mut extra: [*mut c_void; 5] =
             [buffer, launch.args.as_ptr().cast_mut().cast(), buffer_size, (&raw mut size).cast(), null_mut()];
         let ([gx, gy, gz], [bx, by, bz]) = (launch.grid, launch.block);
         let (kernel, extra) = (launch.kernel.0 as sys::CUfunction, extra.as_mut_ptr());
-        let result = unsafe {
-            sys::cuLaunchKernel(kernel, gx, gy, gz, bx, by, bz, launch.shared, self.compute, null_mut(), extra)
-        };
+        let stream = self.stream(Stream::Compute);
+        let result =
+            unsafe { sys::cuLaunchKernel(kernel, gx, gy, gz, bx, by, bz, launch.shared, stream, null_mut(), extra) };
         self.check("launch", result)
     }
 
@@ -441,14 +482,26 @@ impl Driver for LibCuda {
 
     fn begin_capture(&self) -> Result<()> {
         self.enter()?;
+        let mut stream = null_mut();
+        let flags = sys::CUstream_flags_enum::CU_STREAM_NON_BLOCKING as u32;
+        self.check("capture", unsafe { sys::cuStreamCreate(&mut stream, flags) })?;
         let mode = sys::CUstreamCaptureMode_enum::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
-        self.check("capture", unsafe { sys::cuStreamBeginCapture_v2(self.compute, mode) })
+        let result = unsafe { sys::cuStreamBeginCapture_v2(stream, mode) };
+        if result == CUresult::CUDA_SUCCESS {
+            CAPTURE.set(stream);
+        } else {
+            unsafe { sys::cuStreamDestroy_v2(stream) };
+        }
+        self.check("capture", result)
     }
 
     fn end_capture(&self) -> Result<GraphId> {
         self.enter()?;
+        let stream = CAPTURE.replace(null_mut());
         let (mut graph, mut executable) = (null_mut(), null_mut());
-        self.check("capture", unsafe { sys::cuStreamEndCapture(self.compute, &mut graph) })?;
+        let result = unsafe { sys::cuStreamEndCapture(stream, &mut graph) };
+        unsafe { sys::cuStreamDestroy_v2(stream) };
+        self.check("capture", result)?;
         let result = unsafe { sys::cuGraphInstantiateWithFlags(&mut executable, graph, 0) };
         unsafe { sys::cuGraphDestroy(graph) };
         self.check("CUDA graph", result)?;

@@ -92,9 +92,14 @@ impl Tile {
         }
     }
 
-    /// Bytes of dynamic shared memory: four pieces of both factors, aligned to 1,024 bytes, and their barriers.
+    /// Bytes of dynamic shared memory: pieces of both factors, aligned to 1,024 bytes, and their barriers.
     fn shared(&self) -> u32 {
-        if self.engine == 0 { 0 } else { (4 * (self.rows + self.columns) * 2 * self.engine + 1024 + 64) as u32 }
+        if self.engine == 0 {
+            return 0;
+        }
+        // `Share` of kernels/wgmma.cuh.
+        let stages = if (self.columns, self.engine) == (96, 64) { 3 } else { 4 };
+        (stages * (self.rows + self.columns) * 2 * self.engine + 1024 + 64) as u32
     }
 }
 
