@@ -64,7 +64,7 @@ struct Pipeline {
 #pragma unroll
             for (u32 i = 0; i < STAGES; i++) {
                 ptx::mbarrier_init(full(i), 1);
-                ptx::mbarrier_init(empty(i), 2);
+                ptx::mbarrier_init(empty(i), 8);
             }
             ptx::fence_mbarrier_init();
         }
@@ -91,7 +91,7 @@ struct Pipeline {
         return x(piece) + X;
     }
 
-    // The producer: waits until both consumers have left the place of a piece, and tells how much will come there.
+    // The producer: waits until all warps of the consumers have left the place of a piece, and tells how much will come there.
     __device__ __forceinline__ void begin(u32 piece) const {
         if (piece >= STAGES) {
             ptx::mbarrier_wait_parity(empty(piece), (piece / STAGES - 1) & 1);
@@ -124,9 +124,9 @@ struct Pipeline {
             }
             ptx::wgmma_commit_group();
             ptx::hold(sums);
-            // While this consumer waits the other one computes.
+            // While this consumer waits the other one computes. Each warp speaks for itself: its wait tells of no other.
             ptx::wgmma_wait_group<0>();
-            if (threadIdx.x % 128 == 0) {
+            if (threadIdx.x % 32 == 0) {
                 ptx::mbarrier_arrive(empty(piece));
             }
         }

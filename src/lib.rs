@@ -28,7 +28,7 @@ pub mod shape;
 pub mod tensor;
 pub mod weights;
 
-pub use backend::{Device, DeviceKind};
+pub use backend::{Device, DeviceKind, Precision};
 pub use error::{Error, Result};
 pub use eval::evaluate;
 pub use face::{Detector, Embedder, align};

@@ -4,6 +4,8 @@ mod common;
 
 use std::sync::Arc;
 
+#[cfg(feature = "cuda")]
+use warpface::Precision;
 use warpface::graph::Source;
 use warpface::models::inception_resnet_v1;
 use warpface::{Graph, Tensor, weights};
@@ -67,6 +69,57 @@ fn compare(file: &str, dump: &str, double: bool) {
         compare_blocks(&mut report, &arrays, &graph, device.info().kind, results.iter().map(Vec::as_slice));
     });
     report.finish();
+}
+
+/// On a simulated GPU, in a precision: the embedding's cosine to the CPU's in f32.
+#[cfg(feature = "cuda")]
+fn simulate(capability: (u32, u32), precision: Precision, least: f64) {
+    let Some(folder) = common::weights(&["graph_final.pb"]) else { return };
+    let loaded = weights::inception_resnet_v1(&weights::load(&folder.join("graph_final.pb")).unwrap()).unwrap();
+    let arrays = npz::load(&files::golden("facenet/graph_final.npz"));
+    let pixels: Vec<f32> = arrays["input"].u8().iter().map(|&x| (f32::from(x) - 127.5) / 128.0).collect();
+    let graph = Arc::new(inception_resnet_v1(&loaded).unwrap());
+    let shape = [[1, 160, 160, 3].into()];
+    let embedding = |device: &warpface::Device, precision| {
+        let module = device.backend().load_in(graph.clone(), precision).unwrap();
+        module.plan(&shape).unwrap().run(&[&pixels]).unwrap().remove(0)
+    };
+    let expected = embedding(&warpface::Device::cpu(0).unwrap(), Precision::F32);
+    let start = std::time::Instant::now();
+    let got = embedding(&common::simulated::device(capability), precision);
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>();
+    let cosine = dot(&got, &expected) / (dot(&got, &got) * dot(&expected, &expected)).sqrt();
+    eprintln!("{capability:?} {precision}: 1 - cosine = {:.2e}, {:.1?}", 1.0 - cosine, start.elapsed());
+    assert!(cosine >= least, "{capability:?} {precision}: {cosine}");
+}
+
+#[cfg(feature = "cuda")]
+#[test]
+#[ignore = "minutes: the whole network in the simulator"]
+fn simulated_f32() {
+    simulate((7, 5), Precision::F32, 0.999_999_9);
+}
+
+#[cfg(feature = "cuda")]
+#[test]
+#[ignore = "minutes: the whole network in the simulator"]
+fn simulated_f16() {
+    simulate((8, 0), Precision::F16, 0.999_5);
+}
+
+#[cfg(feature = "cuda")]
+#[test]
+#[ignore = "minutes: the whole network in the simulator"]
+fn simulated_hopper() {
+    simulate((9, 0), Precision::F16, 0.999_5);
+    simulate((9, 0), Precision::Bf16, 0.999_5);
+}
+
+#[cfg(feature = "cuda")]
+#[test]
+#[ignore = "minutes: the whole network in the simulator"]
+fn simulated_tf32() {
+    simulate((8, 0), Precision::Tf32, 0.999_99);
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn compare(file: &str, pick: fn(&Mtcnn) -> &Arc<Graph>) {
     for (name, y) in names.iter().zip(graph.reference(&[wide]).unwrap()) {
         compare_layer(&mut report, &arrays, name, "reference f64", y.data(), F64);
     }
-    devices::each(|device| {
+    devices::each_and_simulated(|device| {
         let module = device.backend().load(Arc::new(graph.clone())).unwrap();
         let results = module.plan(&[input.shape().clone()]).unwrap().run(&[input.data()]).unwrap();
         for (name, y) in names.iter().zip(&results) {

@@ -156,7 +156,7 @@ fn compare(stem: &str) {
         let y = &graph.reference(&wide).unwrap()[0];
         report.compare(&format!("reference f64, {}", case.name), y.data(), case.expected.data(), tolerance::ROUNDED);
     }
-    devices::each(|device| {
+    devices::each_and_simulated(|device| {
         let kind = device.info().kind;
         for case in &cases {
             let (graph, inputs) = case.graph();

@@ -125,9 +125,20 @@ fn open_wgpu() -> Result<Device> {
     Err(Error::device("wgpu", "this build has no wgpu backend; build with `--features wgpu`"))
 }
 
-/// Every kind of device this machine has, or why it has it not.
+/// Every device this machine has, or why a kind of it has none.
 pub fn survey(threads: usize) -> Vec<(DeviceKind, Result<DeviceInfo>)> {
-    [DeviceKind::Cpu, DeviceKind::Wgpu, DeviceKind::Cuda]
-        .map(|kind| (kind, Device::open(kind, threads).map(|device| device.info())))
-        .into()
+    let one = |kind| (kind, Device::open(kind, threads).map(|device| device.info()));
+    [one(DeviceKind::Cpu), one(DeviceKind::Wgpu), one(DeviceKind::Cuda)].into_iter().chain(more_gpus()).collect()
+}
+
+/// NVIDIA GPUs besides the first, which CUDA_VISIBLE_DEVICES may put first.
+#[cfg(feature = "cuda")]
+fn more_gpus() -> Vec<(DeviceKind, Result<DeviceInfo>)> {
+    let open = |ordinal| (DeviceKind::Cuda, super::cuda::Cuda::new(ordinal).map(|cuda| Backend::info(&cuda)));
+    (1..super::cuda::LibCuda::count().unwrap_or(0)).map(open).collect()
+}
+
+#[cfg(not(feature = "cuda"))]
+fn more_gpus() -> Vec<(DeviceKind, Result<DeviceInfo>)> {
+    Vec::new()
 }

@@ -5,6 +5,8 @@ pub mod close;
 pub mod devices;
 pub mod files;
 pub mod npz;
+#[cfg(feature = "cuda")]
+pub mod simulated;
 pub mod tolerance;
 
 use std::path::PathBuf;

@@ -50,4 +50,4 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-backend_test!(cases);
+backend_test!(cases, matrix_units);

@@ -25,4 +25,4 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-backend_test!(cases);
+backend_test!(cases, matrix_units);

@@ -8,8 +8,8 @@ mod common;
 use std::sync::Arc;
 
 use common::{Tolerance, assert_close};
-use warpface::ops::Op;
-use warpface::{DeviceKind, Graph, Shape, Tensor};
+use warpface::ops::{Metric, Op};
+use warpface::{Device, DeviceKind, Graph, Precision, Shape, Tensor};
 
 /// One op on one set of inputs.
 struct Case {
@@ -51,13 +51,16 @@ impl Case {
 }
 
 /// How far a backend may be from the f32 reference, op by op. Sums of hundreds of products differ by their order;
-/// resizes of bytes, choices and movements of data must be equal.
-fn tolerance(op: &Op) -> Tolerance {
+/// resizes of bytes, choices and movements of data must be equal. In other precisions the inputs are rounded first, for
+/// both: what is left is the rounding of the result, twice for safety.
+fn tolerance(op: &Op, precision: Precision) -> Tolerance {
     let (atol, rtol) = match op {
         Op::Conv2d(_) | Op::LocalConv2d(_) | Op::Dense(_) => (2e-5, 2e-5),
         Op::BatchNorm(_) | Op::Softmax(_) | Op::L2Normalize(_) => (1e-6, 4e-6),
         // The reference itself sums an image from its first pixel to its last.
         Op::Standardize(_) => (1e-4, 1e-4),
+        // Near a similarity of 1 the arc cosine makes 1.6e-4 of its last bit.
+        Op::PairwiseDistance(op) if op.metric == Metric::Cosine => (2e-4, 1e-5),
         Op::PairwiseDistance(_) => (1e-5, 1e-5),
         Op::TripletLoss(_) => (1e-5, 1e-5),
         Op::AvgPool2d(_) => (1e-6, 1e-6),
@@ -66,16 +69,50 @@ fn tolerance(op: &Op) -> Tolerance {
         Op::ResizeArea(resize) if !resize.bytes => (1e-4, 1e-6),
         _ => (0.0, 0.0),
     };
-    Tolerance { atol, rtol }
+    let rounding = match precision {
+        Precision::F32 | Precision::Tf32 => 0.0,
+        Precision::F16 => 1.0 / 1024.0,
+        Precision::Bf16 => 1.0 / 128.0,
+    };
+    // The smallest f16 above zero is 2^-24.
+    Tolerance { atol: atol + rounding * 1e-4, rtol: rtol + rounding }
 }
 
-/// Runs every case on a device, constants given and constants fed, and compares with the reference.
-fn check(kind: DeviceKind, cases: Vec<Case>) {
-    let Some(device) = common::device(kind) else { return };
+/// A value as a precision stores or multiplies it.
+fn rounded(x: f32, precision: Precision) -> f32 {
+    match precision {
+        Precision::F32 => x,
+        Precision::Tf32 => f32::from_bits((x.to_bits() + 0x1000) & !0x1fff),
+        Precision::F16 => half::f16::from_f32(x).to_f32(),
+        Precision::Bf16 => half::bf16::from_f32(x).to_f32(),
+    }
+}
+
+/// Whether an op is one of pixels, boxes or losses, which are always f32.
+fn is_f32_alone(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::ResizeArea(_)
+            | Op::ResizeBilinear(_)
+            | Op::BoxRegression(_)
+            | Op::Rerec(_)
+            | Op::BoxPad(_)
+            | Op::Nms(_)
+            | Op::TripletLoss(_)
+    )
+}
+
+/// Runs every case on a device, constants given and, in f32, constants fed, and compares with the reference.
+fn check(device: Option<Device>, precision: Precision, cases: Vec<Case>) {
+    let Some(device) = device else { return };
     assert!(!cases.is_empty());
-    for case in cases {
+    for mut case in cases {
+        for input in &mut case.inputs {
+            let values = input.data().iter().map(|&x| rounded(x, precision)).collect();
+            *input = Tensor::new(input.shape().clone(), values);
+        }
         for all_fed in [false, true] {
-            if all_fed && case.constants.is_empty() {
+            if all_fed && (case.constants.is_empty() || precision != Precision::F32) {
                 continue;
             }
             let (graph, fed) = case.graph(all_fed);
@@ -83,32 +120,75 @@ fn check(kind: DeviceKind, cases: Vec<Case>) {
             let shapes: Vec<Shape> = fed.iter().map(|x| x.shape().clone()).collect();
             let inputs: Vec<&[f32]> = fed.iter().map(|x| x.data()).collect();
             let run = || {
-                let executable = device.backend().load(Arc::new(graph.clone()))?.plan(&shapes)?;
+                let executable = device.backend().load_in(Arc::new(graph.clone()), precision)?.plan(&shapes)?;
                 Ok::<_, warpface::Error>([executable.run(&inputs)?, executable.run(&inputs)?])
             };
-            let [first, again] = run().unwrap_or_else(|error| panic!("{}: {error}", case.name));
-            let what = format!("{} {} {}", device.info().kind, case.op.stem(), case.name);
-            assert_close(&what, &first[0], expected[0].data(), tolerance(&case.op));
+            let what = format!("{} {precision} {} {}", device.info().name, case.op.stem(), case.name);
+            let stored_in_f32 = matches!(precision, Precision::F32 | Precision::Tf32);
+            if is_f32_alone(&case.op) && !stored_in_f32 {
+                let error = run().expect_err("there is no such kernel").to_string();
+                assert!(error.contains("no kernel"), "{what}: {error}");
+                continue;
+            }
+            let [first, again] = run().unwrap_or_else(|error| panic!("{what}: {error}"));
+            assert_close(&what, &first[0], expected[0].data(), tolerance(&case.op, precision));
             let bits = |y: &[f32]| y.iter().map(|y| y.to_bits()).collect::<Vec<u32>>();
             assert_eq!(bits(&first[0]), bits(&again[0]), "{what}: a second run differs");
         }
     }
 }
 
-/// A test of each backend from a function that lists an op's cases.
+/// In every precision that the GPU at hand has.
+fn check_cuda(cases: fn() -> Vec<Case>) {
+    let Some(device) = common::device(DeviceKind::Cuda) else { return };
+    for precision in Precision::ALL {
+        match device.backend().load_in(Arc::new(Graph::new()), precision) {
+            Ok(_) => check(Some(device.clone()), precision, cases()),
+            Err(error) => eprintln!("SKIPPED: {error}"),
+        }
+    }
+}
+
+/// A test of each backend from a function that lists an op's cases. Ops that multiply matrices are simulated on each
+/// generation of the units that do so.
 macro_rules! backend_test {
     ($cases:ident) => {
         #[test]
         fn cpu() {
-            crate::check(warpface::DeviceKind::Cpu, $cases());
+            crate::check(crate::common::device(warpface::DeviceKind::Cpu), warpface::Precision::F32, $cases());
         }
 
         #[test]
         fn wgpu() {
-            crate::check(warpface::DeviceKind::Wgpu, $cases());
+            crate::check(crate::common::device(warpface::DeviceKind::Wgpu), warpface::Precision::F32, $cases());
+        }
+
+        #[test]
+        fn cuda() {
+            crate::check_cuda($cases);
+        }
+
+        crate::simulated_test! { $cases: ptxsim_f32 (7, 5) F32, ptxsim_f16 (8, 0) F16, ptxsim_bf16 (8, 0) Bf16 }
+    };
+    ($cases:ident, matrix_units) => {
+        backend_test!($cases);
+        crate::simulated_test! {
+            $cases: ptxsim_turing_f16 (7, 5) F16, ptxsim_tf32 (8, 0) Tf32, ptxsim_hopper_f16 (9, 0) F16,
+            ptxsim_hopper_bf16 (9, 0) Bf16
         }
     };
 }
+
+macro_rules! simulated_test {
+    ($cases:ident: $($name:ident $capability:tt $precision:ident),+) => {
+        $(#[test]
+        fn $name() {
+            let device = crate::common::simulated::device($capability);
+            crate::check(Some(device), warpface::Precision::$precision, $cases());
+        })+
+    };
+}
+use simulated_test;
 
 mod avg_pool2d;
 mod batch_norm;

@@ -114,8 +114,8 @@ pub enum Window {
 /// A tensor map as the hardware reads it: 128 bytes.
 pub type EncodedMap = [u64; 16];
 
-/// One CUDA device: memory, modules, and work in streams. Functions other than [`Driver::synchronize`],
-/// [`Driver::allocate`] and the copies from pageable memory may return before the work is done.
+/// One CUDA device: memory, modules, and work in streams. Functions other than [`Driver::synchronize`]
+/// and [`Driver::reach`] may return before the work is done.
 pub trait Driver: Send + Sync + fmt::Debug {
     /// What the device is.
     fn properties(&self) -> &Properties;
@@ -152,6 +152,9 @@ pub trait Driver: Send + Sync + fmt::Debug {
     /// # Safety
     /// `address` is of [`Driver::allocate_pinned`] with as many bytes, and nothing uses it any more.
     unsafe fn release_pinned(&self, address: NonNull<u8>, bytes: usize);
+
+    /// Copies to the device, before what is submitted to [`Stream::Compute`] next; `from` is free when this returns.
+    fn write(&self, to: u64, from: &[u8]) -> Result<()>;
 
     /// Copies to the device.
     ///
@@ -240,15 +243,10 @@ impl Memory {
         self.bytes
     }
 
-    /// Copies to its first bytes, and waits.
+    /// Copies to its first bytes.
     pub fn write(&self, bytes: &[u8]) -> Result<()> {
         assert!(bytes.len() <= self.bytes);
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        // SAFETY: waited for below.
-        unsafe { self.driver.upload(Stream::Compute, self.address, bytes)? };
-        self.driver.synchronize(Stream::Compute)
+        if bytes.is_empty() { Ok(()) } else { self.driver.write(self.address, bytes) }
     }
 }
 

@@ -57,7 +57,10 @@ impl Engine for Cuda {
     }
 
     fn arena(&self, elements: usize) -> Result<Arc<Memory>> {
-        self.buffer("the arena", 4 * elements, false)
+        let arena = self.buffer("the arena", 4 * elements, false)?;
+        // The last crops of a batch may be nobody's: they are computed from what is there, which should be something.
+        self.driver().clear(Stream::Compute, arena.address(), arena.bytes())?;
+        Ok(arena)
     }
 
     fn bind(&self, module: &CudaModule, plan: &Plan, prepared: Prepared, arena: &Arc<Memory>) -> Result<Bound> {

@@ -128,35 +128,47 @@ fn check_library() -> Result<i32> {
     Ok(version)
 }
 
+/// Starts the driver, and says of which CUDA version it is and how many GPUs there are.
+fn start() -> Result<(i32, usize)> {
+    let version = check_library()?;
+    // SAFETY: initialises the driver; harmless when repeated.
+    match unsafe { sys::cuInit(0) } {
+        CUresult::CUDA_SUCCESS => {}
+        CUresult::CUDA_ERROR_NO_DEVICE => {
+            return Err(Error::device(
+                "cuda",
+                "the driver is there, but no NVIDIA GPU (or CUDA_VISIBLE_DEVICES hides it); use --device wgpu or \
+                 --device cpu",
+            ));
+        }
+        result => {
+            let what = "the NVIDIA driver does not start; look at `nvidia-smi`, or use --device cpu";
+            return Err(Error::device("cuda", format!("{what}: {}", words(result))));
+        }
+    }
+    let mut count = 0;
+    // SAFETY: writes one integer.
+    unsafe { sys::cuDeviceGetCount(&mut count) };
+    Ok((version, count.max(0) as usize))
+}
+
 impl LibCuda {
+    /// How many GPUs there are.
+    ///
+    /// # Errors
+    /// [`Error::Device`] says what of driver and device is missing or too old.
+    pub fn count() -> Result<usize> {
+        Ok(start()?.1)
+    }
+
     /// Opens a device by its number.
     ///
     /// # Errors
     /// [`Error::Device`] says which of driver and device is missing or too old.
     pub fn open(ordinal: usize) -> Result<LibCuda> {
-        let version = check_library()?;
+        let (version, count) = start()?;
         let problem = |what: &str, result: CUresult| Error::device("cuda", format!("{what}: {}", words(result)));
-        // SAFETY: initialises the driver; harmless when repeated.
-        match unsafe { sys::cuInit(0) } {
-            CUresult::CUDA_SUCCESS => {}
-            CUresult::CUDA_ERROR_NO_DEVICE => {
-                return Err(Error::device(
-                    "cuda",
-                    "the driver is there, but no NVIDIA GPU (or CUDA_VISIBLE_DEVICES hides it); use --device wgpu or \
-                     --device cpu",
-                ));
-            }
-            result => {
-                return Err(problem(
-                    "the NVIDIA driver does not start; look at `nvidia-smi`, or use --device cpu",
-                    result,
-                ));
-            }
-        }
-        let mut count = 0;
-        // SAFETY: writes one integer.
-        unsafe { sys::cuDeviceGetCount(&mut count) };
-        if ordinal as i64 >= i64::from(count) {
+        if ordinal >= count {
             return Err(Error::device("cuda", format!("there is no GPU {ordinal}; {count} are there, counted from 0")));
         }
         let mut device = 0;
@@ -345,6 +357,13 @@ impl Driver for LibCuda {
         if self.enter().is_ok() {
             unsafe { sys::cuMemFreeHost(address.as_ptr().cast()) };
         }
+    }
+
+    fn write(&self, to: u64, from: &[u8]) -> Result<()> {
+        self.enter()?;
+        // Memory that is not pinned has been copied, if not farther than to the driver's own, when the call returns.
+        let result = unsafe { sys::cuMemcpyHtoDAsync_v2(to, from.as_ptr().cast(), from.len(), self.compute) };
+        self.check("upload", result)
     }
 
     unsafe fn upload(&self, stream: Stream, to: u64, from: &[u8]) -> Result<()> {

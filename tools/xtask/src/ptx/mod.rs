@@ -30,6 +30,15 @@ pub struct Args {
     check: bool,
 }
 
+/// As `--check`, for other commands; `None` where the compiler cannot be had, with the reason told.
+pub fn check() -> Result<Option<()>> {
+    if let Err(error) = packages(&shell::root()) {
+        eprintln!("  {error:#}");
+        return Ok(None);
+    }
+    run(&Args { check: true }).map(Some)
+}
+
 pub fn run(args: &Args) -> Result<()> {
     let root = shell::root();
     let packages = packages(&root)?;

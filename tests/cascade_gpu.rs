@@ -1,10 +1,10 @@
-//! The cascade on the GPU against the CPU's: the same faces on photographs of different sizes, whatever runs beside them.
+//! The cascade on GPUs against the CPU's: the same faces on photographs of different sizes, whatever runs beside them.
 
 mod common;
 
 use std::path::PathBuf;
 
-use common::{device, shared, weights};
+use common::{device, shared, simulated, weights};
 use warpface::face::{DetectOptions, Face};
 use warpface::image::{Rgb8, decode};
 use warpface::{Detector, Device, DeviceKind};
@@ -79,43 +79,40 @@ fn furthest(a: &Face, b: &Face) -> f64 {
     points(a).iter().zip(points(b)).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
 }
 
-#[test]
-fn the_gpu_finds_the_faces_that_the_cpu_finds() {
-    let (Some(gpu), Some(cpu)) = (device(DeviceKind::Wgpu), device(DeviceKind::Cpu)) else { return };
-    let (Some(on_gpu), Some(on_cpu)) = (detector(&gpu), detector(&cpu)) else { return };
+/// The faces that a GPU finds, and that the CPU finds, in these photographs.
+fn both(gpu: &Device, options: &DetectOptions, images: &[&Rgb8]) -> Option<[Vec<Vec<Face>>; 2]> {
+    let cpu = device(DeviceKind::Cpu)?;
+    let detectors = [detector_with(gpu, options)?, detector_with(&cpu, options)?];
+    Some(detectors.map(|detector| detector.detect(images).unwrap()))
+}
+
+fn the_faces_that_the_cpu_finds(gpu: &Device) {
     let Some(images) = photographs(24) else { return };
     let images: Vec<&Rgb8> = images.iter().collect();
-    let (found, expected) = (on_gpu.detect(&images).unwrap(), on_cpu.detect(&images).unwrap());
+    let Some([found, expected]) = both(gpu, &DetectOptions::default(), &images) else { return };
     assert!(expected.iter().map(Vec::len).sum::<usize>() >= images.len() / 2, "photographs without faces");
     assert_equal_faces("ragged", &found, &expected);
 }
 
-#[test]
-fn many_faces_in_a_large_photograph_are_found_in_strips() {
-    let (Some(gpu), Some(cpu)) = (device(DeviceKind::Wgpu), device(DeviceKind::Cpu)) else { return };
-    let (Some(on_gpu), Some(on_cpu)) = (detector(&gpu), detector(&cpu)) else { return };
+fn many_faces_in_a_large_photograph_are_found_in_strips(gpu: &Device) {
     let Some(images) = photographs(20) else { return };
     let large = mosaic(&images, 5);
-    let (found, expected) = (on_gpu.detect(&[&large]).unwrap(), on_cpu.detect(&[&large]).unwrap());
+    let Some([found, expected]) = both(gpu, &DetectOptions::default(), &[&large]) else { return };
     assert!(expected[0].len() >= 10, "{} faces", expected[0].len());
     assert_equal_faces("mosaic", &found, &expected);
 }
 
-#[test]
-fn full_lists_lose_nothing() {
-    let (Some(gpu), Some(cpu)) = (device(DeviceKind::Wgpu), device(DeviceKind::Cpu)) else { return };
-    // Every cell is a candidate: at first the lists have room for one in eight.
-    let options = DetectOptions { thresholds: [0.0, 0.7, 0.7], ..Default::default() };
-    let (Some(on_gpu), Some(on_cpu)) = (detector_with(&gpu, &options), detector_with(&cpu, &options)) else { return };
+/// Every cell is a candidate: at first the lists have room for one in eight.
+const ALL_CELLS: DetectOptions = DetectOptions { min_size: 20, thresholds: [0.0, 0.7, 0.7], factor: 0.709 };
+
+fn full_lists_lose_nothing(gpu: &Device) {
     let Some(images) = photographs(3) else { return };
-    let images: Vec<&Rgb8> = images.iter().collect();
-    assert_equal_faces("full lists", &on_gpu.detect(&images).unwrap(), &on_cpu.detect(&images).unwrap());
+    let Some([found, expected]) = both(gpu, &ALL_CELLS, &images.iter().collect::<Vec<_>>()) else { return };
+    assert_equal_faces("full lists", &found, &expected);
 }
 
-#[test]
-fn a_photograph_does_not_depend_on_its_batch() {
-    let Some(gpu) = device(DeviceKind::Wgpu) else { return };
-    let Some(detector) = detector(&gpu) else { return };
+fn a_photograph_does_not_depend_on_its_batch(gpu: &Device) {
+    let Some(detector) = detector(gpu) else { return };
     let Some(images) = photographs(8) else { return };
     let together = detector.detect(&images.iter().collect::<Vec<_>>()).unwrap();
     let backwards = detector.detect(&images.iter().rev().collect::<Vec<_>>()).unwrap();
@@ -126,12 +123,76 @@ fn a_photograph_does_not_depend_on_its_batch() {
     }
 }
 
-#[test]
-fn nothing_and_tiny_photographs_are_no_faces() {
-    let Some(gpu) = device(DeviceKind::Wgpu) else { return };
-    let Some(detector) = detector(&gpu) else { return };
+fn nothing_and_tiny_photographs_are_no_faces(gpu: &Device) {
+    let Some(detector) = detector(gpu) else { return };
     assert!(detector.detect(&[]).unwrap().is_empty());
     let tiny = [Rgb8::black(1, 1), Rgb8::black(19, 500), Rgb8::black(20, 20), Rgb8::black(64, 48)];
     let found = detector.detect(&tiny.iter().collect::<Vec<_>>()).unwrap();
     assert!(found.iter().all(Vec::is_empty), "{found:?}");
+}
+
+macro_rules! on_gpus {
+    ($($test:ident)+) => {
+        mod wgpu {
+            $(#[test]
+            fn $test() {
+                if let Some(gpu) = super::device(super::DeviceKind::Wgpu) { super::$test(&gpu) }
+            })+
+        }
+
+        mod cuda {
+            $(#[test]
+            fn $test() {
+                if let Some(gpu) = super::device(super::DeviceKind::Cuda) { super::$test(&gpu) }
+            })+
+        }
+    };
+}
+
+on_gpus! {
+    the_faces_that_the_cpu_finds many_faces_in_a_large_photograph_are_found_in_strips full_lists_lose_nothing
+    a_photograph_does_not_depend_on_its_batch nothing_and_tiny_photographs_are_no_faces
+}
+
+/// On a simulated GPU: a few small photographs, together and alone.
+#[cfg(feature = "cuda")]
+mod ptxsim {
+    use super::*;
+
+    /// Pieces of photographs about their middle, where the face is.
+    fn small() -> Option<Vec<Rgb8>> {
+        let cut = |(i, image): (usize, Rgb8)| {
+            let (w, h) = (150 + 12 * i, 160 - 7 * i);
+            let (left, top) = ((image.width() - w) / 2, (image.height() - h) / 2);
+            let rows: Vec<u8> = (top..top + h).flat_map(|y| image.row(y)[3 * left..3 * (left + w)].to_vec()).collect();
+            Rgb8::new(w, h, rows)
+        };
+        Some(photographs(3)?.into_iter().enumerate().map(cut).collect())
+    }
+
+    #[test]
+    fn the_faces_that_the_cpu_finds_together_and_alone() {
+        let gpu = simulated::device((8, 0));
+        let Some(images) = small() else { return };
+        let images: Vec<&Rgb8> = images.iter().collect();
+        let Some([found, expected]) = both(&gpu, &DetectOptions::default(), &images) else { return };
+        assert!(expected.iter().all(|faces| !faces.is_empty()), "photographs without faces: {expected:?}");
+        assert_equal_faces("ptxsim", &found, &expected);
+        let alone = detector(&gpu).unwrap().detect(&images[1..2]).unwrap();
+        assert_eq!(alone[0], found[1], "a photograph alone");
+    }
+
+    #[test]
+    fn full_lists_lose_nothing() {
+        let gpu = simulated::device((7, 5));
+        let Some(images) = small() else { return };
+        let cut: Vec<u8> = (0..60).flat_map(|y| images[0].row(y + 40)[90..270].to_vec()).collect();
+        let Some([found, expected]) = both(&gpu, &ALL_CELLS, &[&Rgb8::new(60, 60, cut)]) else { return };
+        assert_equal_faces("full lists", &found, &expected);
+    }
+
+    #[test]
+    fn nothing_and_tiny_photographs_are_no_faces() {
+        super::nothing_and_tiny_photographs_are_no_faces(&simulated::device((7, 5)));
+    }
 }

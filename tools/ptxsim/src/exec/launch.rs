@@ -1,0 +1,170 @@
+//! A launch: its limits, and its blocks on the host's threads.
+
+use super::Grid;
+use super::block::Worker;
+use crate::code::{Code, Module};
+use crate::error::{Fault, FaultKind};
+use crate::machine::Machine;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// How a kernel is started.
+#[derive(Clone, Copy, Debug)]
+pub struct Launch<'a> {
+    /// Blocks in x, y, z.
+    pub grid: [u32; 3],
+    /// Threads of a block in x, y, z.
+    pub block: [u32; 3],
+    /// Bytes of dynamic shared memory.
+    pub shared: u32,
+    /// The parameters, each at its natural alignment, as `CU_LAUNCH_PARAM_BUFFER_POINTER` takes them.
+    pub args: &'a [u8],
+}
+
+/// What a launch executed.
+#[derive(Clone, Debug, Default)]
+pub struct Stats {
+    /// Instructions, counted once for each warp.
+    pub instructions: u64,
+    /// The same for each opcode.
+    pub opcodes: BTreeMap<String, u64>,
+    /// The same for each line of the PTX.
+    pub lines: BTreeMap<u32, u64>,
+    /// Blocks.
+    pub blocks: u64,
+}
+
+impl Machine {
+    /// Runs a kernel to its end.
+    ///
+    /// # Errors
+    /// The first rule the kernel broke, in the order of blocks, or a launch that the device would refuse.
+    pub fn launch(&self, module: &Module, entry: &str, launch: &Launch) -> Result<Stats, Fault> {
+        let refuse = |message: String| Err(Fault::plain(FaultKind::Launch, entry, message));
+        let Some(kernel) = module.entry(entry) else {
+            return refuse(format!("module `{}` has no kernel of this name", module.name));
+        };
+        let product = |of: [u32; 3]| of.iter().fold(1u64, |p, &n| p.saturating_mul(n.into()));
+        let (threads, blocks) = (product(launch.block), product(launch.grid));
+        if threads == 0 || blocks == 0 {
+            return refuse(format!("grid {:?} of blocks {:?}: empty", launch.grid, launch.block));
+        }
+        let limits = [(launch.block, [1024, 1024, 64]), (launch.grid, [i32::MAX as u32, 65535, 65535])];
+        if threads > 1024 || limits.iter().any(|(of, most)| of.iter().zip(most).any(|(n, m)| n > m)) {
+            return refuse(format!("grid {:?} of blocks {:?}: beyond the device's limits", launch.grid, launch.block));
+        }
+        if let Some(most) = kernel.max_threads
+            && threads > product(most)
+        {
+            return refuse(format!("blocks of {threads} threads, where .maxntid allows {}", product(most)));
+        }
+        if let Some(wanted) = kernel.required_threads
+            && wanted != launch.block
+        {
+            return refuse(format!("blocks of {:?} threads, where .reqntid wants {wanted:?}", launch.block));
+        }
+        let total = kernel.shared_bytes as u64 + u64::from(launch.shared);
+        let most = self.shared_limit();
+        if total > most.into() {
+            return refuse(format!("{total} bytes of shared memory, where the device has {most} for a block"));
+        }
+        if launch.args.len() != kernel.params_bytes {
+            return refuse(format!(
+                "{} bytes of parameters, where the kernel takes {}",
+                launch.args.len(),
+                kernel.params_bytes
+            ));
+        }
+        let symbols = self.symbols(module)?;
+        let grid = Grid {
+            module,
+            function: kernel.code,
+            memory: self.snapshot(),
+            symbols,
+            checks: self.options.checks,
+            args: launch.args,
+            grid: launch.grid,
+            block: launch.block,
+            shared: total as u32,
+            dynamic: launch.shared,
+            budget: self.options.budget,
+        };
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let workers = if self.options.threads == 0 { cores } else { self.options.threads };
+        let pool = Pool {
+            grid: &grid,
+            blocks,
+            next: AtomicU64::new(0),
+            stop: AtomicU64::new(u64::MAX),
+            fault: Mutex::new(None),
+            counts: Mutex::default(),
+        };
+        let workers = (workers as u64).min(blocks);
+        std::thread::scope(|scope| {
+            for _ in 1..workers {
+                scope.spawn(|| pool.work());
+            }
+            pool.work();
+        });
+        match pool.fault.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some((_, fault)) => Err(fault),
+            None => Ok(stats(module, pool.counts.into_inner().unwrap_or_else(PoisonError::into_inner), blocks)),
+        }
+    }
+}
+
+struct Pool<'a> {
+    grid: &'a Grid<'a>,
+    blocks: u64,
+    next: AtomicU64,
+    /// Blocks from this one on need not run: one before has failed.
+    stop: AtomicU64,
+    fault: Mutex<Option<(u64, Fault)>>,
+    counts: Mutex<Vec<Vec<u64>>>,
+}
+
+impl Pool<'_> {
+    fn work(&self) {
+        let mut worker = Worker::new(self.grid);
+        loop {
+            let i = self.next.fetch_add(1, Ordering::Relaxed);
+            if i >= self.blocks || i > self.stop.load(Ordering::Relaxed) {
+                break;
+            }
+            let [x, y, _] = self.grid.grid.map(u64::from);
+            let ctaid = [i % x, i / x % y, i / (x * y)].map(|n| n as u32);
+            if let Err(fault) = worker.run(self.grid, ctaid) {
+                self.stop.fetch_min(i, Ordering::Relaxed);
+                // Blocks start in order, so that the least one to fail is always found.
+                let mut first = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+                if first.as_ref().is_none_or(|(j, _)| i < *j) {
+                    *first = Some((i, fault));
+                }
+                break;
+            }
+        }
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if counts.is_empty() {
+            *counts = worker.counts;
+            return;
+        }
+        for (all, own) in counts.iter_mut().flatten().zip(worker.counts.iter().flatten()) {
+            *all += own;
+        }
+    }
+}
+
+fn stats(module: &Module, counts: Vec<Vec<u64>>, blocks: u64) -> Stats {
+    let mut stats = Stats { blocks, ..Stats::default() };
+    for (code, counts) in module.functions.iter().zip(&counts) {
+        let code: &Code = code;
+        for (inst, &n) in code.insts.iter().zip(counts).filter(|(_, n)| **n > 0) {
+            stats.instructions += n;
+            *stats.lines.entry(inst.line).or_default() += n;
+            let opcode = module.line(inst.line).split_whitespace().find(|w| !w.starts_with(['@', '{'])).unwrap_or("");
+            *stats.opcodes.entry(opcode.trim_end_matches(';').to_string()).or_default() += n;
+        }
+    }
+    stats
+}
