@@ -89,6 +89,10 @@ macro_rules! every_backend {
         mod wgpu {
             $(#[test] fn $test() { super::$test(warpface::DeviceKind::Wgpu); })+
         }
+
+        mod cuda {
+            $(#[test] fn $test() { super::$test(warpface::DeviceKind::Cuda); })+
+        }
     };
 }
 

@@ -39,15 +39,24 @@ class Worker:
     """A process that answers JSON lines; one that takes too long is ended, and the next question starts another."""
 
     def __init__(self, script, job, log):
-        self.script, self.job, self.log, self.process = script, job, log, None
+        self.script, self.job, self.log = script, job, log
+        self.process, self.broken = None, None
 
     def start(self):
         with open(self.log, "w") as log:
             line = [sys.executable, str(HERE / self.script)]
             self.process = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
-        return self.exchange(self.job, 300)
+        try:
+            return self.exchange(self.job, 300)
+        except Missing as reason:
+            # It would fail again.
+            self.stop()
+            self.broken = str(reason)
+            raise
 
     def ask(self, limit=600, **request):
+        if self.broken:
+            raise Missing(self.broken)
         if self.process is None:
             self.start()
         return self.exchange(request, limit)
@@ -313,6 +322,8 @@ def main():
         if args.photos:
             contest.detect()
         say("\n".join(contest.table()))
+    if not any("ratio_host" in line for line in contest.lines):
+        sys.exit("nothing could be compared")
 
 
 main()
