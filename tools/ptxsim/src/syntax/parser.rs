@@ -11,6 +11,10 @@ pub fn parse(text: &str) -> Result<File, Wrong> {
     Parser { tokens: tokens(text)?, at: 0 }.file()
 }
 
+/// Blocks within each other, and registers of a declaration: more than any compiler writes, and few enough to be read.
+const MAX_DEPTH: usize = 100;
+const MAX_REGISTERS: i128 = 1 << 20;
+
 struct Parser {
     tokens: Vec<(u32, Token)>,
     at: usize,
@@ -58,7 +62,7 @@ impl Parser {
         let line = self.line();
         match self.next()? {
             Token::Word(word) => Ok(word),
-            other => Err((line, format!("a name expected, not {other:?}"))),
+            other => Err((line, format!("a name expected, not {other}"))),
         }
     }
 
@@ -67,7 +71,7 @@ impl Parser {
         let negative = self.take('-');
         match self.next()? {
             Token::Int(value) => Ok(if negative { -value } else { value }),
-            other => Err((line, format!("a whole number expected, not {other:?}"))),
+            other => Err((line, format!("a whole number expected, not {other}"))),
         }
     }
 
@@ -110,7 +114,7 @@ impl Parser {
                     file.version = match self.next()? {
                         Token::F64(v) => v.to_string(),
                         Token::Int(v) => v.to_string(),
-                        other => return Err((line, format!("a version expected, not {other:?}"))),
+                        other => return Err((line, format!("a version expected, not {other}"))),
                     }
                 }
                 ".target" => {
@@ -240,7 +244,7 @@ impl Parser {
             (Token::F32(v), _) => (v ^ if negative { 1 << 31 } else { 0 }).into(),
             (Token::F64(v), Type::F32) => ((if negative { -v } else { v }) as f32).to_bits().into(),
             (Token::F64(v), _) => (if negative { -v } else { v }).to_bits(),
-            (other, _) => return Err((line, format!("a value expected, not {other:?}"))),
+            (other, _) => return Err((line, format!("a value expected, not {other}"))),
         };
         out.extend(&bits.to_le_bytes()[..ty.size().min(8)]);
         Ok(())
@@ -278,7 +282,7 @@ impl Parser {
             if self.take('{') {
                 f.defined = true;
                 f.scopes.push(Scope::default());
-                self.body(&mut f, 0)?;
+                self.body(&mut f, 0, 0)?;
                 return Ok(f);
             }
             let word = self.word()?;
@@ -308,15 +312,18 @@ impl Parser {
         Ok(out)
     }
 
-    fn body(&mut self, f: &mut Function, scope: usize) -> Result<(), Wrong> {
+    fn body(&mut self, f: &mut Function, scope: usize, depth: usize) -> Result<(), Wrong> {
         loop {
             if self.take('}') {
                 return Ok(());
             }
             if self.take('{') {
+                if depth == MAX_DEPTH {
+                    return Err((self.line(), format!("over {MAX_DEPTH} blocks within each other")));
+                }
                 f.scopes.push(Scope { parent: Some(scope), ..Scope::default() });
                 let inner = f.scopes.len() - 1;
-                self.body(f, inner)?;
+                self.body(f, inner, depth + 1)?;
                 continue;
             }
             if self.take(';') {
@@ -373,7 +380,11 @@ impl Parser {
         loop {
             let name = self.word()?;
             if self.take('<') {
-                for i in 0..self.int()? {
+                let count = self.int()?;
+                if !(0..=MAX_REGISTERS).contains(&count) {
+                    return Err((line, format!("{count} registers")));
+                }
+                for i in 0..count {
                     scope.registers.insert(format!("{name}{i}"), ty);
                 }
                 self.expect('>')?;
@@ -426,7 +437,7 @@ impl Parser {
                 Token::Int(value) => Operand::Int(-value),
                 Token::F32(bits) => Operand::F32(bits ^ 1 << 31),
                 Token::F64(value) => Operand::F64(-value),
-                other => return Err((line, format!("a number expected, not {other:?}"))),
+                other => return Err((line, format!("a number expected, not {other}"))),
             },
             Token::Sign('!') => Operand::Not(self.word()?),
             Token::Sign('{') => Operand::Vector(self.list('}')?),
@@ -435,7 +446,7 @@ impl Parser {
                 let base = Box::new(match self.next()? {
                     Token::Word(name) => Operand::Name(name),
                     Token::Int(value) => Operand::Int(value),
-                    other => return Err((line, format!("an address expected, not {other:?}"))),
+                    other => return Err((line, format!("an address expected, not {other}"))),
                 });
                 let mut offset = 0;
                 if self.take('+') || self.sees('-') {
@@ -444,7 +455,7 @@ impl Parser {
                 let more = if self.take(',') { self.list(']')? } else { self.expect(']').map(|()| Vec::new())? };
                 Operand::Address { base, offset, more }
             }
-            other => return Err((line, format!("an operand expected, not {other:?}"))),
+            other => return Err((line, format!("an operand expected, not {other}"))),
         };
         if self.take('|') {
             return Ok(Operand::Pair(Box::new(operand), Box::new(self.operand()?)));
