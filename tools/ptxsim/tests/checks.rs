@@ -228,6 +228,17 @@ fn unknown_instructions_name_their_line() {
     assert!(Module::parse("x", "").unwrap_err().message.contains("no PTX"));
     assert!(Module::parse("x", &kernel(&"{".repeat(100_000))).unwrap_err().message.contains("within each other"));
     assert!(Module::parse("x", &kernel(".reg .b32 %many<4000000000>;")).unwrap_err().message.contains("registers"));
+    for (text, message) in [
+        (".shared .b8 s[99999999999];", "`s` is too large"),
+        (".local .b8 s[4294967295];", "`s` is too large"),
+        (".local .b8 s[-1];", "`s` is too large"),
+        (".shared .b8 s[18446744073709551615][18446744073709551615];", "`s` is too large"),
+        (".shared .align 3 .b8 s[4];", "no alignment"),
+        (&format!(".global .b8 s[4] = {};", "{".repeat(100_000)), "within each other"),
+    ] {
+        let error = Module::parse("x", &kernel(text)).unwrap_err();
+        assert!(error.message.contains(message), "{error}");
+    }
     let long = Module::parse("x", &kernel(&"é".repeat(10_000))).unwrap_err();
     assert!(long.to_string().len() < 1000, "{long}");
 }

@@ -14,6 +14,10 @@ pub fn parse(text: &str) -> Result<File, Wrong> {
 /// Blocks within each other, and registers of a declaration: more than any compiler writes, and few enough to be read.
 const MAX_DEPTH: usize = 100;
 const MAX_REGISTERS: i128 = 1 << 20;
+const MAX_ALIGN: usize = 4096;
+/// Bytes of a variable in global memory, and of one elsewhere: no device has more.
+const MAX_GLOBAL: usize = 1 << 40;
+const MAX_INNER: usize = 1 << 19;
 
 struct Parser {
     tokens: Vec<(u32, Token)>,
@@ -56,6 +60,10 @@ impl Parser {
 
     fn expect(&mut self, sign: char) -> Result<(), Wrong> {
         if self.take(sign) { Ok(()) } else { Err((self.line(), format!("`{sign}` expected"))) }
+    }
+
+    fn within(&self, depth: usize) -> Result<(), Wrong> {
+        if depth < MAX_DEPTH { Ok(()) } else { Err((self.line(), format!("over {MAX_DEPTH} `{{` within each other"))) }
     }
 
     fn word(&mut self) -> Result<String, Wrong> {
@@ -170,7 +178,11 @@ impl Parser {
             let Some(name) = word.strip_prefix('.') else { break };
             self.at += 1;
             match name {
-                "align" => declared.align = Some(self.int()? as usize),
+                "align" => {
+                    let align = usize::try_from(self.int()?).ok().filter(|align| align.is_power_of_two());
+                    let most = |align: &usize| *align <= MAX_ALIGN;
+                    declared.align = Some(align.filter(most).ok_or((self.line(), "this is no alignment".to_string()))?);
+                }
                 "v2" => declared.vector = 2,
                 "v4" => declared.vector = 4,
                 "ptr" | "const" | "global" | "shared" | "local" | "noalias" => {}
@@ -207,30 +219,35 @@ impl Parser {
         let name = self.word()?;
         let ty = declared.ty.ok_or((line, format!("`{name}` has no type")))?;
         let element = ty.size() * declared.vector;
-        let (mut count, mut open) = (1, false);
+        let too_large = || (line, format!("`{name}` is too large"));
+        let (mut count, mut open) = (1usize, false);
         while self.take('[') {
             if self.take(']') {
                 open = true;
             } else {
-                count *= self.int()?.max(0) as usize;
+                let extent = usize::try_from(self.int()?).map_err(|_| too_large())?;
+                count = count.checked_mul(extent).ok_or_else(too_large)?;
                 self.expect(']')?;
             }
         }
         let mut init = Vec::new();
         if self.take('=') {
-            self.initialiser(ty, &mut init)?;
+            self.initialiser(ty, &mut init, 0)?;
         }
-        let size = if open { init.len() } else { count * element };
+        let size = if open { Some(init.len()) } else { count.checked_mul(element) };
+        let most = if space == Space::Global { MAX_GLOBAL } else { MAX_INNER };
+        let size = size.filter(|size| *size <= most).ok_or_else(too_large)?;
         if init.len() > size {
             return Err((line, format!("`{name}` has more values than room")));
         }
         Ok(Variable { name, space, size, align: declared.align.unwrap_or(element.max(1)), init, external })
     }
 
-    fn initialiser(&mut self, ty: Type, out: &mut Vec<u8>) -> Result<(), Wrong> {
+    fn initialiser(&mut self, ty: Type, out: &mut Vec<u8>, depth: usize) -> Result<(), Wrong> {
         if self.take('{') {
+            self.within(depth)?;
             while !self.take('}') {
-                self.initialiser(ty, out)?;
+                self.initialiser(ty, out, depth + 1)?;
                 self.take(',');
             }
             return Ok(());
@@ -318,9 +335,7 @@ impl Parser {
                 return Ok(());
             }
             if self.take('{') {
-                if depth == MAX_DEPTH {
-                    return Err((self.line(), format!("over {MAX_DEPTH} blocks within each other")));
-                }
+                self.within(depth)?;
                 f.scopes.push(Scope { parent: Some(scope), ..Scope::default() });
                 let inner = f.scopes.len() - 1;
                 self.body(f, inner, depth + 1)?;
