@@ -1,7 +1,7 @@
 //! Runs one kernel from the shell: buffers from `.npy` files, results to `.npy` files.
 
+use crate::npy::{self, Array};
 use clap::Parser;
-use npyz::WriterBuilder;
 use ptxsim::{Checks, Entry, Launch, Machine, Module, Options};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,8 @@ pub struct Arguments {
     #[arg(long, default_value_t = 0)]
     shared: u32,
     /// The parameters in order: `in:FILE.npy` (a buffer), `out:TYPE:COUNT` (a buffer written to `argN.npy`), `inout:FILE.npy`
-    /// (both), or a number such as `u32:1024`, `f32:0.5`.
+    /// (both), a number such as `u32:1024` or `f32:0.5`, or a structure's fields with commas: `u32:8,8,3,f32:0.5`. A
+    /// pointer that is null is `u64:0`.
     #[arg(long, num_args = 1..)]
     args: Vec<String>,
     /// Where results go.
@@ -100,27 +101,41 @@ struct Output {
     shape: Vec<u64>,
 }
 
+/// Why nothing came of it.
+pub enum Failure {
+    /// The arguments or files are of no use.
+    Input(String),
+    /// The kernel did what it must not.
+    Fault(String),
+}
+
+impl From<String> for Failure {
+    fn from(message: String) -> Self {
+        Self::Input(message)
+    }
+}
+
 /// Does what the arguments say.
-pub fn run(arguments: &Arguments) -> Result<(), String> {
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let named = |path: &Path, e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
-    let text = fs::read_to_string(&arguments.file).map_err(|e| named(&arguments.file, &e))?;
+    let text = fs::read(&arguments.file).map_err(|e| named(&arguments.file, &e))?;
+    let text = String::from_utf8(text).map_err(|_| named(&arguments.file, &"this is no text, and so no PTX"))?;
     let module = Module::parse(&arguments.file.display().to_string(), &text).map_err(|e| e.to_string())?;
     let Some(kernel) = &arguments.kernel else {
         list(&module);
         return Ok(());
     };
-    let entry = module.entry(kernel).ok_or_else(|| format!("no kernel `{kernel}` in {}", arguments.file.display()))?;
+    let entry = module.entry(kernel).ok_or_else(|| {
+        let names: Vec<&str> = module.entries().map(|entry| entry.name.as_str()).collect();
+        format!("no kernel `{kernel}` in {}, which has {}", arguments.file.display(), names.join(" "))
+    })?;
     if entry.params.len() != arguments.args.len() {
-        return Err(format!(
-            "`{kernel}` takes {} arguments, not {}:\n{}",
-            entry.params.len(),
-            arguments.args.len(),
-            describe(entry)
-        ));
+        let (takes, given) = (entry.params.len(), arguments.args.len());
+        return Err(format!("`{kernel}` takes {takes} arguments, not {given}:\n{}", describe(entry)).into());
     }
     let capability = arguments.capability.split_once('.').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
     let machine = Machine::new(Options {
-        capability: capability.ok_or("a capability is two numbers, such as 8.0")?,
+        capability: capability.ok_or("a capability is two numbers, such as 8.0".to_string())?,
         threads: arguments.threads,
         checks: arguments.check,
         budget: arguments.budget,
@@ -130,26 +145,23 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
         let bytes = argument(&machine, text, i, &arguments.out_dir, &mut outputs)
             .map_err(|e| format!("argument {i} `{text}`: {e}"))?;
         if bytes.len() != param.size {
-            return Err(format!(
-                "argument {i} `{text}` has {} bytes, where `{}` takes {}",
-                bytes.len(),
-                param.name,
-                param.size
-            ));
+            let (given, takes) = (bytes.len(), param.size);
+            return Err(format!("argument {i} `{text}` has {given} bytes, where `{}` takes {takes}", param.name).into());
         }
         packed[param.offset..param.offset + param.size].copy_from_slice(&bytes);
     }
     let launch = Launch { grid: arguments.grid.0, block: arguments.block.0, shared: arguments.shared, args: &packed };
     let start = std::time::Instant::now();
-    let stats = machine.launch(&module, kernel, &launch).map_err(|fault| fault.to_string())?;
+    let stats = machine.launch(&module, kernel, &launch).map_err(|fault| Failure::Fault(fault.to_string()))?;
     let seconds = start.elapsed().as_secs_f64();
-    for output in &outputs {
+    for output in outputs {
         let mut bytes = vec![0; output.bytes];
         machine.read(output.address, &mut bytes).map_err(|e| e.to_string())?;
         if !machine.is_initialised(output.address, output.bytes).unwrap_or(true) {
             eprintln!("ptxsim: {}: some of it was never written", output.path.display());
         }
-        write(output, &bytes).map_err(|e| named(&output.path, &e))?;
+        let file = npy::write(&Array { dtype: output.dtype, shape: output.shape, bytes: &bytes });
+        fs::write(&output.path, file).map_err(|e| named(&output.path, &e))?;
     }
     if arguments.stats {
         for (opcode, n) in &stats.opcodes {
@@ -184,55 +196,75 @@ fn describe(entry: &Entry) -> String {
     out
 }
 
-/// The bytes of one argument: a number, or the address of a buffer made for it.
+/// The bytes of one argument: numbers, or the address of a buffer made for it.
 fn argument(machine: &Machine, text: &str, i: usize, dir: &Path, outputs: &mut Vec<Output>) -> Result<Vec<u8>, String> {
-    let (kind, rest) = text.split_once(':').ok_or("`kind:value` expected")?;
-    match kind {
+    let path = dir.join(format!("arg{i}.npy"));
+    let (kind, rest) =
+        text.split_once(':').ok_or("`in:FILE`, `inout:FILE`, `out:TYPE:COUNT` or `TYPE:NUMBER` expected")?;
+    let address = match kind {
         "in" | "inout" => {
             let file = fs::read(rest).map_err(|e| e.to_string())?;
-            let header = npyz::NpyFile::new(&file[..]).map_err(|e| e.to_string())?;
-            let (shape, dtype) = (header.shape().to_vec(), header.dtype().descr().trim_matches('\'').to_string());
-            let item =
-                TYPES.iter().find(|t| t.1 == dtype).ok_or_else(|| format!("numpy type {dtype} is not known here"))?;
-            let bytes = shape.iter().product::<u64>() as usize * width(item.0);
-            let data = &file[file.len().checked_sub(bytes).ok_or("the file is too short")?..];
-            let address = machine.alloc(bytes).map_err(|e| e.to_string())?;
-            machine.write(address, data).map_err(|e| e.to_string())?;
-            if kind == "inout" {
-                outputs.push(Output { path: dir.join(format!("arg{i}.npy")), address, bytes, dtype, shape });
+            let Array { dtype, shape, bytes } = npy::read(&file)?;
+            if !TYPES.iter().any(|t| t.1 == dtype) {
+                return Err(format!("numpy type {dtype} is none of {}", TYPES.map(|t| t.1).join(" ")));
             }
-            Ok(address.to_le_bytes().to_vec())
+            let address = machine.alloc(bytes.len()).map_err(|e| e.message)?;
+            machine.write(address, bytes).map_err(|e| e.message)?;
+            if kind == "inout" {
+                outputs.push(Output { path, address, bytes: bytes.len(), dtype, shape });
+            }
+            address
         }
         "out" => {
             let (ty, count) = rest.split_once(':').ok_or("`out:TYPE:COUNT` expected")?;
-            let item = TYPES.iter().find(|t| t.0 == ty).ok_or_else(|| format!("type `{ty}` is not known here"))?;
-            let count: u64 = count.parse().map_err(|e| format!("`{count}`: {e}"))?;
-            let bytes = count as usize * width(ty);
-            let address = machine.alloc(bytes).map_err(|e| e.to_string())?;
-            outputs.push(Output {
-                path: dir.join(format!("arg{i}.npy")),
-                address,
-                bytes,
-                dtype: item.1.to_string(),
-                shape: vec![count],
-            });
-            Ok(address.to_le_bytes().to_vec())
+            let dtype = numpy_name(ty)?.to_string();
+            let count: usize = count.parse().map_err(|e| format!("`{count}`: {e}"))?;
+            let bytes = count.checked_mul(width(ty)).ok_or("a buffer beyond all memory")?;
+            let address = machine.alloc(bytes).map_err(|e| e.message)?;
+            outputs.push(Output { path, address, bytes, dtype, shape: vec![count as u64] });
+            address
         }
-        ty => number(ty, rest),
-    }
+        _ => return numbers(text),
+    };
+    Ok(address.to_le_bytes().to_vec())
 }
 
+/// A number, or several as in a C structure: each at a multiple of its size. One without a type has that before it.
+fn numbers(text: &str) -> Result<Vec<u8>, String> {
+    let (mut out, mut ty) = (Vec::new(), "");
+    for part in text.split(',') {
+        let value = match part.split_once(':') {
+            Some((new, value)) => {
+                ty = new;
+                value
+            }
+            None => part,
+        };
+        let bytes = number(ty, value)?;
+        out.resize(out.len().next_multiple_of(bytes.len()), 0);
+        out.extend(bytes);
+    }
+    Ok(out)
+}
+
+fn numpy_name(ty: &str) -> Result<&'static str, String> {
+    let known = TYPES.iter().find(|t| t.0 == ty).map(|t| t.1);
+    known.ok_or_else(|| format!("type `{ty}` is none of {}", TYPES.map(|t| t.0).join(" ")))
+}
+
+/// Bytes of one of [`TYPES`].
 fn width(ty: &str) -> usize {
     ty[1..].parse::<usize>().unwrap_or(8) / 8
 }
 
 fn number(ty: &str, value: &str) -> Result<Vec<u8>, String> {
+    numpy_name(ty)?;
     let wrong = |e: &dyn std::fmt::Display| format!("`{value}`: {e}");
     Ok(match ty {
         "f32" => value.parse::<f32>().map_err(|e| wrong(&e))?.to_le_bytes().to_vec(),
         "f64" => value.parse::<f64>().map_err(|e| wrong(&e))?.to_le_bytes().to_vec(),
         "f16" => half::f16::from_f64(value.parse().map_err(|e| wrong(&e))?).to_le_bytes().to_vec(),
-        _ if TYPES.iter().any(|t| t.0 == ty) => {
+        _ => {
             let whole = value.strip_prefix("0x").map_or_else(|| value.parse(), |hex| i128::from_str_radix(hex, 16));
             let whole = whole.map_err(|e| wrong(&e))?;
             let bits = 8 * width(ty) as u32;
@@ -246,26 +278,5 @@ fn number(ty: &str, value: &str) -> Result<Vec<u8>, String> {
             }
             whole.to_le_bytes()[..width(ty)].to_vec()
         }
-        _ => return Err(format!("type `{ty}` is not known here")),
     })
-}
-
-fn write(output: &Output, bytes: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
-    use npyz::{DType, TypeStr, WriteOptions};
-    let ty: TypeStr = output.dtype.parse()?;
-    let mut file = std::io::BufWriter::new(fs::File::create(&output.path)?);
-    macro_rules! put {
-        ($($name:literal: $ty:ty),+) => { match output.dtype.as_str() {
-            $($name => {
-                let mut writer = WriteOptions::new().dtype(DType::Plain(ty)).shape(&output.shape).writer(&mut file).begin_nd()?;
-                for item in bytes.chunks_exact(size_of::<$ty>()) {
-                    writer.push(&<$ty>::from_le_bytes(item.try_into()?))?;
-                }
-                writer.finish()?;
-            })+
-            other => return Err(format!("numpy type {other} is not known here").into()),
-        } };
-    }
-    put!("<f4": f32, "<f8": f64, "<f2": half::f16, "|u1": u8, "|i1": i8, "<u2": u16, "<i2": i16, "<u4": u32, "<i4": i32, "<u8": u64, "<i8": i64);
-    Ok(())
 }

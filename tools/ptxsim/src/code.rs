@@ -234,6 +234,8 @@ pub struct Code {
     pub name: String,
     /// Its instructions.
     pub insts: Vec<Inst>,
+    /// How each is written, with its suffixes.
+    pub opcodes: Vec<String>,
     /// How many registers each file has, constants included.
     pub preds: u32,
     /// 32-bit registers.

@@ -177,7 +177,7 @@ fn freed_memory() {
 
 #[test]
 fn launches_the_device_refuses() {
-    let text = kernel("").replace("out)\n{", "out)\n.maxntid 64, 1, 1\n{");
+    let text = kernel("").replace("sm_90a", "sm_75").replace("out)\n{", "out)\n.maxntid 64, 1, 1\n{");
     let module = Module::parse("test", &text).unwrap();
     let machine = Machine::new(Options { capability: (7, 5), ..Options::default() });
     let good = Launch { grid: [1; 3], block: [64, 1, 1], shared: 0, args: &[0; 16] };
@@ -193,6 +193,19 @@ fn launches_the_device_refuses() {
         assert!(fault.message.contains(why), "{fault}");
     }
     assert_eq!(machine.launch(&module, "j", &good).unwrap_err().kind, FaultKind::Launch);
+    for (target, capability, runs) in [
+        ("sm_75", (9, 0), true),
+        ("sm_80", (7, 5), false),
+        ("sm_90", (10, 0), true),
+        ("sm_90a", (9, 0), true),
+        ("sm_90a", (10, 0), false),
+        ("sm_100f", (10, 3), true),
+        ("sm_100f", (12, 0), false),
+    ] {
+        let module = Module::parse("test", &kernel("").replace("sm_90a", target)).unwrap();
+        let machine = Machine::new(Options { capability, ..Options::default() });
+        assert_eq!(machine.launch(&module, "k", &good).is_ok(), runs, "{target} on {capability:?}");
+    }
 }
 
 #[test]
@@ -212,4 +225,20 @@ fn unknown_instructions_name_their_line() {
     assert!(error.to_string().contains("file.ptx:9: unknown instruction `frobnicate.b32`"), "{error}");
     assert!(Module::parse("x", &kernel("bra NOWHERE;")).unwrap_err().message.contains("no label"));
     assert!(Module::parse("x", &kernel("add.u32 %r1, %q, 1;")).is_err());
+    assert!(Module::parse("x", "").unwrap_err().message.contains("no PTX"));
+    assert!(Module::parse("x", &kernel(&"{".repeat(100_000))).unwrap_err().message.contains("within each other"));
+    assert!(Module::parse("x", &kernel(".reg .b32 %many<4000000000>;")).unwrap_err().message.contains("registers"));
+    for (text, message) in [
+        (".shared .b8 s[99999999999];", "`s` is too large"),
+        (".local .b8 s[4294967295];", "`s` is too large"),
+        (".local .b8 s[-1];", "`s` is too large"),
+        (".shared .b8 s[18446744073709551615][18446744073709551615];", "`s` is too large"),
+        (".shared .align 3 .b8 s[4];", "no alignment"),
+        (&format!(".global .b8 s[4] = {};", "{".repeat(100_000)), "within each other"),
+    ] {
+        let error = Module::parse("x", &kernel(text)).unwrap_err();
+        assert!(error.message.contains(message), "{error}");
+    }
+    let long = Module::parse("x", &kernel(&"é".repeat(10_000))).unwrap_err();
+    assert!(long.to_string().len() < 1000, "{long}");
 }

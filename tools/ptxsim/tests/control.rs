@@ -1,8 +1,8 @@
 //! Divergence, loops, calls, barriers, and lanes that speak with each other.
 
 mod common;
-use common::{kernel, output, run_text};
-use ptxsim::Checks;
+use common::{bytes, kernel, output, run_text};
+use ptxsim::{Checks, Launch, Machine, Module, Options};
 
 #[test]
 fn lanes_part_and_meet() {
@@ -101,9 +101,23 @@ fn lanes_speak() {
 
 #[test]
 fn atomics_count_every_lane_of_every_block() {
-    let text = kernel("atom.global.add.u32 %r2, [%rd1], 1; red.global.max.s32 [%rd1+4], %r1; mov.u32 %r3, %ctaid.x; st.global.u32 [%rd5], 0; atom.global.cas.b32 %r4, [%rd1+8], 5, 9; atom.global.inc.u32 %r5, [%rd1+12], 2; ld.global.u32 %r6, [%rd1]; @!%p1 bra X; X: ret;").replace("@!%p1 bra X; X: ret;", "");
-    let run = run_text(&text, &[0, 0, 5, 0], [3, 1, 1], 64, Checks::NONE);
-    assert_eq!(run.result.unwrap().blocks, 3);
+    // Results come back in any order, but all of them; from the other words the last value is read at the end.
+    let counts = [0, 0, 5, 0, u32::MAX, 0, 0xff, 0, 7, 0];
+    let body = "atom.global.add.u32 %r2, [%rd2], 1; mul.wide.u32 %rd6, %r2, 4; add.s64 %rd7, %rd2, %rd6; st.global.u32 [%rd7+40], 1;
+        red.global.max.s32 [%rd2+4], %r1; atom.global.cas.b32 %r4, [%rd2+8], 5, 9; setp.eq.u32 %p1, %r4, 5; selp.u32 %r5, 1, 0, %p1; red.global.add.u32 [%rd2+12], %r5;
+        red.global.min.u32 [%rd2+16], %r1; red.global.or.b32 [%rd2+20], %r1; red.global.and.b32 [%rd2+24], %r1; red.global.xor.b32 [%rd2+28], %r1;
+        atom.global.inc.u32 %r6, [%rd2+32], 9; atom.global.exch.b32 %r7, [%rd2+36], 3;";
+    let module = Module::parse("test", &kernel(body)).unwrap();
+    let machine = Machine::new(Options::default());
+    let buffer = machine.alloc(4 * 202).unwrap();
+    machine.write(buffer, bytes(&counts)).unwrap();
+    let args = [buffer.to_le_bytes(), buffer.to_le_bytes()].concat();
+    machine.launch(&module, "k", &Launch { grid: [3, 1, 1], block: [64, 1, 1], shared: 0, args: &args }).unwrap();
+    let mut words = [0u32; 202];
+    machine.read(buffer, bytemuck::cast_slice_mut(&mut words)).unwrap();
+    // 192 threads; 7 goes up to 9 and round again every ten: 7 + 192 = 199.
+    assert_eq!(words[..10], [192, 63, 9, 1, 0, 63, 0, 0, 199 % 10, 3]);
+    assert_eq!(words[10..], [1; 192]);
 }
 
 #[test]

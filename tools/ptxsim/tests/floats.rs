@@ -105,3 +105,81 @@ fn comparisons_with_nan() {
         assert_eq!(out[..2], [nan, less], "{order}");
     }
 }
+
+#[test]
+fn kinds_of_numbers() {
+    let bits = [0, 1, f(1.0), f(f32::NEG_INFINITY), NAN];
+    for (kind, expected) in [
+        ("finite", [1, 1, 1, 0, 0]),
+        ("infinite", [0, 0, 0, 1, 0]),
+        ("number", [1, 1, 1, 1, 0]),
+        ("notanumber", [0, 0, 0, 0, 1]),
+        ("normal", [0, 0, 1, 0, 0]),
+        ("subnormal", [0, 1, 0, 0, 0]),
+    ] {
+        let out = output(
+            &format!(
+                "ld.global.f32 %f1, [%rd4]; testp.{kind}.f32 %p1, %f1; selp.u32 %r2, 1, 0, %p1; st.global.u32 [%rd5], %r2;"
+            ),
+            &bits,
+            5,
+        );
+        assert_eq!(out[..5], expected, "{kind}");
+    }
+}
+
+#[test]
+fn choices_without_predicates() {
+    let out = output(
+        "ld.global.f32 %f1, [%rd4]; set.lt.u32.f32 %r2, %f1, 0f40000000; st.global.u32 [%rd5], %r2;
+         set.lt.f32.f32 %f2, %f1, 0f40000000; st.global.f32 [%rd5+16], %f2; set.ge.s32.u32 %r3, %r1, 2; st.global.u32 [%rd5+32], %r3;
+         slct.b32.f32 %r4, 11, 22, %f1; st.global.u32 [%rd5+48], %r4; sub.s32 %r5, %r1, 1; slct.f32.s32 %f3, 0f3F800000, 0f40000000, %r5; st.global.f32 [%rd5+64], %f3;",
+        &[f(1.0), f(-0.0), f(-3.0), f(5.0)],
+        4,
+    );
+    assert_eq!(out[..4], [u32::MAX, u32::MAX, u32::MAX, 0]);
+    assert_eq!(out[4..8], [f(1.0), f(1.0), f(1.0), 0]);
+    assert_eq!(out[8..12], [0, 0, u32::MAX, u32::MAX]);
+    // -0 is not less than 0.
+    assert_eq!(out[12..16], [11, 11, 22, 11]);
+    assert_eq!(out[16..20], [f(2.0), f(1.0), f(1.0), f(1.0)]);
+}
+
+#[test]
+fn double_precision() {
+    let (third, e) = (1.0f64 / 3.0, f64::EPSILON);
+    for (name, operands, expected) in [
+        ("add.f64", &[1.5, 2.25][..], 3.75),
+        ("sub.f64", &[1.0, e / 2.0], 1.0 - e / 2.0),
+        ("mul.f64", &[third, 3.0], 1.0),
+        // Rounded once: the product alone would lose its last bit.
+        ("fma.rn.f64", &[1.0 + e, 1.0 + e, -1.0 - 2.0 * e], e * e),
+        ("div.rn.f64", &[1.0, 3.0], third),
+        ("rcp.rn.f64", &[3.0], third),
+        ("sqrt.rn.f64", &[2.0], std::f64::consts::SQRT_2),
+        ("min.f64", &[f64::NAN, 3.0], 3.0),
+        ("max.f64", &[-0.0, 0.0], 0.0),
+        ("abs.f64", &[-3.0], 3.0),
+        ("neg.f64", &[5e-324], -5e-324),
+        ("cvt.rni.f64.f64", &[2.5], 2.0),
+        ("cvt.rzi.f64.f64", &[-2.5], -2.0),
+        ("copysign.f64", &[-1.0, 3.0], -3.0),
+    ] {
+        let loads: String =
+            (0..operands.len()).map(|i| format!("ld.global.f64 %fd{}, [%rd1+{}];", i + 2, 8 * i)).collect();
+        let names: Vec<String> = (0..operands.len()).map(|i| format!("%fd{}", i + 2)).collect();
+        let body = format!("{loads} {name} %fd10, {}; st.global.f64 [%rd2], %fd10;", names.join(", "));
+        let out = output(&body, bytemuck::cast_slice(operands), 1);
+        let got = f64::from_bits(u64::from(out[1]) << 32 | u64::from(out[0]));
+        assert_eq!(got.to_bits(), expected.to_bits(), "{name} {operands:?}: {got}");
+    }
+    let out = output(
+        "ld.global.f64 %fd1, [%rd1]; cvt.rzi.s64.f64 %rd6, %fd1; st.global.u64 [%rd2], %rd6; cvt.rn.f32.f64 %f1, %fd1; st.global.f32 [%rd2+8], %f1;
+         cvt.rn.f64.s64 %fd2, %rd6; st.global.f64 [%rd2+16], %fd2; setp.lt.f64 %p1, %fd1, 0d0000000000000000; selp.u32 %r2, 1, 0, %p1; st.global.u32 [%rd2+12], %r2;",
+        bytemuck::cast_slice(&[-1e10f64 / 3.0]),
+        1,
+    );
+    assert_eq!((u64::from(out[1]) << 32 | u64::from(out[0])) as i64, -3_333_333_333);
+    assert_eq!((out[2], out[3]), (f((-1e10f64 / 3.0) as f32), 1));
+    assert_eq!(u64::from(out[5]) << 32 | u64::from(out[4]), (-3_333_333_333f64).to_bits());
+}

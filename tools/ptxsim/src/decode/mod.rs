@@ -22,10 +22,13 @@ pub fn module(name: &str, text: &str) -> Result<Module, ParseError> {
     let located = |(line, message): (u32, String)| ParseError {
         module: name.to_string(),
         line,
-        text: lines.get((line as usize).wrapping_sub(1)).map_or(String::new(), |s| s.trim().to_string()),
+        text: lines.get((line as usize).wrapping_sub(1)).map_or(String::new(), |s| excerpt(s.trim())),
         message,
     };
     let file = parser::parse(text).map_err(located)?;
+    if file.target.is_empty() {
+        return Err(located((1, "there is no .target: this is no PTX".to_string())));
+    }
     let layout = Layout::new(&file);
     let mut functions = Vec::new();
     let mut entries = Vec::new();
@@ -53,6 +56,14 @@ pub fn module(name: &str, text: &str) -> Result<Module, ParseError> {
         lines,
         id: IDS.fetch_add(1, Ordering::Relaxed),
     })
+}
+
+/// A line for a message: its beginning, if it is long.
+fn excerpt(line: &str) -> String {
+    match line.char_indices().nth(200) {
+        Some((end, _)) => format!("{} ..", &line[..end]),
+        None => line.to_string(),
+    }
 }
 
 fn entry(function: &ast::Function, layout: &Layout, index: usize, code: &Code) -> Entry {

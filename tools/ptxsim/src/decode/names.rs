@@ -139,6 +139,7 @@ pub struct Decoder<'a> {
     pending: Vec<Pending>,
     scope: usize,
     line: u32,
+    opcode: String,
     guard: Option<(String, bool)>,
 }
 
@@ -186,6 +187,7 @@ impl<'a> Decoder<'a> {
             pending: Vec::new(),
             scope: 0,
             line: 0,
+            opcode: String::new(),
             guard: None,
         }
     }
@@ -198,6 +200,7 @@ impl<'a> Decoder<'a> {
     pub(super) fn enter(&mut self, statement: &Statement) {
         self.scope = statement.scope;
         self.line = statement.line;
+        self.opcode.clone_from(&statement.opcode);
         self.guard = statement.guard.clone();
     }
 
@@ -214,6 +217,7 @@ impl<'a> Decoder<'a> {
             ),
         };
         self.code.insts.push(Inst { guard, negated, op, line: self.line });
+        self.code.opcodes.push(self.opcode.clone());
         Ok(())
     }
 
@@ -456,6 +460,7 @@ impl<'a> Decoder<'a> {
         }
         // Falling off the end is returning.
         self.code.insts.push(Inst { guard: ALWAYS, negated: false, op: Op::Ret, line: self.line });
+        self.code.opcodes.push("ret".into());
         super::flow::meetings(&mut self.code.insts);
         debug_assert!(self.code.insts.len() < END as usize);
         Ok(self.code)

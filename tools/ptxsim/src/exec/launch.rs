@@ -45,6 +45,10 @@ impl Machine {
         let Some(kernel) = module.entry(entry) else {
             return refuse(format!("module `{}` has no kernel of this name", module.name));
         };
+        if !runs(&module.target, self.options.capability) {
+            let (major, minor) = self.options.capability;
+            return refuse(format!("code for {} on a device of {major}.{minor}", module.target));
+        }
         let product = |of: [u32; 3]| of.iter().fold(1u64, |p, &n| p.saturating_mul(n.into()));
         let (threads, blocks) = (product(launch.block), product(launch.grid));
         if threads == 0 || blocks == 0 {
@@ -159,12 +163,25 @@ fn stats(module: &Module, counts: Vec<Vec<u64>>, blocks: u64) -> Stats {
     let mut stats = Stats { blocks, ..Stats::default() };
     for (code, counts) in module.functions.iter().zip(&counts) {
         let code: &Code = code;
-        for (inst, &n) in code.insts.iter().zip(counts).filter(|(_, n)| **n > 0) {
+        let executed = code.insts.iter().zip(&code.opcodes).zip(counts).filter(|(_, n)| **n > 0);
+        for ((inst, opcode), &n) in executed {
             stats.instructions += n;
             *stats.lines.entry(inst.line).or_default() += n;
-            let opcode = module.line(inst.line).split_whitespace().find(|w| !w.starts_with(['@', '{'])).unwrap_or("");
-            *stats.opcodes.entry(opcode.trim_end_matches(';').to_string()).or_default() += n;
+            *stats.opcodes.entry(opcode.clone()).or_default() += n;
         }
     }
     stats
+}
+
+/// Whether a device runs code for a target: `sm_80` from 8.0 on, `sm_90a` on 9.0 alone, `sm_100f` on 10.0 and its
+/// family.
+fn runs(target: &str, (major, minor): (u32, u32)) -> bool {
+    let version = target.split(',').next().unwrap_or(target).trim().trim_start_matches("sm_");
+    let Ok(number) = version.trim_end_matches(['a', 'f']).parse::<u32>() else { return false };
+    let (of, device) = ((number / 10, number % 10), (major, minor));
+    match version.chars().last() {
+        Some('a') => of == device,
+        Some('f') => of.0 == major && of <= device,
+        _ => of <= device,
+    }
 }

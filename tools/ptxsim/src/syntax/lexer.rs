@@ -1,5 +1,7 @@
 //! PTX text to words, numbers and signs.
 
+use std::fmt;
+
 /// A token.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Token {
@@ -15,6 +17,19 @@ pub enum Token {
     Text,
     /// Any other sign.
     Sign(char),
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Self::Word(word) => write!(f, "`{word}`"),
+            Self::Int(value) => write!(f, "{value}"),
+            Self::F32(bits) => write!(f, "{:?}", f32::from_bits(*bits)),
+            Self::F64(value) => write!(f, "{value:?}"),
+            Self::Text => f.write_str("a quotation"),
+            Self::Sign(sign) => write!(f, "`{sign}`"),
+        }
+    }
 }
 
 /// Cuts `text` into tokens, each with its line from 1. The error is a line and what is wrong there.

@@ -11,6 +11,14 @@ pub fn parse(text: &str) -> Result<File, Wrong> {
     Parser { tokens: tokens(text)?, at: 0 }.file()
 }
 
+/// Blocks within each other, and registers of a declaration: more than any compiler writes, and few enough to be read.
+const MAX_DEPTH: usize = 100;
+const MAX_REGISTERS: i128 = 1 << 20;
+const MAX_ALIGN: usize = 4096;
+/// Bytes of a variable in global memory, and of one elsewhere: no device has more.
+const MAX_GLOBAL: usize = 1 << 40;
+const MAX_INNER: usize = 1 << 19;
+
 struct Parser {
     tokens: Vec<(u32, Token)>,
     at: usize,
@@ -54,11 +62,15 @@ impl Parser {
         if self.take(sign) { Ok(()) } else { Err((self.line(), format!("`{sign}` expected"))) }
     }
 
+    fn within(&self, depth: usize) -> Result<(), Wrong> {
+        if depth < MAX_DEPTH { Ok(()) } else { Err((self.line(), format!("over {MAX_DEPTH} `{{` within each other"))) }
+    }
+
     fn word(&mut self) -> Result<String, Wrong> {
         let line = self.line();
         match self.next()? {
             Token::Word(word) => Ok(word),
-            other => Err((line, format!("a name expected, not {other:?}"))),
+            other => Err((line, format!("a name expected, not {other}"))),
         }
     }
 
@@ -67,7 +79,7 @@ impl Parser {
         let negative = self.take('-');
         match self.next()? {
             Token::Int(value) => Ok(if negative { -value } else { value }),
-            other => Err((line, format!("a whole number expected, not {other:?}"))),
+            other => Err((line, format!("a whole number expected, not {other}"))),
         }
     }
 
@@ -110,7 +122,7 @@ impl Parser {
                     file.version = match self.next()? {
                         Token::F64(v) => v.to_string(),
                         Token::Int(v) => v.to_string(),
-                        other => return Err((line, format!("a version expected, not {other:?}"))),
+                        other => return Err((line, format!("a version expected, not {other}"))),
                     }
                 }
                 ".target" => {
@@ -166,7 +178,11 @@ impl Parser {
             let Some(name) = word.strip_prefix('.') else { break };
             self.at += 1;
             match name {
-                "align" => declared.align = Some(self.int()? as usize),
+                "align" => {
+                    let align = usize::try_from(self.int()?).ok().filter(|align| align.is_power_of_two());
+                    let most = |align: &usize| *align <= MAX_ALIGN;
+                    declared.align = Some(align.filter(most).ok_or((self.line(), "this is no alignment".to_string()))?);
+                }
                 "v2" => declared.vector = 2,
                 "v4" => declared.vector = 4,
                 "ptr" | "const" | "global" | "shared" | "local" | "noalias" => {}
@@ -203,30 +219,35 @@ impl Parser {
         let name = self.word()?;
         let ty = declared.ty.ok_or((line, format!("`{name}` has no type")))?;
         let element = ty.size() * declared.vector;
-        let (mut count, mut open) = (1, false);
+        let too_large = || (line, format!("`{name}` is too large"));
+        let (mut count, mut open) = (1usize, false);
         while self.take('[') {
             if self.take(']') {
                 open = true;
             } else {
-                count *= self.int()?.max(0) as usize;
+                let extent = usize::try_from(self.int()?).map_err(|_| too_large())?;
+                count = count.checked_mul(extent).ok_or_else(too_large)?;
                 self.expect(']')?;
             }
         }
         let mut init = Vec::new();
         if self.take('=') {
-            self.initialiser(ty, &mut init)?;
+            self.initialiser(ty, &mut init, 0)?;
         }
-        let size = if open { init.len() } else { count * element };
+        let size = if open { Some(init.len()) } else { count.checked_mul(element) };
+        let most = if space == Space::Global { MAX_GLOBAL } else { MAX_INNER };
+        let size = size.filter(|size| *size <= most).ok_or_else(too_large)?;
         if init.len() > size {
             return Err((line, format!("`{name}` has more values than room")));
         }
         Ok(Variable { name, space, size, align: declared.align.unwrap_or(element.max(1)), init, external })
     }
 
-    fn initialiser(&mut self, ty: Type, out: &mut Vec<u8>) -> Result<(), Wrong> {
+    fn initialiser(&mut self, ty: Type, out: &mut Vec<u8>, depth: usize) -> Result<(), Wrong> {
         if self.take('{') {
+            self.within(depth)?;
             while !self.take('}') {
-                self.initialiser(ty, out)?;
+                self.initialiser(ty, out, depth + 1)?;
                 self.take(',');
             }
             return Ok(());
@@ -240,7 +261,7 @@ impl Parser {
             (Token::F32(v), _) => (v ^ if negative { 1 << 31 } else { 0 }).into(),
             (Token::F64(v), Type::F32) => ((if negative { -v } else { v }) as f32).to_bits().into(),
             (Token::F64(v), _) => (if negative { -v } else { v }).to_bits(),
-            (other, _) => return Err((line, format!("a value expected, not {other:?}"))),
+            (other, _) => return Err((line, format!("a value expected, not {other}"))),
         };
         out.extend(&bits.to_le_bytes()[..ty.size().min(8)]);
         Ok(())
@@ -278,7 +299,7 @@ impl Parser {
             if self.take('{') {
                 f.defined = true;
                 f.scopes.push(Scope::default());
-                self.body(&mut f, 0)?;
+                self.body(&mut f, 0, 0)?;
                 return Ok(f);
             }
             let word = self.word()?;
@@ -308,15 +329,16 @@ impl Parser {
         Ok(out)
     }
 
-    fn body(&mut self, f: &mut Function, scope: usize) -> Result<(), Wrong> {
+    fn body(&mut self, f: &mut Function, scope: usize, depth: usize) -> Result<(), Wrong> {
         loop {
             if self.take('}') {
                 return Ok(());
             }
             if self.take('{') {
+                self.within(depth)?;
                 f.scopes.push(Scope { parent: Some(scope), ..Scope::default() });
                 let inner = f.scopes.len() - 1;
-                self.body(f, inner)?;
+                self.body(f, inner, depth + 1)?;
                 continue;
             }
             if self.take(';') {
@@ -373,7 +395,11 @@ impl Parser {
         loop {
             let name = self.word()?;
             if self.take('<') {
-                for i in 0..self.int()? {
+                let count = self.int()?;
+                if !(0..=MAX_REGISTERS).contains(&count) {
+                    return Err((line, format!("{count} registers")));
+                }
+                for i in 0..count {
                     scope.registers.insert(format!("{name}{i}"), ty);
                 }
                 self.expect('>')?;
@@ -426,7 +452,7 @@ impl Parser {
                 Token::Int(value) => Operand::Int(-value),
                 Token::F32(bits) => Operand::F32(bits ^ 1 << 31),
                 Token::F64(value) => Operand::F64(-value),
-                other => return Err((line, format!("a number expected, not {other:?}"))),
+                other => return Err((line, format!("a number expected, not {other}"))),
             },
             Token::Sign('!') => Operand::Not(self.word()?),
             Token::Sign('{') => Operand::Vector(self.list('}')?),
@@ -435,7 +461,7 @@ impl Parser {
                 let base = Box::new(match self.next()? {
                     Token::Word(name) => Operand::Name(name),
                     Token::Int(value) => Operand::Int(value),
-                    other => return Err((line, format!("an address expected, not {other:?}"))),
+                    other => return Err((line, format!("an address expected, not {other}"))),
                 });
                 let mut offset = 0;
                 if self.take('+') || self.sees('-') {
@@ -444,7 +470,7 @@ impl Parser {
                 let more = if self.take(',') { self.list(']')? } else { self.expect(']').map(|()| Vec::new())? };
                 Operand::Address { base, offset, more }
             }
-            other => return Err((line, format!("an operand expected, not {other:?}"))),
+            other => return Err((line, format!("an operand expected, not {other}"))),
         };
         if self.take('|') {
             return Ok(Operand::Pair(Box::new(operand), Box::new(self.operand()?)));
