@@ -104,6 +104,22 @@ fn races() {
 }
 
 #[test]
+fn races_in_global_memory() {
+    let other = "xor.b32 %r5, %r1, 32; mul.wide.u32 %rd6, %r5, 4; add.s64 %rd7, %rd2, %rd6;";
+    let body = |between: &str| format!("{other} st.global.u32 [%rd5], %r1; {between} ld.global.u32 %r6, [%rd7];");
+    // The second warp reads what the first one wrote.
+    let fault = run_text(&kernel(&body("")), &[], [1; 3], 64, Checks { uninitialised: false, ..Checks::ALL });
+    let fault = fault.result.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Race, "{fault}");
+    assert!(fault.message.contains("global memory"), "{fault}");
+    output(&body("bar.sync 0;"), &[], 64);
+    // Fences order in ways that are not followed.
+    run_text(&kernel(&body("membar.gl;")), &[], [1; 3], 64, Checks { uninitialised: false, ..Checks::ALL })
+        .result
+        .unwrap();
+}
+
+#[test]
 fn a_barrier_for_some_does_not_order_others() {
     // Warps 0 and 1 meet; warp 2 was not there.
     let body = "setp.ge.u32 %p1, %r1, 64; @%p1 bra LATE; setp.lt.u32 %p2, %r1, 32; @%p2 st.shared.u32 [%r4], %r1; bar.sync 1, 64; bra.uni END; LATE: ld.shared.u32 %r5, [%r2]; END:";

@@ -65,6 +65,7 @@ impl Worker {
         block.asynchronous = super::asynchronous::State::default();
         block.barriers = std::array::from_fn(|_| Gate::default());
         block.shared.reset(grid.shared as usize, tracked, grid.checks.races);
+        block.shared.global_races = grid.global_races;
         for warp in &mut self.warps {
             let lanes = (threads - warp.id * 32).min(32);
             warp.lanes = u32::MAX >> (32 - lanes);

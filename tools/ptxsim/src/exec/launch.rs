@@ -87,6 +87,7 @@ impl Machine {
             memory: self.snapshot(),
             symbols,
             checks: self.options.checks,
+            global_races: self.options.checks.races && threads > 32 && !orders_memory(module, kernel.code),
             args: launch.args,
             grid: launch.grid,
             block: launch.block,
@@ -171,6 +172,18 @@ fn stats(module: &Module, counts: Vec<Vec<u64>>, blocks: u64) -> Stats {
         }
     }
     stats
+}
+
+/// Whether a kernel, or a function that it may call, orders accesses of global memory by other means than barriers.
+fn orders_memory(module: &Module, kernel: usize) -> bool {
+    let other = |index: usize| index != kernel && module.entries.iter().any(|entry| entry.code == index);
+    let orders = |opcode: &String| {
+        let mut parts = opcode.split('.');
+        matches!(parts.next(), Some("atom" | "red" | "membar" | "fence"))
+            || parts.any(|part| matches!(part, "volatile" | "relaxed" | "acquire" | "release" | "mmio"))
+    };
+    let functions = module.functions.iter().enumerate().filter(|(index, _)| !other(*index));
+    functions.flat_map(|(_, code)| &code.opcodes).any(orders)
 }
 
 /// Whether a device runs code for a target: `sm_80` from 8.0 on, `sm_90a` on 9.0 alone, `sm_100f` on 10.0 and its

@@ -209,6 +209,17 @@ impl Cx<'_> {
         if STORE && region.read_only {
             return Err(Trap::warp(FaultKind::OutOfBounds, "a store to constant memory"));
         }
+        if self.block.shared.global_races {
+            let shared = &mut self.block.shared;
+            let len = E::SIZE as u64 * access.values.len() as u64;
+            for l in (0..32).filter(|l| mask >> l & 1 != 0) {
+                if STORE {
+                    shared.note_global_write(self.warp, at[l], len);
+                } else {
+                    shared.note_global_read(self.warp, l as u32, at[l], len)?;
+                }
+            }
+        }
         let checked = !STORE && self.grid.checks.uninitialised && !region.full();
         for (i, value) in access.values.iter().enumerate() {
             let shift = (i * E::SIZE) as u64;

@@ -36,6 +36,8 @@ pub struct Grid<'a> {
     pub symbols: Symbols,
     /// What is checked.
     pub checks: Checks,
+    /// Whether races of a block's warps in global memory are looked for.
+    pub global_races: bool,
     /// The parameter buffer.
     pub args: &'a [u8],
     /// Blocks.

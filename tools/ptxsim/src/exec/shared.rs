@@ -6,12 +6,16 @@
 //! races with an earlier one of another warp when its time is not covered. A write of the value that is already there
 //! does not race with the write before. Atomics do not race with each other; accesses of a warp do not race with that warp's
 //! own, as lanes run in lockstep. A third reader is forgotten, so a race may be missed but none is invented.
+//!
+//! Of global memory only a block's own writes are remembered, by granule, and only its reads are asked whether they race
+//! with them; not at all in kernels that order memory by atomics, fences or volatile accesses.
 
 use super::asynchronous::flight::Flight;
 use super::warp::Warp;
 use crate::error::{Executed, FaultKind, Trap};
 use crate::machine::shadow;
 use crate::model::in_flight::InFlight;
+use std::collections::HashMap;
 
 /// Warp (5 bits), time (27 bits); zero is "never".
 type Stamp = u32;
@@ -42,6 +46,10 @@ pub struct Shared {
     pub time: u32,
     /// Whether races are looked for.
     pub races: bool,
+    /// Whether races in global memory are looked for.
+    pub global_races: bool,
+    /// The last writes of this block's to global memory, by address over four.
+    global: HashMap<u64, Stamp>,
     /// The asynchronous operations that own bytes.
     pub flights: InFlight<Flight>,
     /// Up to which time each warp's ordinary writes have been fenced for the asynchronous proxy.
@@ -53,6 +61,7 @@ impl Shared {
     pub fn reset(&mut self, len: usize, tracked: bool, races: bool) {
         self.len = len;
         self.races = races;
+        self.global.clear();
         self.data.resize(len + 64, 0);
         self.flights = InFlight::default();
         self.shadow.clear();
@@ -116,6 +125,35 @@ impl Shared {
             granule.read_bytes[0] = bytes;
         }
         Ok(())
+    }
+
+    /// Notes that `warp` reads global memory.
+    #[inline(always)]
+    pub fn note_global_read(&self, warp: &Warp, lane: u32, address: u64, len: u64) -> Executed {
+        if self.global.is_empty() { Ok(()) } else { self.check_global_read(warp, lane, address, len) }
+    }
+
+    #[inline(never)]
+    fn check_global_read(&self, warp: &Warp, lane: u32, address: u64, len: u64) -> Executed {
+        for granule in address / 4..(address + len).div_ceil(4) {
+            let Some(&write) = self.global.get(&granule) else { continue };
+            let writer = write & 31;
+            if writer != warp.id && write >> 5 >= warp.clock[writer as usize] {
+                let at = granule * 4;
+                let message =
+                    format!("reads global memory at {at:#x}, which warp {writer} wrote with no barrier in between");
+                return Err(Trap::lane(FaultKind::Race, lane, message));
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that `warp` writes global memory. Narrow writes are not remembered: their neighbours may be another warp's.
+    pub fn note_global_write(&mut self, warp: &Warp, address: u64, len: u64) {
+        if len.is_multiple_of(4) {
+            let now = self.time << 5 | warp.id;
+            self.global.extend((address / 4..(address + len) / 4).map(|granule| (granule, now)));
+        }
     }
 
     /// Notes that `warp` writes `len` bytes at `offset`; `same` says that they hold these values already.

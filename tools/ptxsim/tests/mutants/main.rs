@@ -12,6 +12,7 @@ mod rows;
 
 use bench::Bench;
 use ptxsim::{Checks, Fault, FaultKind, Module};
+use std::collections::BTreeMap;
 use std::fs;
 
 /// What becomes of a planted bug.
@@ -98,7 +99,7 @@ impl Kernel {
     fn compare(&self, plants: &[Plant], checks: Checks) -> Option<Results> {
         let text = self.text()?;
         let good = self.run(&text, checks).unwrap_or_else(|fault| panic!("{}: {fault}", self.entry));
-        let (mut planted, mut wrong) = (0, Vec::new());
+        let (mut planted, mut wrong, mut tally) = (0, Vec::new(), BTreeMap::<String, u32>::new());
         for plant in plants {
             if let Every(all) = plant.sites {
                 assert_eq!(text.matches(plant.line).count(), all.len(), "{}: lines with {}", self.entry, plant.line);
@@ -113,12 +114,13 @@ impl Kernel {
                     Err(fault) => (Verdict::Fault(fault.kind), fault.to_string()),
                 };
                 planted += 1;
+                *tally.entry(format!("{found:?}")).or_default() += 1;
                 if !matches!((found, expected), (Unseen(_), Unseen(_))) && found != expected {
                     wrong.push(format!("{} [{site}]: {found:?}, not {expected:?}\n{message}", plant.what));
                 }
             }
         }
-        println!("{}: {planted} bugs", self.entry);
+        println!("{}: {planted} bugs: {tally:?}", self.entry);
         assert!(wrong.is_empty(), "{}: {} of {planted}:\n{}", self.entry, wrong.len(), wrong.join("\n"));
         Some(good)
     }
