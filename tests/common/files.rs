@@ -8,15 +8,17 @@ pub const MTCNN: [&str; 3] = ["det1.npy", "det2.npy", "det3.npy"];
 /// Everything that detecting and embedding with the default model takes.
 pub const ALL: [&str; 4] = ["det1.npy", "det2.npy", "det3.npy", "graph_final.pb"];
 
-/// A golden dump.
+/// A golden dump: of the folder `WARPFACE_GOLDEN`, else of the repository.
 pub fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+    let here = || Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    std::env::var_os("WARPFACE_GOLDEN").map_or_else(here, PathBuf::from).join(name)
 }
 
 /// Photographs in a folder for each person: samples that `cargo xtask weights` fetches, else shared ones; or a loud
 /// skip.
 pub fn people() -> Option<PathBuf> {
-    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("weights/five-people");
+    let here = || Path::new(env!("CARGO_MANIFEST_DIR")).join("weights");
+    let samples = std::env::var_os("WARPFACE_WEIGHTS").map_or_else(here, PathBuf::from).join("five-people");
     if samples.exists() { Some(samples) } else { super::shared("lfw_color") }
 }
 
