@@ -346,6 +346,7 @@ __device__ void sm90_conv2d_fwd_wgmma(
             u32 piece = 0;
             for (u32 ky = 0; ky < p.taps_y; ky++) {
                 for (u32 kx = 0; kx < p.taps_x; kx++) {
+#pragma unroll 1
                     for (u32 part = 0; part < parts; part++, piece++) {
                         // Channels past c_in come as zeros, whatever the filters hold beside them.
                         u32 c = part * K;

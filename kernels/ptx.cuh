@@ -185,23 +185,20 @@ PTX void mbarrier_arrive_expect_tx(u32 barrier, u32 bytes) {
     asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes) : "memory");
 }
 
-// Whether the phase of this parity is over; may rest for a while first.
-PTX bool mbarrier_try_wait_parity(u32 barrier, u32 parity) {
-    u32 done;
-    asm volatile("{ .reg .pred p; mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2; selp.u32 %0, 1, 0, p; }"
-                 : "=r"(done)
-                 : "r"(barrier), "r"(parity)
-                 : "memory");
-    return done;
-}
-
-// Gives up after minutes: a barrier that nobody completes is an error of the kernel's, which should not hang the device.
+// Waits until the phase of this parity is over. Gives up after minutes: a barrier that nobody completes is an error of
+// the kernel's, which should not hang the device.
 PTX void mbarrier_wait_parity(u32 barrier, u32 parity) {
-    for (u32 tries = 0; !mbarrier_try_wait_parity(barrier, parity); tries++) {
-        if (tries == 1u << 24) {
-            asm volatile("trap;");
-        }
-    }
+    asm volatile("{\n\t.reg .pred over, enough;\n\t.reg .u32 tries;\n\tmov.u32 tries, 0;\n"
+                 "WAIT:\n\t"
+                 "mbarrier.try_wait.parity.shared::cta.b64 over, [%0], %1;\n\t"
+                 "@over bra OVER;\n\t"
+                 "add.u32 tries, tries, 1;\n\t"
+                 "setp.eq.u32 enough, tries, 16777216;\n\t"
+                 "@enough trap;\n\t"
+                 "bra WAIT;\n"
+                 "OVER:\n\t}" ::"r"(barrier),
+                 "r"(parity)
+                 : "memory");
 }
 
 // Makes a barrier's init known to the asynchronous copies.

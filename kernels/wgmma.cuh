@@ -123,6 +123,7 @@ struct Pipeline {
         for (u32 i = 0; i < N / 2; i++) {
             sums[i] = 0.0f;
         }
+#pragma unroll 1
         for (u32 piece = 0; piece < count; piece++) {
             ptx::mbarrier_wait_parity(full(piece), (piece / STAGES) & 1);
             u64 a = descriptor(x(piece) + rows);
