@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use warpface::ops::{Activation, Conv2d, L2Normalize, MaxPool2d, Padding};
-use warpface::{Device, DeviceKind, Graph, Plan, Shape, Tensor};
+use warpface::{Device, DeviceKind, Graph, Plan, Precision, Shape, Tensor};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let kind: DeviceKind = std::env::args().nth(1).unwrap_or_else(|| "auto".to_owned()).parse()?;
@@ -22,7 +22,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let shape = Shape::from([1, 6, 6, 2]);
     let graph = Arc::new(graph);
     let plan = Plan::new(graph.clone(), std::slice::from_ref(&shape))?;
-    println!("{} steps, {} operations, {} bytes of activations", plan.steps.len(), plan.flops(), plan.arena_bytes());
+    println!(
+        "{} steps, {} operations, {} bytes of activations",
+        plan.steps.len(),
+        plan.flops(),
+        Precision::F32.stored(plan.arena)
+    );
 
     let device = Device::open(kind, 0)?;
     let executable = device.backend().load(graph.clone())?.plan(std::slice::from_ref(&shape))?;

@@ -129,6 +129,13 @@ static __device__ __forceinline__ bool element(u32 elements, u32 &at) {
     return place < elements;
 }
 
+// This warp's row of eight that a block takes, where there is one for it, and the thread's place in the warp.
+static __device__ __forceinline__ bool warp_row(u32 rows, u32 &row, u32 &lane) {
+    row = blockIdx.x * 8 + threadIdx.x / 32;
+    lane = threadIdx.x % 32;
+    return row < rows;
+}
+
 // Sum and maximum over a warp, in every lane: a tree of fixed shape, so the same bits on each run.
 static __device__ __forceinline__ float warp_sum(float value) {
     for (u32 lanes = 16; lanes > 0; lanes /= 2) {

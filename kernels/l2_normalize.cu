@@ -24,9 +24,9 @@ __device__ void l2_normalize_fwd(
     // y: [rows, d] T
     T *y
 ) {
-    u32 row = blockIdx.x * 8 + threadIdx.x / 32;
-    u32 lane = threadIdx.x % 32;
-    if (row >= p.rows) {
+    u32 row;
+    u32 lane;
+    if (!warp_row(p.rows, row, lane)) {
         return;
     }
     u64 base = (u64)row * p.d;

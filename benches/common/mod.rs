@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion};
-use warpface::backend::{Module, Precision, Roofline, timing};
+use warpface::backend::{Module, Precision, Roofline};
 use warpface::{Device, DeviceKind, Graph, Plan, Result};
 
 /// One sample of a case that the device measures ends after this much time, whatever the device counted of it.
@@ -121,17 +121,12 @@ impl Bench {
 
     /// Images of a batch.
     pub fn batch(&self) -> usize {
-        match self.device.info().kind {
-            _ if self.is_slow() => 2,
-            "cuda" => 256,
-            _ => 16,
-        }
+        if self.is_slow() { 2 } else { self.device.backend().batch() }
     }
 
     /// What a plan does.
     pub fn work(&self, plan: &Plan) -> Work {
-        let stored = |bytes: u64| bytes / 4 * self.precision.bytes() as u64;
-        let bytes = plan.steps.iter().map(|step| stored(step.min_bytes())).sum();
+        let bytes = plan.steps.iter().map(|step| self.precision.stored(step.min_values())).sum();
         let seconds = self.roofline.map_or(0.0, |roofline| roofline.plan_seconds(plan));
         Work { flops: plan.flops(), bytes, seconds }
     }
@@ -207,7 +202,7 @@ fn table(group: &str, device: &Device, roofline: &Roofline, rows: &[Row]) -> Str
         line(&mut text, [&row.name, &time(row.seconds), &gflops, &gb_s, &cell(|work| 100.0 * work.seconds, 1)]);
     }
     let _ = match group {
-        "ops" => writeln!(text, "\nTimed by {}.", timing(device.info().kind)),
+        "ops" => writeln!(text, "\nTimed by {}.", device.backend().clock()),
         _ => writeln!(text, "\nTimed by the host's clock, inputs copied in and outputs out."),
     };
     text

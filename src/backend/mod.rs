@@ -18,7 +18,7 @@ pub use kernels::{ParamsLayout, params_layouts};
 
 pub use device::{Device, DeviceKind, survey};
 pub use precision::Precision;
-pub use roofline::{Roofline, timing, values};
+pub use roofline::{Roofline, values};
 
 use std::fmt;
 use std::sync::Arc;
@@ -63,17 +63,32 @@ pub trait Backend: Send + Sync + fmt::Debug {
         self.load_in(graph, Precision::F32)
     }
 
-    /// Checks that graphs can run in this precision here.
+    /// Checks that graphs can run in this precision here; f32 alone, unless a backend says more.
     ///
     /// # Errors
     /// [`crate::Error::Device`] if they cannot.
     fn check(&self, precision: Precision) -> Result<()> {
-        let mut graph = Graph::new();
-        let x = graph.input("x");
-        let w = graph.param("w", crate::Tensor::new([1, 1], vec![1.0]));
-        let y = graph.op("dense", crate::ops::Dense { bias: false, activation: Default::default() }, &[x, w]);
-        graph.output(y);
-        self.load_in(Arc::new(graph), precision).map(drop)
+        if precision == Precision::F32 {
+            return Ok(());
+        }
+        let problem = format!("runs in f32 alone; --precision {precision} needs --device cuda");
+        Err(crate::Error::device(self.info().kind, problem))
+    }
+
+    /// Crops that an embedding network best takes at once; results do not depend on it. A few keep weights in cache and
+    /// activations in bounds.
+    fn batch(&self) -> usize {
+        16
+    }
+
+    /// Whether a batch is brought in while the one before runs ([`Executable::stream`]).
+    fn overlaps(&self) -> bool {
+        false
+    }
+
+    /// How [`Executable::profile`] times steps, in words for the foot of a table.
+    fn clock(&self) -> &'static str {
+        "the host's clock around each step; caches as the step before left them"
     }
 
     /// Bytes per second, read and written, that a large copy moves; `None` where only running an op can tell.
@@ -119,15 +134,6 @@ pub trait Executable: Send + Sync {
 
     /// Runs the plan once, timing each step on the device.
     fn profile(&self, inputs: &[&[f32]]) -> Result<Vec<Duration>>;
-}
-
-/// Says that a backend has f32 alone.
-pub(crate) fn only_f32(device: &str, precision: Precision) -> Result<()> {
-    if precision == Precision::F32 {
-        return Ok(());
-    }
-    let problem = format!("runs in f32 alone; --precision {precision} needs --device cuda");
-    Err(crate::Error::device(device, problem))
 }
 
 /// Checks the lengths of a run's inputs against its plan.

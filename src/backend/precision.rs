@@ -32,6 +32,11 @@ impl Precision {
         }
     }
 
+    /// Bytes of so many stored values.
+    pub fn stored(self, values: usize) -> u64 {
+        (values * self.bytes()) as u64
+    }
+
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
         match self {

@@ -46,7 +46,7 @@ impl Roofline {
 
     /// Bytes that a step must move at least, its values stored in the precision's type.
     pub fn step_bytes(&self, step: &Step) -> u64 {
-        step.min_bytes() / 4 * self.precision.bytes() as u64
+        self.precision.stored(step.min_values())
     }
 
     /// The least seconds of a step.
@@ -102,7 +102,7 @@ fn stream_rate(device: &Device) -> Result<f64> {
     graph.output(y);
     let shape = Shape::from([STREAM / 1024, 1024]);
     rate(device, graph, Precision::F32, &[shape.clone(), shape], |plan| {
-        plan.steps.iter().map(|step| step.min_bytes()).sum()
+        plan.steps.iter().map(|step| Precision::F32.stored(step.min_values())).sum()
     })
 }
 
@@ -118,17 +118,6 @@ fn rate(
     let data: Vec<&[f32]> = data.iter().map(Vec::as_slice).collect();
     let seconds = fastest(|| Ok(executable.profile(&data)?.iter().sum()))?;
     Ok(amount(executable.plan()) as f64 / seconds)
-}
-
-/// How a kind of device times the steps of a plan ([`Executable::profile`]), in words for the foot of a table.
-pub fn timing(kind: &str) -> &'static str {
-    match kind {
-        "cuda" => "events on the device around each step, the L2 cache flushed before it",
-        "wgpu" => {
-            "timestamps on the device around each step where it has them, else the host's clock; caches as they are"
-        }
-        _ => "the host's clock around each step; caches as the step before left them",
-    }
 }
 
 /// Values for a bench: they do not matter to the time, but denormal ones would.

@@ -85,9 +85,7 @@ impl Globals {
     /// Opens the device.
     pub fn open_device(&self) -> Result<Device> {
         let device = Device::open(self.device, self.threads)?;
-        if self.precision != Precision::F32 {
-            device.backend().check(self.precision)?;
-        }
+        device.backend().check(self.precision)?;
         if self.threads != 0 {
             // Crops are cut and standardized by the pool that all share; it may be there from an earlier call.
             let _ = rayon::ThreadPoolBuilder::new().num_threads(self.threads).build_global();

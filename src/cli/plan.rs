@@ -74,8 +74,7 @@ impl Args {
         let input = self.network.input(self.batch, self.size)?;
         let plan = Plan::new(self.network.graph(globals)?, std::slice::from_ref(&input))?;
         let mut out = output::stdout();
-        // Sizes are counted in elements of 4 bytes.
-        let stored = |bytes: u64| bytes / 4 * globals.precision.bytes() as u64;
+        let stored = |values: usize| globals.precision.stored(values);
         let name = |step: &crate::graph::Step| plan.graph.nodes()[step.node.index()].name.clone();
         if globals.json {
             let steps: Vec<_> = plan
@@ -85,14 +84,14 @@ impl Args {
                     let inputs: Vec<_> = step.inputs.iter().map(|view| view.shape.dims()).collect();
                     json!({
                         "node": name(step), "op": step.op.stem(), "inputs": inputs, "output": step.output.shape.dims(),
-                        "flops": step.flops, "min_bytes": stored(step.min_bytes()),
+                        "flops": step.flops, "min_bytes": stored(step.min_values()),
                     })
                 })
                 .collect();
             let line = json!({
                 "input": input.dims(), "precision": globals.precision, "steps": steps, "flops": plan.flops(),
-                "parameters": plan.graph.parameters(), "param_bytes": stored(plan.param_bytes()),
-                "arena_bytes": stored(plan.arena_bytes()),
+                "parameters": plan.graph.parameters(), "param_bytes": stored(plan.graph.parameters()),
+                "arena_bytes": stored(plan.arena),
             });
             output::json_line(&mut out, &line)?;
             return Ok(Outcome::Done);
@@ -106,8 +105,8 @@ impl Args {
         writeln!(out, "\ninput        {input}")?;
         writeln!(out, "precision    {}", globals.precision)?;
         writeln!(out, "operations   {:.3} GFLOP", plan.flops() as f64 / 1e9)?;
-        writeln!(out, "parameters   {} in {:.1} MiB", plan.graph.parameters(), mib(stored(plan.param_bytes())))?;
-        writeln!(out, "activations  {:.1} MiB", mib(stored(plan.arena_bytes())))?;
+        writeln!(out, "parameters   {} in {:.1} MiB", plan.graph.parameters(), mib(stored(plan.graph.parameters())))?;
+        writeln!(out, "activations  {:.1} MiB", mib(stored(plan.arena)))?;
         out.flush()?;
         Ok(Outcome::Done)
     }

@@ -20,10 +20,9 @@ fn standardize(mode: Standardize, crop: &Rgb8, to: &mut [f32]) {
     }
 }
 
-/// Crops that run as one batch on the CPU, and on a GPU through WGSL: weights stay in cache, activations in bounds.
-const BATCH: usize = 16;
-/// Crops that run as one batch through CUDA: what fills the largest GPUs where the network's last maps have 9 pixels.
-const CUDA_BATCH: usize = 256;
+/// Where batches overlap, the last one is filled up to a multiple of this: a plan costs such a device more than some
+/// crops of nobody do, so that remainders share a few.
+const REST: usize = 32;
 
 /// Turns aligned crops into unit vectors.
 pub struct Embedder {
@@ -88,7 +87,7 @@ impl Embedder {
             _ => return Err(Error::invalid("embedding network", "expected one output [n, d]")),
         };
         let module = device.backend().load_in(graph.clone(), precision)?;
-        let batch = if device.info().kind == "cuda" { CUDA_BATCH } else { BATCH };
+        let batch = device.backend().batch();
         Ok(Embedder {
             device: device.clone(),
             module,
@@ -155,8 +154,8 @@ impl Embedder {
         }
         let mut embeddings = Vec::with_capacity(crops.len() * self.dim);
         let (full, rest) = crops.split_at(crops.len() / self.batch * self.batch);
-        // A plan costs a GPU more than some crops of nobody do: remainders share a few plans.
-        let some = if self.batch > BATCH { rest.len().next_multiple_of(32).min(self.batch) } else { rest.len() };
+        let step = if self.device.backend().overlaps() { REST } else { 1 };
+        let some = rest.len().next_multiple_of(step).min(self.batch);
         for (crops, plans, n) in [(full, &self.full, self.batch), (rest, &self.rest, some)] {
             if !crops.is_empty() {
                 self.stream(&*self.planned(plans, n)?, crops, &mut embeddings)?;

@@ -68,10 +68,10 @@ pub struct Step {
 }
 
 impl Step {
-    /// Bytes that must move at least: every input read once, the output written once.
-    pub fn min_bytes(&self) -> u64 {
+    /// Values that must move at least: every input read once, the output written once.
+    pub fn min_values(&self) -> usize {
         let elements: usize = self.inputs.iter().map(|v| v.shape.elements()).sum();
-        4 * (elements + self.output.shape.elements()) as u64
+        elements + self.output.shape.elements()
     }
 }
 
@@ -180,16 +180,6 @@ impl Plan {
     /// Floating-point operations of one run.
     pub fn flops(&self) -> u64 {
         self.steps.iter().map(|step| step.flops).sum()
-    }
-
-    /// Bytes of the arena.
-    pub fn arena_bytes(&self) -> u64 {
-        4 * self.arena as u64
-    }
-
-    /// Bytes of the parameters.
-    pub fn param_bytes(&self) -> u64 {
-        4 * self.graph.parameters() as u64
     }
 }
 

@@ -142,8 +142,8 @@ fn check(device: Option<Device>, precision: Precision, cases: Vec<Case>) {
 fn check_cuda(cases: fn() -> Vec<Case>) {
     let Some(device) = common::device(DeviceKind::Cuda) else { return };
     for precision in Precision::ALL {
-        match device.backend().load_in(Arc::new(Graph::new()), precision) {
-            Ok(_) => check(Some(device.clone()), precision, cases()),
+        match device.backend().check(precision) {
+            Ok(()) => check(Some(device.clone()), precision, cases()),
             Err(error) => eprintln!("SKIPPED: {error}"),
         }
     }

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aligned::Aligned;
 
-use super::{Backend, DeviceInfo, Module, Precision, only_f32, roofline};
+use super::{Backend, DeviceInfo, Module, Precision, roofline};
 use crate::face::{Cascade, CpuCascade, DetectOptions};
 use crate::models::Mtcnn;
 use crate::{Error, Graph, Result};
@@ -111,7 +111,7 @@ impl Backend for Cpu {
     }
 
     fn load_in(&self, graph: Arc<Graph>, precision: Precision) -> Result<Arc<dyn Module>> {
-        only_f32("cpu", precision)?;
+        self.check(precision)?;
         Ok(Arc::new(self.module(graph)?))
     }
 

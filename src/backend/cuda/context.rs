@@ -113,7 +113,7 @@ impl Cuda {
     }
 
     /// Whether the device multiplies in this precision.
-    pub(super) fn check(&self, precision: Precision) -> Result<()> {
+    pub(super) fn has(&self, precision: Precision) -> Result<()> {
         let oldest = match precision {
             Precision::F32 | Precision::F16 => Target::Compute75,
             Precision::Tf32 | Precision::Bf16 => Target::Compute80,

@@ -49,6 +49,23 @@ impl Backend for Cuda {
         Ok(Arc::new(CudaModule::new(self.clone(), graph, precision)?))
     }
 
+    fn check(&self, precision: Precision) -> Result<()> {
+        self.has(precision)
+    }
+
+    /// What fills the largest GPUs where the network's last maps have 9 pixels.
+    fn batch(&self) -> usize {
+        256
+    }
+
+    fn overlaps(&self) -> bool {
+        true
+    }
+
+    fn clock(&self) -> &'static str {
+        "events on the device around each step, the L2 cache flushed before it"
+    }
+
     fn copy_rate(&self) -> Option<f64> {
         self.measure_copies().ok()
     }

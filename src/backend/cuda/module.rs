@@ -38,7 +38,7 @@ pub(super) enum Form {
 
 impl CudaModule {
     pub(super) fn new(cuda: Cuda, graph: Arc<Graph>, precision: Precision) -> Result<Self> {
-        cuda.check(precision)?;
+        cuda.has(precision)?;
         let tuning = cuda.tuning(precision);
         let (mut data, mut places) = (Vec::new(), HashMap::new());
         let mut place = |id: NodeId, form: Form, value: &Tensor, data: &mut Vec<u8>| {
@@ -63,9 +63,12 @@ impl CudaModule {
                 let Source::Param(value) = &graph.nodes()[id.index()].source else { continue };
                 match packing(op, i, value.shape(), tuning) {
                     Some(packing) => place(id, Form::Packed(packing), value, &mut data),
+                    // An op's kernel takes it as one or the other; in 32 bits they are the same.
                     None => {
-                        place(id, Form::Value, value, &mut data);
                         place(id, Form::Constant, value, &mut data);
+                        if precision.bytes() != 4 {
+                            place(id, Form::Value, value, &mut data);
+                        }
                     }
                 }
             }
@@ -102,7 +105,8 @@ impl CudaModule {
 
     /// Where a parameter begins.
     pub(super) fn address(&self, id: NodeId, form: Form) -> u64 {
-        self.params.address() + self.places[&(id, form)] as u64
+        let same = form == Form::Value && self.precision.bytes() == 4;
+        self.params.address() + self.places[&(id, if same { Form::Constant } else { form })] as u64
     }
 }
 

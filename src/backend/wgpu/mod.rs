@@ -19,7 +19,7 @@ mod shaders;
 use std::sync::Arc;
 
 use super::cascade::GpuCascade;
-use super::{Backend, DeviceInfo, Module, Precision, only_f32};
+use super::{Backend, DeviceInfo, Module, Precision};
 use crate::face::{Cascade, DetectOptions};
 use crate::models::Mtcnn;
 use crate::{Graph, Result};
@@ -34,8 +34,12 @@ impl Backend for Gpu {
     }
 
     fn load_in(&self, graph: Arc<Graph>, precision: Precision) -> Result<Arc<dyn Module>> {
-        only_f32("wgpu", precision)?;
+        Backend::check(self, precision)?;
         Ok(Arc::new(GpuModule::new(self.clone(), graph)?))
+    }
+
+    fn clock(&self) -> &'static str {
+        "timestamps on the device around each step where it has them, else the host's clock; caches as they are"
     }
 
     fn cascade(&self, networks: &Mtcnn, options: &DetectOptions) -> Result<Box<dyn Cascade>> {

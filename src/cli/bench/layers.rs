@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::trace::TraceArgs;
 use crate::Error;
-use crate::backend::{Precision, Roofline, timing, values};
+use crate::backend::{Precision, Roofline, values};
 use crate::cli::context::Globals;
 use crate::cli::plan::Network;
 use crate::cli::{Outcome, output};
@@ -120,7 +120,7 @@ impl Args {
             "roofline: {:.1} GFLOP/s by matrix product in {precision}, {:.1} GB/s by copying",
             roofline.gflops, roofline.gb_s
         )?;
-        writeln!(out, "clock: {}", timing(device.info().kind))?;
+        writeln!(out, "clock: {}", device.backend().clock())?;
         out.flush()?;
         Ok(Outcome::Done)
     }

@@ -82,8 +82,9 @@ impl Embed {
         let (photographs, tally) = self.common.decode(globals)?;
         let device = globals.open_device()?;
         let embedder = globals.open_model(&device)?.embedder;
+        let overlaps = device.backend().overlaps();
         // The processor is faster with few at once, however many are to be done.
-        let at_once = if device.info().kind == "cuda" { self.batch } else { self.batch.min(embedder.batch()) };
+        let at_once = if overlaps { self.batch } else { self.batch.min(embedder.batch()) };
         let embedder = embedder.in_batches(at_once);
         if let Some(mut trace) = trace {
             let decoded = trace.decode(&self.common.found());
@@ -97,7 +98,7 @@ impl Embed {
         }
         let crops: Vec<Rgb8> = photographs.iter().map(|p| photos::aligned_crop(p, embedder.size())).collect();
         // Whole batches only, whatever the number of crops; several, so that one can be brought in beside another.
-        let several = if device.info().kind == "cuda" { 8 * self.batch } else { self.batch };
+        let several = if overlaps { 8 * self.batch } else { self.batch };
         let whole = crops.len().max(several).next_multiple_of(self.batch);
         let crops: Vec<&Rgb8> = crops.iter().cycle().take(whole).collect();
         let pass = || embedder.embed(&crops).map(drop);

@@ -38,14 +38,7 @@ fn nms_bench(bench: &mut Bench) -> Vec<Output> {
 
 #[test]
 fn nms() {
-    let kernel = Kernel {
-        file: "nms.compute_75",
-        entry: "nms_fwd_f32",
-        grid: [1; 3],
-        threads: 256,
-        shared: 0,
-        bench: nms_bench,
-    };
+    let kernel = Kernel::new("nms.compute_75", "nms_fwd_f32", [1; 3], nms_bench);
     kernel.without_barriers(&[RACE; 4]);
     let results = kernel.with_bugs::<f32>(&[
         less("bar.sync", Every(&[RACE, MEMORY, MEMORY, RACE])),
@@ -86,14 +79,7 @@ fn suppress_bench(bench: &mut Bench) -> Vec<Output> {
 
 #[test]
 fn suppress() {
-    let kernel = Kernel {
-        file: "cascade/suppress.compute_75",
-        entry: "suppress_f32",
-        grid: [2, 1, 1],
-        threads: 256,
-        shared: 0,
-        bench: suppress_bench,
-    };
+    let kernel = Kernel::new("cascade/suppress.compute_75", "suppress_f32", [2, 1, 1], suppress_bench);
     kernel.without_barriers(&[RACE; 4]);
     let results = kernel.with_bugs::<u32>(&[
         less("bar.sync", Every(&[RACE, MEMORY, MEMORY, RACE])),

@@ -159,14 +159,7 @@ fn tile() {
 
 #[test]
 fn mma_of_turing() {
-    let kernel = Kernel {
-        file: "conv2d.compute_75",
-        entry: "conv2d_fwd_mma_n32_f16",
-        grid: [2, 1, 1],
-        threads: 256,
-        shared: 0,
-        bench: in_rows,
-    };
+    let kernel = Kernel::new("conv2d.compute_75", "conv2d_fwd_mma_n32_f16", [2, 1, 1], in_rows);
     kernel.without_barriers(&[RACE]);
     let results = kernel.with_bugs::<u16>(&[
         less("bar.sync", Every(&[MEMORY])),
@@ -179,14 +172,7 @@ fn mma_of_turing() {
 #[test]
 fn mma_of_ampere() {
     const NO_CHANNELS: Verdict = Unseen("there are 24 channels, and these are the last 8 of 32");
-    let kernel = Kernel {
-        file: "conv2d.compute_80",
-        entry: "conv2d_fwd_mma_n32_f16",
-        grid: [2, 1, 1],
-        threads: 256,
-        shared: 0,
-        bench: in_rows,
-    };
+    let kernel = Kernel::new("conv2d.compute_80", "conv2d_fwd_mma_n32_f16", [2, 1, 1], in_rows);
     kernel.without_barriers(&[RACE]);
     let results = kernel.with_bugs::<u16>(&[
         less("bar.sync", Every(&[MEMORY])),

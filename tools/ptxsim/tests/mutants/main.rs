@@ -56,6 +56,11 @@ type Output = (u64, usize);
 type Results = Vec<Option<u8>>;
 
 impl Kernel {
+    /// One of 256 threads a block and no dynamic shared memory.
+    fn new(file: &'static str, entry: &'static str, grid: [u32; 3], bench: fn(&mut Bench) -> Vec<Output>) -> Self {
+        Kernel { file, entry, grid, threads: 256, shared: 0, bench }
+    }
+
     /// The kernel's PTX alone, with the file's head; nothing, and loudly, where the file is not there.
     fn text(&self) -> Option<String> {
         let path = format!("{}/../../kernels/ptx/{}.ptx", env!("CARGO_MANIFEST_DIR"), self.file);

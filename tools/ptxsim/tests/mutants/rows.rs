@@ -11,14 +11,7 @@ fn relu_bench(bench: &mut Bench) -> Vec<Output> {
 
 #[test]
 fn relu() {
-    let kernel = Kernel {
-        file: "relu.compute_75",
-        entry: "relu_fwd_f32",
-        grid: [4, 1, 1],
-        threads: 256,
-        shared: 0,
-        bench: relu_bench,
-    };
+    let kernel = Kernel::new("relu.compute_75", "relu_fwd_f32", [4, 1, 1], relu_bench);
     let results = kernel.with_bugs::<f32>(&[
         change("one thread too many", "setp.ge.u64", "ge", "gt", Every(&[BOUNDS])),
         change("one element on", "ld.global.f32", "]", "+4]", Every(&[BOUNDS])),
@@ -40,14 +33,7 @@ fn softmax_bench(bench: &mut Bench) -> Vec<Output> {
 
 #[test]
 fn softmax() {
-    let kernel = Kernel {
-        file: "softmax.compute_75",
-        entry: "softmax_fwd_f32",
-        grid: [2, 1, 1],
-        threads: 256,
-        shared: 0,
-        bench: softmax_bench,
-    };
+    let kernel = Kernel::new("softmax.compute_75", "softmax_fwd_f32", [2, 1, 1], softmax_bench);
     let results = kernel.with_bugs::<f32>(&[
         change("one row too many", "setp.ge.u32", "ge", "gt", Of(&[(0, BOUNDS)])),
         change(
@@ -75,14 +61,7 @@ fn standardize_bench(bench: &mut Bench) -> Vec<Output> {
 #[test]
 fn standardize() {
     const LOCKSTEP: Verdict = Unseen("the lanes of one warp run in lockstep");
-    let kernel = Kernel {
-        file: "standardize.compute_75",
-        entry: "standardize_fwd_f32",
-        grid: [2, 1, 1],
-        threads: 256,
-        shared: 0,
-        bench: standardize_bench,
-    };
+    let kernel = Kernel::new("standardize.compute_75", "standardize_fwd_f32", [2, 1, 1], standardize_bench);
     let results = kernel.with_bugs::<f32>(&[
         less(
             "bar.sync",
@@ -130,14 +109,7 @@ fn dense_bench(bench: &mut Bench) -> Vec<Output> {
 
 #[test]
 fn dense() {
-    let kernel = Kernel {
-        file: "dense.compute_75",
-        entry: "dense_fwd_f32",
-        grid: [1, 1, 1],
-        threads: 256,
-        shared: 0,
-        bench: dense_bench,
-    };
+    let kernel = Kernel::new("dense.compute_75", "dense_fwd_f32", [1, 1, 1], dense_bench);
     kernel.without_barriers(&[RACE, RACE]);
     let results = kernel.with_bugs::<f32>(&[
         less("bar.sync", Every(&[MEMORY, MEMORY])),
@@ -165,14 +137,7 @@ fn distances_bench(bench: &mut Bench) -> Vec<Output> {
 
 #[test]
 fn pairwise_distance() {
-    let kernel = Kernel {
-        file: "pairwise_distance.compute_75",
-        entry: "pairwise_distance_fwd_f32",
-        grid: [2, 2, 1],
-        threads: 256,
-        shared: 0,
-        bench: distances_bench,
-    };
+    let kernel = Kernel::new("pairwise_distance.compute_75", "pairwise_distance_fwd_f32", [2, 2, 1], distances_bench);
     kernel.without_barriers(&[RACE, RACE]);
     let results = kernel.with_bugs::<f32>(&[
         less("bar.sync", Every(&[RACE, MEMORY])),
