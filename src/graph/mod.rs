@@ -3,8 +3,10 @@
 //! A [`Graph`] fixes ops and parameters but not the sizes of its inputs: the same P-Net serves every level of every
 //! pyramid. A [`Plan`] fixes the sizes, and with them every shape, every byte and every operation, before anything runs.
 
+mod grad;
 mod plan;
 
+pub use grad::Vjp;
 pub use plan::{Plan, Region, Step, View};
 
 use std::sync::Arc;
@@ -30,6 +32,8 @@ pub enum Source {
     Input(usize),
     /// A constant: a weight.
     Param(Arc<Tensor>),
+    /// What the device keeps between runs, f32 in every precision: which of the states, and its extents.
+    State(usize, Shape),
     /// An op on earlier nodes.
     Op(Op, Vec<NodeId>),
 }
@@ -61,6 +65,7 @@ pub struct Graph {
     nodes: Vec<Node>,
     inputs: Vec<NodeId>,
     outputs: Vec<NodeId>,
+    updates: Vec<(NodeId, NodeId)>,
 }
 
 impl Graph {
@@ -79,6 +84,17 @@ impl Graph {
     /// Adds a constant.
     pub fn param(&mut self, name: &str, value: impl Into<Arc<Tensor>>) -> NodeId {
         self.push(name, Source::Param(value.into()))
+    }
+
+    /// Adds what the device keeps between runs. Graphs that run on the same states number them alike.
+    pub fn state(&mut self, name: &str, slot: usize, shape: impl Into<Shape>) -> NodeId {
+        self.push(name, Source::State(slot, shape.into()))
+    }
+
+    /// A run ends with `state` taking this value: the result of an op that can work in place on it
+    /// ([`crate::ops::Operator::in_place`]), after everything that reads the state.
+    pub fn update(&mut self, state: NodeId, value: NodeId) {
+        self.updates.push((state, value));
     }
 
     /// Adds an op on earlier nodes. Whether the shapes fit is known, and said, when the graph is planned.
@@ -111,6 +127,19 @@ impl Graph {
         &self.outputs
     }
 
+    /// Which states a run changes, and to which value.
+    pub fn updates(&self) -> &[(NodeId, NodeId)] {
+        &self.updates
+    }
+
+    /// The extents of the states that the graph has, by their number.
+    pub fn states(&self) -> impl Iterator<Item = (usize, &Shape)> {
+        self.nodes.iter().filter_map(|node| match &node.source {
+            Source::State(slot, shape) => Some((*slot, shape)),
+            _ => None,
+        })
+    }
+
     /// The same graph with every op's result as an output, in order: for comparing layer by layer.
     pub fn with_all_outputs(&self) -> Graph {
         let ops = self.nodes.iter().enumerate().filter(|(_, node)| matches!(node.source, Source::Op(..)));
@@ -141,6 +170,7 @@ impl Graph {
             let shape = match &node.source {
                 Source::Input(i) => inputs[*i].clone(),
                 Source::Param(value) => value.shape().clone(),
+                Source::State(_, shape) => shape.clone(),
                 Source::Op(op, from) => {
                     let from: Vec<&Shape> = from.iter().map(|id| &shapes[id.0]).collect();
                     op.shape(&from).map_err(|problem| Error::Shape {
@@ -155,11 +185,24 @@ impl Graph {
         Ok(shapes)
     }
 
-    /// The outputs by the CPU reference, in `T` arithmetic.
+    /// The outputs by the CPU reference, in `T` arithmetic; the graph has no states.
     ///
     /// # Errors
     /// As [`Graph::shapes`].
     pub fn reference<T: Real>(&self, inputs: &[Tensor<T>]) -> Result<Vec<Tensor<T>>> {
+        self.reference_on(inputs, &mut [])
+    }
+
+    /// As [`Graph::reference`], on states, by their number, which take their new values.
+    ///
+    /// # Errors
+    /// As [`Graph::shapes`]; [`Error::Invalid`] if the graph has a state that is not among these, or of other extents.
+    pub fn reference_on<T: Real>(&self, inputs: &[Tensor<T>], states: &mut [Tensor<T>]) -> Result<Vec<Tensor<T>>> {
+        for (slot, shape) in self.states() {
+            if states.get(slot).is_none_or(|state| state.shape() != shape) {
+                return Err(Error::invalid("graph states", format!("state {slot} is not there as {shape}")));
+            }
+        }
         self.shapes(&inputs.iter().map(|x| x.shape().clone()).collect::<Vec<_>>())?;
         let mut values: Vec<Tensor<T>> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
@@ -169,9 +212,16 @@ impl Graph {
                     let data = value.data().iter().map(|&x| T::of(x.into())).collect();
                     Tensor::new(value.shape().clone(), data)
                 }
+                Source::State(slot, _) => states[*slot].clone(),
                 Source::Op(op, from) => op.reference(&from.iter().map(|id| &values[id.0]).collect::<Vec<_>>()),
             };
             values.push(value);
+        }
+        for (state, value) in &self.updates {
+            let Source::State(slot, _) = self.nodes[state.0].source else {
+                return Err(Error::invalid("graph", format!("`{}` is no state", self.nodes[state.0].name)));
+            };
+            states[slot] = values[value.0].clone();
         }
         Ok(self.outputs.iter().map(|id| values[id.0].clone()).collect())
     }

@@ -1,6 +1,6 @@
 //! Batch normalization at inference (Ioffe & Szegedy 2015): the statistics are given.
 
-use super::{Operator, Real, arity, exactly};
+use super::{Operator, Port, Real, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `y = gamma * (x - mean) / sqrt(variance + epsilon) + beta`.
@@ -25,6 +25,10 @@ impl Operator for BatchNorm {
 
     fn flops(&self, _: &[&Shape], output: &Shape) -> u64 {
         2 * output.elements() as u64
+    }
+
+    fn port(&self, i: usize) -> Port {
+        if i == 0 { Port::Value } else { Port::Exact }
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,6 +1,6 @@
 //! Two-dimensional convolution, as networks mean it (cross-correlation), with its epilogue fused.
 
-use super::{Activation, Operator, Padding, Real, arity, exactly, nhwc, window};
+use super::{Activation, Operator, Padding, Port, Real, arity, exactly, nhwc, window};
 use crate::{Shape, Tensor};
 
 /// `y = act(scale * (x * w + b) + residual)`.
@@ -83,6 +83,15 @@ impl Operator for Conv2d {
     fn flops(&self, inputs: &[&Shape], output: &Shape) -> u64 {
         let taps: usize = inputs[1].dims()[1..].iter().product();
         2 * (output.elements() * taps) as u64
+    }
+
+    fn port(&self, i: usize) -> Port {
+        let [b, alpha, ..] = self.optional_inputs();
+        match i {
+            1 => Port::Any,
+            i if Some(i) == b || Some(i) == alpha => Port::Exact,
+            _ => Port::Value,
+        }
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,6 +1,6 @@
 //! Fully connected layer.
 
-use super::{Activation, Operator, Real, arity, exactly};
+use super::{Activation, Operator, Port, Real, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `y = act(x w^T + b)`.
@@ -49,6 +49,15 @@ impl Operator for Dense {
 
     fn flops(&self, inputs: &[&Shape], output: &Shape) -> u64 {
         2 * (output.elements() * inputs[1].last()) as u64
+    }
+
+    fn port(&self, i: usize) -> Port {
+        let [b, alpha, ..] = self.optional_inputs();
+        match i {
+            1 => Port::Any,
+            i if Some(i) == b || Some(i) == alpha => Port::Exact,
+            _ => Port::Value,
+        }
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,6 +1,6 @@
 //! Convolution whose filters are not shared between positions (DeepFace's locally connected layers).
 
-use super::{Activation, Operator, Padding, Real, arity, exactly, nhwc, window};
+use super::{Activation, Operator, Padding, Port, Real, arity, exactly, nhwc, window};
 use crate::{Shape, Tensor};
 
 /// `y[p] = act(x[window of p] * w[p] + b[p])`, VALID.
@@ -35,6 +35,10 @@ impl Operator for LocalConv2d {
     fn flops(&self, inputs: &[&Shape], output: &Shape) -> u64 {
         let taps: usize = inputs[1].dims()[3..].iter().product();
         2 * (output.elements() * taps) as u64
+    }
+
+    fn port(&self, i: usize) -> Port {
+        if i == 2 { Port::Exact } else { Port::Value }
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -56,6 +56,7 @@ pub use window::Padding;
 
 use num_traits::Float;
 
+use crate::graph::Vjp;
 use crate::{Shape, Tensor};
 
 /// A scalar the reference computes in.
@@ -89,6 +90,42 @@ pub trait Operator {
 
     /// The CPU reference. The inputs' shapes have passed [`Operator::shape`].
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T>;
+
+    /// What the op does with input `i`.
+    fn port(&self, _i: usize) -> Port {
+        Port::Value
+    }
+
+    /// Whether the output is f32 in every precision: a statistic, a loss, a weight's gradient.
+    fn exact_output(&self) -> bool {
+        false
+    }
+
+    /// The input whose memory the output may take: element `i` of the output reads no element of it but `i`.
+    fn in_place(&self) -> Option<usize> {
+        None
+    }
+
+    /// Appends the gradients of the inputs that are wanted, given the output's.
+    ///
+    /// # Errors
+    /// Why there is no gradient, and what to do.
+    fn vjp(&self, _: &mut Vjp) -> Result<(), String> {
+        Err(format!("{} has no gradient", Self::STEM))
+    }
+}
+
+/// What an op does with an input. Where a precision stores values in 16 bits, some inputs are f32 all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Port {
+    /// Reads it as it is stored; all such inputs, and the output, are stored alike.
+    Value,
+    /// Reads f32: a bias, a statistic, a label, a loss.
+    Exact,
+    /// Reads it however it is stored: a filter, which is packed first.
+    Any,
+    /// Reads its extents alone.
+    Extents,
 }
 
 /// What a fused op does to its result, last.
@@ -144,6 +181,29 @@ macro_rules! ops {
             /// See [`Operator::reference`].
             pub fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {
                 match self { $(Op::$name(op) => op.reference(inputs),)+ }
+            }
+
+            /// See [`Operator::port`].
+            pub fn port(&self, i: usize) -> Port {
+                match self { $(Op::$name(op) => op.port(i),)+ }
+            }
+
+            /// See [`Operator::exact_output`].
+            pub fn exact_output(&self) -> bool {
+                match self { $(Op::$name(op) => op.exact_output(),)+ }
+            }
+
+            /// See [`Operator::in_place`].
+            pub fn in_place(&self) -> Option<usize> {
+                match self { $(Op::$name(op) => op.in_place(),)+ }
+            }
+
+            /// See [`Operator::vjp`].
+            ///
+            /// # Errors
+            /// Why there is no gradient, and what to do.
+            pub fn vjp(&self, at: &mut Vjp) -> Result<(), String> {
+                match self { $(Op::$name(op) => op.vjp(at),)+ }
             }
         }
 

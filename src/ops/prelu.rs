@@ -1,6 +1,6 @@
 //! Parametric rectifier (He et al. 2015, eq. 1).
 
-use super::{Activation, Operator, Real, arity, exactly};
+use super::{Activation, Operator, Port, Real, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `y = max(x, 0) + alpha * min(x, 0)`. Inputs: `x: [.., c]`, `alpha: [c]`.
@@ -18,6 +18,10 @@ impl Operator for PRelu {
 
     fn flops(&self, _: &[&Shape], output: &Shape) -> u64 {
         2 * output.elements() as u64
+    }
+
+    fn port(&self, i: usize) -> Port {
+        if i == 0 { Port::Value } else { Port::Exact }
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -108,6 +108,7 @@ impl CpuExecutable {
                 Source::Param(value) => value.data(),
                 _ => unreachable!("the planner names parameters only"),
             },
+            Region::State(_) => unreachable!("no states yet"),
             // SAFETY: the planner keeps views within the arena.
             Region::Arena => unsafe { std::slice::from_raw_parts(base.add(view.offset), view.shape.elements()) },
         }
@@ -121,7 +122,7 @@ impl CpuExecutable {
         let dims = |i: usize| step.inputs[i].shape.dims();
         let filters = |i: usize| match step.inputs[i].region {
             Region::Param(id) => self.packed.get(&id),
-            Region::Arena => None,
+            Region::Arena | Region::State(_) => None,
         };
         let at = |i: Option<usize>| i.map(|i| inputs[i]);
         match &step.op {

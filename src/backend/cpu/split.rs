@@ -90,6 +90,7 @@ fn is_by_image(step: &Step, leads: &impl Fn(&Shape) -> bool) -> bool {
     let fits = step.inputs.iter().enumerate().all(|(i, view)| match view.region {
         Region::Arena => is_value(i) && leads(&view.shape),
         Region::Param(_) => !is_value(i),
+        Region::State(_) => false,
     });
     !meet && fits && leads(&step.output.shape)
 }

@@ -29,7 +29,8 @@ impl Prepared {
     pub fn new(module: &CudaModule, plan: &Plan) -> Result<Prepared> {
         let mut calls = Vec::new();
         for (i, step) in plan.steps.iter().enumerate() {
-            let of_step = kernels::calls(step, module.tuning()).map_err(|problem| module.cuda().error(problem))?;
+            let tuning = module.cuda().tuning(precision_of(module, plan, i));
+            let of_step = kernels::calls(step, tuning).map_err(|problem| module.cuda().error(problem))?;
             calls.extend(of_step.into_iter().map(|call| (i, call)));
         }
         let scratch = calls.iter().flat_map(|(_, call)| &call.operands).map(|operand| match operand {
@@ -64,19 +65,14 @@ impl Prepared {
         let mut launches = Vec::with_capacity(self.calls.len());
         for (step, call) in &self.calls {
             let precision = module.precision();
-            let kernel = cuda.kernel(call.stem, &call.name(precision), call.shared)?;
+            let name = call.name(precision_of(module, plan, *step));
+            let kernel = cuda.kernel(call.stem, &name, call.shared)?;
             let mut args = Vec::with_capacity(call.operands.len());
             for operand in &call.operands {
                 let address = match operand {
                     Operand::View(view) => self.value(module, view, arena),
                     Operand::Constant(View { region: Region::Param(id), .. }) => module.address(*id, Form::Constant),
-                    Operand::Constant(view) if precision.bytes() == 4 => self.value(module, view, arena),
-                    Operand::Constant(_) => {
-                        let name = &plan.graph.nodes()[plan.steps[*step].node.index()].name;
-                        let problem =
-                            format!("`{name}`: in {precision} biases, slopes and statistics must be parameters");
-                        return Err(cuda.error(problem));
-                    }
+                    Operand::Constant(view) => self.value(module, view, arena),
                     Operand::Packed(id, packing) => module.address(*id, Form::Packed(*packing)),
                     Operand::Scratch(_) => arena + (plan.arena * precision.bytes()) as u64,
                     Operand::Table(_) => first_table + 4 * starts.next().expect("counted above") as u64,
@@ -99,9 +95,12 @@ impl Prepared {
 
     /// Where a value begins: at a multiple of 64 elements, `y_offset` being the rest.
     fn value(&self, module: &CudaModule, view: &View, arena: u64) -> u64 {
+        let bytes = if view.exact { 4 } else { module.precision().bytes() };
+        let start = (view.offset / 64 * 64 * bytes) as u64;
         match view.region {
             Region::Param(id) => module.address(id, Form::Value),
-            Region::Arena => arena + (view.offset / 64 * 64 * module.precision().bytes()) as u64,
+            Region::Arena => arena + start,
+            Region::State(_) => unreachable!("no states yet"),
         }
     }
 
@@ -137,6 +136,12 @@ impl Prepared {
             swizzle: (window[0] * bytes) as u32,
         })
     }
+}
+
+/// In which arithmetic a step runs: values that are f32 in every precision know f32 alone.
+fn precision_of(module: &CudaModule, plan: &Plan, step: usize) -> Precision {
+    let all_are = module.precision().bytes() == 4;
+    if plan.steps[step].exact && !all_are { Precision::F32 } else { module.precision() }
 }
 
 fn element(precision: Precision) -> MapElement {

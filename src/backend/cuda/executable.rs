@@ -103,7 +103,8 @@ impl Slot {
         let results = cuda.memory("the outputs", output_bytes)?;
         // They are fetched with the gaps between them.
         driver.clear(Stream::Compute, results.address(), results.bytes())?;
-        let in_arena = |view: &View| arena + (view.offset * module.precision().bytes()) as u64;
+        let bytes = |view: &View| if view.exact { 4 } else { module.precision().bytes() };
+        let in_arena = |view: &View| arena + (view.offset * bytes(view)) as u64;
         let mut moves_in = Vec::new();
         for (view, at) in plan.inputs.iter().zip(inputs).filter(|(view, _)| view.shape.elements() > 0) {
             moves_in.push(movement(module, view, in_arena(view), staged.address() + at as u64, true)?);
@@ -132,7 +133,7 @@ impl Slot {
 /// The move of a value between its f32 form and the arena.
 fn movement(module: &CudaModule, view: &View, to: u64, from: u64, into_arena: bool) -> Result<Move> {
     let (cuda, precision, elements) = (module.cuda(), module.precision(), view.shape.elements());
-    if precision.bytes() == 4 {
+    if precision.bytes() == 4 || view.exact {
         return Ok(Move::Copy { to, from, bytes: 4 * elements });
     }
     let entry = match into_arena {
@@ -148,7 +149,7 @@ fn movement(module: &CudaModule, view: &View, to: u64, from: u64, into_arena: bo
 
 impl CudaExecutable {
     pub(super) fn new(module: CudaModule, inputs: &[Shape]) -> Result<Self> {
-        let plan = Plan::new(module.graph().clone(), inputs)?;
+        let plan = Plan::in_precision(module.graph().clone(), inputs, module.precision())?;
         let prepared = Prepared::new(&module, &plan)?;
         let arena = module.cuda().memory("the activations", prepared.arena * module.precision().bytes())?;
         let bound = prepared.bind(&module, &plan, arena.address())?;
@@ -236,6 +237,7 @@ impl CudaExecutable {
                 Source::Param(value) => value.data().to_vec(),
                 _ => unreachable!("the planner names parameters only"),
             },
+            Region::State(_) => unreachable!("no states yet"),
             Region::Arena => {
                 let bytes = &slot.download.bytes()[start..start + 4 * view.shape.elements()];
                 bytemuck::pod_collect_to_vec(bytes)

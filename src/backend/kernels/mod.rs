@@ -54,7 +54,7 @@ impl Call {
 pub(in crate::backend) enum Operand {
     /// A value of the plan.
     View(View),
-    /// An input that kernels keep in f32 whatever the precision: a bias, a slope, a statistic.
+    /// An input that is f32 whatever the precision: a bias, a slope, a statistic.
     Constant(View),
     /// A parameter, packed.
     Packed(NodeId, Packing),

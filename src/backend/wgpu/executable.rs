@@ -100,6 +100,7 @@ impl GpuExecutable {
                     Source::Param(value) => value.data().to_vec(),
                     _ => unreachable!("the planner names parameters only"),
                 },
+                Region::State(_) => unreachable!("no states yet"),
                 Region::Arena if size == 0 => Vec::new(),
                 Region::Arena => {
                     let range =

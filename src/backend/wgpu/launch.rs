@@ -161,6 +161,7 @@ fn range(module: &GpuModule, plan: &Plan, operand: &Operand, tables: &mut Vec<u3
         Operand::View(view) | Operand::Constant(view) => match view.region {
             Region::Arena => of(Home::Arena, view.offset, view.span()),
             Region::Param(id) => of(Home::Params, module.raw_offset(id), view.span()),
+            Region::State(_) => unreachable!("no states yet"),
         },
         Operand::Packed(id, _) => {
             let (offset, elements) = module.packed_range(*id);

@@ -1,0 +1,108 @@
+//! Gradients by rewriting: each op's `vjp` appends ordinary ops, so the planner sees every value that is kept.
+
+use super::{Graph, NodeId, Source};
+use crate::ops::{Op, ScaledAdd};
+use crate::{Error, Result};
+
+/// One op of a graph whose gradients are being appended to it.
+pub struct Vjp<'a> {
+    graph: &'a mut Graph,
+    name: String,
+    inputs: Vec<NodeId>,
+    wanted: Vec<bool>,
+    gradients: Vec<Option<NodeId>>,
+    y: NodeId,
+    dy: NodeId,
+}
+
+impl Vjp<'_> {
+    /// The op's input `i`.
+    pub fn input(&self, i: usize) -> NodeId {
+        self.inputs[i]
+    }
+
+    /// How many inputs the op has.
+    pub fn inputs(&self) -> usize {
+        self.inputs.len()
+    }
+
+    /// The op's output.
+    pub fn y(&self) -> NodeId {
+        self.y
+    }
+
+    /// The gradient of the output.
+    pub fn dy(&self) -> NodeId {
+        self.dy
+    }
+
+    /// Whether anybody wants the gradient of input `i`.
+    pub fn wanted(&self, i: usize) -> bool {
+        self.wanted[i]
+    }
+
+    /// Appends an op, named after the one whose gradient it serves.
+    pub fn op(&mut self, name: &str, op: impl Into<Op>, inputs: &[NodeId]) -> NodeId {
+        self.graph.op(&format!("{}/{name}", self.name), op, inputs)
+    }
+
+    /// The gradient of input `i` is this.
+    pub fn set(&mut self, i: usize, gradient: NodeId) {
+        self.gradients[i] = Some(gradient);
+    }
+
+    /// Appends an op whose result is the gradient of input `i`, if anybody wants it.
+    pub fn gradient(&mut self, i: usize, name: &str, op: impl Into<Op>, inputs: &[NodeId]) {
+        if self.wanted(i) {
+            let gradient = self.op(name, op, inputs);
+            self.set(i, gradient);
+        }
+    }
+}
+
+impl Graph {
+    /// Appends the gradients of a value with respect to earlier nodes, given the value's own: for a loss, `[1]` of 1, or
+    /// of a loss scale. A node that the value does not depend on has none.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] names an op on the way that has no gradient, and says why.
+    pub fn gradients(&mut self, of: NodeId, given: NodeId, wanted: &[NodeId]) -> Result<Vec<Option<NodeId>>> {
+        // Which nodes depend on a wanted one.
+        let mut depends = vec![false; of.0 + 1];
+        for i in 0..=of.0 {
+            depends[i] = wanted.contains(&NodeId(i))
+                || matches!(&self.nodes[i].source, Source::Op(_, from) if from.iter().any(|id| depends[id.0]));
+        }
+        let mut gradients: Vec<Option<NodeId>> = vec![None; of.0 + 1];
+        gradients[of.0] = Some(given);
+        for i in (0..=of.0).rev().filter(|&i| depends[i]) {
+            let (Some(dy), Source::Op(op, inputs)) = (gradients[i], self.nodes[i].source.clone()) else { continue };
+            if !inputs.iter().any(|id| depends[id.0]) {
+                continue;
+            }
+            let name = self.nodes[i].name.clone();
+            let at = &mut Vjp {
+                wanted: inputs.iter().map(|id| depends[id.0]).collect(),
+                gradients: vec![None; inputs.len()],
+                graph: self,
+                name: name.clone(),
+                inputs: inputs.clone(),
+                y: NodeId(i),
+                dy,
+            };
+            op.vjp(at).map_err(|problem| Error::Shape { op: op.stem(), node: name, problem })?;
+            let found = std::mem::take(&mut at.gradients);
+            for (id, gradient) in inputs.iter().zip(found) {
+                let Some(gradient) = gradient.filter(|_| depends[id.0]) else { continue };
+                gradients[id.0] = Some(match gradients[id.0] {
+                    None => gradient,
+                    Some(other) => {
+                        let name = format!("{}/sum", self.nodes[id.0].name);
+                        self.op(&name, ScaledAdd { scale: 1.0 }, &[other, gradient])
+                    }
+                });
+            }
+        }
+        Ok(wanted.iter().map(|id| gradients.get(id.0).copied().flatten()).collect())
+    }
+}
