@@ -7,20 +7,22 @@ mod avg_pool2d;
 mod batch_norm;
 mod box_pad;
 mod box_regression;
+mod cast;
 mod concat;
 mod conv2d;
 mod crop;
 mod dense;
 mod flatten;
+mod join;
 mod l2_normalize;
 mod local_conv2d;
 mod max_pool2d;
 mod nms;
 mod pairwise_distance;
+mod part;
 mod prelu;
 mod relu;
 mod rerec;
-
 mod resize_area;
 mod resize_bilinear;
 mod scaled_add;
@@ -33,16 +35,19 @@ pub use avg_pool2d::AvgPool2d;
 pub use batch_norm::BatchNorm;
 pub use box_pad::BoxPad;
 pub use box_regression::BoxRegression;
+pub use cast::Cast;
 pub use concat::Concat;
 pub use conv2d::Conv2d;
 pub use crop::Crop;
 pub use dense::Dense;
 pub use flatten::Flatten;
+pub use join::Join;
 pub use l2_normalize::L2Normalize;
 pub use local_conv2d::LocalConv2d;
 pub use max_pool2d::MaxPool2d;
 pub use nms::{Nms, Overlap};
 pub use pairwise_distance::{Metric, PairwiseDistance};
+pub use part::Part;
 pub use prelu::PRelu;
 pub use relu::Relu;
 pub use rerec::Rerec;
@@ -242,6 +247,12 @@ ops! {
     L2Normalize,
     /// The same values as rows.
     Flatten,
+    /// Tensors end to end.
+    Join,
+    /// A stretch of a tensor.
+    Part,
+    /// From one storage to the other.
+    Cast,
     /// OpenCV's `INTER_AREA`.
     ResizeArea,
     /// Pillow's antialiased bilinear filter.

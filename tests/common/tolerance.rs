@@ -33,6 +33,9 @@ pub fn of(op: &Op, kind: &str) -> Tolerance {
         | Op::Nms(_)
         | Op::Relu(_)
         | Op::ResizeArea(_)
-        | Op::ResizeBilinear(_) => Tolerance::EXACT,
+        | Op::ResizeBilinear(_)
+        | Op::Join(_)
+        | Op::Part(_)
+        | Op::Cast(_) => Tolerance::EXACT,
     }
 }
