@@ -28,4 +28,8 @@ impl Operator for ScaledAdd {
         let data = inputs[0].data().iter().zip(inputs[1].data()).map(|(&a, &b)| a + scale * b).collect();
         Tensor::new(inputs[0].shape().clone(), data)
     }
+
+    fn in_place(&self) -> Option<usize> {
+        Some(0)
+    }
 }
