@@ -1,1 +1,5 @@
 //! The host side of training: which images come when, at which rate, and what is written down. No networks here.
+
+pub mod dataset;
+pub mod sampler;
+pub mod schedule;
