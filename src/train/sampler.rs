@@ -65,6 +65,13 @@ impl Shuffled {
     }
 }
 
+/// Every image once, in the dataset's order, the last batch smaller: for validation, and for embedding them all.
+pub fn in_order(images: usize, batch_size: usize) -> impl Iterator<Item = Vec<Item>> + Send {
+    let item = |image| Item { image, epoch: 0, position: image as u32 };
+    let size = batch_size.max(1);
+    (0..images).step_by(size).map(move |start| (start..images.min(start + size)).map(item).collect())
+}
+
 /// How many images each person of a batch has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -191,6 +198,13 @@ mod tests {
         }
         assert_ne!(Shuffled::new(8, 7, 3, 4).unwrap().batches(0).next().unwrap(), all[0]);
         assert!(Shuffled::new(1, 5, 0, 1).is_err() && Shuffled::new(1, 0, 5, 1).is_err());
+    }
+
+    #[test]
+    fn in_order_has_everything_once() {
+        let batches: Vec<Vec<usize>> = in_order(7, 3).map(|b| b.iter().map(|item| item.image).collect()).collect();
+        assert_eq!(batches, [vec![0, 1, 2], vec![3, 4, 5], vec![6]]);
+        assert_eq!(in_order(0, 3).count(), 0);
     }
 
     fn classes(set: &Dataset, people: &People) -> Vec<(usize, usize)> {
