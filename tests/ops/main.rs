@@ -98,7 +98,6 @@ fn is_f32_alone(op: &Op) -> bool {
             | Op::Rerec(_)
             | Op::BoxPad(_)
             | Op::Nms(_)
-            | Op::TripletLoss(_)
     )
 }
 

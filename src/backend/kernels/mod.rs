@@ -160,5 +160,6 @@ pub(in crate::backend) fn calls(step: &Step, tuning: Tuning) -> Result<Vec<Call>
         Op::Nms(op) => boxes::nms(op, step),
         Op::PairwiseDistance(op) => rows::pairwise_distance(op, step, tuning),
         Op::TripletLoss(op) => rows::triplet_loss(op, step),
+        op => Err(format!("{} has no kernel yet", op.stem())),
     }
 }
