@@ -163,24 +163,6 @@ pub(in crate::backend) fn calls(step: &Step, tuning: Tuning) -> Result<Vec<Call>
         Op::Nms(op) => boxes::nms(op, step),
         Op::PairwiseDistance(op) => rows::pairwise_distance(op, step, tuning),
         Op::TripletLoss(op) => rows::triplet_loss(op, step),
-        Op::Conv2dBwdData(_)
-        | Op::Conv2dBwdFilter(_)
-        | Op::DenseBwdData(_)
-        | Op::DenseBwdFilter(_)
-        | Op::ChannelSum(_)
-        | Op::LocalConv2dBwdData(_)
-        | Op::LocalConv2dBwdFilter(_)
-        | Op::LocalConv2dBwdBias(_)
-        | Op::ReluBwd(_)
-        | Op::PReluBwdData(_)
-        | Op::PReluBwdAlpha(_)
-        | Op::MaxPool2dBwd(_)
-        | Op::AvgPool2dBwd(_)
-        | Op::BatchMoments(_)
-        | Op::BatchNormTrain(_)
-        | Op::BatchNormBwdSums(_)
-        | Op::BatchNormBwdData(_)
-        | Op::Slice(_)
-        | Op::Scale(_) => Err("no kernel yet".into()),
+        op => Err(format!("{} has no kernel yet", op.stem())),
     }
 }
