@@ -70,6 +70,15 @@ fn yes(attrs: &Value, name: &str) -> bool {
     attrs[name].as_bool().unwrap_or_else(|| panic!("{name} in {attrs}"))
 }
 
+fn whole(attrs: &Value, name: &str) -> usize {
+    attrs[name].as_u64().unwrap_or_else(|| panic!("{name} in {attrs}")) as usize
+}
+
+fn wholes(attrs: &Value, name: &str) -> Vec<usize> {
+    let values = attrs[name].as_array().unwrap_or_else(|| panic!("{name} in {attrs}"));
+    values.iter().map(|value| value.as_u64().expect("a whole number") as usize).collect()
+}
+
 fn pair(attrs: &Value, name: &str) -> [usize; 2] {
     [0, 1].map(|i| attrs[name][i].as_u64().unwrap_or_else(|| panic!("{name} in {attrs}")) as usize)
 }
@@ -113,6 +122,13 @@ fn op(stem: &str, attrs: &Value) -> Op {
         }
         "dense" => Dense { bias: yes(attrs, "bias"), activation: activation(attrs) }.into(),
         "flatten" => Flatten.into(),
+        "join" => Join.into(),
+        "cast" => Cast { exact: yes(attrs, "exact") }.into(),
+        "part" => match attrs["kind"].as_str() {
+            Some("at") => Part::At(whole(attrs, "offset"), Shape::new(wholes(attrs, "extents"))).into(),
+            Some("row") => Part::Row(whole(attrs, "index")).into(),
+            _ => Part::Like.into(),
+        },
         "l2_normalize" => L2Normalize { epsilon: float(attrs, "epsilon") }.into(),
         "local_conv2d" => LocalConv2d { stride: pair(attrs, "stride"), activation: activation(attrs) }.into(),
         "max_pool2d" => {
@@ -188,16 +204,19 @@ golden!(
     batch_norm,
     box_pad,
     box_regression,
+    cast,
     concat,
     conv2d,
     crop,
     dense,
     flatten,
+    join,
     l2_normalize,
     local_conv2d,
     max_pool2d,
     nms,
     pairwise_distance,
+    part,
     prelu,
     relu,
     rerec,

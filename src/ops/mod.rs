@@ -12,6 +12,7 @@ mod batch_norm_bwd_sums;
 mod batch_norm_train;
 mod box_pad;
 mod box_regression;
+mod cast;
 mod channel_sum;
 mod concat;
 mod conv2d;
@@ -22,6 +23,7 @@ mod dense;
 mod dense_bwd_data;
 mod dense_bwd_filter;
 mod flatten;
+mod join;
 mod l2_normalize;
 mod local_conv2d;
 mod local_conv2d_bwd_bias;
@@ -31,6 +33,7 @@ mod max_pool2d;
 mod max_pool2d_bwd;
 mod nms;
 mod pairwise_distance;
+mod part;
 mod prelu;
 mod prelu_bwd_alpha;
 mod prelu_bwd_data;
@@ -56,6 +59,7 @@ pub use batch_norm_bwd_sums::BatchNormBwdSums;
 pub use batch_norm_train::BatchNormTrain;
 pub use box_pad::BoxPad;
 pub use box_regression::BoxRegression;
+pub use cast::Cast;
 pub use channel_sum::ChannelSum;
 pub use concat::Concat;
 pub use conv2d::Conv2d;
@@ -66,6 +70,7 @@ pub use dense::Dense;
 pub use dense_bwd_data::DenseBwdData;
 pub use dense_bwd_filter::DenseBwdFilter;
 pub use flatten::Flatten;
+pub use join::Join;
 pub use l2_normalize::L2Normalize;
 pub use local_conv2d::LocalConv2d;
 pub use local_conv2d_bwd_bias::LocalConv2dBwdBias;
@@ -75,6 +80,7 @@ pub use max_pool2d::MaxPool2d;
 pub use max_pool2d_bwd::MaxPool2dBwd;
 pub use nms::{Nms, Overlap};
 pub use pairwise_distance::{Metric, PairwiseDistance};
+pub use part::Part;
 pub use prelu::PRelu;
 pub use prelu_bwd_alpha::PReluBwdAlpha;
 pub use prelu_bwd_data::PReluBwdData;
@@ -288,6 +294,12 @@ ops! {
     L2Normalize,
     /// The same values as rows.
     Flatten,
+    /// Tensors end to end.
+    Join,
+    /// A stretch of a tensor.
+    Part,
+    /// From one storage to the other.
+    Cast,
     /// OpenCV's `INTER_AREA`.
     ResizeArea,
     /// Pillow's antialiased bilinear filter.

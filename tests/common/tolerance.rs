@@ -46,5 +46,6 @@ pub fn of(op: &Op, kind: &str) -> Tolerance {
         | Op::ResizeArea(_)
         | Op::ResizeBilinear(_)
         | Op::Slice(_) => Tolerance::EXACT,
+        Op::Join(_) | Op::Part(_) | Op::Cast(_) => Tolerance::EXACT,
     }
 }

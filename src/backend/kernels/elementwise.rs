@@ -2,7 +2,7 @@
 
 use super::{Call, Operand, Tuning, call, operands, params, with_constants};
 use crate::graph::Step;
-use crate::ops::{BatchNorm, Crop, ScaledAdd};
+use crate::ops::{BatchNorm, Cast, Crop, Join, Part, ScaledAdd};
 
 /// One call over the output's elements.
 fn over_elements<P: params::Params>(
@@ -43,6 +43,41 @@ pub fn scaled_add(op: &ScaledAdd, step: &Step, tuning: Tuning) -> Result<Vec<Cal
 
 pub fn flatten(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
     over_elements("flatten_fwd", params::Flatten { elements: elements(step) }, step, tuning)
+}
+
+pub fn part(op: &Part, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
+    let params = params::Part { elements: elements(step), offset: op.offset(&step.inputs[0].shape) as u32 };
+    let operands = vec![Operand::View(step.inputs[0].clone()), Operand::View(step.output.clone())];
+    Ok(vec![call("part_fwd", params, operands, tuning.threads(step.output.shape.elements())?)])
+}
+
+pub fn cast(op: &Cast, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
+    let entry = if op.exact || step.inputs[0].exact == step.output.exact { "cast_exact" } else { "cast_stored" };
+    over_elements(entry, params::Cast { elements: elements(step) }, step, tuning)
+}
+
+pub fn join(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
+    let (starts, end) = Join::layout(step.inputs.iter().map(|part| &part.shape));
+    let y = || Operand::View(step.output.clone());
+    let (mut calls, mut gaps) = (Vec::new(), Vec::new());
+    for (i, (part, &start)) in step.inputs.iter().zip(&starts).enumerate() {
+        let count = part.shape.elements();
+        let next = starts.get(i + 1).copied().unwrap_or(end);
+        if start + count < next {
+            gaps.extend([(start + count) as u32, next as u32]);
+        }
+        let in_place = part.region == step.output.region && part.offset == step.output.offset + start;
+        if !in_place && count > 0 {
+            let params = params::Join { elements: count as u32, offset: start as u32 };
+            calls.push(call("join_fwd", params, vec![Operand::View(part.clone()), y()], tuning.threads(count)?));
+        }
+    }
+    if !gaps.is_empty() {
+        let params = params::Join { elements: 32 * gaps.len() as u32, offset: 0 };
+        let groups = tuning.threads(32 * gaps.len())?;
+        calls.push(call("join_gaps", params, vec![Operand::Table(gaps), y()], groups));
+    }
+    Ok(calls)
 }
 
 pub fn concat(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {

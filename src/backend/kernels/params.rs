@@ -70,6 +70,9 @@ params! {
     ScaledAdd: "scaled_add" { elements: u32, scale: f32 }
     L2Normalize: "l2_normalize" { rows: u32, d: u32, epsilon: f32 }
     Flatten: "flatten" { elements: u32 }
+    Join: "join" { elements: u32, offset: u32 }
+    Part: "part" { elements: u32, offset: u32 }
+    Cast: "cast" { elements: u32 }
     ResizeArea: "resize_area" {
         h: u32, w: u32, c: u32, h_out: u32, w_out: u32, outputs: u32, method: u32, factor_y: u32, factor_x: u32,
         bytes: u32, rows: u32, zero: u32,

@@ -19,7 +19,7 @@ macro_rules! shaders {
 
 shaders! {
     "conv2d" "local_conv2d" "dense" "pack" "prelu" "relu" "max_pool2d" "avg_pool2d" "batch_norm" "softmax" "concat"
-    "scaled_add" "l2_normalize" "flatten" "resize_area" "resize_bilinear" "standardize" "crop" "box_regression" "rerec"
+    "scaled_add" "cast" "join" "part" "l2_normalize" "flatten" "resize_area" "resize_bilinear" "standardize" "crop" "box_regression" "rerec"
     "box_pad" "nms" "pairwise_distance" "triplet_loss";
     "cascade/pyramid" "cascade/collect_cells" "cascade/suppress" "cascade/merge" "cascade/square" "cascade/crop_boxes"
     "cascade/collect_crops" "cascade/faces"
