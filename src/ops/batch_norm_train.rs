@@ -1,6 +1,6 @@
 //! Batch normalization in training (Ioffe & Szegedy 2015): with the batch's own statistics, and its rectifier fused.
 
-use super::{Activation, BatchNormBwdData, BatchNormBwdSums, Operator, Port, Real, arity, exactly};
+use super::{Activation, BatchNormBwdData, BatchNormBwdSums, Operator, Part, Port, Real, arity, exactly};
 use crate::graph::Vjp;
 use crate::{Shape, Tensor};
 
@@ -112,10 +112,9 @@ impl Operator for BatchNormTrain {
         let given: Vec<_> = (0..self.inputs()).map(|i| at.input(i)).collect();
         let sums = at.op("sums", BatchNormBwdSums(self.clone()), &[&given[..], &[at.dy()]].concat());
         at.gradient(0, "dx", BatchNormBwdData(self.clone()), &[&given[..], &[sums, at.dy()]].concat());
-        for (i, row) in [(2, 0), (3, 1)].into_iter().take(self.inputs() - 2) {
-            if at.wanted(i) {
-                return Err(format!("row {row} of the sums is not there yet"));
-            }
+        at.gradient(2, "dbeta", Part::Row(0), &[sums]);
+        if self.scale {
+            at.gradient(3, "dgamma", Part::Row(1), &[sums]);
         }
         Ok(())
     }

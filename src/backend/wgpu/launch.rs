@@ -85,10 +85,7 @@ impl Prepared {
             let of_step = kernels::calls(step, tuning).map_err(|problem| module.gpu().error(problem))?;
             calls.extend(of_step.into_iter().map(|call| (i, call)));
         }
-        let scratch = calls.iter().flat_map(|(_, call)| &call.operands).map(|operand| match operand {
-            Operand::Scratch(elements) => *elements,
-            _ => 0,
-        });
+        let scratch = calls.iter().flat_map(|(_, call)| &call.operands).map(Operand::scratch);
         let arena = plan.arena + scratch.max().unwrap_or(0).next_multiple_of(64);
         Ok(Prepared { calls, arena })
     }
@@ -170,6 +167,7 @@ fn range(module: &GpuModule, plan: &Plan, operand: &Operand, tables: &mut Vec<u3
             of(Home::Params, offset, elements)
         }
         Operand::Scratch(elements) => of(Home::Arena, plan.arena, *elements),
+        Operand::Further { words, values, elements } => of(Home::Arena, plan.arena + words + values, *elements),
         Operand::Table(words) => {
             tables.resize(tables.len().next_multiple_of(64), 0);
             let from = tables.len();
