@@ -1,8 +1,15 @@
 //! The host side of training: which images come when, at which rate, and what is written down. No networks here.
+//!
+//! All chance is a function of the seed and of where training is ([`crate::random`]), so a run that is resumed at a step
+//! goes on exactly as it would have.
 
 pub mod augment;
 pub mod checkpoint;
 pub mod dataset;
+pub mod events;
+pub mod interrupt;
 pub mod loader;
+pub mod pairs;
+pub mod progress;
 pub mod sampler;
 pub mod schedule;
