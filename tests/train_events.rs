@@ -1,5 +1,7 @@
 //! TensorBoard itself reads what `train::events` writes. Needs a Python that has it: `WARPFACE_TENSORBOARD=python3`.
 
+mod common;
+
 use std::process::Command;
 
 use warpface::train::events::Events;
@@ -18,8 +20,7 @@ print(h.step, h.histogram_value.num, h.histogram_value.min, h.histogram_value.ma
 #[test]
 fn tensorboard_reads_a_run_and_its_resumption() {
     let Some(python) = std::env::var_os("WARPFACE_TENSORBOARD") else {
-        eprintln!("SKIPPED: set WARPFACE_TENSORBOARD to a Python that has tensorboard");
-        return;
+        return common::skip("tensorboard", "set WARPFACE_TENSORBOARD to a Python that has it");
     };
     let dir = tempfile::tempdir().unwrap();
     let mut first = Events::create(dir.path(), 0).unwrap();
