@@ -1,5 +1,7 @@
 //! A decoded photograph to a network's input: turned, cropped, mirrored, standardized, in the original's order.
 
+use std::ops::Range;
+
 use serde::Serialize;
 
 use crate::image::{Rgb8, crop, fixed_standardize, flip_horizontal, prewhiten};
@@ -43,14 +45,18 @@ impl Augment {
     pub fn apply(&self, photo: &Rgb8, random: &mut Stream, out: &mut [f32]) {
         let angle = MAX_ANGLE * (2.0 * random.uniform() - 1.0);
         let mirrored = random.uniform() < 0.5;
-        let turned = self.random_rotate.then(|| rotate(photo, f64::from(angle)));
-        let photo = turned.as_ref().unwrap_or(photo);
         let mut start = |extent: usize| match extent.saturating_sub(self.image_size) {
             room if self.random_crop => random.below(room as u64 + 1) as usize,
             room => room / 2,
         };
         let (y, x) = (start(photo.height()), start(photo.width()));
-        let square = pad(crop(photo, x, y, x + self.image_size, y + self.image_size), self.image_size);
+        let (x1, y1) = (x + self.image_size, y + self.image_size);
+        // Turning keeps the size, and what is cropped away need not be turned.
+        let part = match self.random_rotate {
+            true => rotate_part(photo, f64::from(angle), x..x1.min(photo.width()), y..y1.min(photo.height())),
+            false => crop(photo, x, y, x1, y1),
+        };
+        let square = pad(part, self.image_size);
         let square = if self.random_flip && mirrored { flip_horizontal(&square) } else { square };
         match self.standardize {
             Standardize::Fixed => fixed_standardize(&square, out),
@@ -76,37 +82,66 @@ fn pad(src: Rgb8, size: usize) -> Rgb8 {
 /// The picture turned counterclockwise about its middle by `degrees`, of the same size, corners black: what
 /// `scipy.misc.imrotate(image, degrees, 'bicubic')` did by way of Pillow, whose cubic (a = -1) and edges these are.
 pub fn rotate(src: &Rgb8, degrees: f64) -> Rgb8 {
-    let (width, height) = (src.width() as i64, src.height() as i64);
+    rotate_part(src, degrees, 0..src.width(), 0..src.height())
+}
+
+/// These columns and rows of the turned picture.
+fn rotate_part(src: &Rgb8, degrees: f64, columns: Range<usize>, rows: Range<usize>) -> Rgb8 {
+    let (width, height) = (src.width() as f64, src.height() as f64);
     // Pillow rounds the matrix to 15 digits.
     let [cos, sin] = [degrees.to_radians().cos(), -degrees.to_radians().sin()].map(|x| (x * 1e15).round() / 1e15);
-    let (centre_x, centre_y) = (width as f64 / 2.0, height as f64 / 2.0);
+    let (centre_x, centre_y) = (width / 2.0, height / 2.0);
     let (offset_x, offset_y) =
         (cos * -centre_x + sin * -centre_y + centre_x, -sin * -centre_x + cos * -centre_y + centre_y);
-    let mut dst = Rgb8::black(src.width(), src.height());
-    for (i, pixel) in dst.data_mut().chunks_exact_mut(3).enumerate() {
-        let (x, y) = ((i as i64 % width) as f64 + 0.5, (i as i64 / width) as f64 + 0.5);
+    let mut dst = Rgb8::black(columns.len(), rows.len());
+    let pixels = rows.flat_map(|row| columns.clone().map(move |column| (column as f64 + 0.5, row as f64 + 0.5)));
+    for (pixel, (x, y)) in dst.data_mut().chunks_exact_mut(3).zip(pixels) {
         let (x, y) = (cos * x + sin * y + offset_x, -sin * x + cos * y + offset_y);
-        if x < 0.0 || x >= width as f64 || y < 0.0 || y >= height as f64 {
-            continue;
-        }
-        let (left, top) = ((x - 0.5).floor(), (y - 0.5).floor());
-        let (dx, dy) = (x - 0.5 - left, y - 0.5 - top);
-        let columns = [-1, 0, 1, 2].map(|i| (left as i64 + i).clamp(0, width - 1) as usize * 3);
-        let rows = [-1, 0, 1, 2].map(|i| src.row((top as i64 + i).clamp(0, height - 1) as usize));
-        for (c, sample) in pixel.iter_mut().enumerate() {
-            let along = rows.map(|row| cubic(columns.map(|column| f64::from(row[column + c])), dx));
-            *sample = cubic(along, dy) as u8;
+        if x >= 0.0 && x < width && y >= 0.0 && y < height {
+            pixel.copy_from_slice(&interpolate(src, x - 0.5, y - 0.5));
         }
     }
     dst
 }
 
-/// The cubic of a = -1 through `v[1]` (at 0) and `v[2]` (at 1), at `t`.
-fn cubic(v: [f64; 4], t: f64) -> f64 {
-    let linear = v[2] - v[0];
-    let square = 2.0 * (v[0] - v[1]) + v[2] - v[3];
-    let cube = -v[0] + v[1] - v[2] + v[3];
-    v[1] + t * (linear + t * (square + t * cube))
+/// The colour at `(x, y)`, where pixels' centres are whole numbers, from the 4 x 4 pixels around it; beyond an edge, the
+/// edge's repeat.
+fn interpolate(src: &Rgb8, x: f64, y: f64) -> [u8; 3] {
+    let (left, top) = (floor(x), floor(y));
+    let (dx, dy) = (x - left as f64, y - top as f64);
+    let (width, height) = (src.width() as isize, src.height() as isize);
+    let inside = left >= 1 && left + 2 < width;
+    let along = [-1, 0, 1, 2].map(|i| {
+        let row = src.row((top + i).clamp(0, height - 1) as usize);
+        let mut four = [[0; 3]; 4];
+        if inside {
+            four.copy_from_slice(&row[(left as usize - 1) * 3..].as_chunks().0[..4]);
+        } else {
+            four = [-1, 0, 1, 2].map(|i| {
+                let column = (left + i).clamp(0, width - 1) as usize * 3;
+                [row[column], row[column + 1], row[column + 2]]
+            });
+        }
+        cubic(four.map(|pixel| pixel.map(f64::from)), dx)
+    });
+    cubic(along, dy).map(|sample| sample as u8)
+}
+
+/// Without the call into the system's library that `f64::floor` is on a processor of unknown age.
+fn floor(x: f64) -> isize {
+    let towards_zero = x as isize;
+    towards_zero - isize::from(towards_zero as f64 > x)
+}
+
+/// Of each channel, the cubic of a = -1 through `v[1]` (at 0) and `v[2]` (at 1), at `t`.
+fn cubic(v: [[f64; 3]; 4], t: f64) -> [f64; 3] {
+    std::array::from_fn(|c| {
+        let v = v.map(|pixel| pixel[c]);
+        let linear = v[2] - v[0];
+        let square = 2.0 * (v[0] - v[1]) + v[2] - v[3];
+        let cube = -v[0] + v[1] - v[2] + v[3];
+        v[1] + t * (linear + t * (square + t * cube))
+    })
 }
 
 #[cfg(test)]
@@ -203,6 +238,20 @@ mod tests {
         let turned = rotate(&marked, 10.0);
         let brightest = (0..61 * 61).max_by_key(|i| turned.data()[i * 3]).unwrap();
         assert_eq!((brightest % 61, brightest / 61), (58, 25));
+    }
+
+    #[test]
+    fn a_part_is_cut_out_of_the_whole() {
+        let photo = Rgb8::new(30, 20, (0..1800u32).map(|i| (i * i * 7 % 251) as u8).collect());
+        let part = rotate_part(&photo, 8.5, 3..17, 0..11);
+        assert_eq!(part, crop(&rotate(&photo, 8.5), 3, 0, 17, 11));
+    }
+
+    #[test]
+    fn floors_are_floors() {
+        for x in [-1.0, -0.5, -1e-300, 0.0, 0.5, 1.0, 249.99999999999997, 250.0] {
+            assert_eq!(floor(x) as f64, x.floor(), "{x}");
+        }
     }
 
     /// Written by Pillow: `Image.fromarray(x).rotate(degrees, Image.BICUBIC)`.

@@ -340,6 +340,25 @@ mod tests {
     }
 
     #[test]
+    fn an_images_chance_is_its_epochs_and_positions() {
+        let (_dir, set) = faces();
+        let items: Vec<Item> = (0..8).map(|i| Item { image: 6, epoch: i / 4, position: i % 4 }).collect();
+        fs::write(set.path(6), "no picture: the next one, 7, takes its chance").unwrap();
+        let batches = vec![items.clone()].into_iter();
+        let batch = Loader::new(set.clone(), augment(), 3, batches, Workers::default()).unwrap().next().unwrap();
+        let photo = decode(&set.path(7)).unwrap();
+        let pixels = batch.unwrap().pixels;
+        let images: Vec<&[f32]> = pixels.chunks(300).collect();
+        for (item, image) in items.iter().zip(&images) {
+            let mut expected = vec![0.0; 300];
+            let mut random = Stream::at(3, purpose::AUGMENT, item.epoch, item.position);
+            augment().apply(&photo, &mut random, &mut expected);
+            assert!(*image == expected, "{item:?}");
+        }
+        assert!(images[0] != images[1] && images[0] != images[4]);
+    }
+
+    #[test]
     fn corrupt_images_are_replaced_and_listed() {
         let (_dir, set) = faces();
         let clean = good(load(&set, 2, 2, 0, 10));
