@@ -17,3 +17,4 @@ pub mod progress;
 pub mod sampler;
 pub mod schedule;
 pub mod summary;
+pub mod trainer;
