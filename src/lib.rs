@@ -10,6 +10,8 @@
 //! | [`image`] | pixels: decoding, resizing, cropping, drawing |
 //! | [`face`] | tasks: detect, align, embed |
 //! | [`eval`] | the LFW protocol |
+//! | [`train`] | the host side of training: data, batches, schedules, checkpoints, logs |
+//! | [`random`] | random numbers that are addressed, not drawn |
 
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
@@ -24,8 +26,10 @@ pub mod graph;
 pub mod image;
 pub mod models;
 pub mod ops;
+pub mod random;
 pub mod shape;
 pub mod tensor;
+pub mod train;
 pub mod weights;
 
 pub use backend::{Device, DeviceKind, Precision};

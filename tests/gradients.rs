@@ -1,7 +1,5 @@
 //! Every op that has a gradient against central differences, in f64, away from kinks.
 
-#![allow(dead_code)]
-
 #[path = "common/mod.rs"]
 mod common;
 
@@ -27,7 +25,6 @@ impl Case {
     }
 
     /// The same with gradients for these inputs alone.
-    #[allow(dead_code)]
     fn wanted(self, wanted: &[usize]) -> Case {
         Case { wanted: wanted.to_vec(), ..self }
     }
@@ -199,4 +196,78 @@ fn sums_and_joins() {
     Case::new(ScaledAdd { scale: 1.0 }, inputs(&[&[2, 3], &[2, 3]])).check();
     Case::new(Flatten, inputs(&[&[2, 3, 2]])).check();
     Case::new(Scale { factor: -0.3 }, inputs(&[&[2, 3]])).check();
+}
+fn noise(seed: u64, dims: &[usize]) -> Tensor<f64> {
+    random(&mut Noise::new(seed), dims)
+}
+
+/// Values given one by one.
+fn given(dims: &[usize], values: &[f64]) -> Tensor<f64> {
+    Tensor::new(dims, values.to_vec())
+}
+
+#[test]
+fn l2_normalize() {
+    let op = L2Normalize { epsilon: 0.5 };
+    // The first row's norm is what it is divided by, the second's is too small.
+    let x = given(&[2, 3], &[1.0, -0.7, 0.4, 0.1, -0.2, 0.3]);
+    Case::new(op, vec![x]).check();
+    Case::new(L2Normalize { epsilon: 1e-10 }, vec![noise(1, &[2, 3, 7])]).check();
+}
+
+#[test]
+fn softmax() {
+    Case::new(Softmax, vec![noise(2, &[3, 5])]).check();
+    Case::new(Softmax, vec![noise(2, &[2, 1])]).check();
+}
+
+#[test]
+fn softmax_cross_entropy() {
+    let labels = given(&[4], &[2.0, 0.0, 4.0, 2.0]);
+    Case::new(SoftmaxCrossEntropy, vec![noise(3, &[4, 5]), labels]).wanted(&[0]).check();
+}
+
+#[test]
+fn mean() {
+    Case::new(Mean, vec![noise(4, &[3, 4])]).check();
+}
+
+#[test]
+fn triplet_loss() {
+    let (inputs, margin) = ((5..8).map(|seed| noise(seed, &[6, 4])).collect::<Vec<_>>(), 0.4);
+    let row = |x: usize, i: usize| &inputs[x].data()[4 * i..][..4];
+    let distance = |i: usize, x: usize| Metric::Euclidean.distance(row(0, i), row(x, i));
+    let active = (0..6).filter(|&i| distance(i, 1) - distance(i, 2) + f64::from(margin) > 0.0).count();
+    assert!((1..6).contains(&active), "{active}");
+    Case::new(TripletLoss { margin }, inputs).check();
+}
+
+#[test]
+fn gather_rows() {
+    let indices = given(&[5], &[2.0, 0.0, 2.0, 2.0, 3.0]);
+    Case::new(GatherRows, vec![noise(8, &[5, 3]), indices]).wanted(&[0]).check();
+}
+
+#[test]
+fn center_loss() {
+    let labels = given(&[4], &[1.0, 2.0, 1.0, 0.0]);
+    Case::new(CenterLoss, vec![noise(9, &[4, 3]), noise(10, &[3, 3]), labels]).wanted(&[0]).check();
+}
+
+#[test]
+fn dropout() {
+    let op = Dropout { keep: 0.6, seed: 0x1234_5678_9abc, stream: 256 };
+    Case::new(op, vec![noise(11, &[3, 11]), given(&[1], &[5.0])]).wanted(&[0]).check();
+}
+
+#[test]
+fn norm_loss() {
+    for p in [1.0, 2.0, 3.5] {
+        Case::new(NormLoss { p, epsilon: 1e-4 }, vec![noise(12, &[3, 5])]).check();
+    }
+}
+
+#[test]
+fn l2_loss() {
+    Case::new(L2Loss, vec![noise(13, &[2, 3, 2])]).check();
 }

@@ -1,6 +1,7 @@
 //! Division by the Euclidean norm, as `tf.nn.l2_normalize`.
 
-use super::{Operator, Real, arity};
+use super::{L2NormalizeBwd, Operator, Real, arity};
+use crate::graph::Vjp;
 use crate::{Shape, Tensor};
 
 /// `y = x / sqrt(max(sum(x^2), epsilon))` over the last axis. Input: `x: [.., d]`.
@@ -31,5 +32,11 @@ impl Operator for L2Normalize {
             row.iter_mut().for_each(|x| *x = *x / norm);
         }
         y
+    }
+
+    fn vjp(&self, at: &mut Vjp) -> Result<(), String> {
+        let inputs = [at.input(0), at.dy()];
+        at.gradient(0, "dx", L2NormalizeBwd { epsilon: self.epsilon }, &inputs);
+        Ok(())
     }
 }

@@ -3,6 +3,7 @@
 //! The reference is the oracle every backend is compared with: generic over `f32` and `f64`, written for reading.
 //! Activations are NHWC, filters OHWI, and every tensor is dense and row-major.
 
+mod accuracy;
 mod avg_pool2d;
 mod avg_pool2d_bwd;
 mod batch_moments;
@@ -13,6 +14,9 @@ mod batch_norm_train;
 mod box_pad;
 mod box_regression;
 mod cast;
+mod center_loss;
+mod center_loss_bwd;
+mod center_update;
 mod channel_sum;
 mod concat;
 mod conv2d;
@@ -22,16 +26,31 @@ mod crop;
 mod dense;
 mod dense_bwd_data;
 mod dense_bwd_filter;
+mod dropout;
 mod flatten;
+mod gather_rows;
+mod gather_rows_bwd;
+mod is_finite;
 mod join;
+mod l2_loss;
+mod l2_loss_bwd;
 mod l2_normalize;
+mod l2_normalize_bwd;
 mod local_conv2d;
 mod local_conv2d_bwd_bias;
 mod local_conv2d_bwd_data;
 mod local_conv2d_bwd_filter;
 mod max_pool2d;
 mod max_pool2d_bwd;
+mod mean;
+mod mean_bwd;
+mod mine_triplets;
+mod moving_average;
+mod nearest_other;
 mod nms;
+mod norm_loss;
+mod norm_loss_bwd;
+mod optimizer;
 mod pairwise_distance;
 mod part;
 mod prelu;
@@ -46,10 +65,15 @@ mod scale;
 mod scaled_add;
 mod slice;
 mod softmax;
+mod softmax_bwd;
+mod softmax_cross_entropy;
+mod softmax_cross_entropy_bwd;
 mod standardize;
 mod triplet_loss;
+mod triplet_loss_bwd;
 pub mod window;
 
+pub use accuracy::Accuracy;
 pub use avg_pool2d::AvgPool2d;
 pub use avg_pool2d_bwd::AvgPool2dBwd;
 pub use batch_moments::BatchMoments;
@@ -60,6 +84,9 @@ pub use batch_norm_train::BatchNormTrain;
 pub use box_pad::BoxPad;
 pub use box_regression::BoxRegression;
 pub use cast::Cast;
+pub use center_loss::CenterLoss;
+pub use center_loss_bwd::CenterLossBwd;
+pub use center_update::CenterUpdate;
 pub use channel_sum::ChannelSum;
 pub use concat::Concat;
 pub use conv2d::Conv2d;
@@ -69,16 +96,31 @@ pub use crop::Crop;
 pub use dense::Dense;
 pub use dense_bwd_data::DenseBwdData;
 pub use dense_bwd_filter::DenseBwdFilter;
+pub use dropout::Dropout;
 pub use flatten::Flatten;
+pub use gather_rows::GatherRows;
+pub use gather_rows_bwd::GatherRowsBwd;
+pub use is_finite::IsFinite;
 pub use join::Join;
+pub use l2_loss::L2Loss;
+pub use l2_loss_bwd::L2LossBwd;
 pub use l2_normalize::L2Normalize;
+pub use l2_normalize_bwd::L2NormalizeBwd;
 pub use local_conv2d::LocalConv2d;
 pub use local_conv2d_bwd_bias::LocalConv2dBwdBias;
 pub use local_conv2d_bwd_data::LocalConv2dBwdData;
 pub use local_conv2d_bwd_filter::LocalConv2dBwdFilter;
 pub use max_pool2d::MaxPool2d;
 pub use max_pool2d_bwd::MaxPool2dBwd;
+pub use mean::Mean;
+pub use mean_bwd::MeanBwd;
+pub use mine_triplets::{MineTriplets, Mining};
+pub use moving_average::MovingAverage;
+pub use nearest_other::NearestOther;
 pub use nms::{Nms, Overlap};
+pub use norm_loss::NormLoss;
+pub use norm_loss_bwd::NormLossBwd;
+pub use optimizer::{Optimizer, OptimizerKind};
 pub use pairwise_distance::{Metric, PairwiseDistance};
 pub use part::Part;
 pub use prelu::PRelu;
@@ -93,8 +135,12 @@ pub use scale::Scale;
 pub use scaled_add::ScaledAdd;
 pub use slice::Slice;
 pub use softmax::Softmax;
+pub use softmax_bwd::SoftmaxBwd;
+pub use softmax_cross_entropy::SoftmaxCrossEntropy;
+pub use softmax_cross_entropy_bwd::SoftmaxCrossEntropyBwd;
 pub use standardize::Standardize;
 pub use triplet_loss::TripletLoss;
+pub use triplet_loss_bwd::{Triplet, TripletLossBwd};
 pub use window::Padding;
 
 use num_traits::Float;
@@ -358,6 +404,52 @@ ops! {
     Slice,
     /// Multiplication by a constant.
     Scale,
+    /// The gradient of [`L2Normalize`].
+    L2NormalizeBwd,
+    /// The gradient of [`Softmax`].
+    SoftmaxBwd,
+    /// Cross entropy of a softmax with labels.
+    SoftmaxCrossEntropy,
+    /// The gradient of [`SoftmaxCrossEntropy`].
+    SoftmaxCrossEntropyBwd,
+    /// Which rows are classified as their labels say.
+    Accuracy,
+    /// The mean of all elements.
+    Mean,
+    /// The gradient of [`Mean`].
+    MeanBwd,
+    /// The gradients of [`TripletLoss`].
+    TripletLossBwd,
+    /// Rows by their numbers.
+    GatherRows,
+    /// The gradient of [`GatherRows`].
+    GatherRowsBwd,
+    /// Distance to the centers of classes.
+    CenterLoss,
+    /// The gradient of [`CenterLoss`].
+    CenterLossBwd,
+    /// Centers following their features.
+    CenterUpdate,
+    /// Dropout by addressed random numbers.
+    Dropout,
+    /// The mean norm of rows.
+    NormLoss,
+    /// The gradient of [`NormLoss`].
+    NormLossBwd,
+    /// Half the sum of squares.
+    L2Loss,
+    /// The gradient of [`L2Loss`].
+    L2LossBwd,
+    /// Whether all elements are finite.
+    IsFinite,
+    /// A step of an optimizer.
+    Optimizer,
+    /// An exponential moving average.
+    MovingAverage,
+    /// The choice of negatives within a batch.
+    MineTriplets,
+    /// The nearest rows of other people.
+    NearestOther,
 }
 
 /// Checks how many inputs an op was given.
@@ -382,4 +474,10 @@ pub(crate) fn channels(inputs: &[&Shape], i: usize, name: &str) -> Result<usize,
 /// Checks that input `i` has exactly this shape.
 pub(crate) fn exactly(inputs: &[&Shape], i: usize, name: &str, dims: &[usize]) -> Result<(), String> {
     if inputs[i].dims() == dims { Ok(()) } else { Err(format!("expected {name}: {dims:?}, got {}", inputs[i])) }
+}
+
+/// A label or an index, which is a whole number stored as a float; `None` if it is not one of `count`.
+pub(crate) fn index<T: Real>(value: T, count: usize) -> Option<usize> {
+    let whole = value >= T::zero() && value == value.floor() && value < T::of(count as f64);
+    if whole { value.to_usize() } else { None }
 }

@@ -30,6 +30,10 @@ impl Operator for ScaledAdd {
         Tensor::new(inputs[0].shape().clone(), data)
     }
 
+    fn in_place(&self) -> Option<usize> {
+        Some(0)
+    }
+
     fn vjp(&self, at: &mut Vjp) -> Result<(), String> {
         at.set(0, at.dy());
         if self.scale == 1.0 {

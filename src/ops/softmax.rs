@@ -1,6 +1,7 @@
 //! Softmax over the last axis.
 
-use super::{Operator, Real, arity};
+use super::{Operator, Real, SoftmaxBwd, arity};
+use crate::graph::Vjp;
 use crate::{Shape, Tensor};
 
 /// `y = exp(x - max) / sum(exp(x - max))` over the last axis. Input: `x: [.., c]`.
@@ -29,5 +30,11 @@ impl Operator for Softmax {
             row.iter_mut().for_each(|x| *x = *x / sum);
         }
         y
+    }
+
+    fn vjp(&self, at: &mut Vjp) -> Result<(), String> {
+        let inputs = [at.y(), at.dy()];
+        at.gradient(0, "dx", SoftmaxBwd, &inputs);
+        Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! FaceNet's triplet loss (Schroff et al. 2015, eq. 3; `facenet.triplet_loss`).
 
-use super::{Metric, Operator, Real, arity, exactly};
+use super::{Metric, Operator, Port, Real, Triplet, TripletLossBwd, arity, exactly};
+use crate::graph::Vjp;
 use crate::{Shape, Tensor};
 
 /// `mean over rows of max(|a - p|^2 - |a - n|^2 + margin, 0)`.
@@ -12,14 +13,25 @@ pub struct TripletLoss {
     pub margin: f32,
 }
 
+/// Checks the first three inputs.
+pub(super) fn triplets(inputs: &[&Shape]) -> Result<(), String> {
+    let &[n, d] = inputs[0].dims() else { return Err(format!("expected anchor: [n, d], got {}", inputs[0])) };
+    exactly(inputs, 1, "positive", &[n, d])?;
+    exactly(inputs, 2, "negative", &[n, d])
+}
+
+/// What the triplet of these rows, anchor, positive and negative, adds to the loss if it is above zero.
+pub(super) fn active<T: Real>(rows: [&[T]; 3], margin: f32) -> T {
+    let distance = |x: usize| Metric::Euclidean.distance(rows[0], rows[x]);
+    distance(1) - distance(2) + T::of(margin.into())
+}
+
 impl Operator for TripletLoss {
     const STEM: &'static str = "triplet_loss";
 
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         arity(inputs, 3, "anchor, positive, negative")?;
-        let &[n, d] = inputs[0].dims() else { return Err(format!("expected anchor: [n, d], got {}", inputs[0])) };
-        exactly(inputs, 1, "positive", &[n, d])?;
-        exactly(inputs, 2, "negative", &[n, d])?;
+        triplets(inputs)?;
         Ok([1].into())
     }
 
@@ -27,11 +39,28 @@ impl Operator for TripletLoss {
         6 * inputs[0].elements() as u64
     }
 
+    fn port(&self, _: usize) -> Port {
+        Port::Exact
+    }
+
+    fn exact_output(&self) -> bool {
+        true
+    }
+
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {
         let &[n, d] = inputs[0].dims() else { unreachable!("checked by shape") };
-        let row = |x: usize, i: usize| &inputs[x].data()[i * d..][..d];
-        let distance = |x: usize, i: usize| Metric::Euclidean.distance(row(0, i), row(x, i));
-        let losses = (0..n).map(|i| (distance(1, i) - distance(2, i) + T::of(self.margin.into())).max(T::zero()));
+        let rows = |i: usize| [0, 1, 2].map(|x| &inputs[x].data()[i * d..][..d]);
+        let losses = (0..n).map(|i| active(rows(i), self.margin).max(T::zero()));
         Tensor::new([1], vec![losses.sum::<T>() / T::of(n.max(1) as f64)])
+    }
+
+    fn vjp(&self, at: &mut Vjp) -> Result<(), String> {
+        let inputs = [at.input(0), at.input(1), at.input(2), at.dy()];
+        let rows =
+            [(Triplet::Anchor, "d_anchor"), (Triplet::Positive, "d_positive"), (Triplet::Negative, "d_negative")];
+        for (i, (wrt, name)) in rows.into_iter().enumerate() {
+            at.gradient(i, name, TripletLossBwd { margin: self.margin, wrt }, &inputs);
+        }
+        Ok(())
     }
 }

@@ -27,7 +27,19 @@ pub fn of(op: &Op, kind: &str) -> Tolerance {
         Op::L2Normalize(_) | Op::Softmax(_) => Tolerance::new(1e-6, 4e-6),
         // The arc cosine of a rounded similarity.
         Op::PairwiseDistance(_) => Tolerance::new(2e-6, 4e-6),
-        Op::TripletLoss(_) => Tolerance::new(1e-6, 1e-5),
+        Op::TripletLoss(_) | Op::TripletLossBwd(_) => Tolerance::new(1e-6, 1e-5),
+        // Sums, roots and exponentials of f32.
+        Op::L2NormalizeBwd(_) | Op::SoftmaxBwd(_) | Op::SoftmaxCrossEntropy(_) | Op::SoftmaxCrossEntropyBwd(_) => {
+            Tolerance::new(1e-6, 4e-6)
+        }
+        Op::CenterLoss(_) | Op::CenterLossBwd(_) | Op::CenterUpdate(_) | Op::Mean(_) | Op::L2Loss(_) => {
+            Tolerance::new(1e-6, 2e-6)
+        }
+        Op::NormLoss(_) | Op::NormLossBwd(_) => Tolerance::new(1e-6, 1e-5),
+        Op::GatherRowsBwd(_) | Op::L2LossBwd(_) | Op::MeanBwd(_) | Op::MovingAverage(_) => Tolerance::new(1e-6, 1e-6),
+        Op::Optimizer(_) => Tolerance::new(1e-7, 2e-6),
+        Op::NearestOther(_) => Tolerance::new(1e-6, 4e-6),
+        Op::Dropout(_) => Tolerance::new(0.0, 1e-6),
         // The mean is of values up to 255, the result around 1.
         Op::Standardize(_) => Tolerance::new(1e-5, 4e-6),
         // Pixels.
@@ -35,17 +47,23 @@ pub fn of(op: &Op, kind: &str) -> Tolerance {
         // The order of OpenCV's sums is kept on the CPU; a GPU may fuse a product into them.
         Op::ResizeArea(resize) if !resize.bytes && kind != "cpu" => Tolerance::new(1e-4, 1e-6),
         // What moves values, chooses among them, or counts in whole numbers.
-        Op::BoxPad(_)
+        Op::Accuracy(_)
+        | Op::BoxPad(_)
         | Op::Concat(_)
         | Op::Crop(_)
         | Op::Flatten(_)
+        | Op::GatherRows(_)
+        | Op::IsFinite(_)
         | Op::MaxPool2d(_)
+        | Op::MineTriplets(_)
         | Op::Nms(_)
         | Op::Relu(_)
         | Op::ReluBwd(_)
         | Op::ResizeArea(_)
         | Op::ResizeBilinear(_)
+        | Op::Join(_)
+        | Op::Part(_)
+        | Op::Cast(_)
         | Op::Slice(_) => Tolerance::EXACT,
-        Op::Join(_) | Op::Part(_) | Op::Cast(_) => Tolerance::EXACT,
     }
 }

@@ -118,13 +118,7 @@ fn rounded(x: f32, precision: Precision) -> f32 {
 fn is_f32_alone(op: &Op) -> bool {
     matches!(
         op,
-        Op::ResizeArea(_)
-            | Op::ResizeBilinear(_)
-            | Op::BoxRegression(_)
-            | Op::Rerec(_)
-            | Op::BoxPad(_)
-            | Op::Nms(_)
-            | Op::TripletLoss(_)
+        Op::ResizeArea(_) | Op::ResizeBilinear(_) | Op::BoxRegression(_) | Op::Rerec(_) | Op::BoxPad(_) | Op::Nms(_)
     )
 }
 

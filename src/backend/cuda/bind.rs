@@ -103,7 +103,7 @@ impl Prepared {
         match view.region {
             Region::Param(id) => module.address(id, Form::Value),
             Region::Arena => arena + start,
-            Region::State(_) => unreachable!("no states yet"),
+            Region::State(slot) => module.state(slot) + start,
         }
     }
 

@@ -202,5 +202,6 @@ pub(in crate::backend) fn calls(step: &Step, tuning: Tuning) -> Result<Vec<Call>
         Op::BatchNormBwdData(op) => elementwise::batch_norm_bwd_data(op, step, tuning),
         Op::Slice(_) => elementwise::slice(step, tuning),
         Op::Scale(op) => elementwise::scale(op, step, tuning),
+        op => Err(format!("{} has no kernel yet", op.stem())),
     }
 }

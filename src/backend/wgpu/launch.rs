@@ -65,6 +65,7 @@ enum Home {
     Arena,
     Params,
     Tables,
+    State(usize),
 }
 
 /// Where an operand lies, in bytes.
@@ -106,6 +107,7 @@ impl Prepared {
             Home::Arena => arena,
             Home::Params => module.params(),
             Home::Tables => &tables,
+            Home::State(slot) => module.state(slot),
         };
         let mut launches = Vec::with_capacity(self.calls.len());
         for (i, ((step, call), ranges)) in self.calls.iter().zip(&ranges).enumerate() {
@@ -158,7 +160,7 @@ fn range(module: &GpuModule, plan: &Plan, operand: &Operand, tables: &mut Vec<u3
         Operand::View(view) | Operand::Constant(view) => match view.region {
             Region::Arena => of(Home::Arena, view.offset, view.span()),
             Region::Param(id) => of(Home::Params, module.raw_offset(id), view.span()),
-            Region::State(_) => unreachable!("no states yet"),
+            Region::State(slot) => of(Home::State(slot), view.offset, view.span()),
         },
         Operand::Packed(id, _) => {
             let (offset, elements) = module.packed_range(*id);

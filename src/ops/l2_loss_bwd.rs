@@ -1,0 +1,35 @@
+//! The gradient of [`L2Loss`](super::L2Loss).
+
+use super::{Operator, Port, Real, arity, exactly};
+use crate::{Shape, Tensor};
+
+/// `dx = x dy`. Inputs: `x`, of any extents, and `dy: [1]`. Output like `x`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct L2LossBwd;
+
+impl Operator for L2LossBwd {
+    const STEM: &'static str = "l2_loss_bwd";
+
+    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+        arity(inputs, 2, "x, dy")?;
+        exactly(inputs, 1, "dy", &[1])?;
+        Ok(inputs[0].clone())
+    }
+
+    fn flops(&self, _: &[&Shape], output: &Shape) -> u64 {
+        output.elements() as u64
+    }
+
+    fn port(&self, _: usize) -> Port {
+        Port::Exact
+    }
+
+    fn exact_output(&self) -> bool {
+        true
+    }
+
+    fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {
+        let dy = inputs[1].data()[0];
+        Tensor::new(inputs[0].shape().clone(), inputs[0].data().iter().map(|&x| x * dy).collect())
+    }
+}

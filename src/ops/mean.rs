@@ -1,0 +1,41 @@
+//! The mean of all elements.
+
+use super::{MeanBwd, Operator, Port, Real, arity};
+use crate::graph::Vjp;
+use crate::{Shape, Tensor};
+
+/// `y = sum(x) / elements`. Input: `x`, of any extents. Output `[1]`; 0 for no elements.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mean;
+
+impl Operator for Mean {
+    const STEM: &'static str = "mean";
+
+    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+        arity(inputs, 1, "x")?;
+        Ok([1].into())
+    }
+
+    fn flops(&self, inputs: &[&Shape], _: &Shape) -> u64 {
+        inputs[0].elements() as u64
+    }
+
+    fn port(&self, _: usize) -> Port {
+        Port::Exact
+    }
+
+    fn exact_output(&self) -> bool {
+        true
+    }
+
+    fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {
+        let x = inputs[0].data();
+        Tensor::new([1], vec![x.iter().copied().sum::<T>() / T::of(x.len().max(1) as f64)])
+    }
+
+    fn vjp(&self, at: &mut Vjp) -> Result<(), String> {
+        let inputs = [at.dy(), at.input(0)];
+        at.gradient(0, "dx", MeanBwd, &inputs);
+        Ok(())
+    }
+}

@@ -1,0 +1,44 @@
+//! Exponential moving averages: of statistics, of weights.
+
+use super::{Operator, Port, Real, arity, exactly};
+use crate::{Shape, Tensor};
+
+/// `average - (1 - decay) (average - value)`. Inputs: `average` and `value`, of one shape. Output like `average`, whose
+/// memory it may take.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MovingAverage {
+    /// How much of the old average stays.
+    pub decay: f32,
+}
+
+impl Operator for MovingAverage {
+    const STEM: &'static str = "moving_average";
+
+    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+        arity(inputs, 2, "average, value")?;
+        exactly(inputs, 1, "value", inputs[0].dims())?;
+        Ok(inputs[0].clone())
+    }
+
+    fn flops(&self, _: &[&Shape], output: &Shape) -> u64 {
+        3 * output.elements() as u64
+    }
+
+    fn port(&self, _: usize) -> Port {
+        Port::Exact
+    }
+
+    fn exact_output(&self) -> bool {
+        true
+    }
+
+    fn in_place(&self) -> Option<usize> {
+        Some(0)
+    }
+
+    fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {
+        let part = T::one() - T::of(self.decay.into());
+        let pairs = inputs[0].data().iter().zip(inputs[1].data());
+        Tensor::new(inputs[0].shape().clone(), pairs.map(|(&a, &x)| a - part * (a - x)).collect())
+    }
+}
