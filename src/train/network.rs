@@ -44,6 +44,13 @@ pub enum Loss {
     },
 }
 
+impl Loss {
+    /// Whether people are told apart by a classifier, which needs labels.
+    pub fn is_classifier(&self) -> bool {
+        matches!(self, Loss::Softmax { .. })
+    }
+}
+
 /// How a step is made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
@@ -66,6 +73,17 @@ pub struct Options {
 }
 
 impl Options {
+    /// By which factor a step's output counts in the whole loss.
+    pub fn factor(&self, output: Output) -> f32 {
+        match (output, &self.loss) {
+            (Output::Loss, _) => 1.0,
+            (Output::CenterLoss, Loss::Softmax { center_factor, .. }) => *center_factor,
+            (Output::NormLoss, Loss::Softmax { norm_factor, .. }) => *norm_factor,
+            (Output::L2Loss, _) => self.weight_decay,
+            _ => 0.0,
+        }
+    }
+
     /// Rows of the state of the weights.
     pub fn rows(&self) -> usize {
         1 + self.optimizer.initial().len() + usize::from(self.average)
@@ -73,7 +91,7 @@ impl Options {
 }
 
 /// What a step's outputs are, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Output {
     /// The mean cross entropy, or the mean triplet loss.
     Loss,
