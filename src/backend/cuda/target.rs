@@ -79,12 +79,12 @@ ptx! {
     "concat": Compute75 "compute_75";
     "conv2d": Compute75 "compute_75", Compute80 "compute_80", Sm90a "sm_90a";
     "conv2d_bwd_data": Compute75 "compute_75";
-    "conv2d_bwd_filter": Compute75 "compute_75";
+    "conv2d_bwd_filter": Compute75 "compute_75", Compute80 "compute_80";
     "convert": Compute75 "compute_75";
     "crop": Compute75 "compute_75";
     "dense": Compute75 "compute_75";
     "dense_bwd_data": Compute75 "compute_75";
-    "dense_bwd_filter": Compute75 "compute_75";
+    "dense_bwd_filter": Compute75 "compute_75", Compute80 "compute_80";
     "flatten": Compute75 "compute_75";
     "join": Compute75 "compute_75";
     "l2_normalize": Compute75 "compute_75";
