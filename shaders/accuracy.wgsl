@@ -42,6 +42,10 @@ fn accuracy_fwd(
         return;
     }
     let base = row * p.c;
+    if (thread == 0u) {
+        atomicStore(&wrong, 0u);
+    }
+    workgroupBarrier();
     let is_class = is_row(labels[row], p.c);
     let label = select(0u, u32(labels[row]), is_class);
     let own = logits[base + label];

@@ -77,12 +77,12 @@ fn nearest_other_fwd(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_inv
     var list: array<f32, 32>;
     clear_list(&list);
     let end = min(group.y * p.stretch + p.stretch, p.n);
-    for (var from = group.y * p.stretch; from < end; from += 64u) {
+    for (var start = group.y * p.stretch; start < end; start += 64u) {
         var sums: array<f32, 16>;
         for (var base = 0u; base < p.d; base += 16u) {
             workgroupBarrier();
             for (var i = thread; i < 1024u; i += 64u) {
-                let row = from + i / 16u;
+                let row = start + i / 16u;
                 let column = base + i % 16u;
                 var value = 0.0;
                 if (row < p.n && column < p.d) {
@@ -114,9 +114,9 @@ fn nearest_other_fwd(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_inv
         }
         workgroupBarrier();
         if (lists_row) {
-            for (var j = 0u; j < min(end - from, 64u); j++) {
-                if (labels_y[from + j] != labels_x[own]) {
-                    insert(&list, distances[thread * 64u + j], f32(from + j));
+            for (var j = 0u; j < min(end - start, 64u); j++) {
+                if (labels_y[start + j] != labels_x[own]) {
+                    insert(&list, distances[thread * 64u + j], f32(start + j));
                 }
             }
         }

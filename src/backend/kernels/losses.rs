@@ -120,7 +120,7 @@ pub fn triplet_loss_bwd(op: &TripletLossBwd, step: &Step, tuning: Tuning) -> Res
 pub fn norm_loss(op: &NormLoss, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
     let [rows, d] = rows(step);
     let params = params::NormLoss { rows: rows as u32, d: d as u32, p: op.p, epsilon: op.epsilon };
-    let operands = with_parts(step, rows);
+    let operands = with_parts(step, rows.max(1));
     let parts = call("norm_loss_fwd_parts", params, operands.clone(), tuning.rows(rows.max(1))?);
     Ok(vec![parts, call("norm_loss_fwd_total", params, operands, [1, 1, 1])])
 }
