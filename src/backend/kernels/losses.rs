@@ -100,10 +100,23 @@ pub fn accuracy(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
     over_rows("accuracy_fwd", params::Accuracy { rows, c }, step, tuning)
 }
 
-pub fn triplet_loss(op: &TripletLoss, step: &Step) -> Result<Vec<Call>, String> {
+/// The rows of input 0, then all of them together.
+fn row_by_row<P: Params>(
+    entries: [&'static str; 2],
+    params: P,
+    step: &Step,
+    tuning: Tuning,
+) -> Result<Vec<Call>, String> {
+    let rows = rows(step)[0].max(1);
+    let operands = with_parts(step, rows);
+    let parts = call(entries[0], params, operands.clone(), tuning.rows(rows)?);
+    Ok(vec![parts, call(entries[1], params, operands, [1, 1, 1])])
+}
+
+pub fn triplet_loss(op: &TripletLoss, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
     let [rows, d] = rows(step).map(|extent| extent as u32);
     let params = params::TripletLoss { rows, d, margin: op.margin };
-    Ok(vec![call("triplet_loss_fwd", params, by_port(step), [1, 1, 1])])
+    row_by_row(["triplet_loss_fwd_parts", "triplet_loss_fwd_total"], params, step, tuning)
 }
 
 pub fn triplet_loss_bwd(op: &TripletLossBwd, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
@@ -118,11 +131,9 @@ pub fn triplet_loss_bwd(op: &TripletLossBwd, step: &Step, tuning: Tuning) -> Res
 }
 
 pub fn norm_loss(op: &NormLoss, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
-    let [rows, d] = rows(step);
-    let params = params::NormLoss { rows: rows as u32, d: d as u32, p: op.p, epsilon: op.epsilon };
-    let operands = with_parts(step, rows.max(1));
-    let parts = call("norm_loss_fwd_parts", params, operands.clone(), tuning.rows(rows.max(1))?);
-    Ok(vec![parts, call("norm_loss_fwd_total", params, operands, [1, 1, 1])])
+    let [rows, d] = rows(step).map(|extent| extent as u32);
+    let params = params::NormLoss { rows, d, p: op.p, epsilon: op.epsilon };
+    row_by_row(["norm_loss_fwd_parts", "norm_loss_fwd_total"], params, step, tuning)
 }
 
 pub fn norm_loss_bwd(op: &NormLossBwd, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {

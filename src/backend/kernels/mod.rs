@@ -174,7 +174,7 @@ pub(in crate::backend) fn calls(step: &Step, tuning: Tuning) -> Result<Vec<Call>
         Op::BoxPad(op) => boxes::box_pad(op, step, tuning),
         Op::Nms(op) => boxes::nms(op, step),
         Op::PairwiseDistance(op) => rows::pairwise_distance(op, step, tuning),
-        Op::TripletLoss(op) => losses::triplet_loss(op, step),
+        Op::TripletLoss(op) => losses::triplet_loss(op, step, tuning),
         Op::L2NormalizeBwd(op) => rows::l2_normalize_bwd(op, step, tuning),
         Op::SoftmaxBwd(_) => rows::softmax_bwd(step, tuning),
         Op::SoftmaxCrossEntropy(_) => losses::softmax_cross_entropy(step, tuning),

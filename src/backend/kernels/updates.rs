@@ -86,3 +86,56 @@ pub fn optimizer(op: &Optimizer, step: &Step, tuning: Tuning) -> Result<Vec<Call
     let groups = tuning.threads(if tuning.cuda() { elements.div_ceil(4) } else { elements })?;
     in_place(step, Some(call("optimizer_fwd", params, operands, groups)), tuning)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::{Dialect, calls};
+    use super::*;
+    use crate::graph::Region;
+    use crate::{Graph, Plan, Shape};
+
+    const TUNING: Tuning = Tuning { dialect: Dialect::Shader, max_groups: 65_535 };
+
+    /// The one step of a graph that updates a state of 2 x 100 elements, or, without one, computes it from an input.
+    fn step(kept: bool) -> Step {
+        let mut graph = Graph::new();
+        let state = if kept { graph.state("state", 0, [2, 100]) } else { graph.input("state") };
+        let others = ["gradient", "rates", "finite"].map(|name| graph.input(name));
+        let op = Optimizer { kind: OptimizerKind::Adagrad, decayed: 7, decay: 0.5, average: false };
+        let y = graph.op("step", op, &[state, others[0], others[1], others[2]]);
+        let mut shapes: Vec<Shape> = vec![[100].into(), [3].into(), [1].into()];
+        if kept {
+            graph.update(state, y);
+        } else {
+            graph.output(y);
+            shapes.insert(0, [2, 100].into());
+        }
+        Plan::new(Arc::new(graph), &shapes).unwrap().steps.remove(0)
+    }
+
+    #[test]
+    fn a_state_is_updated_where_it_is() {
+        let calls = calls(&step(true), TUNING).unwrap();
+        assert_eq!(calls.iter().map(|call| call.entry).collect::<Vec<_>>(), ["optimizer_fwd"]);
+        let rows: Vec<&View> = calls[0].operands[3..5]
+            .iter()
+            .map(|operand| match operand {
+                Operand::View(view) => view,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert!(rows.iter().all(|row| row.region == Region::State(0) && row.shape == Shape::from([100])), "{rows:?}");
+        // The second row begins within a piece of 64.
+        assert_eq!((rows[0].offset, rows[1].offset), (0, 100));
+        let params: &params::Optimizer = bytemuck::from_bytes(&calls[0].params);
+        assert_eq!((params.from_w, params.from_a, params.decayed), (0, 36, 7));
+    }
+
+    #[test]
+    fn what_is_no_state_is_copied_first() {
+        let calls = calls(&step(false), TUNING).unwrap();
+        assert_eq!(calls.iter().map(|call| call.entry).collect::<Vec<_>>(), ["flatten_fwd", "optimizer_fwd"]);
+    }
+}
