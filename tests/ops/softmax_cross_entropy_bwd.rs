@@ -17,7 +17,7 @@ fn cases() -> Vec<Case> {
     };
     let mut cases = vec![
         case(1, 1, 1.0),
-        case(3, 2, 80.0),
+        case(3, 2, 300.0),
         case(70, 10, 3.0),
         case(2, 255, 1.0),
         case(2, 257, 1.0),
