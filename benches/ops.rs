@@ -141,6 +141,9 @@ fn layers(bench: &mut Bench) {
     let inputs = std::iter::once(x([n, 17, 17, 256])).chain(statistics()).collect();
     op(bench, "block35", BatchNorm { epsilon: 0.001 }, inputs);
     op(bench, "pnet", Softmax, vec![x([n, 70, 70, 2])]);
+    op(bench, "the last filters", Part::At(64, Shape::from([1 << 20])), vec![w([1 << 21])]);
+    op(bench, "a network's gradients", Join, vec![x([1 << 20]), x([100]), x([1 << 20])]);
+    op(bench, "logits", Cast { exact: true }, vec![w([n, 10_000])]);
     op(bench, "Mixed_6a", Concat, vec![x([n, 8, 8, 384]), x([n, 8, 8, 256]), x([n, 8, 8, 256])]);
     op(bench, "block17", ScaledAdd { scale: 0.1 }, vec![x([n, 8, 8, 896]), x([n, 8, 8, 896])]);
     op(bench, "onet 3x3x128", Flatten, vec![x([n, 3, 3, 128])]);

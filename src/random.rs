@@ -192,10 +192,9 @@ mod tests {
         // Of a fair die the sum of squares has five degrees of freedom: 25 comes once in 7,000 seeds.
         let chi: f64 = counts.iter().map(|&n| (f64::from(n) - 1e4).powi(2) / 1e4).sum();
         assert!(chi < 25.0, "{counts:?}");
-        // Two thirds of the words' range: without the rejection the lower half would come twice as often.
-        let n = 3 << 62;
-        let low = (0..9_000).filter(|_| stream.below(n) < 1 << 62).count();
-        assert!((2_800..3_200).contains(&low), "{low} of 9000 in the first third");
+        // Three quarters of the words' range: without the rejection, of three numbers the first would come twice as often.
+        let first = (0..9_000).filter(|_| stream.below(3 << 62).is_multiple_of(3)).count();
+        assert!((2_800..3_200).contains(&first), "{first} of 9000 are multiples of 3");
         assert_eq!(stream.below(1), 0);
     }
 

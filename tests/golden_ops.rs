@@ -22,6 +22,8 @@ struct Case {
     expected: Tensor,
     /// An absolute tolerance where the op's usual one cannot be held.
     atol: f32,
+    /// The same for f64, where inputs are rounded results themselves.
+    atol64: f32,
 }
 
 impl Case {
@@ -36,6 +38,7 @@ impl Case {
             params,
             expected: arrays[&format!("{name}.out")].tensor(),
             atol: attrs["atol"].as_f64().unwrap_or(0.0) as f32,
+            atol64: attrs["atol64"].as_f64().unwrap_or(0.0) as f32,
         }
     }
 
@@ -70,6 +73,15 @@ fn yes(attrs: &Value, name: &str) -> bool {
     attrs[name].as_bool().unwrap_or_else(|| panic!("{name} in {attrs}"))
 }
 
+fn whole(attrs: &Value, name: &str) -> usize {
+    attrs[name].as_u64().unwrap_or_else(|| panic!("{name} in {attrs}")) as usize
+}
+
+fn wholes(attrs: &Value, name: &str) -> Vec<usize> {
+    let values = attrs[name].as_array().unwrap_or_else(|| panic!("{name} in {attrs}"));
+    values.iter().map(|value| value.as_u64().expect("a whole number") as usize).collect()
+}
+
 fn pair(attrs: &Value, name: &str) -> [usize; 2] {
     [0, 1].map(|i| attrs[name][i].as_u64().unwrap_or_else(|| panic!("{name} in {attrs}")) as usize)
 }
@@ -97,16 +109,34 @@ fn activation(attrs: &Value) -> Activation {
 fn op(stem: &str, attrs: &Value) -> Op {
     match stem {
         "accuracy" => Accuracy.into(),
-        "avg_pool2d" => {
+        "avg_pool2d" | "avg_pool2d_bwd" => {
             let kernel = attrs.get("kernel").map(|_| pair(attrs, "kernel"));
-            AvgPool2d { kernel, stride: pair(attrs, "stride"), padding: padding(attrs) }.into()
+            let (stride, padding) = (pair(attrs, "stride"), padding(attrs));
+            match stem {
+                "avg_pool2d" => AvgPool2d { kernel, stride, padding }.into(),
+                _ => AvgPool2dBwd { kernel, stride, padding }.into(),
+            }
         }
+        "batch_moments" => BatchMoments.into(),
         "batch_norm" => BatchNorm { epsilon: float(attrs, "epsilon") }.into(),
+        "batch_norm_train" | "batch_norm_bwd_sums" | "batch_norm_bwd_data" => {
+            let layer = BatchNormTrain {
+                epsilon: float(attrs, "epsilon"),
+                activation: activation(attrs),
+                scale: yes(attrs, "scale"),
+            };
+            match stem {
+                "batch_norm_train" => layer.into(),
+                "batch_norm_bwd_sums" => BatchNormBwdSums(layer).into(),
+                _ => BatchNormBwdData(layer).into(),
+            }
+        }
         "box_pad" => BoxPad { width: size(attrs, "width"), height: size(attrs, "height") }.into(),
         "box_regression" => BoxRegression { inclusive: yes(attrs, "inclusive") }.into(),
         "center_loss" => CenterLoss.into(),
         "center_loss_bwd" => CenterLossBwd.into(),
         "center_update" => CenterUpdate { alfa: float(attrs, "alfa") }.into(),
+        "channel_sum" => ChannelSum.into(),
         "concat" => Concat.into(),
         "conv2d" => Conv2d {
             stride: pair(attrs, "stride"),
@@ -116,6 +146,8 @@ fn op(stem: &str, attrs: &Value) -> Op {
             residual_scale: attrs.get("residual_scale").map(|_| float(attrs, "residual_scale")),
         }
         .into(),
+        "conv2d_bwd_data" => Conv2dBwdData { stride: pair(attrs, "stride"), padding: padding(attrs) }.into(),
+        "conv2d_bwd_filter" => Conv2dBwdFilter { stride: pair(attrs, "stride"), padding: padding(attrs) }.into(),
         "crop" => {
             let offset = |name: &str| attrs[name].as_i64().unwrap() as i32;
             Crop { y: offset("y"), x: offset("x"), h: size(attrs, "h"), w: size(attrs, "w") }.into()
@@ -125,18 +157,33 @@ fn op(stem: &str, attrs: &Value) -> Op {
             let stream = size(attrs, "stream") as u32;
             Dropout { keep: float(attrs, "keep"), seed: seed(attrs), stream }.into()
         }
-        "flatten" => Flatten.into(),
         "gather_rows" => GatherRows.into(),
         "gather_rows_bwd" => GatherRowsBwd.into(),
         "is_finite" => IsFinite.into(),
         "l2_loss" => L2Loss.into(),
         "l2_loss_bwd" => L2LossBwd.into(),
+        "dense_bwd_data" => DenseBwdData.into(),
+        "dense_bwd_filter" => DenseBwdFilter.into(),
+        "flatten" => Flatten.into(),
+        "join" => Join.into(),
+        "cast" => Cast { exact: yes(attrs, "exact") }.into(),
+        "part" => match attrs["kind"].as_str() {
+            Some("at") => Part::At(whole(attrs, "offset"), Shape::new(wholes(attrs, "extents"))).into(),
+            Some("row") => Part::Row(whole(attrs, "index")).into(),
+            _ => Part::Like.into(),
+        },
         "l2_normalize" => L2Normalize { epsilon: float(attrs, "epsilon") }.into(),
         "l2_normalize_bwd" => L2NormalizeBwd { epsilon: float(attrs, "epsilon") }.into(),
         "local_conv2d" => LocalConv2d { stride: pair(attrs, "stride"), activation: activation(attrs) }.into(),
-        "max_pool2d" => {
-            let (kernel, stride) = (pair(attrs, "kernel"), pair(attrs, "stride"));
-            MaxPool2d { kernel, stride, padding: padding(attrs) }.into()
+        "local_conv2d_bwd_bias" => LocalConv2dBwdBias.into(),
+        "local_conv2d_bwd_data" => LocalConv2dBwdData { stride: pair(attrs, "stride") }.into(),
+        "local_conv2d_bwd_filter" => LocalConv2dBwdFilter { stride: pair(attrs, "stride") }.into(),
+        "max_pool2d" | "max_pool2d_bwd" => {
+            let (kernel, stride, padding) = (pair(attrs, "kernel"), pair(attrs, "stride"), padding(attrs));
+            match stem {
+                "max_pool2d" => MaxPool2d { kernel, stride, padding }.into(),
+                _ => MaxPool2dBwd { kernel, stride, padding }.into(),
+            }
         }
         "mean" => Mean.into(),
         "mean_bwd" => MeanBwd.into(),
@@ -171,11 +218,16 @@ fn op(stem: &str, attrs: &Value) -> Op {
         }
         "pairwise_distance" => PairwiseDistance { metric: attrs["metric"].as_str().unwrap().parse().unwrap() }.into(),
         "prelu" => PRelu.into(),
+        "prelu_bwd_alpha" => PReluBwdAlpha.into(),
+        "prelu_bwd_data" => PReluBwdData.into(),
         "relu" => Relu.into(),
+        "relu_bwd" => ReluBwd.into(),
         "rerec" => Rerec.into(),
         "resize_area" => ResizeArea { h: size(attrs, "h"), w: size(attrs, "w"), bytes: yes(attrs, "bytes") }.into(),
         "resize_bilinear" => ResizeBilinear { h: size(attrs, "h"), w: size(attrs, "w") }.into(),
+        "scale" => Scale { factor: float(attrs, "factor") }.into(),
         "scaled_add" => ScaledAdd { scale: float(attrs, "scale") }.into(),
+        "slice" => Slice.into(),
         "softmax" => Softmax.into(),
         "softmax_bwd" => SoftmaxBwd.into(),
         "softmax_cross_entropy" => SoftmaxCrossEntropy.into(),
@@ -207,7 +259,8 @@ fn compare(stem: &str) {
             .map(|x| Tensor::new(x.shape().clone(), x.data().iter().map(|&x| x.into()).collect()))
             .collect();
         let y = &graph.reference(&wide).unwrap()[0];
-        report.compare(&format!("reference f64, {}", case.name), y.data(), case.expected.data(), tolerance::ROUNDED);
+        let tolerance = tolerance::ROUNDED.at_least(case.atol64);
+        report.compare(&format!("reference f64, {}", case.name), y.data(), case.expected.data(), tolerance);
     }
     devices::each_and_simulated(|device| {
         let kind = device.info().kind;
@@ -239,27 +292,43 @@ macro_rules! golden {
 golden!(
     accuracy,
     avg_pool2d,
+    avg_pool2d_bwd,
+    batch_moments,
     batch_norm,
+    batch_norm_bwd_data,
+    batch_norm_bwd_sums,
+    batch_norm_train,
     box_pad,
     box_regression,
+    cast,
     center_loss,
     center_loss_bwd,
     center_update,
+    channel_sum,
     concat,
     conv2d,
+    conv2d_bwd_data,
+    conv2d_bwd_filter,
     crop,
     dense,
+    dense_bwd_data,
+    dense_bwd_filter,
     dropout,
     flatten,
     gather_rows,
     gather_rows_bwd,
     is_finite,
+    join,
     l2_loss,
     l2_loss_bwd,
     l2_normalize,
     l2_normalize_bwd,
     local_conv2d,
+    local_conv2d_bwd_bias,
+    local_conv2d_bwd_data,
+    local_conv2d_bwd_filter,
     max_pool2d,
+    max_pool2d_bwd,
     mean,
     mean_bwd,
     mine_triplets,
@@ -270,12 +339,18 @@ golden!(
     norm_loss_bwd,
     optimizer,
     pairwise_distance,
+    part,
     prelu,
+    prelu_bwd_alpha,
+    prelu_bwd_data,
     relu,
+    relu_bwd,
     rerec,
     resize_area,
     resize_bilinear,
+    scale,
     scaled_add,
+    slice,
     softmax,
     softmax_bwd,
     softmax_cross_entropy,

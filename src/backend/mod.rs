@@ -96,8 +96,37 @@ pub trait Backend: Send + Sync + fmt::Debug {
         None
     }
 
+    /// Memory for values that outlive runs, of these lengths, all zero.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`], or [`crate::Error::Device`], if they do not fit.
+    fn states(&self, lengths: &[usize]) -> Result<Arc<dyn States>>;
+
     /// The detection cascade on this device.
     fn cascade(&self, networks: &Mtcnn, options: &DetectOptions) -> Result<Box<dyn Cascade>>;
+}
+
+/// Values that a device keeps between runs, f32 in every precision: weights in training, and what an optimizer
+/// remembers. Any number of graphs may work on them, one run after the other.
+pub trait States: Send + Sync {
+    /// As [`Backend::load_in`], for a graph with states: these.
+    ///
+    /// # Errors
+    /// As [`Backend::load_in`]; [`crate::Error::Invalid`] if the graph has a state that is not among these, or of another
+    /// length.
+    fn load_in(&self, graph: Arc<Graph>, precision: Precision) -> Result<Arc<dyn Module>>;
+
+    /// The values of a state, by its number.
+    ///
+    /// # Errors
+    /// The device's.
+    fn read(&self, slot: usize) -> Result<Vec<f32>>;
+
+    /// Gives a state its values.
+    ///
+    /// # Errors
+    /// The device's; [`crate::Error::Invalid`] for another number of values.
+    fn write(&self, slot: usize, values: &[f32]) -> Result<()>;
 }
 
 /// A graph whose parameters are on a device.
@@ -134,6 +163,25 @@ pub trait Executable: Send + Sync {
 
     /// Runs the plan once, timing each step on the device.
     fn profile(&self, inputs: &[&[f32]]) -> Result<Vec<Duration>>;
+}
+
+/// Checks that a graph finds its states among those of these lengths.
+pub(crate) fn check_states(graph: &Graph, lengths: &[usize]) -> Result<()> {
+    for (slot, shape) in graph.states() {
+        if lengths.get(slot) != Some(&shape.elements()) {
+            let problem = format!("the graph's state {slot} is {shape}; there are states of {lengths:?} values");
+            return Err(crate::Error::invalid("states", problem));
+        }
+    }
+    Ok(())
+}
+
+/// Checks how many values a state is given.
+pub(crate) fn check_state(slot: usize, length: usize, given: usize) -> Result<()> {
+    if length == given {
+        return Ok(());
+    }
+    Err(crate::Error::invalid(format!("state {slot}"), format!("has {length} values, {given} were given")))
 }
 
 /// Checks the lengths of a run's inputs against its plan.

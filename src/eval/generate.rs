@@ -59,6 +59,28 @@ fn is_photo(name: &str) -> bool {
 /// # Errors
 /// Fewer possible pairs than asked for.
 pub fn generate(seed: u64, people: &[Person], folds: usize, per_fold: usize) -> Result<Pairs> {
+    let wanted = folds.saturating_mul(per_fold);
+    let (same, different) =
+        draw(seed, people, wanted, wanted, |kind| format!("{folds} folds of {per_fold} {kind} pairs"))?;
+    let folds_of =
+        |pairs: Vec<Pair>| -> Vec<Vec<Pair>> { pairs.chunks(per_fold.max(1)).map(<[Pair]>::to_vec).collect() };
+    let pairs =
+        folds_of(same).into_iter().zip(folds_of(different)).flat_map(|(same, different)| [same, different].concat());
+    Ok(Pairs { folds, per_fold, pairs: pairs.collect() })
+}
+
+/// So many pairs of one person, and of different people, drawn without repetition, each possible one equally likely.
+/// `what` says what was asked for, for a kind (`same` or `different`).
+///
+/// # Errors
+/// Fewer possible pairs than asked for.
+pub(crate) fn draw(
+    seed: u64,
+    people: &[Person],
+    same: usize,
+    different: usize,
+    what: impl Fn(&str) -> String,
+) -> Result<(Vec<Pair>, Vec<Pair>)> {
     let photos: Vec<Photo> = people
         .iter()
         .flat_map(|person| person.photos.iter().map(move |photo| Photo::Path(format!("{}/{photo}", person.name))))
@@ -75,18 +97,17 @@ pub fn generate(seed: u64, people: &[Person], folds: usize, per_fold: usize) -> 
             ends.push(end);
         }
     }
-    let wanted = folds.saturating_mul(per_fold);
     let mut random = SplitMix64(seed);
-    let mut draw = |kind: &str, starts: &[u64]| {
+    let mut sample = |kind: &str, starts: &[u64], wanted: usize| {
         let possible = starts[photos.len()];
         if wanted as u64 > possible {
             let problem = format!("the photographs make only {possible} {kind} pairs; ask for fewer");
-            return Err(Error::invalid(format!("{folds} folds of {per_fold} {kind} pairs"), problem));
+            return Err(Error::invalid(what(kind), problem));
         }
         Ok(random.sample(possible, wanted))
     };
-    let same = draw("same", &same_starts)?;
-    let different = draw("different", &different_starts)?;
+    let same = sample("same", &same_starts, same)?;
+    let different = sample("different", &different_starts, different)?;
 
     let pair = |starts: &[u64], number: u64, same: bool| {
         let i = starts.partition_point(|&start| start <= number) - 1;
@@ -94,13 +115,10 @@ pub fn generate(seed: u64, people: &[Person], folds: usize, per_fold: usize) -> 
         let j = first + (number - starts[i]) as usize;
         Pair { a: photos[i].clone(), b: photos[j].clone(), same }
     };
-    let mut pairs = Vec::with_capacity(2 * wanted);
-    for fold in 0..folds {
-        let range = fold * per_fold..(fold + 1) * per_fold;
-        pairs.extend(same[range.clone()].iter().map(|&number| pair(&same_starts, number, true)));
-        pairs.extend(different[range].iter().map(|&number| pair(&different_starts, number, false)));
-    }
-    Ok(Pairs { folds, per_fold, pairs })
+    Ok((
+        same.into_iter().map(|number| pair(&same_starts, number, true)).collect(),
+        different.into_iter().map(|number| pair(&different_starts, number, false)).collect(),
+    ))
 }
 
 /// Steele, Lea and Flood's SplitMix64: small, seeded by any number, the same everywhere.

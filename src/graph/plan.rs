@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Graph, NodeId, Source};
 use crate::backend::Precision;
-use crate::ops::{Op, Port};
+use crate::ops::{Join, Op, Port};
 use crate::{Error, Result, Shape};
 
 /// Offsets are multiples of this many bytes, the strictest alignment a device asks for: of 64 elements at least.
@@ -127,7 +127,7 @@ impl Plan {
     pub fn in_precision(graph: Arc<Graph>, inputs: &[Shape], precision: Precision) -> Result<Plan> {
         let shapes = graph.shapes(inputs)?;
         let exact = exactness(&graph, precision)?;
-        let homes = homes(&graph, &shapes, &exact)?;
+        let homes = homes(&graph, &shapes, &exact, precision)?;
         let root = |mut i: usize| loop {
             match homes[i] {
                 Home::Own | Home::State(..) => return i,
@@ -183,7 +183,7 @@ impl Plan {
         for &i in &arena_nodes {
             let Source::Op(op, from) = &graph.nodes[i].source else { continue };
             let nothing_to_do = match op {
-                Op::Flatten(_) => matches!(homes[i], Home::Alias(_)),
+                Op::Flatten(_) | Op::Part(_) | Op::Cast(_) => homes[i] != Home::Own,
                 Op::Concat(_) => from.iter().all(|id| matches!(homes[id.0], Home::Slice(to, _) if to == i)),
                 _ => false,
             };
@@ -191,6 +191,7 @@ impl Plan {
                 continue;
             }
             let of: Vec<&Shape> = from.iter().map(|id| &shapes[id.0]).collect();
+            let cast = matches!(op, Op::Cast(_)).then(|| exact[i] && exact[from[0].0]);
             let value = (0..from.len()).find(|&port| op.port(port) == Port::Value && !is_param(&graph, from[port]));
             steps.push(Step {
                 node: NodeId(i),
@@ -198,7 +199,7 @@ impl Plan {
                 inputs: from.iter().map(|&id| view(id)).collect(),
                 output: view(NodeId(i)),
                 flops: op.flops(&of, &shapes[i]),
-                exact: value.map_or(exact[i], |port| exact[from[port].0]),
+                exact: cast.unwrap_or_else(|| value.map_or(exact[i], |port| exact[from[port].0])),
             });
         }
         let inputs = graph.inputs.iter().map(|&id| view(id)).collect();
@@ -260,7 +261,7 @@ fn exactness(graph: &Graph, precision: Precision) -> Result<Vec<bool>> {
 }
 
 /// Decides which values need no memory of their own.
-fn homes(graph: &Graph, shapes: &[Shape], exact: &[bool]) -> Result<Vec<Home>> {
+fn homes(graph: &Graph, shapes: &[Shape], exact: &[bool], precision: Precision) -> Result<Vec<Home>> {
     let mut readers = vec![0; shapes.len()];
     for node in &graph.nodes {
         if let Source::Op(_, from) = &node.source {
@@ -269,6 +270,7 @@ fn homes(graph: &Graph, shapes: &[Shape], exact: &[bool]) -> Result<Vec<Home>> {
     }
     graph.outputs.iter().for_each(|id| readers[id.0] += 1);
     let mut homes: Vec<Home> = vec![Home::Own; shapes.len()];
+    let alike = |a: NodeId, b: usize| exact[a.0] == exact[b] || precision.bytes() == 4;
     for (i, node) in graph.nodes.iter().enumerate() {
         let (op, from) = match &node.source {
             Source::State(slot, _) => {
@@ -280,6 +282,22 @@ fn homes(graph: &Graph, shapes: &[Shape], exact: &[bool]) -> Result<Vec<Home>> {
         };
         match op {
             Op::Flatten(_) if !is_param(graph, from[0]) => homes[i] = Home::Alias(from[0].0),
+            Op::Cast(_) if !is_param(graph, from[0]) && alike(from[0], i) => homes[i] = Home::Alias(from[0].0),
+            Op::Part(part) if !is_param(graph, from[0]) => {
+                let offset = part.offset(&shapes[from[0].0]);
+                // Where a device can bind it.
+                if offset.is_multiple_of(64) {
+                    homes[i] = Home::Within(from[0].0, offset);
+                }
+            }
+            Op::Join(_) => {
+                let (starts, _) = Join::layout(from.iter().map(|id| &shapes[id.0]));
+                for (id, start) in from.iter().zip(starts) {
+                    if homes[id.0] == Home::Own && matches!(graph.nodes[id.0].source, Source::Op(..)) {
+                        homes[id.0] = Home::Within(i, start);
+                    }
+                }
+            }
             Op::Concat(_) => {
                 // Either every part is written in place by its producer, or all are copied.
                 let in_place = from.iter().all(|id| {
@@ -312,7 +330,6 @@ fn homes(graph: &Graph, shapes: &[Shape], exact: &[bool]) -> Result<Vec<Home>> {
         }
         homes[value.0] = Home::State(slot, 0);
     }
-    let _ = exact;
     Ok(homes)
 }
 

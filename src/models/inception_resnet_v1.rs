@@ -9,23 +9,59 @@ use crate::{Error, Result};
 
 use Padding::{Same, Valid};
 
-/// The graph under construction: names are scopes below `InceptionResnetV1/`, weights are found by name.
-struct Builder<'a> {
+/// How a layer gets into a graph: with folded constants for inference, with states and batch statistics for training.
+/// Names are scopes below `InceptionResnetV1/`.
+pub(crate) trait Layers {
+    /// The graph under construction.
+    fn graph(&mut self) -> &mut Graph;
+
+    /// A convolution, normalized, followed by a rectifier.
+    fn conv(&mut self, name: &str, x: NodeId, stride: usize, padding: Padding) -> Result<NodeId>;
+
+    /// A convolution of one pixel with a bias, scaled and added to `trunk`; `relu` says whether a rectifier follows.
+    fn up(&mut self, name: &str, x: NodeId, trunk: NodeId, scale: f32, relu: bool) -> Result<NodeId>;
+
+    /// What was added since the last call is a block: what lies within may be computed again rather than kept.
+    fn end_block(&mut self) {}
+}
+
+/// Folded constants.
+struct Folded<'a> {
     graph: Graph,
     weights: &'a InceptionResnetV1,
 }
 
-impl Builder<'_> {
-    /// A convolution followed by a rectifier.
-    fn conv(&mut self, name: &str, x: NodeId, stride: usize, padding: Padding) -> Result<NodeId> {
-        let attributes = Conv2d::new(padding).stride([stride; 2]).activation(Activation::Relu);
-        self.layer(name, x, attributes, None)
-    }
-
+impl Folded<'_> {
     fn layer(&mut self, name: &str, x: NodeId, attributes: Conv2d, residual: Option<NodeId>) -> Result<NodeId> {
         let weights = self.weights.convs.get(name);
         let weights = weights.ok_or_else(|| Error::invalid("Inception-ResNet-v1", format!("no weights `{name}`")))?;
         Ok(conv(&mut self.graph, name, attributes, x, weights, residual))
+    }
+}
+
+impl Layers for Folded<'_> {
+    fn graph(&mut self) -> &mut Graph {
+        &mut self.graph
+    }
+
+    fn conv(&mut self, name: &str, x: NodeId, stride: usize, padding: Padding) -> Result<NodeId> {
+        self.layer(name, x, Conv2d::new(padding).stride([stride; 2]).activation(Activation::Relu), None)
+    }
+
+    fn up(&mut self, name: &str, x: NodeId, trunk: NodeId, scale: f32, relu: bool) -> Result<NodeId> {
+        let activation = if relu { Activation::Relu } else { Activation::None };
+        self.layer(name, x, Conv2d::new(Same).activation(activation).residual(scale), Some(trunk))
+    }
+}
+
+/// The blocks over any layers.
+struct Builder<'a, L> {
+    layers: &'a mut L,
+}
+
+impl<L: Layers> Builder<'_, L> {
+    fn conv(&mut self, name: &str, x: NodeId, stride: usize, padding: Padding) -> Result<NodeId> {
+        self.layers.conv(name, x, stride, padding)
     }
 
     /// A chain of stride-1 SAME convolutions.
@@ -34,15 +70,15 @@ impl Builder<'_> {
     }
 
     fn max_pool(&mut self, name: &str, x: NodeId) -> NodeId {
-        self.graph.op(name, MaxPool2d { kernel: [3; 2], stride: [2; 2], padding: Valid }, &[x])
+        self.layers.graph().op(name, MaxPool2d { kernel: [3; 2], stride: [2; 2], padding: Valid }, &[x])
     }
 
     /// Joins the branches, brings them back to the trunk's channels, and adds them to it, scaled.
     fn residual(&mut self, scope: &str, x: NodeId, branches: &[NodeId], scale: f32, relu: bool) -> Result<NodeId> {
-        let mixed = self.graph.op(&format!("{scope}/concat"), Concat, branches);
-        let activation = if relu { Activation::Relu } else { Activation::None };
-        let attributes = Conv2d::new(Same).activation(activation).residual(scale);
-        self.layer(&format!("{scope}/Conv2d_1x1"), mixed, attributes, Some(x))
+        let mixed = self.layers.graph().op(&format!("{scope}/concat"), Concat, branches);
+        let y = self.layers.up(&format!("{scope}/Conv2d_1x1"), mixed, x, scale, relu)?;
+        self.layers.end_block();
+        Ok(y)
     }
 
     /// 17x17 (at 160 pixels) by 256 channels.
@@ -79,7 +115,9 @@ impl Builder<'_> {
         let b = self.chain("Mixed_6a/Branch_1", x, &["Conv2d_0a_1x1", "Conv2d_0b_3x3"])?;
         let b = self.conv("Mixed_6a/Branch_1/Conv2d_1a_3x3", b, 2, Valid)?;
         let c = self.max_pool("Mixed_6a/Branch_2/MaxPool_1a_3x3", x);
-        Ok(self.graph.op("Mixed_6a/concat", Concat, &[a, b, c]))
+        let y = self.layers.graph().op("Mixed_6a/concat", Concat, &[a, b, c]);
+        self.layers.end_block();
+        Ok(y)
     }
 
     /// 8x8x896 to 3x3x1792.
@@ -91,25 +129,25 @@ impl Builder<'_> {
         let c = self.chain("Mixed_7a/Branch_2", x, &["Conv2d_0a_1x1", "Conv2d_0b_3x3"])?;
         let c = self.conv("Mixed_7a/Branch_2/Conv2d_1a_3x3", c, 2, Valid)?;
         let d = self.max_pool("Mixed_7a/Branch_3/MaxPool_1a_3x3", x);
-        Ok(self.graph.op("Mixed_7a/concat", Concat, &[a, b, c, d]))
+        let y = self.layers.graph().op("Mixed_7a/concat", Concat, &[a, b, c, d]);
+        self.layers.end_block();
+        Ok(y)
     }
 }
 
-/// The embedding network. Input: standardized RGB crops `[n, 160, 160, 3]` (any size from 80x80 works); output:
-/// unit vectors `[n, d]`.
-///
-/// # Errors
-/// [`Error::Invalid`] names a layer that `weights` lacks.
-pub fn inception_resnet_v1(weights: &InceptionResnetV1) -> Result<Graph> {
-    let mut b = Builder { graph: Graph::new(), weights };
-    let x = b.graph.input("image");
+/// The network up to the mean of its last feature map, `[n, 1, 1, features]`; `x` are standardized RGB crops
+/// `[n, h, w, 3]`.
+pub(crate) fn features(layers: &mut impl Layers, x: NodeId) -> Result<NodeId> {
+    let mut b = Builder { layers };
     let x = b.conv("Conv2d_1a_3x3", x, 2, Valid)?;
     let x = b.conv("Conv2d_2a_3x3", x, 1, Valid)?;
     let x = b.conv("Conv2d_2b_3x3", x, 1, Same)?;
     let x = b.max_pool("MaxPool_3a_3x3", x);
+    b.layers.end_block();
     let x = b.conv("Conv2d_3b_1x1", x, 1, Valid)?;
     let x = b.conv("Conv2d_4a_3x3", x, 1, Valid)?;
     let mut x = b.conv("Conv2d_4b_3x3", x, 2, Valid)?;
+    b.layers.end_block();
     for i in 1..=5 {
         x = b.block35(&format!("Repeat/block35_{i}"), x)?;
     }
@@ -122,9 +160,21 @@ pub fn inception_resnet_v1(weights: &InceptionResnetV1) -> Result<Graph> {
         x = b.block8(&format!("Repeat_2/block8_{i}"), x, 0.20, true)?;
     }
     x = b.block8("Block8", x, 1.0, false)?;
-    x = b.graph.op("AvgPool_1a_8x8", AvgPool2d::global(), &[x]);
-    x = dense(&mut b.graph, "Bottleneck", x, &weights.bottleneck);
-    x = b.graph.op("embeddings", L2Normalize { epsilon: 1e-10 }, &[x]);
-    b.graph.output(x);
-    Ok(b.graph)
+    Ok(b.layers.graph().op("AvgPool_1a_8x8", AvgPool2d::global(), &[x]))
+}
+
+/// The embedding network. Input: standardized RGB crops `[n, 160, 160, 3]` (any size from 80x80 works); output:
+/// unit vectors `[n, d]`.
+///
+/// # Errors
+/// [`Error::Invalid`] names a layer that `weights` lacks.
+pub fn inception_resnet_v1(weights: &InceptionResnetV1) -> Result<Graph> {
+    let mut layers = Folded { graph: Graph::new(), weights };
+    let x = layers.graph.input("image");
+    let x = features(&mut layers, x)?;
+    let mut graph = layers.graph;
+    let x = dense(&mut graph, "Bottleneck", x, &weights.bottleneck);
+    let x = graph.op("embeddings", L2Normalize { epsilon: 1e-10 }, &[x]);
+    graph.output(x);
+    Ok(graph)
 }

@@ -1,6 +1,6 @@
 //! Networks as pure graph builders: weights in, graph out. Nothing here knows a device.
 
-mod inception_resnet_v1;
+pub(crate) mod inception_resnet_v1;
 mod mtcnn;
 
 pub use inception_resnet_v1::inception_resnet_v1;

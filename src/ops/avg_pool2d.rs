@@ -1,6 +1,7 @@
 //! Mean over a sliding window.
 
-use super::{Operator, Padding, Real, arity, nhwc, window};
+use super::{AvgPool2dBwd, Operator, Padding, Real, arity, nhwc, window};
+use crate::graph::Vjp;
 use crate::{Shape, Tensor};
 
 /// `y = mean over the part of the window within the input`, as TensorFlow counts. Input: `x: [n, h, w, c]`.
@@ -48,5 +49,11 @@ impl Operator for AvgPool2d {
             let (sum, count) = values.fold((T::zero(), T::zero()), |(sum, count), x| (sum + x, count + T::one()));
             sum / count
         })
+    }
+
+    fn vjp(&self, at: &mut Vjp) -> Result<(), String> {
+        let &AvgPool2d { kernel, stride, padding } = self;
+        at.gradient(0, "dx", AvgPool2dBwd { kernel, stride, padding }, &[at.dy(), at.input(0)]);
+        Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Batch normalization at inference (Ioffe & Szegedy 2015): the statistics are given.
 
-use super::{Operator, Port, Real, arity, exactly};
+use super::{ChannelSum, Operator, Port, Real, Scale, arity, exactly};
+use crate::graph::Vjp;
 use crate::{Shape, Tensor};
 
 /// `y = gamma * (x - mean) / sqrt(variance + epsilon) + beta`.
@@ -39,5 +40,17 @@ impl Operator for BatchNorm {
             gamma[c] * (x - mean[c]) / (variance[c] + T::of(self.epsilon.into())).sqrt() + beta[c]
         });
         Tensor::new(inputs[0].shape().clone(), data.collect())
+    }
+
+    /// Of `x` alone: the statistics are given, and what trains gamma and beta is [`super::BatchNormTrain`].
+    fn vjp(&self, at: &mut Vjp) -> Result<(), String> {
+        if (1..5).any(|i| at.wanted(i)) {
+            return Err("batch_norm has a gradient of x alone; batch_norm_train has the others".into());
+        }
+        // The same factor without the mean and beta: zeros that are f32 in every precision.
+        let nothing = at.op("nothing", Scale { factor: 0.0 }, &[at.dy()]);
+        let zero = at.op("zero", ChannelSum, &[nothing]);
+        at.gradient(0, "dx", self.clone(), &[at.dy(), at.input(1), zero, zero, at.input(4)]);
+        Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Joining tensors along their last axis.
 
-use super::{Operator, Real};
+use super::{Operator, Real, Slice};
+use crate::graph::Vjp;
 use crate::{Shape, Tensor};
 
 /// The inputs `[.., c_0]`, `[.., c_1]`, ... side by side: `[.., c_0 + c_1 + ...]`.
@@ -42,5 +43,13 @@ impl Operator for Concat {
             }
         }
         Tensor::new(shape, data)
+    }
+
+    fn vjp(&self, at: &mut Vjp) -> Result<(), String> {
+        let parts: Vec<_> = (0..at.inputs()).map(|i| at.input(i)).collect();
+        for i in 0..parts.len() {
+            at.gradient(i, &format!("d{i}"), Slice, &[&[at.dy()], &parts[..=i]].concat());
+        }
+        Ok(())
     }
 }

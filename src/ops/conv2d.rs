@@ -1,6 +1,10 @@
 //! Two-dimensional convolution, as networks mean it (cross-correlation), with its epilogue fused.
 
-use super::{Activation, Operator, Padding, Port, Real, arity, exactly, nhwc, window};
+use super::{
+    Activation, ChannelSum, Conv2dBwdData, Conv2dBwdFilter, Operator, Padding, Port, Real, Scale, activation_vjp,
+    arity, exactly, nhwc, window,
+};
+use crate::graph::Vjp;
 use crate::{Shape, Tensor};
 
 /// `y = act(scale * (x * w + b) + residual)`.
@@ -120,5 +124,23 @@ impl Operator for Conv2d {
             *out = self.activation.apply(value, alpha.map(|a| a[o]));
         }
         y
+    }
+
+    fn vjp(&self, at: &mut Vjp) -> Result<(), String> {
+        let [b, _, residual] = self.optional_inputs();
+        let (stride, padding) = (self.stride, self.padding);
+        let mut dz = activation_vjp(self.activation, at)?;
+        if let (Some(i), Some(factor)) = (residual, self.residual_scale) {
+            at.set(i, dz);
+            if factor != 1.0 && (0..i).any(|i| at.wanted(i)) {
+                dz = at.op("dz_scaled", Scale { factor }, &[dz]);
+            }
+        }
+        at.gradient(0, "dx", Conv2dBwdData { stride, padding }, &[dz, at.input(1), at.input(0)]);
+        at.gradient(1, "dw", Conv2dBwdFilter { stride, padding }, &[at.input(0), dz, at.input(1)]);
+        if let Some(b) = b {
+            at.gradient(b, "db", ChannelSum, &[dz]);
+        }
+        Ok(())
     }
 }

@@ -1,6 +1,9 @@
 //! Fully connected layer.
 
-use super::{Activation, Operator, Port, Real, arity, exactly};
+use super::{
+    Activation, ChannelSum, DenseBwdData, DenseBwdFilter, Operator, Port, Real, activation_vjp, arity, exactly,
+};
+use crate::graph::Vjp;
 use crate::{Shape, Tensor};
 
 /// `y = act(x w^T + b)`.
@@ -73,5 +76,15 @@ impl Operator for Dense {
             *out = self.activation.apply(sum, alpha.map(|a| a[o]));
         }
         y
+    }
+
+    fn vjp(&self, at: &mut Vjp) -> Result<(), String> {
+        let dz = activation_vjp(self.activation, at)?;
+        at.gradient(0, "dx", DenseBwdData, &[dz, at.input(1), at.input(0)]);
+        at.gradient(1, "dw", DenseBwdFilter, &[at.input(0), dz, at.input(1)]);
+        if let [Some(b), _] = self.optional_inputs() {
+            at.gradient(b, "db", ChannelSum, &[dz]);
+        }
+        Ok(())
     }
 }

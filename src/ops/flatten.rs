@@ -1,6 +1,7 @@
 //! The same values under another shape.
 
-use super::{Operator, Real, arity};
+use super::{Operator, Part, Real, arity};
+use crate::graph::Vjp;
 use crate::{Shape, Tensor};
 
 /// `[n, a, b, ..]` as `[n, a * b * ..]`; moves nothing.
@@ -25,5 +26,10 @@ impl Operator for Flatten {
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {
         let shape = self.shape(&[inputs[0].shape()]).expect("checked by shape");
         inputs[0].clone().reshape(shape)
+    }
+
+    fn vjp(&self, at: &mut Vjp) -> Result<(), String> {
+        at.gradient(0, "dx", Part::Like, &[at.dy(), at.input(0)]);
+        Ok(())
     }
 }

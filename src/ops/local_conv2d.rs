@@ -1,6 +1,10 @@
 //! Convolution whose filters are not shared between positions (DeepFace's locally connected layers).
 
-use super::{Activation, Operator, Padding, Port, Real, arity, exactly, nhwc, window};
+use super::{
+    Activation, LocalConv2dBwdBias, LocalConv2dBwdData, LocalConv2dBwdFilter, Operator, Padding, Port, Real,
+    activation_vjp, arity, exactly, nhwc, window,
+};
+use crate::graph::Vjp;
 use crate::{Shape, Tensor};
 
 /// `y[p] = act(x[window of p] * w[p] + b[p])`, VALID.
@@ -62,5 +66,14 @@ impl Operator for LocalConv2d {
             *out = self.activation.apply(sum, None);
         }
         y
+    }
+
+    fn vjp(&self, at: &mut Vjp) -> Result<(), String> {
+        let stride = self.stride;
+        let dz = activation_vjp(self.activation, at)?;
+        at.gradient(0, "dx", LocalConv2dBwdData { stride }, &[dz, at.input(1), at.input(0)]);
+        at.gradient(1, "dw", LocalConv2dBwdFilter { stride }, &[at.input(0), dz, at.input(1)]);
+        at.gradient(2, "db", LocalConv2dBwdBias, &[dz]);
+        Ok(())
     }
 }

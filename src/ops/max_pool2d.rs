@@ -1,6 +1,7 @@
 //! Maximum over a sliding window.
 
-use super::{Operator, Padding, Real, arity, nhwc, window};
+use super::{MaxPool2dBwd, Operator, Padding, Real, arity, nhwc, window};
+use crate::graph::Vjp;
 use crate::{Shape, Tensor};
 
 /// `y = max over the window`; padding never wins. Input: `x: [n, h, w, c]`.
@@ -32,5 +33,11 @@ impl Operator for MaxPool2d {
         window::reduce(inputs[0], self.kernel, self.stride, self.padding, |values| {
             values.fold(T::neg_infinity(), T::max)
         })
+    }
+
+    fn vjp(&self, at: &mut Vjp) -> Result<(), String> {
+        let &MaxPool2d { kernel, stride, padding } = self;
+        at.gradient(0, "dx", MaxPool2dBwd { kernel, stride, padding }, &[at.input(0), at.y(), at.dy()]);
+        Ok(())
     }
 }

@@ -5,27 +5,43 @@
 
 mod accuracy;
 mod avg_pool2d;
+mod avg_pool2d_bwd;
+mod batch_moments;
 mod batch_norm;
+mod batch_norm_bwd_data;
+mod batch_norm_bwd_sums;
+mod batch_norm_train;
 mod box_pad;
 mod box_regression;
+mod cast;
 mod center_loss;
 mod center_loss_bwd;
 mod center_update;
+mod channel_sum;
 mod concat;
 mod conv2d;
+mod conv2d_bwd_data;
+mod conv2d_bwd_filter;
 mod crop;
 mod dense;
+mod dense_bwd_data;
+mod dense_bwd_filter;
 mod dropout;
 mod flatten;
 mod gather_rows;
 mod gather_rows_bwd;
 mod is_finite;
+mod join;
 mod l2_loss;
 mod l2_loss_bwd;
 mod l2_normalize;
 mod l2_normalize_bwd;
 mod local_conv2d;
+mod local_conv2d_bwd_bias;
+mod local_conv2d_bwd_data;
+mod local_conv2d_bwd_filter;
 mod max_pool2d;
+mod max_pool2d_bwd;
 mod mean;
 mod mean_bwd;
 mod mine_triplets;
@@ -36,12 +52,18 @@ mod norm_loss;
 mod norm_loss_bwd;
 mod optimizer;
 mod pairwise_distance;
+mod part;
 mod prelu;
+mod prelu_bwd_alpha;
+mod prelu_bwd_data;
 mod relu;
+mod relu_bwd;
 mod rerec;
 mod resize_area;
 mod resize_bilinear;
+mod scale;
 mod scaled_add;
+mod slice;
 mod softmax;
 mod softmax_bwd;
 mod softmax_cross_entropy;
@@ -53,27 +75,43 @@ pub mod window;
 
 pub use accuracy::Accuracy;
 pub use avg_pool2d::AvgPool2d;
+pub use avg_pool2d_bwd::AvgPool2dBwd;
+pub use batch_moments::BatchMoments;
 pub use batch_norm::BatchNorm;
+pub use batch_norm_bwd_data::BatchNormBwdData;
+pub use batch_norm_bwd_sums::BatchNormBwdSums;
+pub use batch_norm_train::BatchNormTrain;
 pub use box_pad::BoxPad;
 pub use box_regression::BoxRegression;
+pub use cast::Cast;
 pub use center_loss::CenterLoss;
 pub use center_loss_bwd::CenterLossBwd;
 pub use center_update::CenterUpdate;
+pub use channel_sum::ChannelSum;
 pub use concat::Concat;
 pub use conv2d::Conv2d;
+pub use conv2d_bwd_data::Conv2dBwdData;
+pub use conv2d_bwd_filter::Conv2dBwdFilter;
 pub use crop::Crop;
 pub use dense::Dense;
+pub use dense_bwd_data::DenseBwdData;
+pub use dense_bwd_filter::DenseBwdFilter;
 pub use dropout::Dropout;
 pub use flatten::Flatten;
 pub use gather_rows::GatherRows;
 pub use gather_rows_bwd::GatherRowsBwd;
 pub use is_finite::IsFinite;
+pub use join::Join;
 pub use l2_loss::L2Loss;
 pub use l2_loss_bwd::L2LossBwd;
 pub use l2_normalize::L2Normalize;
 pub use l2_normalize_bwd::L2NormalizeBwd;
 pub use local_conv2d::LocalConv2d;
+pub use local_conv2d_bwd_bias::LocalConv2dBwdBias;
+pub use local_conv2d_bwd_data::LocalConv2dBwdData;
+pub use local_conv2d_bwd_filter::LocalConv2dBwdFilter;
 pub use max_pool2d::MaxPool2d;
+pub use max_pool2d_bwd::MaxPool2dBwd;
 pub use mean::Mean;
 pub use mean_bwd::MeanBwd;
 pub use mine_triplets::{MineTriplets, Mining};
@@ -84,12 +122,18 @@ pub use norm_loss::NormLoss;
 pub use norm_loss_bwd::NormLossBwd;
 pub use optimizer::{Optimizer, OptimizerKind};
 pub use pairwise_distance::{Metric, PairwiseDistance};
+pub use part::Part;
 pub use prelu::PRelu;
+pub use prelu_bwd_alpha::PReluBwdAlpha;
+pub use prelu_bwd_data::PReluBwdData;
 pub use relu::Relu;
+pub use relu_bwd::ReluBwd;
 pub use rerec::Rerec;
 pub use resize_area::ResizeArea;
 pub use resize_bilinear::ResizeBilinear;
+pub use scale::Scale;
 pub use scaled_add::ScaledAdd;
+pub use slice::Slice;
 pub use softmax::Softmax;
 pub use softmax_bwd::SoftmaxBwd;
 pub use softmax_cross_entropy::SoftmaxCrossEntropy;
@@ -101,7 +145,7 @@ pub use window::Padding;
 
 use num_traits::Float;
 
-use crate::graph::Vjp;
+use crate::graph::{NodeId, Vjp};
 use crate::{Shape, Tensor};
 
 /// A scalar the reference computes in.
@@ -196,6 +240,15 @@ impl Activation {
     }
 }
 
+/// The gradient before a fused activation, given the one after it.
+fn activation_vjp(activation: Activation, at: &mut Vjp) -> Result<NodeId, String> {
+    match activation {
+        Activation::None => Ok(at.dy()),
+        Activation::Relu => Ok(at.op("dz", ReluBwd, &[at.y(), at.dy()])),
+        Activation::PRelu => Err("a fused PReLU has no gradient; make it an op of its own".into()),
+    }
+}
+
 macro_rules! ops {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
         /// One operation with its attributes.
@@ -287,6 +340,12 @@ ops! {
     L2Normalize,
     /// The same values as rows.
     Flatten,
+    /// Tensors end to end.
+    Join,
+    /// A stretch of a tensor.
+    Part,
+    /// From one storage to the other.
+    Cast,
     /// OpenCV's `INTER_AREA`.
     ResizeArea,
     /// Pillow's antialiased bilinear filter.
@@ -307,6 +366,44 @@ ops! {
     PairwiseDistance,
     /// FaceNet's triplet loss.
     TripletLoss,
+    /// Gradient of a convolution's input.
+    Conv2dBwdData,
+    /// Gradient of a convolution's filters.
+    Conv2dBwdFilter,
+    /// Gradient of a dense layer's input.
+    DenseBwdData,
+    /// Gradient of a dense layer's weight.
+    DenseBwdFilter,
+    /// Sums over all but channels.
+    ChannelSum,
+    /// Gradient of a locally connected layer's input.
+    LocalConv2dBwdData,
+    /// Gradient of a locally connected layer's filters.
+    LocalConv2dBwdFilter,
+    /// Gradient of a locally connected layer's bias.
+    LocalConv2dBwdBias,
+    /// Gradient of a rectifier.
+    ReluBwd,
+    /// Gradient of a leaky rectifier's input.
+    PReluBwdData,
+    /// Gradient of a leaky rectifier's slopes.
+    PReluBwdAlpha,
+    /// Gradient of a maximum over a window.
+    MaxPool2dBwd,
+    /// Gradient of a mean over a window.
+    AvgPool2dBwd,
+    /// Mean and variances of each channel.
+    BatchMoments,
+    /// Batch normalization with the batch's statistics.
+    BatchNormTrain,
+    /// Sums for the gradients of batch normalization.
+    BatchNormBwdSums,
+    /// Gradient of batch normalization's input.
+    BatchNormBwdData,
+    /// A stretch of channels.
+    Slice,
+    /// Multiplication by a constant.
+    Scale,
     /// The gradient of [`L2Normalize`].
     L2NormalizeBwd,
     /// The gradient of [`Softmax`].
@@ -367,6 +464,11 @@ pub(crate) fn arity(inputs: &[&Shape], expected: usize, names: &str) -> Result<(
 /// The extents of input `i` as `[n, h, w, c]`.
 pub(crate) fn nhwc(inputs: &[&Shape], i: usize, name: &str) -> Result<[usize; 4], String> {
     inputs[i].nhwc().ok_or_else(|| format!("expected {name}: [n, h, w, c], got {}", inputs[i]))
+}
+
+/// The last extent of input `i`, which has one.
+pub(crate) fn channels(inputs: &[&Shape], i: usize, name: &str) -> Result<usize, String> {
+    if inputs[i].rank() > 0 { Ok(inputs[i].last()) } else { Err(format!("expected {name}: [.., c], got a scalar")) }
 }
 
 /// Checks that input `i` has exactly this shape.

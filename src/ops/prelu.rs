@@ -1,6 +1,7 @@
 //! Parametric rectifier (He et al. 2015, eq. 1).
 
-use super::{Activation, Operator, Port, Real, arity, exactly};
+use super::{Activation, Operator, PReluBwdAlpha, PReluBwdData, Port, Real, arity, exactly};
+use crate::graph::Vjp;
 use crate::{Shape, Tensor};
 
 /// `y = max(x, 0) + alpha * min(x, 0)`. Inputs: `x: [.., c]`, `alpha: [c]`.
@@ -29,5 +30,11 @@ impl Operator for PRelu {
         let values = inputs[0].data().iter().enumerate();
         let data = values.map(|(i, &x)| Activation::PRelu.apply(x, Some(alpha[i % alpha.len()]))).collect();
         Tensor::new(inputs[0].shape().clone(), data)
+    }
+
+    fn vjp(&self, at: &mut Vjp) -> Result<(), String> {
+        at.gradient(0, "dx", PReluBwdData, &[at.input(0), at.input(1), at.dy()]);
+        at.gradient(1, "dalpha", PReluBwdAlpha, &[at.input(0), at.dy()]);
+        Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Rectifier.
 
-use super::{Activation, Operator, Real, arity};
+use super::{Activation, Operator, Real, ReluBwd, arity};
+use crate::graph::Vjp;
 use crate::{Shape, Tensor};
 
 /// `y = max(x, 0)`. Input: `x`, any shape.
@@ -22,5 +23,10 @@ impl Operator for Relu {
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {
         let data = inputs[0].data().iter().map(|&x| Activation::Relu.apply(x, None)).collect();
         Tensor::new(inputs[0].shape().clone(), data)
+    }
+
+    fn vjp(&self, at: &mut Vjp) -> Result<(), String> {
+        at.gradient(0, "dx", ReluBwd, &[at.y(), at.dy()]);
+        Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Scaled residual connection (Inception-ResNet, Szegedy et al. 2016, section 3.3).
 
-use super::{Operator, Real, arity, exactly};
+use super::{Operator, Real, Scale, arity, exactly};
+use crate::graph::Vjp;
 use crate::{Shape, Tensor};
 
 /// `y = a + scale * b`. Inputs: `a` and `b` of one shape.
@@ -27,5 +28,19 @@ impl Operator for ScaledAdd {
         let scale = T::of(self.scale.into());
         let data = inputs[0].data().iter().zip(inputs[1].data()).map(|(&a, &b)| a + scale * b).collect();
         Tensor::new(inputs[0].shape().clone(), data)
+    }
+
+    fn in_place(&self) -> Option<usize> {
+        Some(0)
+    }
+
+    fn vjp(&self, at: &mut Vjp) -> Result<(), String> {
+        at.set(0, at.dy());
+        if self.scale == 1.0 {
+            at.set(1, at.dy());
+        } else {
+            at.gradient(1, "db", Scale { factor: self.scale }, &[at.dy()]);
+        }
+        Ok(())
     }
 }

@@ -1,7 +1,9 @@
 //! The geometry that convolutions and pools share: padding rules and output extents.
 
+use std::ops::Range;
+
 use super::Real;
-use crate::Tensor;
+use crate::{Shape, Tensor};
 
 /// How a window meets the border, in TensorFlow's terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +44,12 @@ impl Axis {
         let start = position * stride;
         start.saturating_sub(self.before)..(start + kernel).saturating_sub(self.before).min(input)
     }
+
+    /// The positions whose window, of `kernel` elements in steps of `stride`, covers an element of the input.
+    pub fn covering(&self, element: usize, kernel: usize, stride: usize) -> std::ops::Range<usize> {
+        let place = element + self.before;
+        (place + 1).saturating_sub(kernel).div_ceil(stride)..(place / stride + 1).min(self.out)
+    }
 }
 
 /// Both axes of a window over `h` x `w`; the error says which extent is too small.
@@ -73,6 +81,33 @@ pub(super) fn reduce<T: Real>(
     y
 }
 
+/// Makes each element of the gradient of a pool's input of this shape: `f` is given its place, and for each window that
+/// covers it the output's place and the rows and columns that the window covers. What pools' gradients share.
+pub(super) fn gather<T: Real>(
+    x: &Shape,
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    padding: Padding,
+    f: impl Fn(usize, &mut dyn Iterator<Item = (usize, Range<usize>, Range<usize>)>) -> T,
+) -> Tensor<T> {
+    let &[_, h, w, c] = x.dims() else { unreachable!("checked by shape") };
+    let [ay, ax] = axes([h, w], kernel, stride, padding).expect("checked by shape");
+    let mut dx = Tensor::zeros(x.clone());
+    for (at, out) in dx.data_mut().iter_mut().enumerate() {
+        let (channel, ix, iy, image) = (at % c, at / c % w, at / c / w % h, at / c / w / h);
+        let columns = ax.covering(ix, kernel[1], stride[1]);
+        let windows = ay.covering(iy, kernel[0], stride[0]).flat_map(|oy| columns.clone().map(move |ox| (oy, ox)));
+        *out = f(
+            at,
+            &mut windows.map(|(oy, ox)| {
+                let output = ((image * ay.out + oy) * ax.out + ox) * c + channel;
+                (output, ay.span(oy, h, kernel[0], stride[0]), ax.span(ox, w, kernel[1], stride[1]))
+            }),
+        );
+    }
+    dx
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,5 +131,23 @@ mod tests {
         let axis = Axis::new(5, 3, 2, Padding::Same).unwrap();
         assert_eq!(axis.span(0, 5, 3, 2), 0..2);
         assert_eq!(axis.span(2, 5, 3, 2), 3..5);
+    }
+
+    #[test]
+    fn an_element_is_covered_by_the_windows_that_span_it() {
+        for (input, kernel, stride, padding) in
+            [(5, 3, 2, Padding::Same), (9, 2, 3, Padding::Valid), (1, 7, 1, Padding::Same)]
+        {
+            let axis = Axis::new(input, kernel, stride, padding).unwrap();
+            for element in 0..input {
+                let spans = (0..axis.out).filter(|&at| axis.span(at, input, kernel, stride).contains(&element));
+                let covering = axis.covering(element, kernel, stride);
+                assert_eq!(
+                    spans.collect::<Vec<_>>(),
+                    covering.collect::<Vec<_>>(),
+                    "{input} {kernel} {stride} {element}"
+                );
+            }
+        }
     }
 }

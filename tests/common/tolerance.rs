@@ -12,7 +12,17 @@ pub fn of(op: &Op, kind: &str) -> Tolerance {
     match op {
         // Sums of up to some hundred products of values around 1.
         Op::Conv2d(_) | Op::Dense(_) | Op::LocalConv2d(_) => Tolerance::new(5e-6, 5e-6),
+        Op::Conv2dBwdData(_) | Op::DenseBwdData(_) | Op::LocalConv2dBwdData(_) => Tolerance::new(5e-6, 5e-6),
+        Op::Conv2dBwdFilter(_) | Op::DenseBwdFilter(_) | Op::LocalConv2dBwdFilter(_) => Tolerance::new(5e-6, 5e-6),
+        // Sums over all rows.
+        Op::ChannelSum(_) | Op::LocalConv2dBwdBias(_) | Op::PReluBwdAlpha(_) | Op::BatchMoments(_) => {
+            Tolerance::new(5e-6, 5e-6)
+        }
+        Op::BatchNormBwdSums(_) | Op::BatchNormBwdData(_) => Tolerance::new(5e-6, 5e-6),
         Op::AvgPool2d(_) | Op::BatchNorm(_) | Op::PRelu(_) | Op::ScaledAdd(_) => Tolerance::new(1e-6, 1e-6),
+        Op::AvgPool2dBwd(_) | Op::MaxPool2dBwd(_) | Op::BatchNormTrain(_) | Op::PReluBwdData(_) | Op::Scale(_) => {
+            Tolerance::new(1e-6, 4e-6)
+        }
         // GPUs' exponentials and roots are off by some last bits.
         Op::L2Normalize(_) | Op::Softmax(_) => Tolerance::new(1e-6, 4e-6),
         // The arc cosine of a rounded similarity.
@@ -48,7 +58,12 @@ pub fn of(op: &Op, kind: &str) -> Tolerance {
         | Op::MineTriplets(_)
         | Op::Nms(_)
         | Op::Relu(_)
+        | Op::ReluBwd(_)
         | Op::ResizeArea(_)
-        | Op::ResizeBilinear(_) => Tolerance::EXACT,
+        | Op::ResizeBilinear(_)
+        | Op::Join(_)
+        | Op::Part(_)
+        | Op::Cast(_)
+        | Op::Slice(_) => Tolerance::EXACT,
     }
 }

@@ -56,6 +56,13 @@ impl Case {
 fn tolerance(op: &Op, precision: Precision) -> Tolerance {
     let (atol, rtol) = match op {
         Op::Conv2d(_) | Op::LocalConv2d(_) | Op::Dense(_) => (2e-5, 2e-5),
+        Op::Conv2dBwdData(_) | Op::LocalConv2dBwdData(_) | Op::DenseBwdData(_) => (2e-5, 2e-5),
+        Op::Conv2dBwdFilter(_) | Op::LocalConv2dBwdFilter(_) | Op::DenseBwdFilter(_) => (2e-5, 2e-5),
+        Op::ChannelSum(_) | Op::LocalConv2dBwdBias(_) | Op::PReluBwdAlpha(_) | Op::BatchNormBwdSums(_) => (2e-5, 2e-5),
+        Op::BatchNormTrain(_) | Op::BatchNormBwdData(_) => (1e-5, 1e-5),
+        // The reference itself sums from the first row to the last.
+        Op::BatchMoments(_) => (1e-5, 2e-5),
+        Op::AvgPool2dBwd(_) | Op::MaxPool2dBwd(_) | Op::PReluBwdData(_) | Op::Scale(_) => (1e-6, 1e-6),
         Op::BatchNorm(_) | Op::Softmax(_) | Op::L2Normalize(_) => (1e-6, 4e-6),
         // The reference itself sums an image from its first pixel to its last.
         Op::Standardize(_) => (1e-4, 1e-4),
@@ -198,27 +205,43 @@ use simulated_test;
 
 mod accuracy;
 mod avg_pool2d;
+mod avg_pool2d_bwd;
+mod batch_moments;
 mod batch_norm;
+mod batch_norm_bwd_data;
+mod batch_norm_bwd_sums;
+mod batch_norm_train;
 mod box_pad;
 mod box_regression;
+mod cast;
 mod center_loss;
 mod center_loss_bwd;
 mod center_update;
+mod channel_sum;
 mod concat;
 mod conv2d;
+mod conv2d_bwd_data;
+mod conv2d_bwd_filter;
 mod crop;
 mod dense;
+mod dense_bwd_data;
+mod dense_bwd_filter;
 mod dropout;
 mod flatten;
 mod gather_rows;
 mod gather_rows_bwd;
 mod is_finite;
+mod join;
 mod l2_loss;
 mod l2_loss_bwd;
 mod l2_normalize;
 mod l2_normalize_bwd;
 mod local_conv2d;
+mod local_conv2d_bwd_bias;
+mod local_conv2d_bwd_data;
+mod local_conv2d_bwd_filter;
 mod max_pool2d;
+mod max_pool2d_bwd;
 mod mean;
 mod mean_bwd;
 mod mine_triplets;
@@ -229,12 +252,18 @@ mod norm_loss;
 mod norm_loss_bwd;
 mod optimizer;
 mod pairwise_distance;
+mod part;
 mod prelu;
+mod prelu_bwd_alpha;
+mod prelu_bwd_data;
 mod relu;
+mod relu_bwd;
 mod rerec;
 mod resize_area;
 mod resize_bilinear;
+mod scale;
 mod scaled_add;
+mod slice;
 mod softmax;
 mod softmax_bwd;
 mod softmax_cross_entropy;

@@ -20,7 +20,8 @@ class Cases:
     """The cases of one op: `CASE.in0`.. and `CASE.out` as f32, `CASE.attrs` as the bytes of a JSON object.
 
     The object holds the op's attributes, and, where they are not the usual, `params`: the inputs that are weights, and
-    `atol`: an absolute tolerance for a case that no f32 arithmetic can hold to the op's usual one.
+    `atol`: an absolute tolerance for a case that no f32 arithmetic can hold to the op's usual one, `atol64`: one for f64
+    arithmetic, where inputs are rounded results themselves.
     """
 
     def __init__(self):

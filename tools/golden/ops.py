@@ -263,6 +263,31 @@ def flatten(cases, rng):
         cases.add(name, [x], tf.reshape(x, (shape[0], -1)))
 
 
+def part(cases, rng):
+    for name, shape, offset, extents in [("single", (1,), 0, (1,)), ("odd", (5, 9), 7, (3, 5)), ("aligned", (100,), 64, (36,))]:
+        x = noise(rng, *shape)
+        y = tf.reshape(tf.slice(tf.reshape(x, [-1]), [offset], [int(np.prod(extents))]), extents)
+        cases.add(name, [x], y, kind="at", offset=offset, extents=extents)
+    for name, shape, index in [("first_row", (2, 33), 0), ("row", (3, 5, 7), 2)]:
+        x = noise(rng, *shape)
+        cases.add(name, [x], tf.gather(x, index), kind="row", index=index)
+    x = noise(rng, 4, 6)
+    cases.add("like", [x, noise(rng, 2, 3, 4)], tf.reshape(x, (2, 3, 4)), kind="like")
+
+
+def join(cases, rng):
+    for name, shapes in [("single", [(1,)]), ("whole", [(64,), (2, 64)]), ("odd", [(3, 5), (1,), (7, 1, 13), (4,)])]:
+        parts = [noise(rng, *shape) for shape in shapes]
+        padded = [tf.pad(tf.reshape(x, [-1]), [[0, -x.size % 64]]) for x in parts]
+        cases.add(name, parts, tf.concat(padded, 0))
+
+
+def cast(cases, rng):
+    for name, shape in [("single", (1,)), ("odd", (5, 1, 7))]:
+        x = noise(rng, *shape)
+        cases.add(name, [x], tf.cast(tf.cast(x, tf.float64), tf.float32), exact=True)
+
+
 def pixels(rng, *shape):
     return rng.integers(0, 256, shape, dtype=np.uint8)
 
@@ -444,7 +469,7 @@ OPS = {
     for f in [
         avg_pool2d, batch_norm, box_pad, box_regression, concat, conv2d, crop, dense, flatten, l2_normalize, local_conv2d,
         max_pool2d, nms, pairwise_distance, prelu_op, relu, rerec, resize_area, resize_bilinear, scaled_add, softmax,
-        standardize, triplet_loss,
+        standardize, triplet_loss, cast, join, part,
     ]
 }
 

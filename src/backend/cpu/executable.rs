@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Cpu;
 use super::conv2d::{self, Epilogue, Geometry, Output, Packed};
 use super::pool2d::{self, Reduce};
 use super::split::{Split, SplitExecutable};
+use super::{Cpu, CpuStates};
 use crate::backend::{Executable, Module, check_inputs};
 use crate::graph::{NodeId, Region, Source, Step, View};
 use crate::ops::{Op, window};
@@ -18,10 +18,11 @@ pub struct CpuModule {
     cpu: Cpu,
     graph: Arc<Graph>,
     packed: Arc<HashMap<NodeId, Packed>>,
+    states: Option<CpuStates>,
 }
 
 impl CpuModule {
-    pub(super) fn new(cpu: Cpu, graph: Arc<Graph>) -> Result<Self> {
+    pub(super) fn new(cpu: Cpu, graph: Arc<Graph>, states: Option<CpuStates>) -> Result<Self> {
         let mut packed = HashMap::new();
         for node in graph.nodes() {
             let Source::Op(Op::Conv2d(_) | Op::Dense(_), inputs) = &node.source else { continue };
@@ -32,7 +33,7 @@ impl CpuModule {
                 packed.entry(w).or_insert_with(|| Packed::new(cpu.isa(), value));
             }
         }
-        Ok(CpuModule { cpu, graph, packed: Arc::new(packed) })
+        Ok(CpuModule { cpu, graph, packed: Arc::new(packed), states })
     }
 
     pub(super) fn cpu(&self) -> &Cpu {
@@ -46,7 +47,7 @@ impl CpuModule {
     pub fn executable(&self, inputs: &[Shape], parallel: bool) -> Result<CpuExecutable> {
         let plan = Plan::new(self.graph.clone(), inputs)?;
         let packed = self.packed.clone();
-        Ok(CpuExecutable { cpu: self.cpu.clone(), plan, packed, parallel })
+        Ok(CpuExecutable { cpu: self.cpu.clone(), plan, packed, states: self.states.clone(), parallel })
     }
 }
 
@@ -65,7 +66,26 @@ pub struct CpuExecutable {
     cpu: Cpu,
     plan: Plan,
     packed: Arc<HashMap<NodeId, Packed>>,
+    states: Option<CpuStates>,
     parallel: bool,
+}
+
+/// Where values lie while a plan runs.
+struct Memory {
+    arena: *mut f32,
+    states: Vec<*mut f32>,
+}
+
+impl Memory {
+    /// Where a view of the arena or of a state begins.
+    fn at(&self, view: &View) -> *mut f32 {
+        let base = match view.region {
+            Region::State(slot) => self.states[slot],
+            _ => self.arena,
+        };
+        // The planner keeps views within their memory.
+        base.wrapping_add(view.offset)
+    }
 }
 
 impl CpuExecutable {
@@ -82,18 +102,21 @@ impl CpuExecutable {
         read: impl FnOnce(&[&[f32]]) -> R,
     ) -> R {
         self.cpu.with_arena(self.plan.arena, |arena| {
-            let base = arena.as_mut_ptr();
+            let mut states = self.states.as_ref().map(CpuStates::lock);
+            let states = states.iter_mut().flat_map(|states| states.iter_mut().map(|state| state.as_mut_ptr()));
+            let memory = Memory { arena: arena.as_mut_ptr(), states: states.collect() };
             let views = self.plan.inputs.iter();
             // SAFETY: the planner gives inputs disjoint ranges of the arena.
-            let mut inputs: Vec<&mut [f32]> = views.map(|view| unsafe { slice_mut(base, view) }).collect();
+            let mut inputs: Vec<&mut [f32]> = views.map(|view| unsafe { slice_mut(&memory, view) }).collect();
             fill(&mut inputs);
             for (i, step) in self.plan.steps.iter().enumerate() {
                 let start = Instant::now();
-                self.step(step, base);
+                self.step(step, &memory);
                 after(i, start);
             }
             // SAFETY: nothing writes any more; a parameter's slice comes from the graph.
-            let outputs: Vec<&[f32]> = self.plan.outputs.iter().map(|view| unsafe { self.slice(base, view) }).collect();
+            let outputs: Vec<&[f32]> =
+                self.plan.outputs.iter().map(|view| unsafe { self.slice(&memory, view) }).collect();
             read(&outputs)
         })
     }
@@ -101,24 +124,25 @@ impl CpuExecutable {
     /// The values of a dense view.
     ///
     /// # Safety
-    /// `base` is the arena, and nobody writes these elements meanwhile.
-    unsafe fn slice(&self, base: *const f32, view: &View) -> &[f32] {
+    /// Nobody writes these elements meanwhile.
+    unsafe fn slice(&self, memory: &Memory, view: &View) -> &[f32] {
         match view.region {
             Region::Param(id) => match &self.plan.graph.nodes()[id.index()].source {
                 Source::Param(value) => value.data(),
                 _ => unreachable!("the planner names parameters only"),
             },
-            Region::State(_) => unreachable!("no states yet"),
-            // SAFETY: the planner keeps views within the arena.
-            Region::Arena => unsafe { std::slice::from_raw_parts(base.add(view.offset), view.shape.elements()) },
+            // SAFETY: the planner keeps views within their memory.
+            Region::Arena | Region::State(_) => unsafe {
+                std::slice::from_raw_parts(memory.at(view), view.shape.elements())
+            },
         }
     }
 
-    fn step(&self, step: &Step, base: *mut f32) {
-        // SAFETY: the planner never lets a step's output overlap its inputs; inputs are dense.
-        let inputs: Vec<&[f32]> = step.inputs.iter().map(|view| unsafe { self.slice(base, view) }).collect();
-        // SAFETY: within the arena, by the planner.
-        let y = Output { to: unsafe { base.add(step.output.offset) }, stride: step.output.stride };
+    fn step(&self, step: &Step, memory: &Memory) {
+        // SAFETY: the planner never lets a step's output overlap its inputs, but for what works in place, which copies
+        // them first; inputs are dense.
+        let inputs: Vec<&[f32]> = step.inputs.iter().map(|view| unsafe { self.slice(memory, view) }).collect();
+        let y = Output { to: memory.at(&step.output), stride: step.output.stride };
         let dims = |i: usize| step.inputs[i].shape.dims();
         let filters = |i: usize| match step.inputs[i].region {
             Region::Param(id) => self.packed.get(&id),
@@ -173,10 +197,10 @@ impl CpuExecutable {
 }
 
 /// # Safety
-/// `base` is the arena, and the view is nobody else's.
-unsafe fn slice_mut<'a>(base: *mut f32, view: &View) -> &'a mut [f32] {
-    // SAFETY: the planner keeps views within the arena.
-    unsafe { std::slice::from_raw_parts_mut(base.add(view.offset), view.shape.elements()) }
+/// The view is nobody else's.
+unsafe fn slice_mut<'a>(memory: &Memory, view: &View) -> &'a mut [f32] {
+    // SAFETY: the planner keeps views within their memory.
+    unsafe { std::slice::from_raw_parts_mut(memory.at(view), view.shape.elements()) }
 }
 
 /// The geometry of a window over `x: [n, h, w, c]`.

@@ -10,19 +10,21 @@ mod executable;
 mod pool2d;
 mod simd;
 mod split;
+mod states;
 mod tile;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aligned::Aligned;
 
-use super::{Backend, DeviceInfo, Module, Precision, roofline};
+use super::{Backend, DeviceInfo, Module, Precision, States, check_states, roofline};
 use crate::face::{Cascade, CpuCascade, DetectOptions};
 use crate::models::Mtcnn;
 use crate::{Error, Graph, Result};
 
 pub use executable::{CpuExecutable, CpuModule};
 pub use simd::Isa;
+pub use states::CpuStates;
 
 /// More threads than this are a slip of the keyboard, and would take minutes to start.
 const MAX_THREADS: usize = 1024;
@@ -93,9 +95,10 @@ impl Cpu {
     /// A graph with its filters packed for this processor.
     ///
     /// # Errors
-    /// None today; packing allocates host memory only.
+    /// [`Error::Invalid`] for a graph with states, which [`Backend::states`] loads.
     pub fn module(&self, graph: Arc<Graph>) -> Result<CpuModule> {
-        CpuModule::new(self.clone(), graph)
+        check_states(&graph, &[])?;
+        CpuModule::new(self.clone(), graph, None)
     }
 }
 
@@ -117,6 +120,10 @@ impl Backend for Cpu {
 
     fn copy_rate(&self) -> Option<f64> {
         Some(roofline::copy_rate(&self.pool))
+    }
+
+    fn states(&self, lengths: &[usize]) -> Result<Arc<dyn States>> {
+        Ok(Arc::new(CpuStates::new(self.clone(), lengths)))
     }
 
     fn cascade(&self, networks: &Mtcnn, options: &DetectOptions) -> Result<Box<dyn Cascade>> {

@@ -6,7 +6,7 @@ use super::driver::{EncodedMap, Launch, MapElement, Memory, TensorMap, Window};
 use super::module::Form;
 use crate::backend::Precision;
 use crate::backend::kernels::{self, Call, Operand, Packing, PixelMap};
-use crate::graph::{NodeId, Region, View};
+use crate::graph::{Region, View};
 use crate::{Plan, Result};
 
 /// The calls of a plan, and how much of the arena they take beyond the plan's own.
@@ -33,11 +33,9 @@ impl Prepared {
             let of_step = kernels::calls(step, tuning).map_err(|problem| module.cuda().error(problem))?;
             calls.extend(of_step.into_iter().map(|call| (i, call)));
         }
-        let scratch = calls.iter().flat_map(|(_, call)| &call.operands).map(|operand| match operand {
-            // Words, whatever a value takes.
-            Operand::Scratch(elements) => elements * 4 / module.precision().bytes(),
-            _ => 0,
-        });
+        // Words, whatever a value takes.
+        let words = |operand: &Operand| operand.scratch() * 4 / module.precision().bytes();
+        let scratch = calls.iter().flat_map(|(_, call)| &call.operands).map(words);
         let arena = plan.arena + scratch.max().unwrap_or(0).next_multiple_of(64);
         Ok(Prepared { calls, arena })
     }
@@ -61,10 +59,10 @@ impl Prepared {
         tables.iter().try_for_each(|tables| tables.write(bytemuck::cast_slice(&words)))?;
         let first_table = tables.as_ref().map_or(0, Memory::address);
 
+        let scratch = arena + (plan.arena * module.precision().bytes()) as u64;
         let mut starts = starts.into_iter();
         let mut launches = Vec::with_capacity(self.calls.len());
         for (step, call) in &self.calls {
-            let precision = module.precision();
             let name = call.name(precision_of(module, plan, *step));
             let kernel = cuda.kernel(call.stem, &name, call.shared)?;
             let mut args = Vec::with_capacity(call.operands.len());
@@ -74,14 +72,19 @@ impl Prepared {
                     Operand::Constant(View { region: Region::Param(id), .. }) => module.address(*id, Form::Constant),
                     Operand::Constant(view) => self.value(module, view, arena),
                     Operand::Packed(id, packing) => module.address(*id, Form::Packed(*packing)),
-                    Operand::Scratch(_) => arena + (plan.arena * precision.bytes()) as u64,
+                    Operand::Scratch(_) => scratch,
+                    Operand::Further { words, values, .. } => {
+                        let value = precision_of(module, plan, *step).bytes();
+                        scratch + (4 * words + value * values) as u64
+                    }
                     Operand::Table(_) => first_table + 4 * starts.next().expect("counted above") as u64,
                     Operand::Pixels(map) => {
                         args.push(Arg::Map(Box::new(self.pixels(module, map, arena)?)));
                         continue;
                     }
                     Operand::Filters { w, extents, window } => {
-                        args.push(Arg::Map(Box::new(self.filters(module, *w, *extents, *window)?)));
+                        let address = w.map_or(scratch, |w| module.address(w, Form::Packed(Packing::Rows)));
+                        args.push(Arg::Map(Box::new(self.filters(module, address, *extents, *window)?)));
                         continue;
                     }
                     Operand::NoConstant | Operand::NoValue => 0,
@@ -100,7 +103,7 @@ impl Prepared {
         match view.region {
             Region::Param(id) => module.address(id, Form::Value),
             Region::Arena => arena + start,
-            Region::State(_) => unreachable!("no states yet"),
+            Region::State(slot) => module.state(slot) + start,
         }
     }
 
@@ -125,11 +128,17 @@ impl Prepared {
     }
 
     /// How it finds filters packed in rows.
-    fn filters(&self, module: &CudaModule, w: NodeId, extents: [usize; 2], window: [usize; 2]) -> Result<EncodedMap> {
+    fn filters(
+        &self,
+        module: &CudaModule,
+        address: u64,
+        extents: [usize; 2],
+        window: [usize; 2],
+    ) -> Result<EncodedMap> {
         let bytes = module.precision().bytes();
         module.cuda().driver().encode(&TensorMap {
             element: element(module.precision()),
-            address: module.address(w, Form::Packed(Packing::Rows)),
+            address,
             dims: extents.map(|extent| extent as u64).to_vec(),
             strides: vec![(extents[0] * bytes) as u64],
             window: Window::Tiled(window.map(|extent| extent as u32).to_vec()),

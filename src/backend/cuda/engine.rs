@@ -31,7 +31,7 @@ impl Engine for Cuda {
     }
 
     fn load(&self, graph: Arc<Graph>) -> Result<CudaModule> {
-        CudaModule::new(self.clone(), graph, Precision::F32)
+        CudaModule::new(self.clone(), graph, Precision::F32, std::sync::Arc::new([]))
     }
 
     fn graph(module: &CudaModule) -> &Arc<Graph> {

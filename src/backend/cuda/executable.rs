@@ -104,15 +104,21 @@ impl Slot {
         // They are fetched with the gaps between them.
         driver.clear(Stream::Compute, results.address(), results.bytes())?;
         let bytes = |view: &View| if view.exact { 4 } else { module.precision().bytes() };
-        let in_arena = |view: &View| arena + (view.offset * bytes(view)) as u64;
+        let in_memory = |view: &View| {
+            let base = match view.region {
+                Region::State(slot) => module.state(slot),
+                _ => arena,
+            };
+            base + (view.offset * bytes(view)) as u64
+        };
         let mut moves_in = Vec::new();
         for (view, at) in plan.inputs.iter().zip(inputs).filter(|(view, _)| view.shape.elements() > 0) {
-            moves_in.push(movement(module, view, in_arena(view), staged.address() + at as u64, true)?);
+            moves_in.push(movement(module, view, in_memory(view), staged.address() + at as u64, true)?);
         }
         let mut moves_out = Vec::new();
         for (view, at) in plan.outputs.iter().zip(outputs).filter(|(view, _)| view.shape.elements() > 0) {
-            if view.region == Region::Arena {
-                moves_out.push(movement(module, view, results.address() + at as u64, in_arena(view), false)?);
+            if !matches!(view.region, Region::Param(_)) {
+                moves_out.push(movement(module, view, results.address() + at as u64, in_memory(view), false)?);
             }
         }
         Ok(Slot {
@@ -237,8 +243,7 @@ impl CudaExecutable {
                 Source::Param(value) => value.data().to_vec(),
                 _ => unreachable!("the planner names parameters only"),
             },
-            Region::State(_) => unreachable!("no states yet"),
-            Region::Arena => {
+            Region::Arena | Region::State(_) => {
                 let bytes = &slot.download.bytes()[start..start + 4 * view.shape.elements()];
                 bytemuck::pod_collect_to_vec(bytes)
             }

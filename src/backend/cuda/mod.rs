@@ -18,12 +18,13 @@ mod engine;
 mod executable;
 mod libcuda;
 mod module;
+mod states;
 mod target;
 
 use std::sync::Arc;
 
 use super::cascade::GpuCascade;
-use super::{Backend, DeviceInfo, Module, Precision};
+use super::{Backend, DeviceInfo, Module, Precision, States, check_states};
 use crate::face::{Cascade, DetectOptions};
 use crate::models::Mtcnn;
 use crate::{Graph, Result};
@@ -35,6 +36,7 @@ pub use driver::{
 pub use executable::CudaExecutable;
 pub use libcuda::LibCuda;
 pub use module::CudaModule;
+pub use states::CudaStates;
 pub use target::{STEMS, Target};
 
 /// Bytes of the arrays that the copy rate is measured on, at most: beyond any cache.
@@ -46,7 +48,8 @@ impl Backend for Cuda {
     }
 
     fn load_in(&self, graph: Arc<Graph>, precision: Precision) -> Result<Arc<dyn Module>> {
-        Ok(Arc::new(CudaModule::new(self.clone(), graph, precision)?))
+        check_states(&graph, &[])?;
+        Ok(Arc::new(CudaModule::new(self.clone(), graph, precision, Arc::new([]))?))
     }
 
     fn check(&self, precision: Precision) -> Result<()> {
@@ -68,6 +71,10 @@ impl Backend for Cuda {
 
     fn copy_rate(&self) -> Option<f64> {
         self.measure_copies().ok()
+    }
+
+    fn states(&self, lengths: &[usize]) -> Result<Arc<dyn States>> {
+        Ok(Arc::new(CudaStates::new(self.clone(), lengths)?))
     }
 
     fn cascade(&self, networks: &Mtcnn, options: &DetectOptions) -> Result<Box<dyn Cascade>> {

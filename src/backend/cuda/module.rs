@@ -23,6 +23,7 @@ pub struct CudaModule {
     precision: Precision,
     params: Arc<Memory>,
     places: Arc<HashMap<(NodeId, Form), usize>>,
+    states: Arc<[Memory]>,
 }
 
 /// How a parameter lies in memory.
@@ -37,7 +38,7 @@ pub(super) enum Form {
 }
 
 impl CudaModule {
-    pub(super) fn new(cuda: Cuda, graph: Arc<Graph>, precision: Precision) -> Result<Self> {
+    pub(super) fn new(cuda: Cuda, graph: Arc<Graph>, precision: Precision, states: Arc<[Memory]>) -> Result<Self> {
         cuda.has(precision)?;
         let tuning = cuda.tuning(precision);
         let (mut data, mut places) = (Vec::new(), HashMap::new());
@@ -75,7 +76,7 @@ impl CudaModule {
         }
         let params = cuda.memory("the weights", data.len())?;
         params.write(&data)?;
-        Ok(CudaModule { cuda, graph, precision, params: Arc::new(params), places: Arc::new(places) })
+        Ok(CudaModule { cuda, graph, precision, params: Arc::new(params), places: Arc::new(places), states })
     }
 
     /// As [`Module::plan`].
@@ -101,6 +102,11 @@ impl CudaModule {
 
     pub(super) fn tuning(&self) -> Tuning {
         self.cuda.tuning(self.precision)
+    }
+
+    /// Where a state begins.
+    pub(super) fn state(&self, slot: usize) -> u64 {
+        self.states[slot].address()
     }
 
     /// Where a parameter begins.

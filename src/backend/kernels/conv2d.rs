@@ -1,7 +1,7 @@
 //! Convolutions and dense layers: the tile is chosen by the device's type and the filters' extents, never by the batch.
 
 use super::dialect::{Dialect, MatrixUnits};
-use super::params::{self, Params};
+use super::params;
 use super::{Call, Operand, PixelMap, Tuning, call};
 use crate::Shape;
 use crate::graph::{Region, Step, View};
@@ -29,13 +29,13 @@ pub(in crate::backend) fn packing(op: &Op, i: usize, shape: &Shape, tuning: Tuni
 
 /// How much a workgroup computes.
 #[derive(Clone, Copy)]
-struct Tile {
+pub(super) struct Tile {
     entry: &'static str,
     /// Output pixels.
     rows: usize,
     /// Output channels.
     columns: usize,
-    packing: Packing,
+    pub packing: Packing,
     /// Values of k that the copy engine brings at once; 0 where threads bring them.
     engine: usize,
 }
@@ -117,78 +117,142 @@ fn flags(bias: bool, activation: Activation, residual: bool) -> u32 {
     activation | if bias { BIAS } else { 0 } | if residual { RESIDUAL } else { 0 }
 }
 
+/// A convolution as its kernels take it, whichever op it serves.
+pub(super) struct Windows {
+    /// The input, `[n, h, w, c_in]`.
+    pub x: View,
+    /// Channels of the output.
+    pub c_out: usize,
+    /// Extents of the window.
+    pub kernel: [usize; 2],
+    /// Its steps.
+    pub stride: [usize; 2],
+    /// How far the first window begins before the input; below zero, within it.
+    pub before: [isize; 2],
+    /// Positions of the window.
+    pub out: [usize; 2],
+}
+
+/// What follows the sums of a convolution.
+pub(super) struct Rest {
+    /// Bits: 1 bias, 2 relu, 4 prelu, 8 residual.
+    pub flags: u32,
+    /// Scales before the residual is added.
+    pub scale: f32,
+    /// The bias, the slopes, the residual.
+    pub given: [Operand; 3],
+    /// The output, and where its rows begin and how far apart they are.
+    pub y: (Operand, usize, usize),
+}
+
+impl Rest {
+    /// Nothing but a dense output.
+    pub fn plain(y: Operand, c_out: usize) -> Rest {
+        let given = [Operand::NoConstant, Operand::NoConstant, Operand::NoValue];
+        Rest { flags: 0, scale: 1.0, given, y: (y, 0, c_out) }
+    }
+}
+
+impl Windows {
+    /// The convolution's tile.
+    pub fn tile(&self, tuning: Tuning) -> Tile {
+        Tile::choose(self.c_out, self.x.shape.last(), tuning)
+    }
+
+    /// The call, with the filters that [`Filters`] gave for this tile.
+    pub fn call(self, tile: Tile, filters: Filters, rest: Rest, tuning: Tuning) -> Result<Call, String> {
+        let [n, h, w, c_in] = self.x.shape.nhwc().ok_or("x is not [n, h, w, c]")?;
+        let Windows { c_out, kernel: [k_h, k_w], stride, before, out, .. } = self;
+        let inside = |axis: usize, kernel: usize, extent: usize| {
+            before[axis] == 0 && (out[axis] - 1) * stride[axis] + kernel <= extent
+        };
+        // Without padding the taps of a kernel row follow each other in the input, and count as one; but the copy engine
+        // knows channels from pixels.
+        let joined = tile.engine == 0 && inside(0, k_h, h) && inside(1, k_w, w);
+        let (taps_x, run) = if joined { (1, k_w * c_in) } else { (k_w, c_in) };
+        let pixels = n * out[0] * out[1];
+        let (y, y_offset, y_stride) = rest.y;
+        let params = params::Conv2d {
+            h: h as u32,
+            w: w as u32,
+            c_in: c_in as u32,
+            h_out: out[0] as u32,
+            w_out: out[1] as u32,
+            c_out: c_out as u32,
+            stride_y: stride[0] as u32,
+            stride_x: stride[1] as u32,
+            // Kernels read them as signed.
+            pad_y: before[0] as u32,
+            pad_x: before[1] as u32,
+            taps_y: k_h as u32,
+            taps_x: taps_x as u32,
+            run: run as u32,
+            pixels: pixels as u32,
+            columns: filters.pitch,
+            y_offset: (y_offset % 64) as u32,
+            y_stride: y_stride as u32,
+            flags: rest.flags,
+            scale: rest.scale,
+        };
+        let last = |axis: usize, extent: usize| {
+            ((out[axis] - 1) * stride[axis]) as i32 - before[axis] as i32 - (extent as i32 - 1)
+        };
+        let walk = PixelMap {
+            lower: [-before[1] as i32, -before[0] as i32],
+            upper: [last(1, w), last(0, h)],
+            stride: [stride[1] as u32, stride[0] as u32],
+            channels: tile.engine as u32,
+            pixels: tile.rows as u32,
+            x: self.x,
+        };
+        let [x, w] = factors(tile, walk, filters, c_out);
+        let [gx, gz] = tuning.fold(pixels.div_ceil(tile.rows))?;
+        let groups = [gx, c_out.div_ceil(tile.columns) as u32, gz];
+        let operands = [x, w].into_iter().chain(rest.given).chain([y]).collect();
+        Ok(Call { shared: tile.shared(), ..call(tile.entry, params, operands, groups) })
+    }
+}
+
 pub fn conv2d(op: &Conv2d, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
-    let [n, h, w, c_in] = step.inputs[0].shape.nhwc().ok_or("x is not [n, h, w, c]")?;
+    let [_, h, w, _] = step.inputs[0].shape.nhwc().ok_or("x is not [n, h, w, c]")?;
     let [c_out, k_h, k_w, _] = step.inputs[1].shape.nhwc().ok_or("w is not [c_out, k_h, k_w, c_in]")?;
     let [ay, ax] = window::axes([h, w], [k_h, k_w], op.stride, op.padding)?;
     let [bias, alpha, residual] = op.optional_inputs();
-    let tile = Tile::choose(c_out, c_in, tuning);
-    let (pack, filters, columns) = filters(step, k_h * k_w * c_in, tile.packing, tuning)?;
-    let tile = if pack.is_some() && tuning.cuda() { Tile::fma(c_out) } else { tile };
-    let inside = |axis: window::Axis, kernel: usize, stride: usize, extent: usize| {
-        axis.before == 0 && (axis.out - 1) * stride + kernel <= extent
+    let windows = Windows {
+        x: step.inputs[0].clone(),
+        c_out,
+        kernel: [k_h, k_w],
+        stride: op.stride,
+        before: [ay.before as isize, ax.before as isize],
+        out: [ay.out, ax.out],
     };
-    // Without padding the taps of a kernel row follow each other in the input, and count as one; but the copy engine
-    // knows channels from pixels.
-    let joined = tile.engine == 0 && inside(ay, k_h, op.stride[0], h) && inside(ax, k_w, op.stride[1], w);
-    let (taps_x, run) = if joined { (1, k_w * c_in) } else { (k_w, c_in) };
-    let pixels = n * ay.out * ax.out;
-    let params = params::Conv2d {
-        h: h as u32,
-        w: w as u32,
-        c_in: c_in as u32,
-        h_out: ay.out as u32,
-        w_out: ax.out as u32,
-        c_out: c_out as u32,
-        stride_y: op.stride[0] as u32,
-        stride_x: op.stride[1] as u32,
-        pad_y: ay.before as u32,
-        pad_x: ax.before as u32,
-        taps_y: k_h as u32,
-        taps_x: taps_x as u32,
-        run: run as u32,
-        pixels: pixels as u32,
-        columns,
-        y_offset: (step.output.offset % 64) as u32,
-        y_stride: step.output.stride as u32,
+    let rest = Rest {
         flags: flags(op.bias, op.activation, residual.is_some()),
         scale: op.residual_scale.unwrap_or(1.0),
+        given: [
+            Operand::constant(step, bias),
+            Operand::constant(step, alpha),
+            residual.map_or(Operand::NoValue, |i| Operand::View(step.inputs[i].clone())),
+        ],
+        y: (Operand::View(step.output.clone()), step.output.offset, step.output.stride),
     };
-    let last = |axis: window::Axis, stride: usize, extent: usize| {
-        ((axis.out - 1) * stride) as i32 - axis.before as i32 - (extent as i32 - 1)
-    };
-    let walk = PixelMap {
-        x: step.inputs[0].clone(),
-        lower: [-(ax.before as i32), -(ay.before as i32)],
-        upper: [last(ax, op.stride[1], w), last(ay, op.stride[0], h)],
-        stride: [op.stride[1] as u32, op.stride[0] as u32],
-        channels: tile.engine as u32,
-        pixels: tile.rows as u32,
-    };
-    let [x, w] = factors(tile, walk, filters, c_out, columns as usize);
-    let [gx, gz] = tuning.fold(pixels.div_ceil(tile.rows))?;
-    let groups = [gx, c_out.div_ceil(tile.columns) as u32, gz];
-    let operands = vec![
-        x,
-        w,
-        Operand::constant(step, bias),
-        Operand::constant(step, alpha),
-        residual.map_or(Operand::NoValue, |i| Operand::View(step.inputs[i].clone())),
-        Operand::View(step.output.clone()),
-    ];
-    let conv2d = Call { shared: tile.shared(), ..call(tile.entry, params, operands, groups) };
-    Ok(pack.into_iter().chain([conv2d]).collect())
+    let tile = windows.tile(tuning);
+    let (pack, filters) = Filters::forward(&step.inputs[1], tile.packing, tuning)?;
+    Ok(pack.into_iter().chain([windows.call(tile, filters, rest, tuning)?]).collect())
 }
 
 /// Input and filters as a tile's kernel takes them.
-fn factors(tile: Tile, walk: PixelMap, filters: Operand, c_out: usize, pitch: usize) -> [Operand; 2] {
-    match filters {
-        Operand::Packed(w, Packing::Rows) if tile.engine > 0 => {
-            let filters = Operand::Filters { w, extents: [pitch, c_out], window: [tile.engine, tile.columns] };
-            [Operand::Pixels(Box::new(walk)), filters]
-        }
-        filters => [Operand::View(walk.x), filters],
+fn factors(tile: Tile, walk: PixelMap, filters: Filters, c_out: usize) -> [Operand; 2] {
+    let w = match filters.operand {
+        Operand::Packed(w, Packing::Rows) => Some(w),
+        _ => None,
+    };
+    if tile.engine == 0 {
+        return [Operand::View(walk.x), filters.operand];
     }
+    let extents = [filters.pitch as usize, c_out];
+    let filters = Operand::Filters { w, extents, window: [tile.engine, tile.columns] };
+    [Operand::Pixels(Box::new(walk)), filters]
 }
 
 pub fn dense(op: &Dense, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
@@ -196,83 +260,122 @@ pub fn dense(op: &Dense, step: &Step, tuning: Tuning) -> Result<Vec<Call>, Strin
     let k = step.inputs[1].shape.last();
     let [bias, alpha] = op.optional_inputs();
     let flags = flags(op.bias, op.activation, false);
-    let packing = if tuning.matrix_units() { Packing::Rows } else { Packing::Columns };
-    let (pack, filters, columns) = filters(step, k, packing, tuning)?;
     let (b, alpha) = (Operand::constant(step, bias), Operand::constant(step, alpha));
     let y = Operand::View(step.output.clone());
-    if matches!(filters, Operand::Packed(_, Packing::Rows)) {
-        return dense_as_conv2d(step, [rows, k, c_out], flags, filters, [b, alpha, Operand::NoValue, y], tuning);
+    if tuning.matrix_units() {
+        let windows = Windows::of_pixels(&step.inputs[0], rows, k, c_out);
+        let tile = windows.tile(tuning);
+        let (pack, filters) = Filters::forward(&step.inputs[1], tile.packing, tuning)?;
+        let y = (y, step.output.offset, step.output.stride);
+        let rest = Rest { flags, scale: 1.0, given: [b, alpha, Operand::NoValue], y };
+        return Ok(pack.into_iter().chain([windows.call(tile, filters, rest, tuning)?]).collect());
     }
-    let params = params::Dense { rows: rows as u32, k: k as u32, c_out: c_out as u32, columns, flags };
+    let (pack, filters) = Filters::forward(&step.inputs[1], Packing::Columns, tuning)?;
+    let params = params::Dense { rows: rows as u32, k: k as u32, c_out: c_out as u32, columns: filters.pitch, flags };
     let groups = if tuning.cuda() {
         [c_out.div_ceil(64) as u32, rows.div_ceil(16) as u32, 1]
     } else {
         let [y, z] = tuning.fold(rows.div_ceil(4))?;
         [c_out.div_ceil(4 * 32) as u32, y, z]
     };
-    let operands = vec![Operand::View(step.inputs[0].clone()), filters, b, alpha, y];
+    let operands = vec![Operand::View(step.inputs[0].clone()), filters.operand, b, alpha, y];
     Ok(pack.into_iter().chain([call("dense_fwd", params, operands, groups)]).collect())
 }
 
-/// A dense layer as a convolution of images of one pixel.
-fn dense_as_conv2d(
-    step: &Step,
-    [rows, k, c_out]: [usize; 3],
-    flags: u32,
-    filters: Operand,
-    rest: [Operand; 4],
-    tuning: Tuning,
-) -> Result<Vec<Call>, String> {
-    let tile = Tile::choose(c_out, k, tuning);
-    let columns = k.next_multiple_of(8);
-    let params = params::Conv2d {
-        h: 1,
-        w: 1,
-        c_in: k as u32,
-        h_out: 1,
-        w_out: 1,
-        c_out: c_out as u32,
-        stride_y: 1,
-        stride_x: 1,
-        pad_y: 0,
-        pad_x: 0,
-        taps_y: 1,
-        taps_x: 1,
-        run: k as u32,
-        pixels: rows as u32,
-        columns: columns as u32,
-        y_offset: (step.output.offset % 64) as u32,
-        y_stride: step.output.stride as u32,
-        flags,
-        scale: 1.0,
-    };
-    let x = View { shape: Shape::from([rows, 1, 1, k]), ..step.inputs[0].clone() };
-    let (channels, pixels) = (tile.engine as u32, tile.rows as u32);
-    let walk = PixelMap { x, lower: [0; 2], upper: [0; 2], stride: [1; 2], channels, pixels };
-    let factors = factors(tile, walk, filters, c_out, columns);
-    let groups = [rows.div_ceil(tile.rows) as u32, c_out.div_ceil(tile.columns) as u32, 1];
-    let operands = factors.into_iter().chain(rest).collect();
-    Ok(vec![Call { shared: tile.shared(), ..call(tile.entry, params, operands, groups) }])
+impl Windows {
+    /// A dense layer as a convolution of images of one pixel.
+    pub fn of_pixels(x: &View, rows: usize, k: usize, c_out: usize) -> Windows {
+        let x = View { shape: Shape::from([rows, 1, 1, k]), stride: k, ..x.clone() };
+        Windows { x, c_out, kernel: [1; 2], stride: [1; 2], before: [0; 2], out: [1; 2] }
+    }
 }
 
-/// The filters, packed, and the parameter that tells their rows' length; where filters are computed, with the call
-/// that packs them, in columns.
-fn filters(step: &Step, k: usize, packing: Packing, tuning: Tuning) -> Result<(Option<Call>, Operand, u32), String> {
-    let w = &step.inputs[1];
-    let c_out = w.shape.dims()[0];
-    let columns = c_out.next_multiple_of(4);
-    if let Region::Param(id) = w.region {
-        let length = match packing {
-            Packing::Columns => columns / 4,
-            Packing::Rows => k.next_multiple_of(8),
-        };
-        return Ok((None, Operand::Packed(id, packing), length as u32));
+/// Filters as a kernel takes them.
+pub(super) struct Filters {
+    /// Where they lie.
+    pub operand: Operand,
+    /// Their rows' length: of columns in vectors of four, of rows in values.
+    pub pitch: u32,
+}
+
+/// The taps of `w: [c_out, k_h, k_w, c_in]` that the gradient of a convolution's input takes, in their reverse order.
+#[derive(Clone, Copy)]
+pub(super) struct Taps {
+    /// How many, along each axis.
+    pub count: [usize; 2],
+    /// The last, which comes first.
+    pub last: [usize; 2],
+    /// Steps between them.
+    pub step: [usize; 2],
+}
+
+impl Filters {
+    /// Filters as they are, where they are computed or trained with the call that packs them.
+    pub fn forward(w: &View, packing: Packing, tuning: Tuning) -> Result<(Option<Call>, Filters), String> {
+        let c_out = w.shape.dims()[0];
+        let k = w.shape.elements() / c_out.max(1);
+        if let Region::Param(id) = w.region {
+            let operand = Operand::Packed(id, packing);
+            return Ok((None, Filters { operand, pitch: Filters::pitch(packing, k, c_out) }));
+        }
+        let (pack, filters) = Filters::packed(w, packing, [k, c_out], None, tuning)?;
+        Ok((Some(pack), filters))
     }
-    let packed = Operand::Scratch(k * columns);
-    let params = params::Pack { k: k as u32, c_out: c_out as u32, columns: columns as u32 };
-    let operands = vec![Operand::View(w.clone()), packed.clone()];
-    let pack = call(params::Pack::STEM, params, operands, tuning.threads(k * columns)?);
-    Ok((Some(pack), packed, (columns / 4) as u32))
+
+    /// Filters for the gradient of the input: channels exchanged, taps reversed.
+    pub fn backward(w: &View, packing: Packing, taps: Taps, tuning: Tuning) -> Result<(Call, Filters), String> {
+        let k = taps.count[0] * taps.count[1] * w.shape.dims()[0];
+        Filters::packed(w, packing, [k, w.shape.last()], Some(taps), tuning)
+    }
+
+    fn pitch(packing: Packing, k: usize, outputs: usize) -> u32 {
+        match packing {
+            Packing::Columns => outputs.div_ceil(4) as u32,
+            Packing::Rows => k.next_multiple_of(8) as u32,
+        }
+    }
+
+    fn packed(
+        w: &View,
+        packing: Packing,
+        [k, outputs]: [usize; 2],
+        taps: Option<Taps>,
+        tuning: Tuning,
+    ) -> Result<(Call, Filters), String> {
+        let of = w.shape.dims();
+        let [c_out, k_h, k_w, c_in] = w.shape.nhwc().unwrap_or([of[0], 1, 1, k]);
+        let [c_out, c_in] = if taps.is_some() && of.len() == 2 { [of[0], of[1]] } else { [c_out, c_in] };
+        let pitch = Filters::pitch(packing, k, outputs);
+        let (rows, row) = match packing {
+            Packing::Columns => (k, 4 * pitch as usize),
+            Packing::Rows => (outputs, pitch as usize),
+        };
+        let Taps { count, last, step } = taps.unwrap_or(Taps { count: [0; 2], last: [0; 2], step: [0; 2] });
+        let params = params::Pack {
+            elements: (rows * row) as u32,
+            pitch: row as u32,
+            c_out: c_out as u32,
+            k_h: k_h as u32,
+            k_w: k_w as u32,
+            c_in: c_in as u32,
+            taps_y: count[0] as u32,
+            taps_x: count[1] as u32,
+            last_y: last[0] as u32,
+            last_x: last[1] as u32,
+            step_y: step[0] as u32,
+            step_x: step[1] as u32,
+            backward: u32::from(taps.is_some()),
+        };
+        let entry = match (packing, w.exact && tuning.cuda()) {
+            (Packing::Columns, false) => "pack",
+            (Packing::Columns, true) => "pack_exact",
+            (Packing::Rows, false) => "pack_mma",
+            (Packing::Rows, true) => "pack_mma_exact",
+        };
+        let operand = Operand::Scratch(rows * row);
+        let pack = call(entry, params, vec![Operand::View(w.clone()), operand.clone()], tuning.threads(rows * row)?);
+        Ok((pack, Filters { operand, pitch }))
+    }
 }
 
 pub fn local_conv2d(op: &LocalConv2d, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {

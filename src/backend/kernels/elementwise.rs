@@ -2,7 +2,9 @@
 
 use super::{Call, Operand, Tuning, by_port, call, operands, params, with_constants};
 use crate::graph::Step;
-use crate::ops::{BatchNorm, Crop, Dropout, ScaledAdd};
+use crate::ops::{
+    Activation, BatchNorm, BatchNormBwdData, BatchNormTrain, Cast, Crop, Dropout, Join, Part, Scale, ScaledAdd, Slice,
+};
 
 /// One call over the output's elements.
 fn over_elements<P: params::Params>(
@@ -43,6 +45,41 @@ pub fn scaled_add(op: &ScaledAdd, step: &Step, tuning: Tuning) -> Result<Vec<Cal
 
 pub fn flatten(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
     over_elements("flatten_fwd", params::Flatten { elements: elements(step) }, step, tuning)
+}
+
+pub fn part(op: &Part, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
+    let params = params::Part { elements: elements(step), offset: op.offset(&step.inputs[0].shape) as u32 };
+    let operands = vec![Operand::View(step.inputs[0].clone()), Operand::View(step.output.clone())];
+    Ok(vec![call("part_fwd", params, operands, tuning.threads(step.output.shape.elements())?)])
+}
+
+pub fn cast(op: &Cast, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
+    let entry = if op.exact || step.inputs[0].exact == step.output.exact { "cast_exact" } else { "cast_stored" };
+    over_elements(entry, params::Cast { elements: elements(step) }, step, tuning)
+}
+
+pub fn join(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
+    let (starts, end) = Join::layout(step.inputs.iter().map(|part| &part.shape));
+    let y = || Operand::View(step.output.clone());
+    let (mut calls, mut gaps) = (Vec::new(), Vec::new());
+    for (i, (part, &start)) in step.inputs.iter().zip(&starts).enumerate() {
+        let count = part.shape.elements();
+        let next = starts.get(i + 1).copied().unwrap_or(end);
+        if start + count < next {
+            gaps.extend([(start + count) as u32, next as u32]);
+        }
+        let in_place = part.region == step.output.region && part.offset == step.output.offset + start;
+        if !in_place && count > 0 {
+            let params = params::Join { elements: count as u32, offset: start as u32 };
+            calls.push(call("join_fwd", params, vec![Operand::View(part.clone()), y()], tuning.threads(count)?));
+        }
+    }
+    if !gaps.is_empty() {
+        let params = params::Join { elements: 32 * gaps.len() as u32, offset: 0 };
+        let groups = tuning.threads(32 * gaps.len())?;
+        calls.push(call("join_gaps", params, vec![Operand::Table(gaps), y()], groups));
+    }
+    Ok(calls)
 }
 
 pub fn concat(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
@@ -91,4 +128,60 @@ pub fn dropout(op: &Dropout, step: &Step, tuning: Tuning) -> Result<Vec<Call>, S
     };
     let groups = tuning.threads(step.output.shape.elements().div_ceil(4))?;
     Ok(vec![call("dropout_fwd", params, by_port(step), groups)])
+}
+
+pub fn relu_bwd(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
+    over_elements("relu_bwd", params::ReluBwd { elements: elements(step) }, step, tuning)
+}
+
+pub fn prelu_bwd_data(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
+    let params = params::PReluBwdData { elements: elements(step), c: channels(step) };
+    let mut operands = operands(step);
+    operands[1] = Operand::constant(step, Some(1));
+    Ok(vec![call("prelu_bwd_data", params, operands, tuning.threads(step.output.shape.elements())?)])
+}
+
+pub fn scale(op: &Scale, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
+    over_elements("scale_fwd", params::Scale { elements: elements(step), factor: op.factor }, step, tuning)
+}
+
+pub fn slice(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
+    let shapes: Vec<_> = step.inputs.iter().map(|view| &view.shape).collect();
+    let params = params::Slice {
+        elements: elements(step),
+        c: channels(step),
+        c_in: shapes[0].last() as u32,
+        offset: Slice::first(&shapes) as u32,
+    };
+    let operands = vec![Operand::View(step.inputs[0].clone()), Operand::View(step.output.clone())];
+    Ok(vec![call("slice_fwd", params, operands, tuning.threads(step.output.shape.elements())?)])
+}
+
+/// The layer's own inputs: x, moments, beta, and gamma or nothing.
+pub(super) fn layer(op: &BatchNormTrain, step: &Step) -> Vec<Operand> {
+    let constants = [Some(1), Some(2), op.scale.then_some(3)].map(|i| Operand::constant(step, i));
+    [Operand::View(step.inputs[0].clone())].into_iter().chain(constants).collect()
+}
+
+/// Bits: 1 relu, 2 gamma.
+pub(super) fn layer_flags(op: &BatchNormTrain) -> u32 {
+    u32::from(op.activation == Activation::Relu) | if op.scale { 2 } else { 0 }
+}
+
+pub fn batch_norm_train(op: &BatchNormTrain, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
+    let (elements, c) = (elements(step), channels(step));
+    let params = params::BatchNormTrain { elements, c, epsilon: op.epsilon, flags: layer_flags(op) };
+    let mut operands = layer(op, step);
+    operands.push(Operand::View(step.output.clone()));
+    Ok(vec![call("batch_norm_train", params, operands, tuning.threads(step.output.shape.elements())?)])
+}
+
+pub fn batch_norm_bwd_data(op: &BatchNormBwdData, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
+    let (elements, c) = (elements(step), channels(step));
+    let params = params::BatchNormBwdData { elements, c, epsilon: op.0.epsilon, flags: layer_flags(&op.0) };
+    let mut operands = layer(&op.0, step);
+    operands.push(Operand::constant(step, Some(op.0.inputs())));
+    operands.push(Operand::View(step.inputs[op.0.inputs() + 1].clone()));
+    operands.push(Operand::View(step.output.clone()));
+    Ok(vec![call("batch_norm_bwd_data", params, operands, tuning.threads(step.output.shape.elements())?)])
 }

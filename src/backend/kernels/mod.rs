@@ -5,6 +5,7 @@
 
 mod boxes;
 mod conv2d;
+mod conv2d_bwd;
 mod dialect;
 mod elementwise;
 mod losses;
@@ -13,6 +14,7 @@ pub(in crate::backend) mod params;
 mod pool2d;
 mod resize;
 mod rows;
+mod sums;
 mod updates;
 
 pub(in crate::backend) use conv2d::{Packing, packing};
@@ -63,14 +65,23 @@ pub(in crate::backend) enum Operand {
     Packed(NodeId, Packing),
     /// So many elements of the arena beyond the plan's own, for the step alone.
     Scratch(usize),
+    /// A later stretch of the same: from so many words and then so many stored values on, so many elements.
+    Further {
+        /// Words that precede it,
+        words: usize,
+        /// and stored values.
+        values: usize,
+        /// Elements.
+        elements: usize,
+    },
     /// Constants that the host makes from the sizes.
     Table(Vec<u32>),
     /// CUDA: the copy engine's map of a convolution's input.
     Pixels(Box<PixelMap>),
     /// CUDA: the copy engine's map of packed filters, with the extents `[k, c_out]` of a copy.
     Filters {
-        /// The filters, packed in rows.
-        w: NodeId,
+        /// The filters, packed in rows; `None` where they are the step's scratch.
+        w: Option<NodeId>,
         /// Values of a row, and rows.
         extents: [usize; 2],
         /// Values and rows of a copy.
@@ -103,6 +114,15 @@ impl Operand {
     /// An optional input that a shader declares as constant.
     fn constant(step: &Step, input: Option<usize>) -> Operand {
         input.map_or(Operand::NoConstant, |i| Operand::Constant(step.inputs[i].clone()))
+    }
+
+    /// Elements of scratch memory that the step takes up to its end; the others take none.
+    pub fn scratch(&self) -> usize {
+        match self {
+            Operand::Scratch(elements) => *elements,
+            Operand::Further { words, values, elements } => words + values + elements,
+            _ => 0,
+        }
     }
 }
 
@@ -165,6 +185,9 @@ pub(in crate::backend) fn calls(step: &Step, tuning: Tuning) -> Result<Vec<Call>
         Op::ScaledAdd(op) => elementwise::scaled_add(op, step, tuning),
         Op::L2Normalize(op) => rows::l2_normalize(op, step, tuning),
         Op::Flatten(_) => elementwise::flatten(step, tuning),
+        Op::Join(_) => elementwise::join(step, tuning),
+        Op::Part(op) => elementwise::part(op, step, tuning),
+        Op::Cast(op) => elementwise::cast(op, step, tuning),
         Op::ResizeArea(op) => resize::resize_area(op, step, tuning),
         Op::ResizeBilinear(op) => resize::resize_bilinear(op, step, tuning),
         Op::Standardize(op) => rows::standardize(*op, step, tuning),
@@ -198,5 +221,24 @@ pub(in crate::backend) fn calls(step: &Step, tuning: Tuning) -> Result<Vec<Call>
         Op::MovingAverage(op) => updates::moving_average(op, step, tuning),
         Op::MineTriplets(op) => mining::mine_triplets(op, step, tuning),
         Op::NearestOther(op) => mining::nearest_other(op, step, tuning),
+        Op::Conv2dBwdData(op) => conv2d_bwd::conv2d_data(op, step, tuning),
+        Op::Conv2dBwdFilter(op) => conv2d_bwd::conv2d_filter(op, step, tuning),
+        Op::DenseBwdData(_) => conv2d_bwd::dense_data(step, tuning),
+        Op::DenseBwdFilter(_) => conv2d_bwd::dense_filter(step, tuning),
+        Op::ChannelSum(_) => sums::channel_sum(step),
+        Op::LocalConv2dBwdData(op) => conv2d_bwd::local_conv2d_data(op, step, tuning),
+        Op::LocalConv2dBwdFilter(op) => conv2d_bwd::local_conv2d_filter(op, step, tuning),
+        Op::LocalConv2dBwdBias(_) => conv2d_bwd::local_conv2d_bias(step, tuning),
+        Op::ReluBwd(_) => elementwise::relu_bwd(step, tuning),
+        Op::PReluBwdData(_) => elementwise::prelu_bwd_data(step, tuning),
+        Op::PReluBwdAlpha(_) => sums::prelu_bwd_alpha(step),
+        Op::MaxPool2dBwd(op) => pool2d::max_pool2d_bwd(op, step, tuning),
+        Op::AvgPool2dBwd(op) => pool2d::avg_pool2d_bwd(op, step, tuning),
+        Op::BatchMoments(_) => sums::batch_moments(step),
+        Op::BatchNormTrain(op) => elementwise::batch_norm_train(op, step, tuning),
+        Op::BatchNormBwdSums(op) => sums::batch_norm_bwd_sums(op, step),
+        Op::BatchNormBwdData(op) => elementwise::batch_norm_bwd_data(op, step, tuning),
+        Op::Slice(_) => elementwise::slice(step, tuning),
+        Op::Scale(op) => elementwise::scale(op, step, tuning),
     }
 }

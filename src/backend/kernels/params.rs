@@ -53,7 +53,51 @@ params! {
         stride_x: u32, outputs: u32, relu: u32,
     }
     Dense: "dense" { rows: u32, k: u32, c_out: u32, columns: u32, flags: u32 }
-    Pack: "pack" { k: u32, c_out: u32, columns: u32 }
+    Pack: "pack" {
+        elements: u32, pitch: u32, c_out: u32, k_h: u32, k_w: u32, c_in: u32, taps_y: u32, taps_x: u32, last_y: u32,
+        last_x: u32, step_y: u32, step_x: u32, backward: u32,
+    }
+    Conv2dBwdData: "conv2d_bwd_data" {
+        elements: u32, h: u32, w: u32, c: u32, stride_y: u32, stride_x: u32, pad_y: u32, pad_x: u32,
+    }
+    DenseBwdData: "dense_bwd_data" { rows: u32, k: u32, c_out: u32 }
+    Conv2dBwdFilter: "conv2d_bwd_filter" {
+        h: u32, w: u32, c_in: u32, h_out: u32, w_out: u32, c_out: u32, k_w: u32, stride_y: u32, stride_x: u32,
+        pad_y: u32, pad_x: u32, k: u32, pixels: u32, chunk: u32, chunks: u32,
+    }
+    DenseBwdFilter: "dense_bwd_filter" {
+        h: u32, w: u32, c_in: u32, h_out: u32, w_out: u32, c_out: u32, k_w: u32, stride_y: u32, stride_x: u32,
+        pad_y: u32, pad_x: u32, k: u32, pixels: u32, chunk: u32, chunks: u32,
+    }
+    LocalConv2dBwdData: "local_conv2d_bwd_data" {
+        h: u32, w: u32, c_in: u32, h_out: u32, w_out: u32, c_out: u32, k_h: u32, k_w: u32, stride_y: u32,
+        stride_x: u32, elements: u32,
+    }
+    LocalConv2dBwdFilter: "local_conv2d_bwd_filter" {
+        n: u32, h: u32, w: u32, c_in: u32, h_out: u32, w_out: u32, c_out: u32, k_h: u32, k_w: u32, stride_y: u32,
+        stride_x: u32, elements: u32,
+    }
+    LocalConv2dBwdBias: "local_conv2d_bwd_bias" { n: u32, elements: u32 }
+    ChannelSum: "channel_sum" { rows: u32, c: u32, chunk: u32, chunks: u32, width: u32 }
+    PReluBwdAlpha: "prelu_bwd_alpha" { rows: u32, c: u32, chunk: u32, chunks: u32, width: u32 }
+    BatchNormBwdSums: "batch_norm_bwd_sums" {
+        rows: u32, c: u32, chunk: u32, chunks: u32, width: u32, epsilon: f32, flags: u32,
+    }
+    BatchMoments: "batch_moments" { rows: u32, c: u32, chunk: u32, chunks: u32, correction: f32 }
+    BatchNormTrain: "batch_norm_train" { elements: u32, c: u32, epsilon: f32, flags: u32 }
+    BatchNormBwdData: "batch_norm_bwd_data" { elements: u32, c: u32, epsilon: f32, flags: u32 }
+    ReluBwd: "relu_bwd" { elements: u32 }
+    PReluBwdData: "prelu_bwd_data" { elements: u32, c: u32 }
+    MaxPool2dBwd: "max_pool2d_bwd" {
+        h: u32, w: u32, c: u32, h_out: u32, w_out: u32, k_h: u32, k_w: u32, stride_y: u32, stride_x: u32, pad_y: u32,
+        pad_x: u32, elements: u32,
+    }
+    AvgPool2dBwd: "avg_pool2d_bwd" {
+        h: u32, w: u32, c: u32, h_out: u32, w_out: u32, k_h: u32, k_w: u32, stride_y: u32, stride_x: u32, pad_y: u32,
+        pad_x: u32, elements: u32,
+    }
+    Slice: "slice" { elements: u32, c: u32, c_in: u32, offset: u32 }
+    Scale: "scale" { elements: u32, factor: f32 }
     PRelu: "prelu" { elements: u32, c: u32 }
     Relu: "relu" { elements: u32 }
     MaxPool2d: "max_pool2d" {
@@ -70,6 +114,9 @@ params! {
     ScaledAdd: "scaled_add" { elements: u32, scale: f32 }
     L2Normalize: "l2_normalize" { rows: u32, d: u32, epsilon: f32 }
     Flatten: "flatten" { elements: u32 }
+    Join: "join" { elements: u32, offset: u32 }
+    Part: "part" { elements: u32, offset: u32 }
+    Cast: "cast" { elements: u32 }
     ResizeArea: "resize_area" {
         h: u32, w: u32, c: u32, h_out: u32, w_out: u32, outputs: u32, method: u32, factor_y: u32, factor_x: u32,
         bytes: u32, rows: u32, zero: u32,

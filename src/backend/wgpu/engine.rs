@@ -47,7 +47,7 @@ impl Engine for Gpu {
     }
 
     fn load(&self, graph: Arc<Graph>) -> Result<GpuModule> {
-        GpuModule::new(self.clone(), graph)
+        GpuModule::new(self.clone(), graph, std::sync::Arc::new([]))
     }
 
     fn graph(module: &GpuModule) -> &Arc<Graph> {

@@ -76,8 +76,13 @@ impl GpuExecutable {
             let mut at = 0;
             for view in &self.plan.outputs {
                 let size = 4 * view.shape.elements() as u64;
-                if view.region == Region::Arena && size > 0 {
-                    encoder.copy_buffer_to_buffer(&self.arena, 4 * view.offset as u64, &staging.readback, at, size);
+                let from = match view.region {
+                    Region::Arena => Some(&self.arena),
+                    Region::State(slot) => Some(self.module.state(slot)),
+                    Region::Param(_) => None,
+                };
+                if let Some(from) = from.filter(|_| size > 0) {
+                    encoder.copy_buffer_to_buffer(from, 4 * view.offset as u64, &staging.readback, at, size);
                 }
                 at += size.next_multiple_of(8);
             }
@@ -100,9 +105,8 @@ impl GpuExecutable {
                     Source::Param(value) => value.data().to_vec(),
                     _ => unreachable!("the planner names parameters only"),
                 },
-                Region::State(_) => unreachable!("no states yet"),
-                Region::Arena if size == 0 => Vec::new(),
-                Region::Arena => {
+                Region::Arena | Region::State(_) if size == 0 => Vec::new(),
+                Region::Arena | Region::State(_) => {
                     let range =
                         readback.slice(at..at + size).get_mapped_range().map_err(|error| self.gpu().error(error))?;
                     bytemuck::pod_collect_to_vec(&range)

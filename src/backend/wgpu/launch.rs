@@ -65,6 +65,7 @@ enum Home {
     Arena,
     Params,
     Tables,
+    State(usize),
 }
 
 /// Where an operand lies, in bytes.
@@ -84,10 +85,7 @@ impl Prepared {
             let of_step = kernels::calls(step, tuning).map_err(|problem| module.gpu().error(problem))?;
             calls.extend(of_step.into_iter().map(|call| (i, call)));
         }
-        let scratch = calls.iter().flat_map(|(_, call)| &call.operands).map(|operand| match operand {
-            Operand::Scratch(elements) => *elements,
-            _ => 0,
-        });
+        let scratch = calls.iter().flat_map(|(_, call)| &call.operands).map(Operand::scratch);
         let arena = plan.arena + scratch.max().unwrap_or(0).next_multiple_of(64);
         Ok(Prepared { calls, arena })
     }
@@ -109,6 +107,7 @@ impl Prepared {
             Home::Arena => arena,
             Home::Params => module.params(),
             Home::Tables => &tables,
+            Home::State(slot) => module.state(slot),
         };
         let mut launches = Vec::with_capacity(self.calls.len());
         for (i, ((step, call), ranges)) in self.calls.iter().zip(&ranges).enumerate() {
@@ -161,13 +160,14 @@ fn range(module: &GpuModule, plan: &Plan, operand: &Operand, tables: &mut Vec<u3
         Operand::View(view) | Operand::Constant(view) => match view.region {
             Region::Arena => of(Home::Arena, view.offset, view.span()),
             Region::Param(id) => of(Home::Params, module.raw_offset(id), view.span()),
-            Region::State(_) => unreachable!("no states yet"),
+            Region::State(slot) => of(Home::State(slot), view.offset, view.span()),
         },
         Operand::Packed(id, _) => {
             let (offset, elements) = module.packed_range(*id);
             of(Home::Params, offset, elements)
         }
         Operand::Scratch(elements) => of(Home::Arena, plan.arena, *elements),
+        Operand::Further { words, values, elements } => of(Home::Arena, plan.arena + words + values, *elements),
         Operand::Table(words) => {
             tables.resize(tables.len().next_multiple_of(64), 0);
             let from = tables.len();

@@ -15,11 +15,12 @@ mod executable;
 mod launch;
 mod module;
 mod shaders;
+mod states;
 
 use std::sync::Arc;
 
 use super::cascade::GpuCascade;
-use super::{Backend, DeviceInfo, Module, Precision};
+use super::{Backend, DeviceInfo, Module, Precision, States, check_states};
 use crate::face::{Cascade, DetectOptions};
 use crate::models::Mtcnn;
 use crate::{Graph, Result};
@@ -27,6 +28,7 @@ use crate::{Graph, Result};
 pub use device::Gpu;
 pub use executable::GpuExecutable;
 pub use module::GpuModule;
+pub use states::GpuStates;
 
 impl Backend for Gpu {
     fn info(&self) -> DeviceInfo {
@@ -35,11 +37,16 @@ impl Backend for Gpu {
 
     fn load_in(&self, graph: Arc<Graph>, precision: Precision) -> Result<Arc<dyn Module>> {
         Backend::check(self, precision)?;
-        Ok(Arc::new(GpuModule::new(self.clone(), graph)?))
+        check_states(&graph, &[])?;
+        Ok(Arc::new(GpuModule::new(self.clone(), graph, Arc::new([]))?))
     }
 
     fn clock(&self) -> &'static str {
         "timestamps on the device around each step where it has them, else the host's clock; caches as they are"
+    }
+
+    fn states(&self, lengths: &[usize]) -> Result<Arc<dyn States>> {
+        Ok(Arc::new(GpuStates::new(self.clone(), lengths)?))
     }
 
     fn cascade(&self, networks: &Mtcnn, options: &DetectOptions) -> Result<Box<dyn Cascade>> {

@@ -16,6 +16,7 @@ pub struct GpuModule {
     graph: Arc<Graph>,
     params: wgpu::Buffer,
     places: Arc<Places>,
+    states: Arc<[wgpu::Buffer]>,
 }
 
 /// Where each parameter begins, in elements, as it is and packed; and how many elements it has packed.
@@ -26,7 +27,7 @@ struct Places {
 }
 
 impl GpuModule {
-    pub(super) fn new(gpu: Gpu, graph: Arc<Graph>) -> Result<Self> {
+    pub(super) fn new(gpu: Gpu, graph: Arc<Graph>, states: Arc<[wgpu::Buffer]>) -> Result<Self> {
         let (mut data, mut places) = (Vec::new(), Places::default());
         for node in graph.nodes() {
             let Source::Op(op, inputs) = &node.source else { continue };
@@ -45,7 +46,7 @@ impl GpuModule {
         }
         let usage = wgpu::BufferUsages::STORAGE;
         let params = gpu.scoped(|| gpu.filled("weights", bytemuck::cast_slice(&data), usage))?;
-        Ok(GpuModule { gpu, graph, params, places: Arc::new(places) })
+        Ok(GpuModule { gpu, graph, params, places: Arc::new(places), states })
     }
 
     /// As [`Module::plan`].
@@ -66,6 +67,10 @@ impl GpuModule {
 
     pub(super) fn params(&self) -> &wgpu::Buffer {
         &self.params
+    }
+
+    pub(super) fn state(&self, slot: usize) -> &wgpu::Buffer {
+        &self.states[slot]
     }
 
     pub(super) fn raw_offset(&self, id: NodeId) -> usize {

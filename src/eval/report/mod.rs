@@ -1,10 +1,12 @@
 //! An evaluation as one self-contained HTML page: no script, no network, light or dark as the reader's system is.
 
-mod plots;
+pub(crate) mod page;
+pub(crate) mod plots;
 
 use std::fmt::{self, Display, Write};
 
 use super::verification::{Evaluation, FAR_TARGET};
+use page::{Escaped, number, percent};
 use plots::{Mark, Plot};
 
 /// What the page shows.
@@ -58,36 +60,17 @@ pub fn html(input: &ReportInput) -> String {
 }
 
 fn write_page(page: &mut String, input: &ReportInput) -> fmt::Result {
-    let title = Escaped(input.title);
-    write!(
-        page,
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title} · warpface</title>\n\
-         <style>\n{}{}</style>\n</head>\n<body>\n<main>\n",
-        include_str!("page.css"),
-        plots::colour_rules(),
-    )?;
-    header(page, input)?;
+    page::begin(page, input.title)?;
+    let fixed = [("model", input.model), ("device", input.device)];
+    let chosen = input.options.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    page::header(page, "face verification", input.title, fixed.into_iter().chain(chosen))?;
     tiles(page, input)?;
     charts(page, input.evaluation)?;
     folds(page, input.evaluation)?;
     pictures(page, input)?;
     skipped(page, input)?;
     footer(page, input)?;
-    page.push_str("</main>\n</body>\n</html>\n");
-    Ok(())
-}
-
-fn header(page: &mut String, input: &ReportInput) -> fmt::Result {
-    writeln!(page, "<header>\n<p class=\"brand\">warpface · face verification</p>\n<h1>{}</h1>", Escaped(input.title))?;
-    page.push_str("<dl class=\"chips\">\n");
-    let fixed = [("model", input.model), ("device", input.device)];
-    let chosen = input.options.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    for (name, value) in fixed.into_iter().chain(chosen) {
-        writeln!(page, "<div><dt>{}</dt><dd>{}</dd></div>", Escaped(name), Escaped(value))?;
-    }
-    page.push_str("</dl>\n</header>\n");
+    page::end(page);
     Ok(())
 }
 
@@ -114,12 +97,7 @@ fn tiles(page: &mut String, input: &ReportInput) -> fmt::Result {
             format!("{same} same, {} different · {} photographs", figures.pairs - same, input.images),
         ),
     ];
-    page.push_str("<section class=\"tiles\" aria-label=\"Figures\">\n");
-    for (name, value, note) in tiles {
-        writeln!(page, "<div><h2>{name}</h2><p class=\"value\">{value}</p><p class=\"note\">{note}</p></div>")?;
-    }
-    page.push_str("</section>\n");
-    Ok(())
+    page::tiles(page, tiles)
 }
 
 fn charts(page: &mut String, evaluation: &Evaluation) -> fmt::Result {
@@ -155,17 +133,7 @@ fn charts(page: &mut String, evaluation: &Evaluation) -> fmt::Result {
 }
 
 fn figure(page: &mut String, title: &str, plot: &Plot, legend: &[(Mark, String)]) -> fmt::Result {
-    writeln!(page, "<figure>\n<h2>{title}</h2>")?;
-    match plot {
-        Some(svg) => writeln!(page, "{svg}")?,
-        None => page.push_str("<p class=\"none\">Needs pairs of one person and of different people.</p>\n"),
-    }
-    page.push_str("<figcaption>");
-    for (mark, name) in legend {
-        write!(page, "<span><i class=\"{}\"></i>{name}</span>", mark.class())?;
-    }
-    page.push_str("</figcaption>\n</figure>\n");
-    Ok(())
+    page::figure(page, title, plot, legend, "Needs pairs of one person and of different people.")
 }
 
 fn folds(page: &mut String, evaluation: &Evaluation) -> fmt::Result {
@@ -230,16 +198,7 @@ fn pictures(page: &mut String, input: &ReportInput) -> fmt::Result {
 }
 
 fn skipped(page: &mut String, input: &ReportInput) -> fmt::Result {
-    if input.skipped.is_empty() {
-        page.push_str("<section>\n<h2>Left out</h2>\n<p class=\"lead\">No photograph was left out.</p>\n</section>\n");
-        return Ok(());
-    }
-    writeln!(page, "<section>\n<h2>Left out: {}</h2>\n<ul class=\"skipped\">", input.skipped.len())?;
-    for name in input.skipped {
-        writeln!(page, "<li>{}</li>", Escaped(name))?;
-    }
-    page.push_str("</ul>\n</section>\n");
-    Ok(())
+    page::list(page, "Left out", input.skipped, "No photograph was left out.")
 }
 
 fn footer(page: &mut String, input: &ReportInput) -> fmt::Result {
@@ -257,31 +216,6 @@ fn footer(page: &mut String, input: &ReportInput) -> fmt::Result {
          one person if its distance is below the threshold.</p>\n</footer>\n",
     );
     Ok(())
-}
-
-/// A rate as percent, or a dash where it is undefined.
-fn percent(rate: f64) -> String {
-    if rate.is_nan() { "–".into() } else { format!("{:.2}\u{a0}%", 100.0 * rate) }
-}
-
-/// A number of four digits after the point, or a dash where it is undefined.
-fn number(x: f64) -> String {
-    if x.is_nan() { "–".into() } else { format!("{x:.4}") }
-}
-
-/// Text that HTML takes literally.
-struct Escaped<'a>(&'a str);
-
-impl Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|c| match c {
-            '&' => f.write_str("&amp;"),
-            '<' => f.write_str("&lt;"),
-            '>' => f.write_str("&gt;"),
-            '"' => f.write_str("&quot;"),
-            c => f.write_char(c),
-        })
-    }
 }
 
 /// A PNG file within the page: `data:image/png;base64,…` (RFC 4648).

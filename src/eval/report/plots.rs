@@ -38,10 +38,16 @@ pub enum Mark {
     InUse,
     BestAccuracy,
     BestF1,
+    Series1,
+    Series2,
+    Series3,
+    Series4,
+    Series5,
+    Series6,
 }
 
 impl Mark {
-    const ALL: [Mark; 9] = [
+    const ALL: [Mark; 15] = [
         Mark::Same,
         Mark::Different,
         Mark::Curve,
@@ -51,7 +57,18 @@ impl Mark {
         Mark::InUse,
         Mark::BestAccuracy,
         Mark::BestF1,
+        Mark::Series1,
+        Mark::Series2,
+        Mark::Series3,
+        Mark::Series4,
+        Mark::Series5,
+        Mark::Series6,
     ];
+
+    /// The mark of a chart's `i`-th curve; there are six.
+    pub fn series(i: usize) -> Mark {
+        Mark::ALL[9 + i % 6]
+    }
 
     /// The style sheet's class, and its variable's name.
     pub fn class(self) -> &'static str {
@@ -65,6 +82,12 @@ impl Mark {
             Mark::InUse => "in-use",
             Mark::BestAccuracy => "best-accuracy",
             Mark::BestF1 => "best-f1",
+            Mark::Series1 => "series-1",
+            Mark::Series2 => "series-2",
+            Mark::Series3 => "series-3",
+            Mark::Series4 => "series-4",
+            Mark::Series5 => "series-5",
+            Mark::Series6 => "series-6",
         }
     }
 
@@ -102,7 +125,7 @@ pub fn histogram(distances: &[f64], same: &[bool], marks: &[(Mark, f64)]) -> Plo
     let kinds = [(Mark::Different, shares(false)), (Mark::Same, shares(true))];
     let top = 1.08 * kinds.iter().flat_map(|(_, shares)| shares).copied().fold(0.0, f64::max);
     let axes = Axes { x: (0.0, width * BINS as f64), y: (0.0, top), names: ["distance", "share of pairs, %"] };
-    draw(axes, 8, plain, |chart| {
+    draw(axes, [8, 6], [plain, plain], |chart| {
         for (mark, shares) in &kinds {
             let bar = |(i, &share): (usize, &f64)| {
                 let x = i as f64 * width;
@@ -122,7 +145,7 @@ pub fn scores(roc: &Roc, marks: &[(Mark, f64)]) -> Plot {
         return None;
     }
     let axes = Axes { x: (0.0, largest * 1.02), y: (0.0, 1.02), names: ["threshold", "score"] };
-    draw(axes, 8, plain, |chart| {
+    draw(axes, [8, 6], [plain, plain], |chart| {
         let score = |mark, point| if mark == Mark::F1 { roc.f1(point) } else { roc.accuracy(point) };
         for mark in [Mark::F1, Mark::Accuracy] {
             let curve = points.iter().map(|point| (point.threshold, score(mark, point)));
@@ -151,10 +174,47 @@ pub fn roc(roc: &Roc, threshold: f64, logarithmic: bool) -> Plot {
     let in_use = roc.points().iter().rev().find(|p| p.threshold <= threshold).or(roc.points().first())?;
     let (labels, label): (_, fn(&f64) -> String) =
         if logarithmic { ((2.0 - least) as usize, power) } else { (8, plain) };
-    draw(axes, labels, label, |chart| {
+    draw(axes, [labels, 6], [label, plain], |chart| {
         let curve = points.iter().map(place);
         chart.draw_series(LineSeries::new(curve, Mark::Curve.stand_in().stroke_width(2)))?;
         chart.draw_series([Circle::new(place(in_use), 5, Mark::Point.stand_in().filled())])?;
+        Ok(())
+    })
+}
+
+/// Curves over a common axis, each in the order of its points; those that are no finite numbers are left out. A vertical
+/// axis that spans more than a factor of 50 without reaching 0 is logarithmic.
+pub fn lines(names: [&'static str; 2], curves: &[(Mark, Vec<(f64, f64)>)]) -> Plot {
+    let points = || curves.iter().flat_map(|(_, points)| points).filter(|(x, y)| x.is_finite() && y.is_finite());
+    let span = |values: &mut dyn Iterator<Item = f64>| {
+        values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)))
+    };
+    let (left, right) = span(&mut points().map(|p| p.0));
+    let (low, high) = span(&mut points().map(|p| p.1));
+    if left > right {
+        return None;
+    }
+    let logarithmic = low > 0.0 && high > 50.0 * low;
+    let height = |y: f64| if logarithmic { y.log10() } else { y };
+    let (low, high) = (height(low), height(high));
+    // A hundredth of the numbers at least, so that their labels differ.
+    let margin = (0.06 * (high - low)).max(0.005 * low.abs().max(high.abs())).max(1e-9);
+    // Zero is shown where it is near: most of these are losses.
+    let bottom = if !logarithmic && low >= 0.0 && low < 0.6 * high { 0.0 } else { low - margin };
+    let room = if left == right { 1.0 } else { 0.0 };
+    let axes = Axes { x: (left - room, right + room), y: (bottom, high + margin), names };
+    // Of a logarithmic axis whole powers of ten are labelled.
+    let (count, label): (_, fn(&f64) -> String) =
+        if logarithmic { ((axes.y.1.floor() - axes.y.0.ceil()) as usize + 1, power) } else { (6, significant) };
+    draw(axes, [6, count], [significant, label], |chart| {
+        for (mark, points) in curves.iter().rev() {
+            let finite = points.iter().filter(|(x, y)| x.is_finite() && y.is_finite());
+            let placed: Vec<(f64, f64)> = finite.map(|&(x, y)| (x, height(y))).collect();
+            if let [only] = placed[..] {
+                chart.draw_series([Circle::new(only, 4, mark.stand_in().filled())])?;
+            }
+            chart.draw_series(LineSeries::new(placed, mark.stand_in().stroke_width(2)))?;
+        }
         Ok(())
     })
 }
@@ -165,11 +225,16 @@ struct Axes {
     names: [&'static str; 2],
 }
 
-fn draw(axes: Axes, x_labels: usize, x_label: fn(&f64) -> String, content: impl FnOnce(&mut Chart) -> Drawn) -> Plot {
+fn draw(
+    axes: Axes,
+    counts: [usize; 2],
+    labels: [fn(&f64) -> String; 2],
+    content: impl FnOnce(&mut Chart) -> Drawn,
+) -> Plot {
     let mut svg = String::new();
     let drawn = {
         let canvas = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
-        draw_on(&canvas, axes, x_labels, x_label, content).and_then(|()| canvas.present())
+        draw_on(&canvas, axes, counts, labels, content).and_then(|()| canvas.present())
     };
     // Drawing into a String fails only for ranges that are not finite: then there is nothing to show.
     drawn.ok().map(|()| svg)
@@ -178,8 +243,8 @@ fn draw(axes: Axes, x_labels: usize, x_label: fn(&f64) -> String, content: impl 
 fn draw_on(
     canvas: &Canvas,
     axes: Axes,
-    x_labels: usize,
-    x_label: fn(&f64) -> String,
+    counts: [usize; 2],
+    labels: [fn(&f64) -> String; 2],
     content: impl FnOnce(&mut Chart) -> Drawn,
 ) -> Drawn {
     let mut chart = ChartBuilder::on(canvas)
@@ -194,10 +259,10 @@ fn draw_on(
         .axis_style(AXIS)
         .bold_line_style(GRID)
         .light_line_style(TRANSPARENT)
-        .x_labels(x_labels)
-        .y_labels(6)
-        .x_label_formatter(&x_label)
-        .y_label_formatter(&plain)
+        .x_labels(counts[0])
+        .y_labels(counts[1])
+        .x_label_formatter(&labels[0])
+        .y_label_formatter(&labels[1])
         .label_style(text(14))
         .axis_desc_style(text(15).pos(Pos::new(HPos::Center, VPos::Center)))
         .x_desc(axes.names[0])
@@ -233,8 +298,55 @@ fn plain(x: &f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
+/// Four digits that count, without trailing zeros.
+fn significant(x: &f64) -> String {
+    // What is left of a rounded zero would have many digits.
+    if x.abs() < 1e-12 {
+        return "0".into();
+    }
+    let digits = (3.0 - x.abs().log10().floor()).max(0.0) as usize;
+    let text = format!("{x:.digits$}");
+    if digits == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
+}
+
 /// The number of which `x` is the decimal logarithm.
 fn power(x: &f64) -> String {
     let text = format!("{:.*}", (1.0 - x).max(0.0) as usize + 1, 10f64.powf(*x));
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The labels of a chart's axes.
+    fn labels(svg: &str) -> Vec<&str> {
+        svg.split("<text").skip(1).filter_map(|text| text.split(['>', '<']).nth(1)).map(str::trim).collect()
+    }
+
+    #[test]
+    fn curves_are_drawn_with_labels_that_tell_them_apart() {
+        let curve =
+            |ys: &[f64]| (Mark::Series1, ys.iter().enumerate().map(|(x, &y)| (x as f64, y)).collect::<Vec<_>>());
+        let svg = lines(["step", "rate"], &[curve(&[0.05, 0.005, f64::NAN, 0.0005])]).unwrap();
+        let found = labels(&svg);
+        assert!(found.contains(&"0.01") && found.contains(&"0.001") && !found.contains(&"0.0032"), "{found:?}");
+        assert!(svg.contains(&format!("stroke=\"#{:02X}0000\"", 16 + Mark::Series1 as u8)), "{svg}");
+        for ys in [&[900.0, 900.1][..], &[5.0; 3], &[0.0; 2], &[7.0]] {
+            let svg = lines(["x", "y"], &[curve(ys)]).unwrap();
+            let mut found = labels(&svg);
+            let all = found.len();
+            found.sort();
+            found.dedup();
+            // One label may be on both axes.
+            assert!(all > 6 && found.len() + 3 >= all, "{ys:?}: {found:?}");
+        }
+        assert!(lines(["x", "y"], &[curve(&[])]).is_none() && lines(["x", "y"], &[curve(&[f64::NAN])]).is_none());
+    }
+
+    #[test]
+    fn numbers_have_four_digits() {
+        let texts = [0.0, 1e-15, 0.05, 0.000512349, 899.93, 30000.0, -0.25].map(|x| significant(&x));
+        assert_eq!(texts, ["0", "0", "0.05", "0.0005123", "899.9", "30000", "-0.25"]);
+    }
 }

@@ -1,0 +1,50 @@
+// Batch normalization with the batch's own statistics (Ioffe & Szegedy 2015), its rectifier fused.
+//
+//     y = act(gamma * (x - mean) / sqrt(variance + epsilon) + beta)
+//
+// One thread an element. Operations: 6 an element. Bytes: each input read once, y written once.
+// Launch: 256 threads, [ceil(elements / 256)].
+// Targets: compute_75
+// Hot: batch_norm_train_f32 batch_norm_train_f16 batch_norm_train_bf16
+
+#include "batch_norm.cuh"
+
+struct Params {
+    u32 elements;
+    u32 c;
+    float epsilon;
+    // Bits: 1 relu, 2 gamma.
+    u32 flags;
+};
+
+template <class T>
+__device__ void batch_norm_train(
+    const Params &p,
+    // x: [elements / c, c] T
+    const T *x,
+    // moments: [3, c] f32
+    const float *moments,
+    // beta: [c] f32
+    const float *beta,
+    // gamma: [c] f32
+    const float *gamma,
+    // y: [elements / c, c] T
+    T *y
+) {
+    u32 at;
+    if (!element(p.elements, at)) {
+        return;
+    }
+    Layer layer(moments, beta, gamma, at % p.c, p.c, p.epsilon, p.flags);
+    float z = layer.z(load(x + at));
+    store(y + at, layer.relu ? fmaxf(z, 0.0f) : z);
+}
+
+#define KERNEL(T, SUFFIX)                                                                                              \
+    extern "C" __global__ void __launch_bounds__(256) batch_norm_train_##SUFFIX(                                       \
+        const Params p, const T *x, const float *__restrict__ moments, const float *__restrict__ beta,                 \
+        const float *__restrict__ gamma, T *y                                                                          \
+    ) {                                                                                                                \
+        batch_norm_train(p, x, moments, beta, gamma, y);                                                               \
+    }
+EVERY_DTYPE(KERNEL)

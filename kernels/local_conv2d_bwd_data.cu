@@ -1,0 +1,68 @@
+// Gradient of a locally connected layer with respect to its input.
+//
+//     dx[image, i, c] = sum over the windows p that cover i, and o, of dy[image, p, o] * w[p, o, i within p, c]
+//
+// One thread an element of x, channels innermost. Operations: 2 * k_h * k_w * c_in an output. Bytes: w read once per
+// image, which is the bound. Launch: 256 threads, [ceil(elements / 256)].
+// Targets: compute_75
+
+#include "common.cuh"
+
+struct Params {
+    u32 h;
+    u32 w;
+    u32 c_in;
+    u32 h_out;
+    u32 w_out;
+    u32 c_out;
+    u32 k_h;
+    u32 k_w;
+    u32 stride_y;
+    u32 stride_x;
+    // n * h * w * c_in.
+    u32 elements;
+};
+
+template <class T>
+__device__ void local_conv2d_bwd_data(
+    const Params &p,
+    // dy: [n, h_out, w_out, c_out] T
+    const T *dy,
+    // w: [h_out, w_out, c_out, k_h, k_w, c_in] T
+    const T *w,
+    // dx: [n, h, w, c_in] T
+    T *dx
+) {
+    u32 at;
+    if (!element(p.elements, at)) {
+        return;
+    }
+    u32 pixel = at / p.c_in;
+    u32 row = pixel / p.w;
+    u32 c = at - pixel * p.c_in;
+    u32 ix = pixel - row * p.w;
+    u32 image = row / p.h;
+    u32 iy = row - image * p.h;
+    u32 first_y = iy + 1 > p.k_h ? (iy + 1 - p.k_h + p.stride_y - 1) / p.stride_y : 0;
+    u32 first_x = ix + 1 > p.k_w ? (ix + 1 - p.k_w + p.stride_x - 1) / p.stride_x : 0;
+    float sum = 0.0f;
+    for (u32 oy = first_y; oy < p.h_out && oy * p.stride_y <= iy; oy++) {
+        for (u32 ox = first_x; ox < p.w_out && ox * p.stride_x <= ix; ox++) {
+            u32 place = oy * p.w_out + ox;
+            u32 tap = (iy - oy * p.stride_y) * p.k_w + (ix - ox * p.stride_x);
+            const T *from = dy + ((u64)image * p.h_out * p.w_out + place) * p.c_out;
+            const T *filter = w + ((u64)place * p.c_out * p.k_h * p.k_w + tap) * p.c_in + c;
+            for (u32 o = 0; o < p.c_out; o++) {
+                sum += load(from + o) * load(filter + (u64)o * p.k_h * p.k_w * p.c_in);
+            }
+        }
+    }
+    store(dx + at, sum);
+}
+
+#define KERNEL(T, SUFFIX)                                                                                              \
+    extern "C" __global__ void __launch_bounds__(256)                                                                  \
+        local_conv2d_bwd_data_##SUFFIX(const Params p, const T *dy, const T *__restrict__ w, T *dx) {                  \
+        local_conv2d_bwd_data(p, dy, w, dx);                                                                           \
+    }
+EVERY_DTYPE(KERNEL)

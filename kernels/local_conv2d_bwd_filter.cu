@@ -1,0 +1,61 @@
+// Gradient of a locally connected layer with respect to its filters.
+//
+//     dw[p, o, tap, c] = sum over images of dy[image, p, o] * x[image, p + tap, c]
+//
+// One thread an element of w. Operations: 2 * n an element. Bytes: dw written once, which is the bound for few images.
+// Launch: 256 threads, [ceil(elements / 256)].
+// Targets: compute_75
+
+#include "common.cuh"
+
+struct Params {
+    u32 n;
+    u32 h;
+    u32 w;
+    u32 c_in;
+    u32 h_out;
+    u32 w_out;
+    u32 c_out;
+    u32 k_h;
+    u32 k_w;
+    u32 stride_y;
+    u32 stride_x;
+    // h_out * w_out * c_out * k_h * k_w * c_in.
+    u32 elements;
+};
+
+template <class T>
+__device__ void local_conv2d_bwd_filter(
+    const Params &p,
+    // x: [n, h, w, c_in] T
+    const T *x,
+    // dy: [n, h_out, w_out, c_out] T
+    const T *dy,
+    // dw: [h_out, w_out, c_out, k_h, k_w, c_in] f32
+    float *dw
+) {
+    u32 at;
+    if (!element(p.elements, at)) {
+        return;
+    }
+    u32 filter = p.k_h * p.k_w * p.c_in;
+    u32 local = at / filter;
+    u32 k = at - local * filter;
+    u32 tap = k / p.c_in;
+    u32 place = local / p.c_out;
+    u32 iy = place / p.w_out * p.stride_y + tap / p.k_w;
+    u32 ix = place % p.w_out * p.stride_x + tap % p.k_w;
+    const T *pixel = x + (u64)(iy * p.w + ix) * p.c_in + k % p.c_in;
+    float sum = 0.0f;
+    for (u32 image = 0; image < p.n; image++) {
+        sum += load(dy + (u64)image * p.h_out * p.w_out * p.c_out + local) * load(pixel + (u64)image * p.h * p.w * p.c_in);
+    }
+    dw[at] = sum;
+}
+
+#define KERNEL(T, SUFFIX)                                                                                              \
+    extern "C" __global__ void __launch_bounds__(256)                                                                  \
+        local_conv2d_bwd_filter_##SUFFIX(const Params p, const T *x, const T *dy, float *dw) {                         \
+        local_conv2d_bwd_filter(p, x, dy, dw);                                                                         \
+    }
+EVERY_DTYPE(KERNEL)

@@ -1,0 +1,48 @@
+// Gradient of the parametric rectifier with respect to its slopes.
+//
+//     y[c] = sum over rows of dy[row, c] * min(x[row, c], 0)
+//
+// In two stages, over chunks of rows and over chunks: see channels.cuh. Operations: 2 an element. Bytes: each input read
+// once. Launch: 256 threads, prelu_bwd_alpha_chunk [ceil(c / 32), chunks], prelu_bwd_alpha_merge [ceil(width / 32)].
+// Targets: compute_75
+// Hot: prelu_bwd_alpha_chunk_f32 prelu_bwd_alpha_chunk_f16 prelu_bwd_alpha_chunk_bf16
+
+#include "channels.cuh"
+
+struct Params {
+    u32 rows;
+    u32 c;
+    // Rows of a chunk, and chunks.
+    u32 chunk;
+    u32 chunks;
+    // Sums of a chunk: one a channel.
+    u32 width;
+};
+
+template <class T>
+__device__ void prelu_bwd_alpha_chunk(
+    const Params &p,
+    // x: [rows, c] T
+    const T *x,
+    // dy: [rows, c] T
+    const T *dy,
+    // partial: [chunks, width] f32
+    float *partial
+) {
+    auto value = [&](u64 at, u32, float (&values)[1]) { values[0] = load(dy + at) * fminf(load(x + at), 0.0f); };
+    auto done = [&](const float (&sums)[1], u32 channel) { partial[(u64)blockIdx.y * p.width + channel] = sums[0]; };
+    channels::over_chunk<1>(p.rows, p.c, p.chunk, value, done);
+}
+
+#define KERNEL(T, SUFFIX)                                                                                              \
+    extern "C" __global__ void __launch_bounds__(256) prelu_bwd_alpha_chunk_##SUFFIX(                                  \
+        const Params p, const T *x, const T *dy, float *partial, float *y                                              \
+    ) {                                                                                                                \
+        prelu_bwd_alpha_chunk(p, x, dy, partial);                                                                      \
+    }                                                                                                                  \
+    extern "C" __global__ void __launch_bounds__(256) prelu_bwd_alpha_merge_##SUFFIX(                                  \
+        const Params p, const T *x, const T *dy, float *partial, float *y                                              \
+    ) {                                                                                                                \
+        channels::merge(partial, y, p.width, p.chunks);                                                                \
+    }
+EVERY_DTYPE(KERNEL)

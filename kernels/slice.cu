@@ -1,0 +1,40 @@
+// A stretch of channels: what undoes a concatenation.
+//
+//     y[row, i] = x[row, offset + i]
+//
+// One thread an element. Operations: 0 an element. Bytes: the stretch read once, y written once.
+// Launch: 256 threads, [ceil(elements / 256)].
+// Targets: compute_75
+// Hot: slice_fwd_f32 slice_fwd_f16 slice_fwd_bf16
+
+#include "common.cuh"
+
+struct Params {
+    u32 elements;
+    // Extent of the stretch, and of x's last axis.
+    u32 c;
+    u32 c_in;
+    // Where the stretch begins.
+    u32 offset;
+};
+
+template <class T>
+__device__ void slice_fwd(
+    const Params &p,
+    // x: [elements / c, c_in] T
+    const T *x,
+    // y: [elements / c, c] T
+    T *y
+) {
+    u32 at;
+    if (!element(p.elements, at)) {
+        return;
+    }
+    y[at] = x[(u64)(at / p.c) * p.c_in + p.offset + at % p.c];
+}
+
+#define KERNEL(T, SUFFIX)                                                                                              \
+    extern "C" __global__ void __launch_bounds__(256) slice_fwd_##SUFFIX(const Params p, const T *x, T *y) {           \
+        slice_fwd(p, x, y);                                                                                            \
+    }
+EVERY_DTYPE(KERNEL)

@@ -1,0 +1,25 @@
+// From one storage to the other: here both are f32, and a copy is made only where the planner could not do without.
+//
+//     y = x
+//
+// One thread an element. Operations: 0 an element. Bytes: each value read once, written once.
+// Launch: [ceil(elements / 64), fold].
+
+struct Params {
+    elements: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+// x: [elements] f32
+@group(0) @binding(1) var<storage, read_write> x: array<f32>;
+// y: [elements] f32
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(64)
+fn cast_exact(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let at = id.x + id.y * groups.x * 64u;
+    if (at >= p.elements) {
+        return;
+    }
+    y[at] = x[at];
+}

@@ -1,0 +1,59 @@
+// Gradient of a locally connected layer with respect to its input.
+//
+//     dx[image, i, c] = sum over the windows p that cover i, and o, of dy[image, p, o] * w[p, o, i within p, c]
+//
+// One thread an element of x, channels innermost. Operations: 2 * k_h * k_w * c_in an output. Bytes: w read once per
+// image, which is the bound. Launch: [ceil(elements / 64), fold].
+
+struct Params {
+    h: u32,
+    w: u32,
+    c_in: u32,
+    h_out: u32,
+    w_out: u32,
+    c_out: u32,
+    k_h: u32,
+    k_w: u32,
+    stride_y: u32,
+    stride_x: u32,
+    // n * h * w * c_in.
+    elements: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+// dy: [n, h_out, w_out, c_out] f32
+@group(0) @binding(1) var<storage, read_write> dy: array<f32>;
+// w: [h_out, w_out, c_out, k_h, k_w, c_in] f32
+@group(0) @binding(2) var<storage, read_write> w: array<f32>;
+// dx: [n, h, w, c_in] f32
+@group(0) @binding(3) var<storage, read_write> dx: array<f32>;
+
+@compute @workgroup_size(64)
+fn local_conv2d_bwd_data(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let at = id.x + id.y * groups.x * 64u;
+    if (at >= p.elements) {
+        return;
+    }
+    let pixel = at / p.c_in;
+    let line = pixel / p.w;
+    let c = at - pixel * p.c_in;
+    let ix = pixel - line * p.w;
+    let image = line / p.h;
+    let iy = line - image * p.h;
+    let first_y = select(0u, (iy + p.stride_y - p.k_h) / p.stride_y, iy >= p.k_h);
+    let first_x = select(0u, (ix + p.stride_x - p.k_w) / p.stride_x, ix >= p.k_w);
+    let filter_size = p.k_h * p.k_w * p.c_in;
+    var sum = 0.0;
+    for (var oy = first_y; oy < p.h_out && oy * p.stride_y <= iy; oy++) {
+        for (var ox = first_x; ox < p.w_out && ox * p.stride_x <= ix; ox++) {
+            let place = oy * p.w_out + ox;
+            let tap = (iy - oy * p.stride_y) * p.k_w + (ix - ox * p.stride_x);
+            let outputs = (image * p.h_out * p.w_out + place) * p.c_out;
+            let filters = place * p.c_out * filter_size + tap * p.c_in + c;
+            for (var o = 0u; o < p.c_out; o++) {
+                sum += dy[outputs + o] * w[filters + o * filter_size];
+            }
+        }
+    }
+    dx[at] = sum;
+}

@@ -1,0 +1,51 @@
+// Gradient of a locally connected layer with respect to its filters.
+//
+//     dw[p, o, tap, c] = sum over images of dy[image, p, o] * x[image, p + tap, c]
+//
+// One thread an element of w. Operations: 2 * n an element. Bytes: dw written once, which is the bound for few images.
+// Launch: [ceil(elements / 64), fold].
+
+struct Params {
+    n: u32,
+    h: u32,
+    w: u32,
+    c_in: u32,
+    h_out: u32,
+    w_out: u32,
+    c_out: u32,
+    k_h: u32,
+    k_w: u32,
+    stride_y: u32,
+    stride_x: u32,
+    // h_out * w_out * c_out * k_h * k_w * c_in.
+    elements: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+// x: [n, h, w, c_in] f32
+@group(0) @binding(1) var<storage, read_write> x: array<f32>;
+// dy: [n, h_out, w_out, c_out] f32
+@group(0) @binding(2) var<storage, read_write> dy: array<f32>;
+// dw: [h_out, w_out, c_out, k_h, k_w, c_in] f32
+@group(0) @binding(3) var<storage, read_write> dw: array<f32>;
+
+@compute @workgroup_size(64)
+fn local_conv2d_bwd_filter(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let at = id.x + id.y * groups.x * 64u;
+    if (at >= p.elements) {
+        return;
+    }
+    let filter_size = p.k_h * p.k_w * p.c_in;
+    let local = at / filter_size;
+    let k = at - local * filter_size;
+    let tap = k / p.c_in;
+    let place = local / p.c_out;
+    let iy = place / p.w_out * p.stride_y + tap / p.k_w;
+    let ix = place % p.w_out * p.stride_x + tap % p.k_w;
+    let pixel = (iy * p.w + ix) * p.c_in + k % p.c_in;
+    var sum = 0.0;
+    for (var image = 0u; image < p.n; image++) {
+        sum += dy[image * p.h_out * p.w_out * p.c_out + local] * x[image * p.h * p.w * p.c_in + pixel];
+    }
+    dw[at] = sum;
+}

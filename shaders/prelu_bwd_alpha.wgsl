@@ -1,0 +1,82 @@
+// Gradient of the parametric rectifier with respect to its slopes.
+//
+//     y[c] = sum over rows of dy[row, c] * min(x[row, c], 0)
+//
+// In two stages. A workgroup of 256 threads takes 32 channels and a chunk of the rows, of which each of its 8 lines of 32
+// threads takes every eighth; then the lines are added in order. The second stage adds the chunks in order, a line an
+// eighth of them. The chunks' length is chosen by the extents alone: two runs give the same bits.
+// Operations: two an element. Bytes: each input read once.
+// Launch: prelu_bwd_alpha_chunk [ceil(c / 32), chunks], prelu_bwd_alpha_merge [ceil(width / 32)].
+
+struct Params {
+    rows: u32,
+    c: u32,
+    // Rows of a chunk, and chunks.
+    chunk: u32,
+    chunks: u32,
+    // Sums of a chunk: one a channel.
+    width: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+// x: [rows, c] f32
+@group(0) @binding(1) var<storage, read_write> x: array<f32>;
+// dy: [rows, c] f32
+@group(0) @binding(2) var<storage, read_write> dy: array<f32>;
+// chunks: [chunks, width] f32
+@group(0) @binding(3) var<storage, read_write> chunks: array<f32>;
+// sums: [width] f32
+@group(0) @binding(4) var<storage, read_write> sums: array<f32>;
+
+// partial: [8 lines, 32] f32
+var<workgroup> partial: array<f32, 256>;
+
+// The sums of the lines, in order.
+fn over_lines(value: f32, line: u32, lane: u32) -> f32 {
+    workgroupBarrier();
+    partial[line * 32u + lane] = value;
+    workgroupBarrier();
+    var sum = 0.0;
+    for (var i = 0u; i < 8u; i++) {
+        sum += partial[i * 32u + lane];
+    }
+    return sum;
+}
+
+@compute @workgroup_size(256)
+fn prelu_bwd_alpha_chunk(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let line = thread / 32u;
+    let lane = thread % 32u;
+    let channel = group.x * 32u + lane;
+    let end = min((group.y + 1u) * p.chunk, p.rows);
+    var sum0 = 0.0;
+    if (channel < p.c) {
+        for (var row = group.y * p.chunk + line; row < end; row += 8u) {
+            let at = row * p.c + channel;
+            sum0 += dy[at] * min(x[at], 0.0);
+        }
+    }
+    let total0 = over_lines(sum0, line, lane);
+    if (line == 0u && channel < p.c) {
+        chunks[group.y * p.width + channel] = total0;
+    }
+}
+
+@compute @workgroup_size(256)
+fn prelu_bwd_alpha_merge(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let line = thread / 32u;
+    let lane = thread % 32u;
+    let at = group.x * 32u + lane;
+    let each = (p.chunks + 7u) / 8u;
+    let end = min((line + 1u) * each, p.chunks);
+    var sum = 0.0;
+    if (at < p.width) {
+        for (var chunk = line * each; chunk < end; chunk++) {
+            sum += chunks[chunk * p.width + at];
+        }
+    }
+    let total = over_lines(sum, line, lane);
+    if (line == 0u && at < p.width) {
+        sums[at] = total;
+    }
+}

@@ -1,0 +1,260 @@
+//! Gradients of convolutions and dense layers.
+
+use super::conv2d::{Filters, Rest, Taps, Windows};
+use super::params::{self, Params};
+use super::{Call, Operand, Tuning, call};
+use crate::graph::{Step, View};
+use crate::ops::{Conv2dBwdData, Conv2dBwdFilter, LocalConv2dBwdData, LocalConv2dBwdFilter, Padding, window};
+
+/// Pixels of an axis whose place in the padded image leaves the same remainder by the stride: the taps that meet them,
+/// which are a plain convolution of dy.
+#[derive(Clone, Copy)]
+struct Phase {
+    /// Taps, and the last of them.
+    taps: usize,
+    last: usize,
+    /// How far the first window begins before dy.
+    before: isize,
+    /// Pixels.
+    out: usize,
+}
+
+impl Phase {
+    /// The phase of this remainder, of an axis of `extent` pixels with `before` of padding.
+    fn new(remainder: usize, extent: usize, kernel: usize, stride: usize, before: usize) -> Phase {
+        // The first pixel, and the place of the window that its first tap is of.
+        let first = (remainder + stride - before % stride) % stride;
+        let window = (first + before) / stride;
+        let taps = kernel.saturating_sub(remainder).div_ceil(stride);
+        Phase {
+            taps,
+            last: remainder + stride * taps.saturating_sub(1),
+            before: taps as isize - 1 - window as isize,
+            out: extent.saturating_sub(first).div_ceil(stride),
+        }
+    }
+}
+
+pub fn conv2d_data(op: &Conv2dBwdData, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
+    let (dy, w) = (&step.inputs[0], &step.inputs[1]);
+    let [n, h, width, c_in] = step.output.shape.nhwc().ok_or("x is not [n, h, w, c]")?;
+    let [c_out, k_h, k_w, _] = w.shape.nhwc().ok_or("w is not [c_out, k_h, k_w, c_in]")?;
+    let [ay, ax] = window::axes([h, width], [k_h, k_w], op.stride, op.padding)?;
+    let one = |y: Phase, x: Phase| {
+        let (kernel, out, before) = ([y.taps, x.taps], [y.out, x.out], [y.before, x.before]);
+        let taps = Taps { count: kernel, last: [y.last, x.last], step: op.stride };
+        (Windows { x: dy.clone(), c_out: c_in, kernel, stride: [1, 1], before, out }, taps)
+    };
+    let phase_y = |remainder| Phase::new(remainder, h, k_h, op.stride[0], ay.before);
+    let phase_x = |remainder| Phase::new(remainder, width, k_w, op.stride[1], ax.before);
+    if op.stride == [1, 1] {
+        let (windows, taps) = one(phase_y(0), phase_x(0));
+        let tile = windows.tile(tuning);
+        let (pack, filters) = Filters::backward(w, tile.packing, taps, tuning)?;
+        let rest = Rest { y: (dx(step), step.output.offset, step.output.stride), ..Rest::plain(dx(step), c_in) };
+        return Ok(vec![pack, windows.call(tile, filters, rest, tuning)?]);
+    }
+    // Every phase's filters take the same scratch memory; the phases follow them.
+    let words = (k_h * k_w * c_out.next_multiple_of(8) * c_in.next_multiple_of(8)).next_multiple_of(64);
+    let (mut calls, mut table, mut values) = (Vec::new(), Vec::new(), 0);
+    for y in (0..op.stride[0]).map(phase_y) {
+        for x in (0..op.stride[1]).map(phase_x) {
+            let elements = n * y.out * x.out * c_in;
+            let empty = y.taps * x.taps * elements == 0;
+            table.extend([if empty { u32::MAX } else { values as u32 }, y.out as u32, x.out as u32]);
+            if empty {
+                continue;
+            }
+            let (windows, taps) = one(y, x);
+            let tile = windows.tile(tuning);
+            let (pack, filters) = Filters::backward(w, tile.packing, taps, tuning)?;
+            let rest = Rest::plain(Operand::Further { words, values, elements }, c_in);
+            calls.extend([pack, windows.call(tile, filters, rest, tuning)?]);
+            values += elements.next_multiple_of(64);
+        }
+    }
+    let params = params::Conv2dBwdData {
+        elements: step.output.shape.elements() as u32,
+        h: h as u32,
+        w: width as u32,
+        c: c_in as u32,
+        stride_y: op.stride[0] as u32,
+        stride_x: op.stride[1] as u32,
+        pad_y: ay.before as u32,
+        pad_x: ax.before as u32,
+    };
+    let phases = Operand::Further { words, values: 0, elements: values };
+    let operands = vec![phases, Operand::Table(table), dx(step)];
+    calls.push(call("conv2d_bwd_data", params, operands, tuning.threads(step.output.shape.elements())?));
+    Ok(calls)
+}
+
+fn dx(step: &Step) -> Operand {
+    Operand::View(step.output.clone())
+}
+
+pub fn dense_data(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
+    let &[c_out, k] = step.inputs[1].shape.dims() else { return Err("w is not [c_out, k]".into()) };
+    let (dy, w) = (&step.inputs[0], &step.inputs[1]);
+    let rows = dy.shape.dims()[0];
+    if tuning.matrix_units() {
+        let windows = Windows::of_pixels(dy, rows, c_out, k);
+        let tile = windows.tile(tuning);
+        let taps = Taps { count: [1; 2], last: [0; 2], step: [1; 2] };
+        let (pack, filters) = Filters::backward(w, tile.packing, taps, tuning)?;
+        let rest = Rest { y: (dx(step), step.output.offset, k), ..Rest::plain(dx(step), k) };
+        return Ok(vec![pack, windows.call(tile, filters, rest, tuning)?]);
+    }
+    let params = params::DenseBwdData { rows: rows as u32, k: k as u32, c_out: c_out as u32 };
+    let [y, z] = tuning.fold(rows.div_ceil(4))?;
+    let (entry, threads) = match (tuning.cuda(), w.exact) {
+        (true, true) => ("dense_bwd_data_exact", 256),
+        (true, false) => ("dense_bwd_data", 256),
+        (false, _) => ("dense_bwd_data", 64),
+    };
+    let operands = vec![Operand::View(dy.clone()), Operand::View(w.clone()), dx(step)];
+    Ok(vec![call(entry, params, operands, [k.div_ceil(threads) as u32, y, z])])
+}
+
+pub fn conv2d_filter(op: &Conv2dBwdFilter, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
+    let image = step.inputs[0].shape.nhwc().ok_or("x is not [n, h, w, c]")?;
+    let filters = step.output.shape.nhwc().ok_or("w is not [c_out, k_h, k_w, c_in]")?;
+    let params = filter_params(image, filters, op.stride, op.padding)?;
+    filter_calls(["conv2d_bwd_filter_tile", "conv2d_bwd_filter_merge"], params, &params, step, tuning)
+}
+
+pub fn dense_filter(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
+    let &[c_out, k] = step.output.shape.dims() else { return Err("w is not [c_out, k]".into()) };
+    let rows = step.inputs[1].shape.dims()[0];
+    let conv2d = filter_params([rows, 1, 1, k], [c_out, 1, 1, k], [1, 1], Padding::Valid)?;
+    // The same fields for another shader.
+    let params: params::DenseBwdFilter = bytemuck::cast(conv2d);
+    filter_calls(["dense_bwd_filter_tile", "dense_bwd_filter_merge"], params, &conv2d, step, tuning)
+}
+
+/// Workgroups that occupy a device, and pixels that are worth one's start.
+const GROUPS: usize = 1024;
+const PIXELS: usize = 256;
+/// Output channels, and elements of a filter, of a workgroup.
+const TILE: usize = 64;
+
+fn filter_params(
+    [n, h, w, c_in]: [usize; 4],
+    [c_out, k_h, k_w, _]: [usize; 4],
+    stride: [usize; 2],
+    padding: Padding,
+) -> Result<params::Conv2dBwdFilter, String> {
+    let [ay, ax] = window::axes([h, w], [k_h, k_w], stride, padding)?;
+    let (k, pixels) = (k_h * k_w * c_in, n * ay.out * ax.out);
+    // By the extents alone, for the cut decides the sums' bits.
+    let tiles = c_out.div_ceil(TILE) * k.div_ceil(TILE);
+    let wanted = (GROUPS / tiles).clamp(1, pixels.div_ceil(PIXELS).max(1));
+    let chunk = pixels.div_ceil(wanted).next_multiple_of(32).max(32);
+    Ok(params::Conv2dBwdFilter {
+        h: h as u32,
+        w: w as u32,
+        c_in: c_in as u32,
+        h_out: ay.out as u32,
+        w_out: ax.out as u32,
+        c_out: c_out as u32,
+        k_w: k_w as u32,
+        stride_y: stride[0] as u32,
+        stride_x: stride[1] as u32,
+        pad_y: ay.before as u32,
+        pad_x: ax.before as u32,
+        k: k as u32,
+        pixels: pixels as u32,
+        chunk: chunk as u32,
+        chunks: pixels.div_ceil(chunk).max(1) as u32,
+    })
+}
+
+/// Both stages; of a single chunk the first alone, which writes dw itself.
+fn filter_calls<P: Params>(
+    [tile, merge]: [&'static str; 2],
+    params: P,
+    extents: &params::Conv2dBwdFilter,
+    step: &Step,
+    tuning: Tuning,
+) -> Result<Vec<Call>, String> {
+    let [x, dy] = [0, 1].map(|i| step.inputs[i].clone());
+    let operands = |last: [Operand; 2]| {
+        let view = |view: &View| Operand::View(view.clone());
+        [view(&x), view(&dy)].into_iter().chain(last).collect::<Vec<Operand>>()
+    };
+    let (c_out, k) = (extents.c_out as usize, extents.k as usize);
+    let groups = [k.div_ceil(TILE) as u32, c_out.div_ceil(TILE) as u32, extents.chunks];
+    let dw = Operand::View(step.output.clone());
+    if extents.chunks == 1 {
+        return Ok(vec![call(tile, params, operands([dw, Operand::NoValue]), groups)]);
+    }
+    let partial = Operand::Scratch(extents.chunks as usize * c_out * k);
+    Ok(vec![
+        call(tile, params, operands([partial.clone(), Operand::NoValue]), groups),
+        call(merge, params, operands([partial, dw]), tuning.threads(c_out * k)?),
+    ])
+}
+
+pub fn local_conv2d_data(op: &LocalConv2dBwdData, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
+    let [_, h, w, c_in] = step.output.shape.nhwc().ok_or("x is not [n, h, w, c]")?;
+    let &[h_out, w_out, c_out, k_h, k_w, _] = step.inputs[1].shape.dims() else {
+        return Err("w is not [h_out, w_out, c_out, k_h, k_w, c_in]".into());
+    };
+    let elements = step.output.shape.elements();
+    let [h, w, c_in, h_out, w_out, c_out, k_h, k_w] =
+        [h, w, c_in, h_out, w_out, c_out, k_h, k_w].map(|extent| extent as u32);
+    let [stride_y, stride_x] = op.stride.map(|stride| stride as u32);
+    let params = params::LocalConv2dBwdData {
+        h,
+        w,
+        c_in,
+        h_out,
+        w_out,
+        c_out,
+        k_h,
+        k_w,
+        stride_y,
+        stride_x,
+        elements: elements as u32,
+    };
+    let operands = vec![Operand::View(step.inputs[0].clone()), Operand::View(step.inputs[1].clone()), dx(step)];
+    Ok(vec![call("local_conv2d_bwd_data", params, operands, tuning.threads(elements)?)])
+}
+
+pub fn local_conv2d_filter(op: &LocalConv2dBwdFilter, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
+    let [n, h, w, c_in] = step.inputs[0].shape.nhwc().ok_or("x is not [n, h, w, c]")?;
+    let &[h_out, w_out, c_out, k_h, k_w, _] = step.output.shape.dims() else {
+        return Err("w is not [h_out, w_out, c_out, k_h, k_w, c_in]".into());
+    };
+    let elements = step.output.shape.elements();
+    let [n, h, w, c_in, h_out, w_out, c_out, k_h, k_w] =
+        [n, h, w, c_in, h_out, w_out, c_out, k_h, k_w].map(|extent| extent as u32);
+    let [stride_y, stride_x] = op.stride.map(|stride| stride as u32);
+    let params = params::LocalConv2dBwdFilter {
+        n,
+        h,
+        w,
+        c_in,
+        h_out,
+        w_out,
+        c_out,
+        k_h,
+        k_w,
+        stride_y,
+        stride_x,
+        elements: elements as u32,
+    };
+    let operands = vec![
+        Operand::View(step.inputs[0].clone()),
+        Operand::View(step.inputs[1].clone()),
+        Operand::View(step.output.clone()),
+    ];
+    Ok(vec![call("local_conv2d_bwd_filter", params, operands, tuning.threads(elements)?)])
+}
+
+pub fn local_conv2d_bias(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
+    let elements = step.output.shape.elements();
+    let params = params::LocalConv2dBwdBias { n: step.inputs[0].shape.dims()[0] as u32, elements: elements as u32 };
+    let operands = vec![Operand::View(step.inputs[0].clone()), Operand::View(step.output.clone())];
+    Ok(vec![call("local_conv2d_bwd_bias", params, operands, tuning.threads(elements)?)])
+}

@@ -1,0 +1,43 @@
+//! From the precision's own storage to f32 and back.
+
+use super::{Operator, Port, Real, arity};
+use crate::graph::Vjp;
+use crate::{Shape, Tensor};
+
+/// The same values, stored as f32 in every precision, or as the precision stores values. Input: `x`, stored the other way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cast {
+    /// Whether the output is f32 in every precision.
+    pub exact: bool,
+}
+
+impl Operator for Cast {
+    const STEM: &'static str = "cast";
+
+    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+        arity(inputs, 1, "x")?;
+        Ok(inputs[0].clone())
+    }
+
+    fn flops(&self, _: &[&Shape], _: &Shape) -> u64 {
+        0
+    }
+
+    fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {
+        inputs[0].clone()
+    }
+
+    fn port(&self, _: usize) -> Port {
+        Port::Any
+    }
+
+    fn exact_output(&self) -> bool {
+        self.exact
+    }
+
+    fn vjp(&self, at: &mut Vjp) -> Result<(), String> {
+        let dy = at.dy();
+        at.gradient(0, "dx", Cast { exact: !self.exact }, &[dy]);
+        Ok(())
+    }
+}

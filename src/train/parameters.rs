@@ -1,0 +1,311 @@
+//! The weights in training as one vector, and the batch norms' running averages as another.
+//!
+//! Weights that decay come first, so that an optimizer knows them by their place: filters, the bottleneck's and the
+//! classifier's weights, as the original regularizes them. Biases and offsets follow.
+
+use std::collections::BTreeMap;
+
+use crate::ops::Join;
+use crate::random::{Stream, purpose};
+use crate::weights::facenet::{BatchNormWeights, LayerSpec, Norm, Unfolded, UnfoldedLayer, Width, layers_of};
+use crate::{Error, Result, Shape, Tensor};
+
+/// Which network is trained.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spec {
+    /// How wide the network is.
+    pub width: Width,
+    /// Length of an embedding.
+    pub embedding_size: usize,
+    /// People that a classifier tells apart; none for losses of distances.
+    pub classes: Option<usize>,
+    /// Whether batch norms have a trained scale; the original's have none.
+    pub gamma: bool,
+}
+
+/// A tensor's place among others in a vector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its name, TensorFlow's below `InceptionResnetV1/`.
+    pub name: String,
+    /// Its extents: filters `[c_out, k_h, k_w, c_in]`, matrices `[out, in]`.
+    pub shape: Shape,
+    /// Its first element.
+    pub offset: usize,
+}
+
+/// Where everything that is trained lies.
+#[derive(Clone, Debug)]
+pub struct Parameters {
+    spec: Spec,
+    layers: Vec<LayerSpec>,
+    weights: Vec<Place>,
+    weights_len: usize,
+    decayed: usize,
+    /// Mean, variance and variance with Bessel's correction of each batch norm, `[3, c]`, by its layer's name.
+    norms: Vec<Place>,
+    norms_len: usize,
+    by_name: BTreeMap<String, usize>,
+}
+
+/// Values for all of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Values {
+    /// As [`Parameters::weights`] lie.
+    pub weights: Vec<f32>,
+    /// As [`Parameters::norms`] lie.
+    pub norms: Vec<f32>,
+}
+
+/// The last layer's name.
+const BOTTLENECK: &str = "Bottleneck";
+
+impl Parameters {
+    /// The places of a network's weights.
+    pub fn new(spec: Spec) -> Self {
+        let layers = layers_of(spec.width);
+        let (mut decayed, mut others, mut norms) = (Vec::new(), Vec::new(), Vec::new());
+        let mut norm = |name: &str, c: usize, others: &mut Vec<(String, Shape)>| {
+            others.push((format!("{name}/BatchNorm/beta"), [c].into()));
+            if spec.gamma {
+                others.push((format!("{name}/BatchNorm/gamma"), [c].into()));
+            }
+            norms.push((name.to_owned(), [3, c].into()));
+        };
+        for layer in &layers {
+            let LayerSpec { name, c_out, k_h, k_w, c_in, bias_only } = layer;
+            decayed.push((format!("{name}/weights"), [*c_out, *k_h, *k_w, *c_in].into()));
+            match bias_only {
+                true => others.push((format!("{name}/biases"), [*c_out].into())),
+                false => norm(name, *c_out, &mut others),
+            }
+        }
+        decayed.push((format!("{BOTTLENECK}/weights"), [spec.embedding_size, spec.width.features()].into()));
+        norm(BOTTLENECK, spec.embedding_size, &mut others);
+        if let Some(classes) = spec.classes {
+            decayed.push(("Logits/weights".to_owned(), [classes, spec.embedding_size].into()));
+            others.push(("Logits/biases".to_owned(), [classes].into()));
+        }
+        let first = decayed.len();
+        decayed.append(&mut others);
+        let (weights, weights_len) = places(decayed);
+        let (norms, norms_len) = places(norms);
+        let by_name = weights.iter().enumerate().map(|(i, place)| (place.name.clone(), i)).collect();
+        let decayed = weights[first].offset;
+        Parameters { spec, layers, weights, weights_len, decayed, norms, norms_len, by_name }
+    }
+
+    /// Which network it is.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// Every trained tensor, in order.
+    pub fn weights(&self) -> &[Place] {
+        &self.weights
+    }
+
+    /// Elements of the vector of weights, gaps included.
+    pub fn weights_len(&self) -> usize {
+        self.weights_len
+    }
+
+    /// So many of its elements, the first ones, decay.
+    pub fn decayed(&self) -> usize {
+        self.decayed
+    }
+
+    /// Every batch norm's averages, in the order of the network.
+    pub fn norms(&self) -> &[Place] {
+        &self.norms
+    }
+
+    /// Elements of the vector of averages, gaps included.
+    pub fn norms_len(&self) -> usize {
+        self.norms_len
+    }
+
+    /// A trained tensor's place.
+    pub fn find(&self, name: &str) -> Option<&Place> {
+        self.by_name.get(name).map(|&i| &self.weights[i])
+    }
+
+    /// How many weights there are.
+    pub fn count(&self) -> usize {
+        self.weights.iter().map(|place| place.shape.elements()).sum()
+    }
+
+    /// Values to begin with, a function of the seed: weights by Glorot and Bengio 2010 (`xavier_initializer`, uniform),
+    /// biases and offsets 0, scales 1, running means 0, running variances 1.
+    pub fn initial(&self, seed: u64) -> Values {
+        let mut values = Values { weights: vec![0.0; self.weights_len], norms: vec![0.0; self.norms_len] };
+        for (i, place) in self.weights.iter().enumerate() {
+            let to = slice_mut(&mut values.weights, place);
+            if place.name.ends_with("/weights") {
+                let (out, taps_in): (usize, usize) = (place.shape.dims()[0], place.shape.dims()[1..].iter().product());
+                let taps: usize = taps_in / place.shape.last();
+                let limit = (6.0 / (taps_in + taps * out) as f64).sqrt() as f32;
+                let mut random = Stream::new(seed, purpose::INIT, i as u64);
+                to.iter_mut().for_each(|w| *w = limit * (2.0 * random.uniform() - 1.0));
+            } else if place.name.ends_with("/gamma") {
+                to.fill(1.0);
+            }
+        }
+        for place in &self.norms {
+            let c = place.shape.last();
+            slice_mut(&mut values.norms, place)[c..].fill(1.0);
+        }
+        values
+    }
+
+    /// A pretrained network's values. A classifier of other people is not taken: its place holds what
+    /// [`Parameters::initial`] gives.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a network of another width or embedding, and for one whose batch norms are folded.
+    pub fn pretrained(&self, from: &Unfolded, seed: u64) -> Result<Values> {
+        let spec = &self.spec;
+        if (from.width, from.embedding_size()) != (spec.width, spec.embedding_size) {
+            let problem = format!(
+                "has {} features and embeddings of {}; expected {} and {}",
+                from.width.features(),
+                from.embedding_size(),
+                spec.width.features(),
+                spec.embedding_size
+            );
+            return Err(Error::invalid("pretrained model", problem));
+        }
+        let mut values = self.initial(seed);
+        let layers = self.layers.iter().map(|layer| (layer.name.as_str(), from.convs.get(&layer.name)));
+        for (name, layer) in layers.chain([(BOTTLENECK, Some(&from.bottleneck))]) {
+            let layer = layer.ok_or_else(|| Error::invalid("pretrained model", format!("lacks {name}")))?;
+            self.put(&mut values, &format!("{name}/weights"), &layer.w)?;
+            match &layer.norm {
+                Norm::Bias(b) if self.find(&format!("{name}/biases")).is_some() => {
+                    self.put(&mut values, &format!("{name}/biases"), b)?;
+                }
+                Norm::Bias(_) => {
+                    let problem = format!(
+                        "{name}: its batch norm is folded into the weights; training needs the file that the network was published as"
+                    );
+                    return Err(Error::invalid("pretrained model", problem));
+                }
+                Norm::Batch(norm) => {
+                    self.put(&mut values, &format!("{name}/BatchNorm/beta"), &norm.beta)?;
+                    if let Some(gamma) = norm.gamma.as_ref().filter(|_| spec.gamma) {
+                        self.put(&mut values, &format!("{name}/BatchNorm/gamma"), gamma)?;
+                    }
+                    let place = self.norms.iter().find(|place| place.name == name).expect("every norm has its place");
+                    let rows = [&norm.mean, &norm.variance, &norm.variance];
+                    let to = slice_mut(&mut values.norms, place).chunks_exact_mut(place.shape.last());
+                    to.zip(rows).for_each(|(to, from)| to.copy_from_slice(from.data()));
+                }
+            }
+        }
+        if let Some((w, b)) = from.logits.as_ref().filter(|(_, b)| Some(b.data().len()) == spec.classes) {
+            self.put(&mut values, "Logits/weights", w)?;
+            self.put(&mut values, "Logits/biases", b)?;
+        }
+        Ok(values)
+    }
+
+    fn put(&self, values: &mut Values, name: &str, tensor: &Tensor) -> Result<()> {
+        let place = self.find(name).filter(|place| place.shape == *tensor.shape());
+        let place = place
+            .ok_or_else(|| Error::invalid("pretrained model", format!("{name}: {} does not fit", tensor.shape())))?;
+        slice_mut(&mut values.weights, place).copy_from_slice(tensor.data());
+        Ok(())
+    }
+
+    /// The network with these values, as files have it; running variances are those with Bessel's correction.
+    pub fn unfolded(&self, values: &Values) -> Unfolded {
+        let get = |name: &str| {
+            self.find(name).map(|place| Tensor::new(place.shape.clone(), slice(&values.weights, place).to_vec()))
+        };
+        let must = |name: &str| get(name).expect("every layer has its weights");
+        let layer = |name: &str| {
+            let norm = match self.norms.iter().find(|place| place.name == name) {
+                None => Norm::Bias(must(&format!("{name}/biases"))),
+                Some(place) => {
+                    let c = place.shape.last();
+                    let row = |i: usize| Tensor::new([c], slice(&values.norms, place)[i * c..][..c].to_vec());
+                    Norm::Batch(BatchNormWeights {
+                        gamma: get(&format!("{name}/BatchNorm/gamma")),
+                        beta: must(&format!("{name}/BatchNorm/beta")),
+                        mean: row(0),
+                        variance: row(2),
+                    })
+                }
+            };
+            UnfoldedLayer { w: must(&format!("{name}/weights")), norm }
+        };
+        Unfolded {
+            width: self.spec.width,
+            convs: self.layers.iter().map(|spec| (spec.name.clone(), layer(&spec.name))).collect(),
+            bottleneck: layer(BOTTLENECK),
+            logits: get("Logits/weights").zip(get("Logits/biases")),
+        }
+    }
+}
+
+/// Gives tensors their places, and tells where the last one ends.
+fn places(tensors: Vec<(String, Shape)>) -> (Vec<Place>, usize) {
+    let (starts, end) = Join::layout(tensors.iter().map(|(_, shape)| shape));
+    let place = |((name, shape), offset)| Place { name, shape, offset };
+    (tensors.into_iter().zip(starts).map(place).collect(), end)
+}
+
+fn slice<'a>(values: &'a [f32], place: &Place) -> &'a [f32] {
+    &values[place.offset..][..place.shape.elements()]
+}
+
+fn slice_mut<'a>(values: &'a mut [f32], place: &Place) -> &'a mut [f32] {
+    &mut values[place.offset..][..place.shape.elements()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec() -> Spec {
+        Spec { width: Width::of_stem(2).unwrap(), embedding_size: 16, classes: Some(5), gamma: false }
+    }
+
+    #[test]
+    fn there_and_back() {
+        for gamma in [false, true] {
+            let parameters = Parameters::new(Spec { gamma, ..spec() });
+            let values = parameters.initial(3);
+            let unfolded = parameters.unfolded(&values);
+            assert_eq!(parameters.pretrained(&unfolded, 4).unwrap(), values);
+            assert_eq!(parameters.unfolded(&parameters.initial(3)), unfolded);
+            assert_ne!(parameters.initial(4), values);
+        }
+    }
+
+    #[test]
+    fn what_decays_comes_first() {
+        let parameters = Parameters::new(spec());
+        for place in parameters.weights() {
+            assert_eq!(place.offset < parameters.decayed(), place.name.ends_with("/weights"), "{}", place.name);
+        }
+        // The published network's count: 23 million in the features, 1792 x 128, and a classifier.
+        let full = Spec { width: Width::FULL, embedding_size: 128, classes: None, gamma: false };
+        let weights: usize = 22_514_528 + 1792 * 128;
+        assert!(Parameters::new(full).count() > weights);
+    }
+
+    #[test]
+    fn another_head_is_built_anew() {
+        let few = Parameters::new(spec());
+        let many = Parameters::new(Spec { classes: Some(7), ..spec() });
+        let from = few.unfolded(&few.initial(1));
+        let values = many.pretrained(&from, 2).unwrap();
+        let head = many.find("Logits/weights").unwrap();
+        assert_eq!(slice(&values.weights, head), slice(&many.initial(2).weights, head));
+        let stem = many.find("Conv2d_1a_3x3/weights").unwrap();
+        assert_eq!(slice(&values.weights, stem), slice(&few.initial(1).weights, few.find(&stem.name).unwrap()));
+        let other = Parameters::new(Spec { embedding_size: 8, ..spec() });
+        assert!(other.pretrained(&from, 1).unwrap_err().to_string().contains("embeddings of 16"));
+    }
+}

@@ -1,0 +1,28 @@
+use crate::Case;
+use crate::common::Noise;
+use warpface::ops::{Activation, BatchMoments, BatchNormBwdData, BatchNormTrain, Op};
+
+fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for dims in [&[2, 1][..], &[5, 33], &[2, 17, 19, 5], &[301, 70]] {
+        for (activation, scale) in [(Activation::None, true), (Activation::Relu, false), (Activation::Relu, true)] {
+            let (mut noise, c) = (Noise::new(44), dims[dims.len() - 1]);
+            let x = noise.signed(dims);
+            let moments = Op::from(BatchMoments).reference::<f32>(&[&x]);
+            let mut inputs = vec![x, moments, noise.signed(&[c])];
+            if scale {
+                inputs.push(noise.signed(&[c]));
+            }
+            let layer = BatchNormTrain { epsilon: 1e-3, activation, scale };
+            let constants = 1..inputs.len();
+            inputs.extend([noise.signed(&[2, c]), noise.signed(dims)]);
+            cases.push(
+                Case::new(format!("{activation:?} {scale} {dims:?}"), BatchNormBwdData(layer), inputs)
+                    .constants(constants),
+            );
+        }
+    }
+    cases
+}
+
+backend_test!(cases);

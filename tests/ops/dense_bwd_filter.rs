@@ -1,0 +1,16 @@
+use crate::Case;
+use crate::common::Noise;
+use warpface::ops::DenseBwdFilter;
+
+fn cases() -> Vec<Case> {
+    let shapes: [(&[usize], usize); 6] =
+        [(&[1, 1], 1), (&[3, 3, 3, 64], 128), (&[5, 179], 64), (&[9, 31], 130), (&[4, 128], 2), (&[600, 40], 24)];
+    let case = |(dims, c_out): (&[usize], usize)| {
+        let (mut noise, k) = (Noise::new(46), dims[1..].iter().product());
+        let inputs = vec![noise.signed(dims), noise.signed(&[dims[0], c_out]), noise.signed(&[c_out, k])];
+        Case::new(format!("{dims:?} {c_out}"), DenseBwdFilter, inputs)
+    };
+    shapes.map(case).into()
+}
+
+backend_test!(cases, matrix_units);

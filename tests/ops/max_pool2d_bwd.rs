@@ -1,0 +1,35 @@
+use crate::Case;
+use crate::common::Noise;
+use warpface::ops::{MaxPool2d, MaxPool2dBwd, Op, Padding};
+
+fn case(dims: [usize; 4], pool: MaxPool2d) -> Case {
+    let mut noise = Noise::new(35);
+    // Whole numbers, among which there are equal maxima.
+    let mut x = noise.tensor(&dims, 0.0, 5.0);
+    x.data_mut().iter_mut().for_each(|x| *x = x.floor());
+    let y = Op::from(pool.clone()).reference::<f32>(&[&x]);
+    let dy = noise.signed(y.dims());
+    let MaxPool2d { kernel, stride, padding } = pool;
+    let op = MaxPool2dBwd { kernel, stride, padding };
+    Case::new(format!("{op:?} {dims:?}"), op, vec![x, y, dy])
+}
+
+fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for padding in [Padding::Same, Padding::Valid] {
+        for (dims, kernel, stride) in [
+            ([1, 1, 1, 1], [1, 1], 1),
+            ([2, 5, 7, 3], [2, 2], 2),
+            ([1, 8, 9, 33], [3, 3], 2),
+            ([2, 7, 6, 5], [3, 3], 1),
+            ([3, 13, 13, 10], [3, 3], 2),
+            ([1, 7, 11, 5], [2, 3], 3),
+            ([1, 7, 11, 5], [1, 2], 3),
+        ] {
+            cases.push(case(dims, MaxPool2d { kernel, stride: [stride; 2], padding }));
+        }
+    }
+    cases
+}
+
+backend_test!(cases);
