@@ -61,28 +61,29 @@ fn steps_follow_the_reference_in_place() {
         assert_eq!(finite, [1.0, 1.0, 0.0, 1.0]);
 
         devices::each_and_simulated(|device| {
-            let what = format!("{kind:?} on {}", device.info().kind);
-            let states = device.backend().states(&lengths).unwrap();
-            start.iter().enumerate().for_each(|(i, data)| states.write(i, data).unwrap());
-            let module = states.load_in(Arc::new(graph.clone()), Precision::F32).unwrap();
-            let inputs: Vec<Shape> = steps[0].iter().map(|x| x.shape().clone()).collect();
-            let executable = module.plan(&inputs).unwrap();
-            // In place: nothing of the states' size lives in the arena beside them.
-            let copies = executable.plan().steps.iter().filter(|step| step.output.shape.elements() == lengths[0]);
-            assert!(copies.into_iter().all(|step| step.output.region == step.inputs[0].region), "{what}");
-            for (step, finite) in steps.iter().zip(&finite) {
-                let got = executable.run(&step.iter().map(Tensor::data).collect::<Vec<_>>()).unwrap();
-                assert_eq!(got[0], [*finite], "{what}");
-            }
-            for (i, expected) in expected.iter().enumerate() {
-                let got = states.read(i).unwrap();
-                // Infinity stays infinity in an average of gradients.
-                assert_close(
-                    &format!("{what}, state {i}"),
-                    &got,
-                    expected.data(),
-                    Tolerance { atol: 2e-6, rtol: 1e-5 },
-                );
+            // States are f32 in every precision.
+            for precision in [Precision::F32, Precision::F16] {
+                if device.backend().check(precision).is_err() {
+                    continue;
+                }
+                let what = format!("{kind:?} in {precision} on {}", device.info().kind);
+                let states = device.backend().states(&lengths).unwrap();
+                start.iter().enumerate().for_each(|(i, data)| states.write(i, data).unwrap());
+                let module = states.load_in(Arc::new(graph.clone()), precision).unwrap();
+                let inputs: Vec<Shape> = steps[0].iter().map(|x| x.shape().clone()).collect();
+                let executable = module.plan(&inputs).unwrap();
+                // In place: no copy of the state lives in the arena.
+                let mut updates = executable.plan().steps.iter().filter(|step| step.output.shape == shapes[0]);
+                assert!(updates.all(|step| step.output.region == step.inputs[0].region), "{what}");
+                for (step, finite) in steps.iter().zip(&finite) {
+                    let got = executable.run(&step.iter().map(Tensor::data).collect::<Vec<_>>()).unwrap();
+                    assert_eq!(got[0], [*finite], "{what}");
+                }
+                for (i, expected) in expected.iter().enumerate() {
+                    let got = states.read(i).unwrap();
+                    let tolerance = Tolerance { atol: 2e-6, rtol: 1e-5 };
+                    assert_close(&format!("{what}, state {i}"), &got, expected.data(), tolerance);
+                }
             }
         });
     }
