@@ -13,10 +13,12 @@ mod npy;
 mod output;
 mod photos;
 mod plan;
+mod train;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args as _, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use context::Globals;
 
@@ -82,11 +84,14 @@ enum Command {
     Bench(bench::Args),
     /// Write the embedding model as an .npz of f32 or f16, batch norm folded.
     Convert(convert::Args),
+    /// Train the embedding network on a folder of people.
+    Train(train::Args),
 }
 
 /// Runs the command line; the exit code is documented in `--help`.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let result = match &cli.command {
         Command::Devices(args) => args.run(&cli.globals),
         Command::Detect(args) => args.run(&cli.globals),
@@ -97,6 +102,7 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => args.run(&cli.globals),
         Command::Bench(args) => args.run(&cli.globals),
         Command::Convert(args) => args.run(&cli.globals),
+        Command::Train(args) => args.run(&cli.globals, &given(&matches)),
     };
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
@@ -118,4 +124,19 @@ pub fn main() -> ExitCode {
             }
         }
     }
+}
+
+/// The flags of the innermost command that stood on the command line, by their names in code.
+fn given(matches: &ArgMatches) -> Vec<String> {
+    if let Some((_, inner)) = matches.subcommand() {
+        return given(inner);
+    }
+    let globals: Vec<String> = Globals::augment_args(clap::Command::new("globals"))
+        .get_arguments()
+        .map(|flag| flag.get_id().to_string())
+        .collect();
+    // Groups of flags are named as the structs that declare them.
+    let is_flag = |id: &&str| !id.starts_with(char::is_uppercase) && !globals.iter().any(|global| global == id);
+    let is_given = |id: &&str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    matches.ids().map(|id| id.as_str()).filter(is_flag).filter(is_given).map(str::to_owned).collect()
 }

@@ -4,8 +4,8 @@
 use super::{conv, dense};
 use crate::graph::{Graph, NodeId};
 use crate::ops::{Activation, AvgPool2d, Concat, Conv2d, L2Normalize, MaxPool2d, Padding};
-use crate::weights::InceptionResnetV1;
-use crate::{Error, Result};
+use crate::weights::{DenseWeights, InceptionResnetV1};
+use crate::{Error, Result, Tensor};
 
 use Padding::{Same, Valid};
 
@@ -169,12 +169,28 @@ pub(crate) fn features(layers: &mut impl Layers, x: NodeId) -> Result<NodeId> {
 /// # Errors
 /// [`Error::Invalid`] names a layer that `weights` lacks.
 pub fn inception_resnet_v1(weights: &InceptionResnetV1) -> Result<Graph> {
+    let (mut graph, x) = prelogits(weights)?;
+    let x = graph.op("embeddings", L2Normalize { epsilon: 1e-10 }, &[x]);
+    graph.output(x);
+    Ok(graph)
+}
+
+/// The network with its classifier, `[classes, d]` and `[classes]`: crops to logits `[n, classes]`.
+///
+/// # Errors
+/// As [`inception_resnet_v1`].
+pub fn classifier(weights: &InceptionResnetV1, (w, b): (Tensor, Tensor)) -> Result<Graph> {
+    let (mut graph, x) = prelogits(weights)?;
+    let x = dense(&mut graph, "Logits", x, &DenseWeights { w, b, alpha: None });
+    graph.output(x);
+    Ok(graph)
+}
+
+fn prelogits(weights: &InceptionResnetV1) -> Result<(Graph, NodeId)> {
     let mut layers = Folded { graph: Graph::new(), weights };
     let x = layers.graph.input("image");
     let x = features(&mut layers, x)?;
     let mut graph = layers.graph;
     let x = dense(&mut graph, "Bottleneck", x, &weights.bottleneck);
-    let x = graph.op("embeddings", L2Normalize { epsilon: 1e-10 }, &[x]);
-    graph.output(x);
-    Ok(graph)
+    Ok((graph, x))
 }

@@ -3,7 +3,7 @@
 pub(crate) mod inception_resnet_v1;
 mod mtcnn;
 
-pub use inception_resnet_v1::inception_resnet_v1;
+pub use inception_resnet_v1::{classifier, inception_resnet_v1};
 pub use mtcnn::{Mtcnn, onet, pnet, rnet};
 
 use crate::graph::{Graph, NodeId};

@@ -167,6 +167,12 @@ impl Trainer {
         Ok(Outcome { total, parts, finite, embeddings })
     }
 
+    /// The parts of the loss that a step tells, in order.
+    pub fn parts(&self) -> impl Iterator<Item = Output> {
+        let told = |output: &Output| !matches!(output, Output::Finite | Output::Embeddings);
+        self.outputs.iter().copied().filter(told)
+    }
+
     /// Steps done.
     pub fn steps(&self) -> u64 {
         self.step

@@ -1,0 +1,280 @@
+//! The flags that both trainings share, named as the original's.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::eval;
+use crate::ops::{Metric, OptimizerKind};
+use crate::train::pairs::{RandomPairs, SameRatio};
+use crate::train::run::OPTIMIZERS;
+use crate::train::schedule::{Decay, Schedule};
+use crate::weights::facenet::Width;
+use crate::{Error, Result};
+
+/// What is trained on, how, and where it is kept.
+#[derive(Clone, Debug, clap::Args, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Common {
+    /// A folder for each person, with aligned photographs (`warpface align` makes them)
+    #[arg(value_name = "DIR", required_unless_present = "resume")]
+    pub dir: Option<PathBuf>,
+
+    /// Photographs of a batch
+    #[arg(long, default_value_t = 90, value_name = "N", help_heading = "Steps")]
+    pub batch_size: usize,
+    /// Batches of an epoch
+    #[arg(long, default_value_t = 1000, value_name = "N", help_heading = "Steps")]
+    pub epoch_size: u32,
+    /// Epochs in all
+    #[arg(long, default_value_t = 500, value_name = "N", help_heading = "Steps")]
+    pub max_nrof_epochs: u32,
+    /// What all chance depends on: first weights, order, crops, dropout, triplets
+    #[arg(long, default_value_t = 666, value_name = "N", help_heading = "Steps")]
+    pub seed: u64,
+    /// Most memory of states and a step's values, such as 8G or 500M: blocks are computed again for the gradients until it suffices
+    #[arg(long, value_name = "BYTES", value_parser = bytes, help_heading = "Steps")]
+    pub memory_budget: Option<u64>,
+
+    /// Start from this network; its classifier is rebuilt where the people are others
+    #[arg(long, value_name = "FILE", help_heading = "Network")]
+    pub pretrained_model: Option<PathBuf>,
+    /// Length of an embedding [default: the pretrained network's, else 128]
+    #[arg(long, value_name = "N", help_heading = "Network")]
+    pub embedding_size: Option<usize>,
+    /// Channels of every layer as a part of the published network's: 1, 0.5, 0.25 and so on [default: the pretrained network's, else 1]
+    #[arg(long, value_name = "PART", help_heading = "Network")]
+    pub width: Option<f64>,
+    /// The part of the features that dropout keeps
+    #[arg(long, default_value_t = 1.0, value_name = "PART", help_heading = "Network")]
+    pub keep_probability: f32,
+
+    /// ADAGRAD, ADADELTA, ADAM, RMSPROP or MOM (Nesterov), with the original's constants
+    #[arg(long, default_value = "ADAGRAD", value_parser = optimizer_name, value_name = "NAME", help_heading = "Optimizer")]
+    pub optimizer: String,
+    /// Learning rate; a negative one asks for a schedule file
+    #[arg(long, default_value_t = 0.1, allow_negative_numbers = true, value_name = "RATE", help_heading = "Optimizer")]
+    pub learning_rate: f32,
+    /// Epochs after which the rate is multiplied by the factor
+    #[arg(long, default_value_t = 100, value_name = "N", help_heading = "Optimizer")]
+    pub learning_rate_decay_epochs: u32,
+    /// Factor of the learning rate; 1 keeps it
+    #[arg(long, default_value_t = 1.0, value_name = "FACTOR", help_heading = "Optimizer")]
+    pub learning_rate_decay_factor: f32,
+    /// Lines `epoch: rate`; a negative rate ends training. Taken where --learning-rate is negative or not given
+    #[arg(long, value_name = "FILE", help_heading = "Optimizer")]
+    pub learning_rate_schedule_file: Option<PathBuf>,
+    /// The weights' moving average; 0 keeps none
+    #[arg(long, default_value_t = 0.9999, value_name = "DECAY", help_heading = "Optimizer")]
+    pub moving_average_decay: f32,
+    /// Factor of the weights' squares
+    #[arg(long, default_value_t = 0.0, value_name = "FACTOR", help_heading = "Optimizer")]
+    pub weight_decay: f32,
+
+    /// Side of the network's input, in pixels
+    #[arg(long, default_value_t = 160, value_name = "PIXELS", help_heading = "Photographs")]
+    pub image_size: usize,
+    /// Crop from anywhere, not the middle
+    #[arg(long, help_heading = "Photographs")]
+    pub random_crop: bool,
+    /// Mirror half of the photographs
+    #[arg(long, help_heading = "Photographs")]
+    pub random_flip: bool,
+    /// Turn by up to 10 degrees
+    #[arg(long, help_heading = "Photographs")]
+    pub random_rotate: bool,
+    /// The same as --standardize fixed, by the original's name
+    #[arg(long, help_heading = "Photographs")]
+    pub use_fixed_image_standardization: bool,
+    /// Keep only photographs within this percentile of the distances to their class's centre
+    #[arg(long, value_name = "PERCENTILE", help_heading = "Photographs")]
+    pub filter: Option<f64>,
+    /// Network whose embeddings --filter goes by [default: the pretrained one]
+    #[arg(long, value_name = "FILE", help_heading = "Photographs")]
+    pub filter_model: Option<PathBuf>,
+    /// Leave out people with fewer photographs, after --filter
+    #[arg(long, default_value_t = 0, value_name = "N", help_heading = "Photographs")]
+    pub filter_min_nrof_images_per_class: usize,
+
+    /// Do not train on so many people, drawn by the seed: evaluation pairs are of them
+    #[arg(long, default_value_t = 0, value_name = "N", help_heading = "Evaluation")]
+    pub hold_out_people: usize,
+    /// Folder of aligned photographs for evaluation pairs
+    #[arg(long, value_name = "DIR", help_heading = "Evaluation")]
+    pub lfw_dir: Option<PathBuf>,
+    /// Pairs file, as LFW's pairs.txt
+    #[arg(long, value_name = "FILE", requires = "lfw_dir", help_heading = "Evaluation")]
+    pub lfw_pairs: Option<PathBuf>,
+    /// So many pairs, drawn anew after each epoch, of --lfw-dir or of the people held out
+    #[arg(long, value_name = "N", conflicts_with = "lfw_pairs", help_heading = "Evaluation")]
+    pub random_pairs: Option<usize>,
+    /// Pairs of one person to pairs of two, for --random-pairs
+    #[arg(long, default_value = "1:1", value_name = "A:B", help_heading = "Evaluation")]
+    pub same_ratio: SameRatio,
+    /// Folds of the cross validation
+    #[arg(long, default_value_t = 10, value_name = "N", help_heading = "Evaluation")]
+    pub lfw_nrof_folds: usize,
+    /// Distance of two embeddings
+    #[arg(long, default_value = "euclidean", value_parser = metric_name, value_name = "euclidean|cosine", help_heading = "Evaluation")]
+    pub lfw_distance_metric: String,
+    /// Join the embeddings of photograph and mirror image
+    #[arg(long, help_heading = "Evaluation")]
+    pub lfw_use_flipped_images: bool,
+    /// Subtract the mean embedding
+    #[arg(long, help_heading = "Evaluation")]
+    pub lfw_subtract_mean: bool,
+    /// Epochs between evaluations
+    #[arg(long, default_value_t = 1, value_name = "N", help_heading = "Evaluation")]
+    pub validate_every_n_epochs: u32,
+
+    /// Folder of the runs' checkpoints, one folder each
+    #[arg(long, default_value = "models/facenet", value_name = "DIR", help_heading = "Files")]
+    pub models_base_dir: PathBuf,
+    /// Folder of the runs' TensorBoard events and pages, one folder each
+    #[arg(long, default_value = "logs/facenet", value_name = "DIR", help_heading = "Files")]
+    pub logs_base_dir: PathBuf,
+    /// The run's folder in both [default: date and time]
+    #[arg(long, value_name = "NAME", help_heading = "Files")]
+    pub name: Option<String>,
+    /// Steps between checkpoints; there is one after each epoch and on Ctrl-C anyway
+    #[arg(long, default_value_t = 0, value_name = "STEPS", help_heading = "Files")]
+    pub checkpoint_every: u64,
+    /// How many checkpoints are kept
+    #[arg(long, default_value_t = 3, value_name = "N", help_heading = "Files")]
+    pub keep_checkpoints: usize,
+    /// Write histograms of the weights after each epoch
+    #[arg(long, help_heading = "Files")]
+    pub log_histograms: bool,
+    /// Go on with a run, bit for bit: its folder of checkpoints, or one of them
+    #[arg(long, value_name = "RUN", help_heading = "Files")]
+    pub resume: Option<PathBuf>,
+}
+
+/// The flags that may be given with --resume; all others are the run's own.
+pub const WITH_RESUME: [&str; 8] = [
+    "dir",
+    "resume",
+    "max_nrof_epochs",
+    "checkpoint_every",
+    "keep_checkpoints",
+    "logs_base_dir",
+    "models_base_dir",
+    "name",
+];
+
+impl Common {
+    /// Which optimizer.
+    pub fn optimizer(&self) -> OptimizerKind {
+        let found = OPTIMIZERS.iter().find(|(name, _)| *name == self.optimizer);
+        found.map_or(OptimizerKind::Adagrad, |(_, kind)| *kind)
+    }
+
+    /// The learning rates; `rate_given` says whether --learning-rate was asked for.
+    pub fn schedule(&self, rate_given: bool) -> Result<Schedule> {
+        let from_file = self.learning_rate < 0.0 || (!rate_given && self.learning_rate_schedule_file.is_some());
+        let base = match (&self.learning_rate_schedule_file, from_file) {
+            (Some(file), true) => Schedule::read(file)?,
+            (None, true) => {
+                let problem = "a negative rate asks for --learning-rate-schedule-file, and none is given";
+                return Err(Error::invalid("--learning-rate", problem));
+            }
+            (_, false) => Schedule::constant(self.learning_rate)?,
+        };
+        let steps = u64::from(self.learning_rate_decay_epochs) * u64::from(self.epoch_size);
+        base.with_decay(Decay { steps, factor: self.learning_rate_decay_factor })
+    }
+
+    /// The width asked for.
+    pub fn width(&self) -> Result<Option<Width>> {
+        let Some(part) = self.width else { return Ok(None) };
+        let channels = (part * 32.0).round();
+        let width = Width::of_stem(channels as usize).filter(|_| (channels / 32.0 - part).abs() < 1e-9);
+        let problem = || format!("{part} is no width: choose a multiple of 0.0625, from 0.0625 to 1");
+        width.map(Some).ok_or_else(|| Error::invalid("--width", problem()))
+    }
+
+    /// How pairs are measured.
+    pub fn protocol(&self) -> eval::Options {
+        eval::Options {
+            folds: self.lfw_nrof_folds,
+            metric: self.lfw_distance_metric.parse().unwrap_or(Metric::Euclidean),
+            subtract_mean: self.lfw_subtract_mean,
+        }
+    }
+
+    /// The pairs drawn in each epoch, if any are.
+    pub fn random_pairs(&self) -> Option<RandomPairs> {
+        self.random_pairs.map(|count| RandomPairs { count, ratio: self.same_ratio })
+    }
+
+    /// Refuses numbers that make no sense.
+    pub fn check(&self) -> Result<()> {
+        let part = |name: &str, value: f32| match value > 0.0 && value <= 1.0 {
+            true => Ok(()),
+            false => Err(Error::invalid(name, format!("{value} is not above 0 and at most 1"))),
+        };
+        let at_least = |name: &str, value: usize, least: usize| match value >= least {
+            true => Ok(()),
+            false => Err(Error::invalid(name, format!("{value} is too small; {least} is the least"))),
+        };
+        part("--keep-probability", self.keep_probability)?;
+        at_least("--batch-size", self.batch_size, 2)?;
+        at_least("--epoch-size", self.epoch_size as usize, 1)?;
+        at_least("--max-nrof-epochs", self.max_nrof_epochs as usize, 1)?;
+        at_least("--image-size", self.image_size, 80)?;
+        at_least("--embedding-size", self.embedding_size.unwrap_or(1), 1)?;
+        at_least("--keep-checkpoints", self.keep_checkpoints, 1)?;
+        at_least("--lfw-nrof-folds", self.lfw_nrof_folds, 1)?;
+        if !(0.0..1.0).contains(&self.moving_average_decay) {
+            let problem = format!("{} is not from 0 to below 1", self.moving_average_decay);
+            return Err(Error::invalid("--moving-average-decay", problem));
+        }
+        if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
+            return Err(Error::invalid("--weight-decay", format!("{} is not 0 or more", self.weight_decay)));
+        }
+        if self.lfw_dir.is_some() && self.lfw_pairs.is_none() && self.random_pairs.is_none() {
+            return Err(Error::invalid("--lfw-dir", "which pairs? give --lfw-pairs FILE or --random-pairs N"));
+        }
+        if self.random_pairs.is_some() && self.lfw_dir.is_none() && self.hold_out_people == 0 {
+            let problem = "of whom? give --lfw-dir DIR, or --hold-out-people N of the training folder";
+            return Err(Error::invalid("--random-pairs", problem));
+        }
+        Ok(())
+    }
+}
+
+fn optimizer_name(name: &str) -> Result<String, String> {
+    let upper = name.to_ascii_uppercase();
+    let known = OPTIMIZERS.iter().any(|(known, _)| *known == upper);
+    known.then_some(upper).ok_or_else(|| "choose ADAGRAD, ADADELTA, ADAM, RMSPROP or MOM".to_owned())
+}
+
+fn metric_name(name: &str) -> Result<String, String> {
+    name.parse::<Metric>().map(|metric| metric.to_string()).map_err(|error| error.to_string())
+}
+
+/// `8G`, `500M`, `123456789`.
+fn bytes(text: &str) -> Result<u64, String> {
+    let (digits, factor) = match text.trim_end_matches(['i', 'B']).chars().last() {
+        Some('G' | 'g') => (text.trim_end_matches(['i', 'B', 'G', 'g']), 1u64 << 30),
+        Some('M' | 'm') => (text.trim_end_matches(['i', 'B', 'M', 'm']), 1 << 20),
+        _ => (text, 1),
+    };
+    let number: Option<f64> = digits.parse().ok().filter(|n: &f64| n.is_finite() && *n > 0.0);
+    number.map(|n| (n * factor as f64) as u64).ok_or_else(|| "write bytes, or such as 500M or 8G".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn budgets_are_read() {
+        for (text, expected) in [("8G", 8u64 << 30), ("500MiB", 500 << 20), ("1.5GB", 3 << 29), ("77", 77)] {
+            assert_eq!(bytes(text).unwrap(), expected);
+        }
+        for text in ["", "G", "-1G", "eight"] {
+            assert!(bytes(text).is_err(), "{text}");
+        }
+    }
+}
