@@ -20,6 +20,7 @@ use crate::train::loader::Workers;
 use crate::train::network::{Loss, Options};
 use crate::train::parameters::{Parameters, Spec};
 use crate::train::run::{Course, Next, Run, State, beginning};
+use crate::train::sampler::{Fill, PeopleSampler};
 use crate::train::trainer::Trainer;
 use crate::train::verify::{Source, Verification};
 use crate::weights::facenet::{Norm, Unfolded, Width};
@@ -120,6 +121,8 @@ pub struct Kind {
     pub validation: Option<(f64, usize)>,
     /// Photographs of a step.
     pub batch: usize,
+    /// People and photographs of each that triplets are searched among, which must be there.
+    pub people: Option<(usize, usize, Fill)>,
 }
 
 /// Loads, opens, and runs `train` on it.
@@ -312,6 +315,9 @@ impl People {
         }
         if kind.least > 1 {
             train.require_images(kind.least, &format!("`train {}`", kind.name))?;
+        }
+        if let Some((people, images, fill)) = kind.people {
+            PeopleSampler::new(common.seed, Arc::new(train.clone()), people, images, fill)?;
         }
         let mut validation = None;
         if let Some((ratio, least)) = kind.validation {

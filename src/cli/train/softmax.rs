@@ -73,6 +73,7 @@ impl Args {
             least: 1,
             validation: (ratio != 0.0).then_some((ratio, args.min_nrof_val_images_per_class)),
             batch: args.common.batch_size,
+            people: None,
         };
         prepare::run(globals, begun, &args.common, kind, softmax::train)?;
         Ok(Outcome::Done)

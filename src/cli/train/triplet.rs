@@ -53,6 +53,7 @@ impl Args {
             return Err(Error::invalid("--batch-size", problem).into());
         }
         let search = Search { mode: args.mining, alpha: args.alpha, refresh: args.refresh_every };
+        let fill = if args.strict_people { Fill::Strict } else { Fill::Original };
         let kind = Kind {
             name: "triplet",
             loss: Loss::Triplet { alpha: args.alpha },
@@ -60,8 +61,8 @@ impl Args {
             least: 2,
             validation: None,
             batch: args.common.batch_size,
+            people: Some((args.people_per_batch, args.images_per_person, fill)),
         };
-        let fill = if args.strict_people { Fill::Strict } else { Fill::Original };
         prepare::run(globals, begun, &args.common, kind, |run, augment, workers| {
             let (people, images) = (args.people_per_batch, args.images_per_person);
             let sampler = PeopleSampler::new(run.course.seed, run.dataset.clone(), people, images, fill)?;
