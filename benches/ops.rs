@@ -22,6 +22,9 @@ fn main() {
             pixels(bench);
             boxes(bench);
             embeddings(bench);
+            losses(bench);
+            mining(bench);
+            updates(bench);
         }
     });
 }
@@ -238,4 +241,64 @@ fn embeddings(bench: &mut Bench) {
     let cosine = PairwiseDistance { metric: Metric::Cosine };
     op(bench, "cosine 256 by 256, 512", cosine, vec![x([256, 512]), x([256, 512])]);
     op(bench, "30 triplets, 128", TripletLoss { margin: 0.2 }, vec![x([30, 128]), x([30, 128]), x([30, 128])]);
+}
+
+/// Labels or indices: whole numbers below `count`, in no order.
+fn labels(n: usize, count: usize) -> Input {
+    Input::Given([n].into(), (0..n).map(|i| (i * 7919 % count) as f32).collect())
+}
+
+/// One number.
+fn one(value: f32) -> Input {
+    Input::Given([1].into(), vec![value])
+}
+
+fn losses(bench: &mut Bench) {
+    // A batch of FaceNet's: 90 photographs; the classes of MS-Celeb-1M; the weights of Inception-ResNet-v1.
+    let (n, d, classes, weights) = (90, 512, 100_000, 23_000_000);
+    op(bench, "90 rows, 512", L2NormalizeBwd { epsilon: 1e-10 }, vec![x([n, d]), x([n, d])]);
+    op(bench, "90 rows, 512", SoftmaxBwd, vec![x([n, d]), x([n, d])]);
+    op(bench, "100,000 classes", SoftmaxCrossEntropy, vec![x([n, classes]), labels(n, classes)]);
+    op(bench, "100,000 classes", SoftmaxCrossEntropyBwd, vec![x([n, classes]), labels(n, classes), x([n])]);
+    op(bench, "100,000 classes", Accuracy, vec![x([n, classes]), labels(n, classes)]);
+    op(bench, "90 losses", Mean, vec![x([n])]);
+    op(bench, "90 losses", MeanBwd, vec![one(1.0), x([n])]);
+    op(bench, "23 million weights", L2Loss, vec![x([weights])]);
+    op(bench, "23 million weights", L2LossBwd, vec![x([weights]), one(1.0)]);
+    op(bench, "23 million gradients", IsFinite, vec![x([weights])]);
+    let triplets = || vec![x([1800, 128]), x([1800, 128]), x([1800, 128]), one(1.0)];
+    for wrt in [Triplet::Anchor, Triplet::Positive, Triplet::Negative] {
+        op(bench, &format!("{wrt:?}, 1,800 of 128"), TripletLossBwd { margin: 0.2, wrt }, triplets());
+    }
+    op(bench, "5,000 of 1,800, 128", GatherRows, vec![x([1800, 128]), labels(5000, 1800)]);
+    op(bench, "5,000 of 1,800, 128", GatherRowsBwd, vec![x([5000, 128]), labels(5000, 1800), x([1800, 128])]);
+    let centered = || vec![x([n, d]), w([10_000, d]), labels(n, 10_000)];
+    op(bench, "90 rows, 10,000 classes", CenterLoss, centered());
+    op(bench, "90 rows, 10,000 classes", CenterLossBwd, centered().into_iter().chain([one(1.0)]).collect());
+    op(bench, "90 rows, 512", NormLoss { p: 1.0, epsilon: 1e-4 }, vec![x([n, d])]);
+    op(bench, "90 rows, 512", NormLossBwd { p: 1.0, epsilon: 1e-4 }, vec![x([n, d]), one(1.0)]);
+    op(bench, "90 rows, 1792", Dropout { keep: 0.8, seed: 1, stream: 256 }, vec![x([n, 1792]), one(1.0)]);
+}
+
+fn mining(bench: &mut Bench) {
+    // 45 people with 40 photographs each, as train_tripletloss.py samples them.
+    for mode in [Mining::Random, Mining::SemiHard, Mining::Hard, Mining::Vgg] {
+        let inputs = vec![x([1800, 1800]), labels(1800, 45), one(1.0)];
+        op(bench, &format!("{mode:?}, 1,800"), MineTriplets { mode, margin: 0.2, seed: 1 }, inputs);
+    }
+    let inputs = vec![x([256, 128]), labels(256, 1000), x([20_000, 128]), labels(20_000, 1000)];
+    op(bench, "16 of 20,000 for 256, 128", NearestOther { k: 16 }, inputs);
+}
+
+fn updates(bench: &mut Bench) {
+    // What is measured has a copy of the state in it, for the state is an input here.
+    let p = 4_000_000;
+    for kind in OptimizerKind::ALL {
+        let op_of = Optimizer { kind, decayed: p, decay: 5e-4, average: true };
+        let inputs = vec![x([op_of.rows(), p]), x([p]), x([3]), one(1.0)];
+        op(bench, &format!("{kind:?}, 4 million weights"), op_of, inputs);
+    }
+    op(bench, "4 million", MovingAverage { decay: 0.995 }, vec![x([p]), x([p])]);
+    let inputs = vec![x([10_000, 512]), x([90, 512]), labels(90, 10_000)];
+    op(bench, "90 rows, 10,000 classes", CenterUpdate { alfa: 0.95 }, inputs);
 }

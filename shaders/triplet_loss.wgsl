@@ -2,8 +2,8 @@
 //
 //     y = mean over rows of max(|anchor - positive|^2 - |anchor - negative|^2 + margin, 0)
 //
-// One workgroup; thread i takes rows i, i + 64, .., and the first thread adds the partial sums in order.
-// Operations: 6 an element. Bytes: each input read once. Launch: [1].
+// One thread a row, summed from its first element on, then one workgroup joins what they give by a tree of fixed shape.
+// Operations: 6 an element. Bytes: each input read once. Launch: [ceil(rows / 64), fold], then [1].
 
 struct Params {
     rows: u32,
@@ -18,30 +18,55 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> positive: array<f32>;
 // negative: [rows, d] f32
 @group(0) @binding(3) var<storage, read_write> negative: array<f32>;
+// parts: [rows] f32
+@group(0) @binding(4) var<storage, read_write> parts: array<f32>;
 // y: [1] f32
-@group(0) @binding(4) var<storage, read_write> y: array<f32>;
+@group(0) @binding(5) var<storage, read_write> y: array<f32>;
 
-var<workgroup> partial: array<f32, 64>;
+// partial: what the threads of a workgroup join.
+var<workgroup> partial: array<f32, 256>;
+
+// The sum of the threads' values, in every thread: a tree of fixed shape.
+fn total(value: f32, thread: u32) -> f32 {
+    partial[thread] = value;
+    workgroupBarrier();
+    for (var lanes = 128u; lanes > 0u; lanes /= 2u) {
+        if (thread < lanes) {
+            partial[thread] += partial[thread + lanes];
+        }
+        workgroupBarrier();
+    }
+    let all = partial[0];
+    // Before the next use.
+    workgroupBarrier();
+    return all;
+}
 
 @compute @workgroup_size(64)
-fn triplet_loss_fwd(@builtin(local_invocation_index) thread: u32) {
-    var sum = 0.0;
-    for (var row = thread; row < p.rows; row += 64u) {
-        var near = 0.0;
-        var far = 0.0;
-        for (var i = row * p.d; i < (row + 1u) * p.d; i++) {
-            near += (anchor[i] - positive[i]) * (anchor[i] - positive[i]);
-            far += (anchor[i] - negative[i]) * (anchor[i] - negative[i]);
-        }
-        sum += max(near - far + p.margin, 0.0);
+fn triplet_loss_fwd_parts(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let row = id.x + id.y * groups.x * 64u;
+    if (row >= p.rows) {
+        return;
     }
-    partial[thread] = sum;
-    workgroupBarrier();
+    var near = 0.0;
+    var far = 0.0;
+    for (var i = row * p.d; i < (row + 1u) * p.d; i++) {
+        near += (anchor[i] - positive[i]) * (anchor[i] - positive[i]);
+        far += (anchor[i] - negative[i]) * (anchor[i] - negative[i]);
+    }
+    let loss = near - far + p.margin;
+    // Not a number stays so.
+    parts[row] = select(loss, 0.0, loss <= 0.0);
+}
+
+@compute @workgroup_size(256)
+fn triplet_loss_fwd_total(@builtin(local_invocation_index) thread: u32) {
+    var sum = 0.0;
+    for (var i = thread; i < p.rows; i += 256u) {
+        sum += parts[i];
+    }
+    sum = total(sum, thread);
     if (thread == 0u) {
-        var all = 0.0;
-        for (var i = 0u; i < 64u; i++) {
-            all += partial[i];
-        }
-        y[0] = all / f32(max(p.rows, 1u));
+        y[0] = sum / f32(max(p.rows, 1u));
     }
 }

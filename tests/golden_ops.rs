@@ -1,4 +1,4 @@
-//! Every op, on every device, against the dumps of `tools/golden/ops.py`.
+//! Every op, on every device, against the dumps of `tools/golden/ops.py` and `tools/golden/losses.py`.
 
 mod common;
 
@@ -91,6 +91,11 @@ fn choice<T: Copy>(attrs: &Value, name: &str, choices: &[(&str, T)]) -> T {
     found.unwrap_or_else(|| panic!("{name} in {attrs}")).1
 }
 
+/// A seed, which JSON's numbers may be too short for.
+fn seed(attrs: &Value) -> u64 {
+    attrs["seed"].as_str().unwrap_or_else(|| panic!("seed in {attrs}")).parse().unwrap()
+}
+
 fn padding(attrs: &Value) -> Padding {
     choice(attrs, "padding", &[("same", Padding::Same), ("valid", Padding::Valid)])
 }
@@ -103,6 +108,7 @@ fn activation(attrs: &Value) -> Activation {
 /// The op that the attributes describe.
 fn op(stem: &str, attrs: &Value) -> Op {
     match stem {
+        "accuracy" => Accuracy.into(),
         "avg_pool2d" | "avg_pool2d_bwd" => {
             let kernel = attrs.get("kernel").map(|_| pair(attrs, "kernel"));
             let (stride, padding) = (pair(attrs, "stride"), padding(attrs));
@@ -127,6 +133,9 @@ fn op(stem: &str, attrs: &Value) -> Op {
         }
         "box_pad" => BoxPad { width: size(attrs, "width"), height: size(attrs, "height") }.into(),
         "box_regression" => BoxRegression { inclusive: yes(attrs, "inclusive") }.into(),
+        "center_loss" => CenterLoss.into(),
+        "center_loss_bwd" => CenterLossBwd.into(),
+        "center_update" => CenterUpdate { alfa: float(attrs, "alfa") }.into(),
         "channel_sum" => ChannelSum.into(),
         "concat" => Concat.into(),
         "conv2d" => Conv2d {
@@ -144,6 +153,15 @@ fn op(stem: &str, attrs: &Value) -> Op {
             Crop { y: offset("y"), x: offset("x"), h: size(attrs, "h"), w: size(attrs, "w") }.into()
         }
         "dense" => Dense { bias: yes(attrs, "bias"), activation: activation(attrs) }.into(),
+        "dropout" => {
+            let stream = size(attrs, "stream") as u32;
+            Dropout { keep: float(attrs, "keep"), seed: seed(attrs), stream }.into()
+        }
+        "gather_rows" => GatherRows.into(),
+        "gather_rows_bwd" => GatherRowsBwd.into(),
+        "is_finite" => IsFinite.into(),
+        "l2_loss" => L2Loss.into(),
+        "l2_loss_bwd" => L2LossBwd.into(),
         "dense_bwd_data" => DenseBwdData.into(),
         "dense_bwd_filter" => DenseBwdFilter.into(),
         "flatten" => Flatten.into(),
@@ -155,6 +173,7 @@ fn op(stem: &str, attrs: &Value) -> Op {
             _ => Part::Like.into(),
         },
         "l2_normalize" => L2Normalize { epsilon: float(attrs, "epsilon") }.into(),
+        "l2_normalize_bwd" => L2NormalizeBwd { epsilon: float(attrs, "epsilon") }.into(),
         "local_conv2d" => LocalConv2d { stride: pair(attrs, "stride"), activation: activation(attrs) }.into(),
         "local_conv2d_bwd_bias" => LocalConv2dBwdBias.into(),
         "local_conv2d_bwd_data" => LocalConv2dBwdData { stride: pair(attrs, "stride") }.into(),
@@ -166,9 +185,36 @@ fn op(stem: &str, attrs: &Value) -> Op {
                 _ => MaxPool2dBwd { kernel, stride, padding }.into(),
             }
         }
+        "mean" => Mean.into(),
+        "mean_bwd" => MeanBwd.into(),
+        "mine_triplets" => {
+            let modes = [
+                ("random", Mining::Random),
+                ("semi_hard", Mining::SemiHard),
+                ("hard", Mining::Hard),
+                ("vgg", Mining::Vgg),
+            ];
+            let mode = choice(attrs, "mode", &modes);
+            MineTriplets { mode, margin: float(attrs, "margin"), seed: seed(attrs) }.into()
+        }
+        "moving_average" => MovingAverage { decay: float(attrs, "decay") }.into(),
+        "nearest_other" => NearestOther { k: size(attrs, "k") }.into(),
         "nms" => {
             let overlap = choice(attrs, "overlap", &[("union", Overlap::Union), ("min", Overlap::Min)]);
             Nms { threshold: float(attrs, "threshold"), overlap }.into()
+        }
+        "norm_loss" => NormLoss { p: float(attrs, "p"), epsilon: float(attrs, "epsilon") }.into(),
+        "norm_loss_bwd" => NormLossBwd { p: float(attrs, "p"), epsilon: float(attrs, "epsilon") }.into(),
+        "optimizer" => {
+            let kinds = [
+                ("adagrad", OptimizerKind::Adagrad),
+                ("adadelta", OptimizerKind::Adadelta),
+                ("adam", OptimizerKind::Adam),
+                ("rms_prop", OptimizerKind::RmsProp),
+                ("momentum", OptimizerKind::Momentum),
+            ];
+            let (kind, decayed) = (choice(attrs, "kind", &kinds), size(attrs, "decayed"));
+            Optimizer { kind, decayed, decay: float(attrs, "decay"), average: yes(attrs, "average") }.into()
         }
         "pairwise_distance" => PairwiseDistance { metric: attrs["metric"].as_str().unwrap().parse().unwrap() }.into(),
         "prelu" => PRelu.into(),
@@ -183,8 +229,15 @@ fn op(stem: &str, attrs: &Value) -> Op {
         "scaled_add" => ScaledAdd { scale: float(attrs, "scale") }.into(),
         "slice" => Slice.into(),
         "softmax" => Softmax.into(),
+        "softmax_bwd" => SoftmaxBwd.into(),
+        "softmax_cross_entropy" => SoftmaxCrossEntropy.into(),
+        "softmax_cross_entropy_bwd" => SoftmaxCrossEntropyBwd.into(),
         "standardize" => attrs["mode"].as_str().unwrap().parse::<Standardize>().unwrap().into(),
         "triplet_loss" => TripletLoss { margin: float(attrs, "margin") }.into(),
+        "triplet_loss_bwd" => {
+            let rows = [("anchor", Triplet::Anchor), ("positive", Triplet::Positive), ("negative", Triplet::Negative)];
+            TripletLossBwd { margin: float(attrs, "margin"), wrt: choice(attrs, "wrt", &rows) }.into()
+        }
         _ => panic!("no op {stem}"),
     }
 }
@@ -237,6 +290,7 @@ macro_rules! golden {
 }
 
 golden!(
+    accuracy,
     avg_pool2d,
     avg_pool2d_bwd,
     batch_moments,
@@ -247,6 +301,9 @@ golden!(
     box_pad,
     box_regression,
     cast,
+    center_loss,
+    center_loss_bwd,
+    center_update,
     channel_sum,
     concat,
     conv2d,
@@ -256,16 +313,31 @@ golden!(
     dense,
     dense_bwd_data,
     dense_bwd_filter,
+    dropout,
     flatten,
+    gather_rows,
+    gather_rows_bwd,
+    is_finite,
     join,
+    l2_loss,
+    l2_loss_bwd,
     l2_normalize,
+    l2_normalize_bwd,
     local_conv2d,
     local_conv2d_bwd_bias,
     local_conv2d_bwd_data,
     local_conv2d_bwd_filter,
     max_pool2d,
     max_pool2d_bwd,
+    mean,
+    mean_bwd,
+    mine_triplets,
+    moving_average,
+    nearest_other,
     nms,
+    norm_loss,
+    norm_loss_bwd,
+    optimizer,
     pairwise_distance,
     part,
     prelu,
@@ -280,8 +352,12 @@ golden!(
     scaled_add,
     slice,
     softmax,
+    softmax_bwd,
+    softmax_cross_entropy,
+    softmax_cross_entropy_bwd,
     standardize,
     triplet_loss,
+    triplet_loss_bwd,
 );
 
 #[test]

@@ -75,7 +75,7 @@ impl Operator for MineTriplets {
                 return candidates.into_iter().reduce(|best, n| if row[n] < row[best] { n } else { best });
             }
             let word = u64::from(stream.word((a * m + p) as u64));
-            candidates.get((word * candidates.len() as u64 >> 32) as usize).copied()
+            candidates.get(((word * candidates.len() as u64) >> 32) as usize).copied()
         };
         let chosen = (0..m * m).map(|i| {
             let (a, p) = (i / m, i % m);

@@ -29,6 +29,9 @@ impl Operator for NearestOther {
         }
         let &[m, d] = inputs[0].dims() else { return Err(format!("expected x: [m, d], got {}", inputs[0])) };
         let &[n] = inputs[3].dims() else { return Err(format!("expected labels_y: [n], got {}", inputs[3])) };
+        if n > 1 << 24 {
+            return Err(format!("expected at most {} rows of y, for an f32 counts no further, got {n}", 1 << 24));
+        }
         exactly(inputs, 1, "labels_x", &[m])?;
         exactly(inputs, 2, "y", &[n, d])?;
         Ok([m, 2 * self.k].into())

@@ -50,7 +50,11 @@ impl Operator for TripletLoss {
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {
         let &[n, d] = inputs[0].dims() else { unreachable!("checked by shape") };
         let rows = |i: usize| [0, 1, 2].map(|x| &inputs[x].data()[i * d..][..d]);
-        let losses = (0..n).map(|i| active(rows(i), self.margin).max(T::zero()));
+        let losses = (0..n).map(|i| {
+            let loss = active(rows(i), self.margin);
+            // Not a number stays so.
+            if loss <= T::zero() { T::zero() } else { loss }
+        });
         Tensor::new([1], vec![losses.sum::<T>() / T::of(n.max(1) as f64)])
     }
 

@@ -88,7 +88,19 @@ fn tolerance(op: &Op, precision: Precision) -> Tolerance {
         // Near a similarity of 1 the arc cosine makes 1.6e-4 of its last bit.
         Op::PairwiseDistance(op) if op.metric == Metric::Cosine => (2e-4, 1e-5),
         Op::PairwiseDistance(_) => (1e-5, 1e-5),
-        Op::TripletLoss(_) => (1e-5, 1e-5),
+        Op::TripletLoss(_) | Op::TripletLossBwd(_) => (1e-5, 1e-5),
+        Op::L2NormalizeBwd(_) | Op::SoftmaxBwd(_) | Op::SoftmaxCrossEntropy(_) | Op::SoftmaxCrossEntropyBwd(_) => {
+            (1e-6, 4e-6)
+        }
+        Op::CenterLoss(_) | Op::CenterLossBwd(_) | Op::CenterUpdate(_) => (1e-6, 4e-6),
+        Op::GatherRowsBwd(_) | Op::MovingAverage(_) => (1e-6, 1e-6),
+        Op::Mean(_) | Op::MeanBwd(_) | Op::L2Loss(_) | Op::L2LossBwd(_) => (1e-6, 4e-6),
+        Op::NormLoss(_) | Op::NormLossBwd(_) => (1e-6, 1e-5),
+        Op::Optimizer(_) => (1e-6, 4e-6),
+        // A division; what is dropped is equal, for the values kept are 1 at least.
+        Op::Dropout(_) => (1e-7, 1e-6),
+        // Numbers up to some thousands must be equal.
+        Op::NearestOther(_) => (1e-6, 1e-6),
         Op::AvgPool2d(_) => (1e-6, 1e-6),
         Op::PRelu(_) | Op::ScaledAdd(_) => (1e-7, 1e-6),
         Op::BoxRegression(_) | Op::Rerec(_) => (1e-4, 1e-6),
@@ -216,6 +228,7 @@ macro_rules! simulated_test {
 }
 use simulated_test;
 
+mod accuracy;
 mod avg_pool2d;
 mod avg_pool2d_bwd;
 mod batch_moments;
@@ -226,6 +239,9 @@ mod batch_norm_train;
 mod box_pad;
 mod box_regression;
 mod cast;
+mod center_loss;
+mod center_loss_bwd;
+mod center_update;
 mod channel_sum;
 mod concat;
 mod conv2d;
@@ -235,16 +251,31 @@ mod crop;
 mod dense;
 mod dense_bwd_data;
 mod dense_bwd_filter;
+mod dropout;
 mod flatten;
+mod gather_rows;
+mod gather_rows_bwd;
+mod is_finite;
 mod join;
+mod l2_loss;
+mod l2_loss_bwd;
 mod l2_normalize;
+mod l2_normalize_bwd;
 mod local_conv2d;
 mod local_conv2d_bwd_bias;
 mod local_conv2d_bwd_data;
 mod local_conv2d_bwd_filter;
 mod max_pool2d;
 mod max_pool2d_bwd;
+mod mean;
+mod mean_bwd;
+mod mine_triplets;
+mod moving_average;
+mod nearest_other;
 mod nms;
+mod norm_loss;
+mod norm_loss_bwd;
+mod optimizer;
 mod pairwise_distance;
 mod part;
 mod prelu;
@@ -259,5 +290,9 @@ mod scale;
 mod scaled_add;
 mod slice;
 mod softmax;
+mod softmax_bwd;
+mod softmax_cross_entropy;
+mod softmax_cross_entropy_bwd;
 mod standardize;
 mod triplet_loss;
+mod triplet_loss_bwd;

@@ -36,3 +36,13 @@ class Cases:
 
     def save(self, path):
         np.savez_compressed(path, **self.arrays)
+
+
+def write(ops, seed):
+    """Writes STEM.npz for each function of `ops`, named by its stem, which adds the cases of an op."""
+    out = folder("ops")
+    for i, (stem, make) in enumerate(ops.items()):
+        cases = Cases()
+        # A generator per op: a case more in one leaves the others as they are.
+        make(cases, np.random.default_rng([seed, i]))
+        cases.save(out / f"{stem}.npz")

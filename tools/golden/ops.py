@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 from scipy.spatial.distance import cdist
 
-from _dump import Cases, folder
+from _dump import write
 
 
 def noise(rng, *shape):
@@ -474,14 +474,5 @@ OPS = {
 }
 
 
-def main():
-    out = folder("ops")
-    for i, (stem, make) in enumerate(OPS.items()):
-        cases = Cases()
-        # A generator per op: a case more in one leaves the others as they are.
-        make(cases, np.random.default_rng([20180408, i]))
-        cases.save(out / f"{stem}.npz")
-
-
 if __name__ == "__main__":
-    main()
+    write(OPS, 20180408)

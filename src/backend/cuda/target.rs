@@ -65,6 +65,7 @@ macro_rules! ptx {
 }
 
 ptx! {
+    "accuracy": Compute75 "compute_75";
     "avg_pool2d": Compute75 "compute_75";
     "avg_pool2d_bwd": Compute75 "compute_75";
     "batch_moments": Compute75 "compute_75";
@@ -75,6 +76,9 @@ ptx! {
     "box_pad": Compute75 "compute_75";
     "box_regression": Compute75 "compute_75";
     "cast": Compute75 "compute_75";
+    "center_loss": Compute75 "compute_75";
+    "center_loss_bwd": Compute75 "compute_75";
+    "center_update": Compute75 "compute_75";
     "channel_sum": Compute75 "compute_75";
     "concat": Compute75 "compute_75";
     "conv2d": Compute75 "compute_75", Compute80 "compute_80", Sm90a "sm_90a";
@@ -85,16 +89,31 @@ ptx! {
     "dense": Compute75 "compute_75";
     "dense_bwd_data": Compute75 "compute_75";
     "dense_bwd_filter": Compute75 "compute_75", Compute80 "compute_80";
+    "dropout": Compute75 "compute_75";
     "flatten": Compute75 "compute_75";
+    "gather_rows": Compute75 "compute_75";
+    "gather_rows_bwd": Compute75 "compute_75";
+    "is_finite": Compute75 "compute_75";
     "join": Compute75 "compute_75";
+    "l2_loss": Compute75 "compute_75";
+    "l2_loss_bwd": Compute75 "compute_75";
     "l2_normalize": Compute75 "compute_75";
+    "l2_normalize_bwd": Compute75 "compute_75";
     "local_conv2d": Compute75 "compute_75";
     "local_conv2d_bwd_bias": Compute75 "compute_75";
     "local_conv2d_bwd_data": Compute75 "compute_75";
     "local_conv2d_bwd_filter": Compute75 "compute_75";
     "max_pool2d": Compute75 "compute_75";
     "max_pool2d_bwd": Compute75 "compute_75";
+    "mean": Compute75 "compute_75";
+    "mean_bwd": Compute75 "compute_75";
+    "mine_triplets": Compute75 "compute_75";
+    "moving_average": Compute75 "compute_75";
+    "nearest_other": Compute75 "compute_75";
     "nms": Compute75 "compute_75";
+    "norm_loss": Compute75 "compute_75";
+    "norm_loss_bwd": Compute75 "compute_75";
+    "optimizer": Compute75 "compute_75";
     "pack": Compute75 "compute_75";
     "pairwise_distance": Compute75 "compute_75";
     "part": Compute75 "compute_75";
@@ -110,8 +129,12 @@ ptx! {
     "scaled_add": Compute75 "compute_75";
     "slice": Compute75 "compute_75";
     "softmax": Compute75 "compute_75";
+    "softmax_bwd": Compute75 "compute_75";
+    "softmax_cross_entropy": Compute75 "compute_75";
+    "softmax_cross_entropy_bwd": Compute75 "compute_75";
     "standardize": Compute75 "compute_75";
     "triplet_loss": Compute75 "compute_75";
+    "triplet_loss_bwd": Compute75 "compute_75";
     "cascade/collect_cells": Compute75 "compute_75";
     "cascade/collect_crops": Compute75 "compute_75";
     "cascade/crop_boxes": Compute75 "compute_75";

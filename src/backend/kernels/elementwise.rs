@@ -1,9 +1,9 @@
 //! Ops with one thread an element.
 
-use super::{Call, Operand, Tuning, call, operands, params, with_constants};
+use super::{Call, Operand, Tuning, by_port, call, operands, params, with_constants};
 use crate::graph::Step;
 use crate::ops::{
-    Activation, BatchNorm, BatchNormBwdData, BatchNormTrain, Cast, Crop, Join, Part, Scale, ScaledAdd, Slice,
+    Activation, BatchNorm, BatchNormBwdData, BatchNormTrain, Cast, Crop, Dropout, Join, Part, Scale, ScaledAdd, Slice,
 };
 
 /// One call over the output's elements.
@@ -122,6 +122,26 @@ pub fn crop(op: &Crop, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String>
         left: op.x,
     };
     over_elements("crop_fwd", params, step, tuning)
+}
+
+pub fn gather_rows(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
+    let params =
+        params::GatherRows { elements: elements(step), rows: step.inputs[0].shape.dims()[0] as u32, d: channels(step) };
+    let groups = tuning.threads(step.output.shape.elements())?;
+    Ok(vec![call("gather_rows_fwd", params, by_port(step), groups)])
+}
+
+/// One thread four elements.
+pub fn dropout(op: &Dropout, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
+    let params = params::Dropout {
+        elements: elements(step),
+        keep: op.keep,
+        seed_low: op.seed as u32,
+        seed_high: (op.seed >> 32) as u32,
+        purpose: op.stream,
+    };
+    let groups = tuning.threads(step.output.shape.elements().div_ceil(4))?;
+    Ok(vec![call("dropout_fwd", params, by_port(step), groups)])
 }
 
 pub fn relu_bwd(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {

@@ -8,11 +8,14 @@ mod conv2d;
 mod conv2d_bwd;
 mod dialect;
 mod elementwise;
+mod losses;
+mod mining;
 pub(in crate::backend) mod params;
 mod pool2d;
 mod resize;
 mod rows;
 mod sums;
+mod updates;
 
 pub(in crate::backend) use conv2d::{Packing, packing};
 pub(in crate::backend) use dialect::{Dialect, MatrixUnits, Tuning};
@@ -21,7 +24,7 @@ pub use params::{ParamsLayout, params_layouts};
 #[cfg(feature = "cuda")]
 use crate::backend::Precision;
 use crate::graph::{NodeId, Region, Step, View};
-use crate::ops::Op;
+use crate::ops::{Op, Port};
 use params::Params;
 
 /// One dispatch of an entry point.
@@ -128,6 +131,18 @@ fn operands(step: &Step) -> Vec<Operand> {
     step.inputs.iter().chain([&step.output]).cloned().map(Operand::View).collect()
 }
 
+/// As [`operands`], by what the op does with each input: those it reads as f32 are constants, those it reads the extents
+/// of are not bound.
+fn by_port(step: &Step) -> Vec<Operand> {
+    let bound = |(i, view): (usize, &View)| match step.op.port(i) {
+        Port::Extents => None,
+        Port::Exact => Some(Operand::Constant(view.clone())),
+        Port::Value | Port::Any => Some(Operand::View(view.clone())),
+    };
+    let inputs = step.inputs.iter().enumerate().filter_map(bound);
+    inputs.chain([Operand::View(step.output.clone())]).collect()
+}
+
 /// As [`operands`], the inputs from the second on being constants.
 fn with_constants(step: &Step) -> Vec<Operand> {
     let mut operands = operands(step);
@@ -182,7 +197,30 @@ pub(in crate::backend) fn calls(step: &Step, tuning: Tuning) -> Result<Vec<Call>
         Op::BoxPad(op) => boxes::box_pad(op, step, tuning),
         Op::Nms(op) => boxes::nms(op, step),
         Op::PairwiseDistance(op) => rows::pairwise_distance(op, step, tuning),
-        Op::TripletLoss(op) => rows::triplet_loss(op, step),
+        Op::TripletLoss(op) => losses::triplet_loss(op, step, tuning),
+        Op::L2NormalizeBwd(op) => rows::l2_normalize_bwd(op, step, tuning),
+        Op::SoftmaxBwd(_) => rows::softmax_bwd(step, tuning),
+        Op::SoftmaxCrossEntropy(_) => losses::softmax_cross_entropy(step, tuning),
+        Op::SoftmaxCrossEntropyBwd(_) => losses::softmax_cross_entropy_bwd(step, tuning),
+        Op::Accuracy(_) => losses::accuracy(step, tuning),
+        Op::Mean(_) => losses::mean(step, tuning),
+        Op::MeanBwd(_) => losses::mean_bwd(step, tuning),
+        Op::TripletLossBwd(op) => losses::triplet_loss_bwd(op, step, tuning),
+        Op::GatherRows(_) => elementwise::gather_rows(step, tuning),
+        Op::GatherRowsBwd(_) => rows::gather_rows_bwd(step, tuning),
+        Op::CenterLoss(_) => losses::center_loss(step, tuning),
+        Op::CenterLossBwd(_) => losses::center_loss_bwd(step, tuning),
+        Op::CenterUpdate(op) => updates::center_update(op, step, tuning),
+        Op::Dropout(op) => elementwise::dropout(op, step, tuning),
+        Op::NormLoss(op) => losses::norm_loss(op, step, tuning),
+        Op::NormLossBwd(op) => losses::norm_loss_bwd(op, step, tuning),
+        Op::L2Loss(_) => losses::l2_loss(step, tuning),
+        Op::L2LossBwd(_) => losses::l2_loss_bwd(step, tuning),
+        Op::IsFinite(_) => losses::is_finite(step, tuning),
+        Op::Optimizer(op) => updates::optimizer(op, step, tuning),
+        Op::MovingAverage(op) => updates::moving_average(op, step, tuning),
+        Op::MineTriplets(op) => mining::mine_triplets(op, step, tuning),
+        Op::NearestOther(op) => mining::nearest_other(op, step, tuning),
         Op::Conv2dBwdData(op) => conv2d_bwd::conv2d_data(op, step, tuning),
         Op::Conv2dBwdFilter(op) => conv2d_bwd::conv2d_filter(op, step, tuning),
         Op::DenseBwdData(_) => conv2d_bwd::dense_data(step, tuning),
@@ -202,6 +240,5 @@ pub(in crate::backend) fn calls(step: &Step, tuning: Tuning) -> Result<Vec<Call>
         Op::BatchNormBwdData(op) => elementwise::batch_norm_bwd_data(op, step, tuning),
         Op::Slice(_) => elementwise::slice(step, tuning),
         Op::Scale(op) => elementwise::scale(op, step, tuning),
-        op => Err(format!("{} has no kernel yet", op.stem())),
     }
 }

@@ -149,4 +149,32 @@ params! {
     }
     Faces: "cascade/faces" { images: u32 }
     TripletLoss: "triplet_loss" { rows: u32, d: u32, margin: f32 }
+    L2NormalizeBwd: "l2_normalize_bwd" { rows: u32, d: u32, epsilon: f32 }
+    SoftmaxBwd: "softmax_bwd" { rows: u32, c: u32 }
+    SoftmaxCrossEntropy: "softmax_cross_entropy" { rows: u32, c: u32 }
+    SoftmaxCrossEntropyBwd: "softmax_cross_entropy_bwd" { rows: u32, c: u32 }
+    Accuracy: "accuracy" { rows: u32, c: u32 }
+    Mean: "mean" { elements: u32, pieces: u32 }
+    MeanBwd: "mean_bwd" { elements: u32 }
+    TripletLossBwd: "triplet_loss_bwd" { rows: u32, d: u32, margin: f32, wrt: u32 }
+    GatherRows: "gather_rows" { elements: u32, rows: u32, d: u32 }
+    GatherRowsBwd: "gather_rows_bwd" { count: u32, rows: u32, d: u32 }
+    CenterLoss: "center_loss" { elements: u32, pieces: u32, d: u32, classes: u32 }
+    CenterLossBwd: "center_loss_bwd" { elements: u32, d: u32, classes: u32 }
+    CenterUpdate: "center_update" { rows: u32, d: u32, classes: u32, alfa: f32 }
+    Dropout: "dropout" { elements: u32, keep: f32, seed_low: u32, seed_high: u32, purpose: u32 }
+    NormLoss: "norm_loss" { rows: u32, d: u32, p: f32, epsilon: f32 }
+    NormLossBwd: "norm_loss_bwd" { rows: u32, d: u32, p: f32, epsilon: f32 }
+    L2Loss: "l2_loss" { elements: u32, pieces: u32 }
+    L2LossBwd: "l2_loss_bwd" { elements: u32 }
+    IsFinite: "is_finite" { elements: u32, pieces: u32 }
+    Optimizer: "optimizer" {
+        elements: u32, decayed: u32, decay: f32, kind: u32, has_b: u32, has_average: u32, from_w: u32, from_a: u32,
+        from_b: u32, from_average: u32,
+    }
+    MovingAverage: "moving_average" { elements: u32, decay: f32 }
+    MineTriplets: "mine_triplets" {
+        m: u32, mode: u32, margin: f32, seed_low: u32, seed_high: u32, purpose: u32,
+    }
+    NearestOther: "nearest_other" { m: u32, n: u32, d: u32, k: u32, stretches: u32, stretch: u32 }
 }

@@ -1,8 +1,8 @@
 //! Ops with one thread, or one workgroup, a row.
 
-use super::{Call, Tuning, call, operands, params};
+use super::{Call, Tuning, by_port, call, operands, params};
 use crate::graph::Step;
-use crate::ops::{L2Normalize, Metric, PairwiseDistance, Standardize, TripletLoss};
+use crate::ops::{L2Normalize, L2NormalizeBwd, Metric, PairwiseDistance, Standardize};
 
 pub fn softmax(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
     let rows = step.output.rows();
@@ -46,8 +46,24 @@ pub fn pairwise_distance(op: &PairwiseDistance, step: &Step, tuning: Tuning) -> 
     Ok(vec![call("pairwise_distance_fwd", params, operands(step), groups)])
 }
 
-pub fn triplet_loss(op: &TripletLoss, step: &Step) -> Result<Vec<Call>, String> {
-    let &[rows, d] = step.inputs[0].shape.dims() else { return Err("anchor is not [n, d]".into()) };
-    let params = params::TripletLoss { rows: rows as u32, d: d as u32, margin: op.margin };
-    Ok(vec![call("triplet_loss_fwd", params, operands(step), [1, 1, 1])])
+pub fn l2_normalize_bwd(op: &L2NormalizeBwd, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
+    let (rows, d) = (step.output.rows(), step.output.shape.last());
+    let params = params::L2NormalizeBwd { rows: rows as u32, d: d as u32, epsilon: op.epsilon };
+    Ok(vec![call("l2_normalize_bwd", params, operands(step), tuning.rows(rows)?)])
+}
+
+pub fn softmax_bwd(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
+    let rows = step.output.rows();
+    let params = params::SoftmaxBwd { rows: rows as u32, c: step.output.shape.last() as u32 };
+    Ok(vec![call("softmax_bwd", params, operands(step), tuning.rows(rows)?)])
+}
+
+pub fn gather_rows_bwd(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
+    let (rows, count) = (step.output.rows(), step.inputs[1].shape.elements());
+    let params = params::GatherRowsBwd { count: count as u32, rows: rows as u32, d: step.output.shape.last() as u32 };
+    let groups = match tuning.cuda() {
+        true => tuning.groups(rows)?,
+        false => tuning.threads(step.output.shape.elements())?,
+    };
+    Ok(vec![call("gather_rows_bwd", params, by_port(step), groups)])
 }

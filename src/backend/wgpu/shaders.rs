@@ -23,7 +23,10 @@ shaders! {
     "box_regression" "rerec" "box_pad" "nms" "pairwise_distance" "triplet_loss" "conv2d_bwd_data" "conv2d_bwd_filter"
     "dense_bwd_data" "dense_bwd_filter" "channel_sum" "local_conv2d_bwd_data" "local_conv2d_bwd_filter"
     "local_conv2d_bwd_bias" "relu_bwd" "prelu_bwd_data" "prelu_bwd_alpha" "max_pool2d_bwd" "avg_pool2d_bwd"
-    "batch_moments" "batch_norm_train" "batch_norm_bwd_sums" "batch_norm_bwd_data" "slice" "scale";
+    "batch_moments" "batch_norm_train" "batch_norm_bwd_sums" "batch_norm_bwd_data" "slice" "scale" "l2_normalize_bwd"
+    "softmax_bwd" "softmax_cross_entropy" "softmax_cross_entropy_bwd" "accuracy" "mean" "mean_bwd" "triplet_loss_bwd"
+    "gather_rows" "gather_rows_bwd" "center_loss" "center_loss_bwd" "center_update" "dropout" "norm_loss"
+    "norm_loss_bwd" "l2_loss" "l2_loss_bwd" "is_finite" "optimizer" "moving_average" "mine_triplets" "nearest_other";
     "cascade/pyramid" "cascade/collect_cells" "cascade/suppress" "cascade/merge" "cascade/square" "cascade/crop_boxes"
     "cascade/collect_crops" "cascade/faces"
 }

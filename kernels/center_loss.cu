@@ -1,0 +1,63 @@
+// Center loss (Wen et al. 2016).
+//
+//     y = mean over rows d of (features - centers[label])^2; not a number if a label is no class
+//
+// Blocks take pieces of 4,096 elements, then one block joins what they give: trees of fixed shape.
+// Operations: 3 an element. Bytes: the features and the centers that are named read once.
+// Launch: 256 threads, [ceil(elements / 4096)], then [1].
+// Targets: compute_75
+// Hot: center_loss_fwd_parts_f32 center_loss_fwd_total_f32
+
+#include "block.cuh"
+
+struct Params {
+    u32 elements;
+    u32 pieces;
+    u32 d;
+    u32 classes;
+};
+
+extern "C" __global__ void __launch_bounds__(256) center_loss_fwd_parts_f32(
+    const Params p,
+    // features: [elements / d, d] f32
+    const float *features,
+    // centers: [classes, d] f32
+    const float *centers,
+    // labels: [elements / d] f32
+    const float *labels,
+    // parts: [pieces] f32
+    float *parts,
+    // y: [1] f32
+    float *y
+) {
+    float sum = piece_sum(p.elements, [=](u32 i) {
+        u64 center;
+        if (!row_of(labels[i / p.d], p.classes, p.d, center)) {
+            return not_a_number();
+        }
+        float difference = features[i] - centers[center + i % p.d];
+        return difference * difference;
+    });
+    if (threadIdx.x == 0) {
+        parts[blockIdx.x] = sum;
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(256) center_loss_fwd_total_f32(
+    const Params p,
+    // features: [elements / d, d] f32
+    const float *features,
+    // centers: [classes, d] f32
+    const float *centers,
+    // labels: [elements / d] f32
+    const float *labels,
+    // parts: [pieces] f32
+    float *parts,
+    // y: [1] f32
+    float *y
+) {
+    float sum = parts_sum(p.pieces, parts);
+    if (threadIdx.x == 0) {
+        y[0] = sum / (float)max(p.elements, 1);
+    }
+}

@@ -1,0 +1,79 @@
+// The mean norm of rows.
+//
+//     y = mean over rows of (sum (|x| + epsilon)^p)^(1/p)
+//
+// One thread a row, summed from its first element on, then one workgroup joins what they give by a tree of fixed shape.
+// Operations: 3 an element, and a power. Bytes: x read once. Launch: [ceil(rows / 64), fold], then [1].
+
+struct Params {
+    rows: u32,
+    d: u32,
+    p: f32,
+    epsilon: f32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+// x: [rows, d] f32
+@group(0) @binding(1) var<storage, read_write> x: array<f32>;
+// parts: [rows] f32
+@group(0) @binding(2) var<storage, read_write> parts: array<f32>;
+// y: [1] f32
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+// partial: what the threads of a workgroup join.
+var<workgroup> partial: array<f32, 256>;
+
+// The sum of the threads' values, in every thread: a tree of fixed shape.
+fn total(value: f32, thread: u32) -> f32 {
+    partial[thread] = value;
+    workgroupBarrier();
+    for (var lanes = 128u; lanes > 0u; lanes /= 2u) {
+        if (thread < lanes) {
+            partial[thread] += partial[thread + lanes];
+        }
+        workgroupBarrier();
+    }
+    let all = partial[0];
+    // Before the next use.
+    workgroupBarrier();
+    return all;
+}
+
+// `base` is above zero.
+fn power(base: f32, exponent: f32) -> f32 {
+    if (exponent == 1.0) {
+        return base;
+    }
+    if (exponent == 0.0) {
+        return 1.0;
+    }
+    return pow(base, exponent);
+}
+
+fn powers(row: u32) -> f32 {
+    var sum = 0.0;
+    for (var i = row * p.d; i < (row + 1u) * p.d; i++) {
+        sum += power(abs(x[i]) + p.epsilon, p.p);
+    }
+    return sum;
+}
+
+@compute @workgroup_size(64)
+fn norm_loss_fwd_parts(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let row = id.x + id.y * groups.x * 64u;
+    if (row < p.rows) {
+        parts[row] = power(powers(row), 1.0 / p.p);
+    }
+}
+
+@compute @workgroup_size(256)
+fn norm_loss_fwd_total(@builtin(local_invocation_index) thread: u32) {
+    var sum = 0.0;
+    for (var i = thread; i < p.rows; i += 256u) {
+        sum += parts[i];
+    }
+    sum = total(sum, thread);
+    if (thread == 0u) {
+        y[0] = sum / f32(max(p.rows, 1u));
+    }
+}

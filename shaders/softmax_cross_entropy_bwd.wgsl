@@ -1,0 +1,99 @@
+// The gradient of the cross entropy of a softmax with labels.
+//
+//     dx = (exp(x - max x) / sum(exp(x - max x)) - [class is label]) dy; not a number where the label is no class
+//
+// One workgroup a row, which may have 100,000 classes; thread i takes classes i, i + 256, .., and the threads' parts are
+// joined by a tree of fixed shape. Operations: 5 a class. Bytes: the logits read three times, two of them from the cache,
+// dx written once. Launch: [rows, fold].
+
+struct Params {
+    rows: u32,
+    c: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+// logits: [rows, c] f32
+@group(0) @binding(1) var<storage, read_write> logits: array<f32>;
+// labels: [rows] f32
+@group(0) @binding(2) var<storage, read_write> labels: array<f32>;
+// dy: [rows] f32
+@group(0) @binding(3) var<storage, read_write> dy: array<f32>;
+// dx: [rows, c] f32
+@group(0) @binding(4) var<storage, read_write> dx: array<f32>;
+
+// partial: what the threads of a workgroup join.
+var<workgroup> partial: array<f32, 256>;
+
+// The sum of the threads' values, in every thread: a tree of fixed shape.
+fn total(value: f32, thread: u32) -> f32 {
+    partial[thread] = value;
+    workgroupBarrier();
+    for (var lanes = 128u; lanes > 0u; lanes /= 2u) {
+        if (thread < lanes) {
+            partial[thread] += partial[thread + lanes];
+        }
+        workgroupBarrier();
+    }
+    let all = partial[0];
+    // Before the next use.
+    workgroupBarrier();
+    return all;
+}
+
+// The largest of the threads' values, in every thread.
+fn largest_of(value: f32, thread: u32) -> f32 {
+    partial[thread] = value;
+    workgroupBarrier();
+    for (var lanes = 128u; lanes > 0u; lanes /= 2u) {
+        if (thread < lanes) {
+            partial[thread] = max(partial[thread], partial[thread + lanes]);
+        }
+        workgroupBarrier();
+    }
+    let all = partial[0];
+    // Before the next use.
+    workgroupBarrier();
+    return all;
+}
+
+// Whether a number, stored as a float, is that of one of so many rows.
+fn is_row(number: f32, count: u32) -> bool {
+    return number >= 0.0 && number < f32(count) && number == trunc(number);
+}
+
+// Not a number, which a constant cannot be.
+fn not_a_number() -> f32 {
+    return bitcast<f32>(0x7fc00000u | min(p.rows, 0u));
+}
+
+@compute @workgroup_size(256)
+fn softmax_cross_entropy_bwd(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let row = group.x + group.y * groups.x;
+    if (row >= p.rows) {
+        return;
+    }
+    let base = row * p.c;
+    var largest = logits[base];
+    for (var i = base + thread; i < base + p.c; i += 256u) {
+        largest = max(largest, logits[i]);
+    }
+    largest = largest_of(largest, thread);
+    var sum = 0.0;
+    for (var i = base + thread; i < base + p.c; i += 256u) {
+        sum += exp(logits[i] - largest);
+    }
+    sum = total(sum, thread);
+    let label = labels[row];
+    var factor = not_a_number();
+    if (is_row(label, p.c)) {
+        factor = dy[row];
+    }
+    for (var i = thread; i < p.c; i += 256u) {
+        let hot = select(0.0, 1.0, f32(i) == label);
+        dx[base + i] = (exp(logits[base + i] - largest) / sum - hot) * factor;
+    }
+}

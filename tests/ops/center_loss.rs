@@ -1,0 +1,23 @@
+use crate::Case;
+use crate::common::Noise;
+use warpface::Tensor;
+use warpface::ops::CenterLoss;
+
+fn cases() -> Vec<Case> {
+    let mut noise = Noise::new(31);
+    let mut case = |classes: usize, d: usize, labels: &[f32]| {
+        let n = labels.len();
+        let inputs = vec![noise.signed(&[n, d]), noise.signed(&[classes, d]), Tensor::new([n], labels.to_vec())];
+        Case::new(format!("{n} {classes} {d}"), CenterLoss, inputs)
+    };
+    vec![
+        case(1, 1, &[0.0]),
+        case(2, 3, &[]),
+        case(5, 128, &[4.0, 0.0, 4.0]),
+        case(7, 129, &(0..70).map(|i| (i * i % 7) as f32).collect::<Vec<_>>()),
+        case(3, 4, &[0.0, 3.0]),
+        case(3, 4, &[-1.0, 1.0]),
+    ]
+}
+
+backend_test!(cases);

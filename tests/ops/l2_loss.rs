@@ -1,0 +1,10 @@
+use crate::Case;
+use crate::common::Noise;
+use warpface::ops::L2Loss;
+
+fn cases() -> Vec<Case> {
+    let shapes: [&[usize]; 5] = [&[1], &[70], &[4096], &[3, 1367], &[20_001]];
+    shapes.map(|dims| Case::new(format!("{dims:?}"), L2Loss, vec![Noise::new(37).signed(dims)])).into()
+}
+
+backend_test!(cases);
