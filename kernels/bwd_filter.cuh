@@ -64,13 +64,40 @@ struct Window {
     i32 x;
 };
 
-static __device__ __forceinline__ Window window(const Params &p, u32 pixel) {
-    u32 row = pixel / p.w_out;
-    u32 image = row / p.h_out;
-    u32 oy = row - image * p.h_out;
-    u32 ox = pixel - row * p.w_out;
-    return Window{image * p.h, (i32)(oy * p.stride_y) - (i32)p.pad_y, (i32)(ox * p.stride_x) - (i32)p.pad_x};
-}
+// Division by a number that stays: by the reciprocal, in 2^32nds and rounded up, which is at most one too many.
+struct Divisor {
+    u32 by;
+    u32 reciprocal;
+
+    __device__ __forceinline__ Divisor(u32 by) : by(by), reciprocal(0xffffffffu / by + 1) {
+    }
+
+    __device__ __forceinline__ u32 divide(u32 x) const {
+        if (by == 1) {
+            return x;
+        }
+        u32 quotient = __umulhi(x, reciprocal);
+        return quotient * by > x ? quotient - 1 : quotient;
+    }
+};
+
+// Windows of pixels, which come in any order.
+struct Windows {
+    const Params &p;
+    Divisor columns;
+    Divisor rows;
+
+    __device__ __forceinline__ Windows(const Params &p) : p(p), columns(p.w_out), rows(p.h_out) {
+    }
+
+    __device__ __forceinline__ Window at(u32 pixel) const {
+        u32 row = columns.divide(pixel);
+        u32 image = rows.divide(row);
+        u32 oy = row - image * p.h_out;
+        u32 ox = pixel - row * p.w_out;
+        return Window{image * p.h, (i32)(oy * p.stride_y) - (i32)p.pad_y, (i32)(ox * p.stride_x) - (i32)p.pad_x};
+    }
+};
 
 // The element at a place of a window, or null in the padding and past the last.
 template <class T>
@@ -126,6 +153,7 @@ __device__ __forceinline__ void tile(const Params &p, const T *x, const T *dy, f
     for (u32 i = 0; i < 4; i++) {
         taps[i] = tap(p, first_k + lane * 4 + i);
     }
+    Windows windows(p);
     u32 begin = blockIdx.z * p.chunk;
     u32 end = min(begin + p.chunk, p.pixels);
     float4 next_dy, next_x;
@@ -135,7 +163,7 @@ __device__ __forceinline__ void tile(const Params &p, const T *x, const T *dy, f
         next_x = next_dy;
         if (pixel < end) {
             next_dy = four(p, dy, pixel, first_o + lane * 4);
-            next_x = four(p, x, window(p, pixel), taps);
+            next_x = four(p, x, windows.at(pixel), taps);
         }
     };
     float sums[4][4] = {};
@@ -244,9 +272,13 @@ struct Piece {
         }
     }
 
-    // A 32-bit value.
+    // A 32-bit value, rounded: the unit would cut the lower bits off.
     static __device__ __forceinline__ u32 value(u32 shared, u32 row, u32 column) {
-        return ptx::ld_shared_u32(shared + place(row, column / VALUES) + column % VALUES * sizeof(T));
+        u32 bits = ptx::ld_shared_u32(shared + place(row, column / VALUES) + column % VALUES * sizeof(T));
+#if __CUDA_ARCH__ >= 800
+        bits = ptx::cvt_rna_tf32_f32(__uint_as_float(bits));
+#endif
+        return bits;
     }
 };
 
@@ -254,7 +286,7 @@ struct Piece {
 template <class T>
 __device__ __forceinline__ void copy(const Params &p, u32 to, const T *x, const Window &window, u32 k, const Tap &first) {
     constexpr u32 VALUES = 16 / sizeof(T);
-    if (p.c_in % VALUES == 0) {
+    if (p.c_in % VALUES == 0 || !first.there) {
         const T *from = element(p, x, window, first);
         mma::copy16(to, from ? from : x, from != nullptr);
         return;
@@ -282,21 +314,15 @@ __device__ __forceinline__ void copy(const Params &p, u32 to, const T *dy, u32 p
     }
 }
 
-// Both factors are values as they are stored: of tf32 both are rounded here.
+// The unit's product of factors that are rounded already.
 template <class Unit>
-struct Rounded : Unit {
-    static __device__ __forceinline__ void right(u32 (&b)[2][2]) {
-    }
-};
+struct Product : Unit {};
 
 #if __CUDA_ARCH__ >= 800
 template <>
-struct Rounded<mma::Tf32> : mma::Tf32 {
-    static __device__ __forceinline__ void right(u32 (&b)[2][2]) {
-#pragma unroll
-        for (u32 i = 0; i < 4; i++) {
-            b[i / 2][i % 2] = ptx::cvt_rna_tf32_f32(__uint_as_float(b[i / 2][i % 2]));
-        }
+struct Product<mma::Tf32> {
+    static __device__ __forceinline__ void multiply(float (&d)[4], const u32 (&a)[4], const u32 (&b)[2]) {
+        ptx::mma_m16n8k8_tf32(d, a, b);
     }
 };
 #endif
@@ -316,6 +342,7 @@ matrix(const Params &p, const typename Unit::Storage *x, const typename Unit::St
     u32 first_k = blockIdx.x * COLUMNS;
     u32 begin = blockIdx.z * p.chunk;
     u32 end = min(begin + p.chunk, p.pixels);
+    Windows windows(p);
     u32 own_k = first_k + Right::part_of() * Right::VALUES;
     Tap own = tap(p, own_k);
     u32 count = end > begin ? (end - begin + Left::ROWS - 1) / Left::ROWS : 0;
@@ -330,10 +357,11 @@ matrix(const Params &p, const typename Unit::Storage *x, const typename Unit::St
                 copy(p, to + Left::place(row, Left::part_of()), dy, base + row, o, base + row < end);
             }
         }
-#pragma unroll
+        // One after the other: at M = 128 all registers are taken.
+#pragma unroll 1
         for (u32 i = 0; i < Right::SLOTS; i++) {
             u32 row = Right::row_of(i);
-            Window from = window(p, min(base + row, p.pixels - 1));
+            Window from = windows.at(base + row);
             // No row of a window is there.
             from.y = base + row < end ? from.y : -0x40000000;
             copy(p, to + Left::BYTES + Right::place(row, Right::part_of()), x, from, own_k, own);
@@ -360,7 +388,8 @@ matrix(const Params &p, const typename Unit::Storage *x, const typename Unit::St
         }
         mma::commit();
         u32 at = shared + piece % mma::STAGES * (Left::BYTES + Right::BYTES);
-#pragma unroll
+        // Of 32-bit values every place is an address: one half after the other, lest registers be short.
+#pragma unroll(sizeof(T) == 4 ? 1 : 2)
         for (u32 row = 0; row < Left::ROWS; row += Left::ROWS / 2) {
             u32 a[2][4];
 #pragma unroll
@@ -371,11 +400,10 @@ matrix(const Params &p, const typename Unit::Storage *x, const typename Unit::St
             for (u32 j = 0; j < TILES; j += 2) {
                 u32 b[2][2];
                 Right::right(at + Left::BYTES, row, warp_k + 8 * j, b);
-                Rounded<Unit>::right(b);
 #pragma unroll
                 for (u32 i = 0; i < 2; i++) {
-                    Unit::multiply(sums[i][j], a[i], b[0]);
-                    Unit::multiply(sums[i][j + 1], a[i], b[1]);
+                    Product<Unit>::multiply(sums[i][j], a[i], b[0]);
+                    Product<Unit>::multiply(sums[i][j + 1], a[i], b[1]);
                 }
             }
         }

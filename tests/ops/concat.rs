@@ -3,8 +3,8 @@ use crate::common::Noise;
 use warpface::ops::Concat;
 
 fn cases() -> Vec<Case> {
-    let parts: [(&[usize], &[usize]); 4] =
-        [(&[1], &[1]), (&[2, 3], &[5, 1, 9]), (&[3, 4, 5], &[32, 33]), (&[], &[3, 4])];
+    let parts: [(&[usize], &[usize]); 5] =
+        [(&[1], &[1]), (&[2, 3], &[5, 1, 9]), (&[3, 4, 5], &[32, 33]), (&[], &[3, 4]), (&[3, 5], &[8, 4, 32])];
     let case = |(lead, channels): (&[usize], &[usize])| {
         let mut noise = Noise::new(6);
         let inputs = channels.iter().map(|&c| noise.signed(&[lead, &[c]].concat())).collect();

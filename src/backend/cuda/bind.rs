@@ -33,9 +33,11 @@ impl Prepared {
             let of_step = kernels::calls(step, tuning).map_err(|problem| module.cuda().error(problem))?;
             calls.extend(of_step.into_iter().map(|call| (i, call)));
         }
-        // Words, whatever a value takes.
-        let words = |operand: &Operand| operand.scratch() * 4 / module.precision().bytes();
-        let scratch = calls.iter().flat_map(|(_, call)| &call.operands).map(words);
+        let scratch = calls.iter().map(|(i, call)| {
+            let values_of_word = 4 / precision_of(module, plan, *i).bytes();
+            call.operands.iter().map(|operand| operand.scratch(values_of_word)).max().unwrap_or(0)
+        });
+        let scratch = scratch.map(|words| words * 4 / module.precision().bytes());
         let arena = plan.arena + scratch.max().unwrap_or(0).next_multiple_of(64);
         Ok(Prepared { calls, arena })
     }

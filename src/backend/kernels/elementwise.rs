@@ -53,8 +53,9 @@ pub fn batch_norm(op: &BatchNorm, step: &Step, tuning: Tuning) -> Result<Vec<Cal
 }
 
 pub fn scaled_add(op: &ScaledAdd, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
-    let params = params::ScaledAdd { elements: elements(step), scale: op.scale };
-    over_elements("scaled_add_fwd", params, step, tuning)
+    let elements = elements(step);
+    let params = params::ScaledAdd { elements, scale: op.scale };
+    over_fours("scaled_add_fwd", params, operands(step), step, elements.is_multiple_of(4), tuning)
 }
 
 pub fn flatten(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
@@ -103,7 +104,8 @@ pub fn concat(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
         let (count, c) = (part.shape.elements(), part.shape.last());
         let params = params::Concat { elements: count as u32, c: c as u32, c_out: channels(step), offset };
         let operands = vec![Operand::View(part.clone()), Operand::View(step.output.clone())];
-        calls.push(call("concat_fwd", params, operands, tuning.threads(count)?));
+        let fours = tuning.cuda() && (params.c | params.c_out | params.offset).is_multiple_of(4);
+        calls.push(call("concat_fwd", params, operands, tuning.threads(if fours { count / 4 } else { count })?));
         offset += c as u32;
     }
     Ok(calls)

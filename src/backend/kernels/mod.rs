@@ -65,13 +65,13 @@ pub(in crate::backend) enum Operand {
     Packed(NodeId, Packing),
     /// So many elements of the arena beyond the plan's own, for the step alone.
     Scratch(usize),
-    /// A later stretch of the same: from so many words and then so many stored values on, so many elements.
+    /// A later stretch of the same: from so many words and then so many stored values on, so many stored values.
     Further {
         /// Words that precede it,
         words: usize,
         /// and stored values.
         values: usize,
-        /// Elements.
+        /// Stored values.
         elements: usize,
     },
     /// Constants that the host makes from the sizes.
@@ -116,11 +116,11 @@ impl Operand {
         input.map_or(Operand::NoConstant, |i| Operand::Constant(step.inputs[i].clone()))
     }
 
-    /// Elements of scratch memory that the step takes up to its end; the others take none.
-    pub fn scratch(&self) -> usize {
+    /// Words of scratch memory up to the operand's end, each of which holds so many stored values.
+    pub fn scratch(&self, values_of_word: usize) -> usize {
         match self {
             Operand::Scratch(elements) => *elements,
-            Operand::Further { words, values, elements } => words + values + elements,
+            Operand::Further { words, values, elements } => words + (values + elements).div_ceil(values_of_word),
             _ => 0,
         }
     }

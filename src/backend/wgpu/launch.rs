@@ -85,7 +85,7 @@ impl Prepared {
             let of_step = kernels::calls(step, tuning).map_err(|problem| module.gpu().error(problem))?;
             calls.extend(of_step.into_iter().map(|call| (i, call)));
         }
-        let scratch = calls.iter().flat_map(|(_, call)| &call.operands).map(Operand::scratch);
+        let scratch = calls.iter().flat_map(|(_, call)| &call.operands).map(|operand| operand.scratch(1));
         let arena = plan.arena + scratch.max().unwrap_or(0).next_multiple_of(64);
         Ok(Prepared { calls, arena })
     }
