@@ -16,6 +16,7 @@ fn main() {
     common::main("ops", |bench| {
         convolutions(bench);
         layers(bench);
+        gradients(bench);
         // The other ops are of detection and of results, which are f32 always.
         if bench.precision() == Precision::F32 {
             pixels(bench);
@@ -147,6 +148,56 @@ fn layers(bench: &mut Bench) {
     op(bench, "Mixed_6a", Concat, vec![x([n, 8, 8, 384]), x([n, 8, 8, 256]), x([n, 8, 8, 256])]);
     op(bench, "block17", ScaledAdd { scale: 0.1 }, vec![x([n, 8, 8, 896]), x([n, 8, 8, 896])]);
     op(bench, "onet 3x3x128", Flatten, vec![x([n, 3, 3, 128])]);
+}
+
+/// The gradients of a convolution's input and filters; names as in [`conv`].
+fn conv_bwd(bench: &mut Bench, name: &str, conv: Conv2d, image: [usize; 3], filters: [usize; 4]) {
+    let Conv2d { stride, padding, .. } = conv;
+    let ([h, width, c_in], [c_out, k_h, k_w, _]) = (image, filters);
+    let [ay, ax] = window::axes([h, width], [k_h, k_w], stride, padding).expect("a layer of the network");
+    let n = bench.batch();
+    let (input, dy) = (|| x([n, h, width, c_in]), || x([n, ay.out, ax.out, c_out]));
+    let name = format!("{name}, {k_h}x{k_w} {c_in} to {c_out} on {h}x{width}");
+    op(bench, &name, Conv2dBwdData { stride, padding }, vec![dy(), w(filters), input()]);
+    op(bench, &name, Conv2dBwdFilter { stride, padding }, vec![input(), dy(), w(filters)]);
+}
+
+/// The gradients of the layers, as training the network asks for them.
+fn gradients(bench: &mut Bench) {
+    let n = bench.batch();
+    conv_bwd(bench, "Conv2d_2b", Conv2d::new(Same), [77, 77, 32], [64, 3, 3, 32]);
+    conv_bwd(bench, "Conv2d_4b", Conv2d::new(Valid).stride([2, 2]), [36, 36, 192], [256, 3, 3, 192]);
+    conv_bwd(bench, "block35 3x3", Conv2d::new(Same), [17, 17, 32], [32, 3, 3, 32]);
+    conv_bwd(bench, "block17 1x7", Conv2d::new(Same), [8, 8, 128], [128, 1, 7, 128]);
+    conv_bwd(bench, "block17 up", Conv2d::new(Same), [8, 8, 256], [896, 1, 1, 256]);
+    conv_bwd(bench, "block8 down", Conv2d::new(Same), [3, 3, 1792], [192, 1, 1, 1792]);
+    op(bench, "bottleneck 1792 to 512", DenseBwdData, vec![x([n, 512]), w([512, 1792]), x([n, 1792])]);
+    op(bench, "bottleneck 1792 to 512", DenseBwdFilter, vec![x([n, 1792]), x([n, 512]), w([512, 1792])]);
+    let stride = [1, 1];
+    let (image, filters, outputs) = ([n, 25, 25, 16], [17, 17, 16, 9, 9, 16], [n, 17, 17, 16]);
+    op(bench, "9x9 16 to 16", LocalConv2dBwdData { stride }, vec![x(outputs), w(filters), x(image)]);
+    op(bench, "9x9 16 to 16", LocalConv2dBwdFilter { stride }, vec![x(image), x(outputs), w(filters)]);
+    op(bench, "9x9 16 to 16", LocalConv2dBwdBias, vec![x(outputs)]);
+    let block35 = || x([n, 17, 17, 256]);
+    op(bench, "block35", ChannelSum, vec![block35()]);
+    op(bench, "block35", ReluBwd, vec![block35(), block35()]);
+    op(bench, "block35", PReluBwdData, vec![block35(), w([256]), block35()]);
+    op(bench, "block35", PReluBwdAlpha, vec![block35(), block35()]);
+    op(bench, "block35", Scale { factor: 0.17 }, vec![block35()]);
+    op(bench, "block35", BatchMoments, vec![block35()]);
+    let layer = BatchNormTrain { epsilon: 0.001, activation: WithRelu, scale: false };
+    let statistics = || [w([3, 256]), w([256])];
+    let with = |rest: Vec<Input>| std::iter::once(block35()).chain(statistics()).chain(rest).collect();
+    op(bench, "block35", layer.clone(), with(vec![]));
+    op(bench, "block35", BatchNormBwdSums(layer.clone()), with(vec![block35()]));
+    op(bench, "block35", BatchNormBwdData(layer), with(vec![w([2, 256]), block35()]));
+    let (kernel, stride, padding) = ([3; 2], [2; 2], Valid);
+    let pooled = || x([n, 38, 38, 64]);
+    let pool = MaxPool2dBwd { kernel, stride, padding };
+    op(bench, "MaxPool_3a 3x3 on 77x77", pool, vec![x([n, 77, 77, 64]), pooled(), pooled()]);
+    let pool = AvgPool2dBwd { kernel: None, stride: [1; 2], padding };
+    op(bench, "AvgPool_1a", pool, vec![x([n, 1, 1, 1792]), x([n, 3, 3, 1792])]);
+    op(bench, "Mixed_6a", Slice, vec![x([n, 8, 8, 896]), x([n, 8, 8, 384]), x([n, 8, 8, 256])]);
 }
 
 fn pixels(bench: &mut Bench) {

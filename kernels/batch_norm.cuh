@@ -1,6 +1,9 @@
 // What batch normalization in training and its gradients share: the layer at one element.
 //
 //     z = gamma * xhat + beta, xhat = (x - mean) / sqrt(variance + epsilon), dz = dy where act lets z through
+//
+// Elementwise kernels give a thread four channels of four rows where the channels come in fours: the layer's parameters
+// are then read and worked on once for four elements. Else a thread has one element.
 #pragma once
 
 #include "common.cuh"
@@ -31,8 +34,23 @@ struct Layer {
         return gamma * normalized(x) + beta;
     }
 
+    __device__ __forceinline__ float y(float x) const {
+        return relu ? fmaxf(z(x), 0.0f) : z(x);
+    }
+
     // To the rectifier's gradient the output's sign is all that matters.
     __device__ __forceinline__ float dz(float x, float dy) const {
         return relu && z(x) <= 0.0f ? 0.0f : dy;
     }
 };
+
+// This thread's four channels, and the first of its four rows, where there are some for it.
+static __device__ __forceinline__ bool patch(u32 elements, u32 c, u32 &channel, u32 &row, u32 &rows) {
+    u32 at;
+    u32 fours = c / 4;
+    rows = elements / c;
+    bool there = element((rows + 3) / 4 * fours, at);
+    channel = at % fours * 4;
+    row = at / fours * 4;
+    return there;
+}

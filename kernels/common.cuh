@@ -129,6 +129,13 @@ static __device__ __forceinline__ bool element(u32 elements, u32 &at) {
     return place < elements;
 }
 
+// This thread's four neighbouring elements, where there are some for it; the elements come in fours.
+static __device__ __forceinline__ bool four_elements(u32 elements, u32 &at) {
+    bool there = element(elements / 4, at);
+    at *= 4;
+    return there;
+}
+
 // This warp's row of eight that a block takes, where there is one for it, and the thread's place in the warp.
 static __device__ __forceinline__ bool warp_row(u32 rows, u32 &row, u32 &lane) {
     row = blockIdx.x * 8 + threadIdx.x / 32;

@@ -28,7 +28,7 @@ struct Params {
 template <class T>
 __device__ void conv2d_bwd_data(
     const Params &p,
-    // phases: each [n, rows, columns, c] T
+    // phases: [n, rows, columns, c] T, one phase after the other
     const T *phases,
     // table: [stride_y, stride_x, 3] of each phase its first element, or none, its rows and its columns
     const u32 *table,

@@ -4,11 +4,14 @@
 //
 // Rows are images of one pixel: see bwd_filter.cuh. Operations: 2 * rows * c_out * k. Bytes: x read once per 64 o, dy once
 // per 64 k. Launch: 256 threads, dense_bwd_filter_tile [ceil(k / 64), ceil(c_out / 64), chunks], dense_bwd_filter_merge
-// [ceil(c_out * k / 256)].
-// Targets: compute_75
+// [ceil(c_out * k / 256)];
+// dense_bwd_filter_mma, M in its name, [ceil(k / 128), ceil(c_out / M), chunks].
+// Targets: compute_75 compute_80
 // Hot: dense_bwd_filter_tile_f32 dense_bwd_filter_tile_f16 dense_bwd_filter_tile_bf16
+// Hot: dense_bwd_filter_mma_m32_f16 dense_bwd_filter_mma_m64_f16 dense_bwd_filter_mma_m128_f16
+// Hot: dense_bwd_filter_mma_m32_bf16 dense_bwd_filter_mma_m64_bf16 dense_bwd_filter_mma_m128_bf16
+// Hot: dense_bwd_filter_mma_m32_tf32 dense_bwd_filter_mma_m64_tf32 dense_bwd_filter_mma_m128_tf32
 
 #include "bwd_filter.cuh"
 
-#define KERNEL(T, SUFFIX) TILE(dense_bwd_filter, T, SUFFIX)
-EVERY_DTYPE(KERNEL)
+ENTRIES(dense_bwd_filter)

@@ -77,6 +77,14 @@ PTX void st_shared_v4(u32 address, uint4 value) {
                  : "memory");
 }
 
+// ---- Loads from there (ld)
+
+PTX u32 ld_shared_u32(u32 address) {
+    u32 value;
+    asm volatile("ld.shared.u32 %0, [%1];" : "=r"(value) : "r"(address) : "memory");
+    return value;
+}
+
 // ---- Matrices of 8 x 8 halves in shared memory (ldmatrix, stmatrix): sm_75, stores sm_90
 //
 // Lanes 8i to 8i + 7 give the addresses of matrix i's rows, 16 bytes each. Then r[i] = matrix i's (g, 2t..); with

@@ -2,8 +2,8 @@
 //
 //     dx = dy where y > 0, else 0
 //
-// One thread an element. Operations: 1 an element. Bytes: each input read once, dx written once.
-// Launch: 256 threads, [ceil(elements / 256)].
+// One thread four elements where they come in fours, else one. Operations: 1 an element. Bytes: each input read once, dx
+// written once. Launch: 256 threads, [ceil(elements / 4 / 256)] or [ceil(elements / 256)].
 // Targets: compute_75
 // Hot: relu_bwd_f32 relu_bwd_f16 relu_bwd_bf16
 
@@ -12,6 +12,10 @@
 struct Params {
     u32 elements;
 };
+
+static __device__ __forceinline__ float through(float y, float dy) {
+    return y > 0.0f ? dy : 0.0f;
+}
 
 template <class T>
 __device__ void relu_bwd(
@@ -24,10 +28,17 @@ __device__ void relu_bwd(
     T *dx
 ) {
     u32 at;
-    if (!element(p.elements, at)) {
+    if (p.elements % 4 == 0) {
+        if (four_elements(p.elements, at)) {
+            float4 a = load4(y + at);
+            float4 b = load4(dy + at);
+            store4(dx + at, make_float4(through(a.x, b.x), through(a.y, b.y), through(a.z, b.z), through(a.w, b.w)));
+        }
         return;
     }
-    store(dx + at, load(y + at) > 0.0f ? load(dy + at) : 0.0f);
+    if (element(p.elements, at)) {
+        store(dx + at, through(load(y + at), load(dy + at)));
+    }
 }
 
 #define KERNEL(T, SUFFIX)                                                                                              \

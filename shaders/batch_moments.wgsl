@@ -95,8 +95,8 @@ fn batch_moments_merge(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_i
     var moments = vec3(0.0);
     if (c < p.c) {
         for (var chunk = line * each; chunk < end; chunk++) {
-            let from = chunk * 2u * p.c + c;
-            moments = joined(moments, vec3(rows_of(chunk), chunks[from], chunks[from + p.c]));
+            let at = chunk * 2u * p.c + c;
+            moments = joined(moments, vec3(rows_of(chunk), chunks[at], chunks[at + p.c]));
         }
     }
     parts[thread] = moments;

@@ -22,7 +22,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-// phases: [] f32: each [n, rows, columns, c]
+// phases: [n, rows, columns, c] f32, one phase after the other
 @group(0) @binding(1) var<storage, read_write> phases: array<f32>;
 // phase_table: [stride_y, stride_x, 3] of each phase its first element, or none, its rows and its columns
 @group(0) @binding(2) var<storage, read> phase_table: array<u32>;

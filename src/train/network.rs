@@ -1,6 +1,7 @@
 //! The graphs of training: the network on states with its losses, their gradients and the optimizer's step.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::parameters::Parameters;
 use crate::graph::{Graph, NodeId};
@@ -293,9 +294,15 @@ pub fn step(parameters: &Parameters, options: &Options) -> Result<Step> {
 
     let wanted: Option<Vec<NodeId>> =
         parameters.weights().iter().map(|place| network.named.get(&place.name).copied()).collect();
+    // The first blocks are the largest.
+    let starts = std::iter::once(0).chain(network.blocks.iter().copied());
+    let blocks = starts.zip(network.blocks.iter().copied()).map(|(from, to)| from..to);
+    let again: Vec<Range<usize>> = blocks.take(options.recompute).collect();
     let graph = &mut network.graph;
     let gradients = match wanted {
-        Some(wanted) => graph.gradients(objective, scale, &wanted)?.into_iter().collect::<Option<Vec<NodeId>>>(),
+        Some(wanted) => {
+            graph.gradients(objective, scale, &wanted, &again)?.into_iter().collect::<Option<Vec<NodeId>>>()
+        }
         None => None,
     };
     let gradients = gradients.ok_or_else(|| Error::invalid("training", "a weight has no part in the loss"))?;

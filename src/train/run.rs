@@ -266,7 +266,12 @@ impl<'a> Run<'a> {
 
     fn tell(&mut self, outcome: &Outcome, rate: f32) -> Result<()> {
         let mut losses = vec![("loss", outcome.total)];
-        losses.extend(outcome.parts.iter().map(|&(output, value)| (name(output, self.course.kind), value)));
+        // Parts of the loss with their factors, so that they sum up to it.
+        let told = |&(output, value): &(Output, f32)| match output {
+            Output::Accuracy => value,
+            _ => self.trainer.options().factor(output) * value,
+        };
+        losses.extend(outcome.parts.iter().map(|part| (name(part.0, self.course.kind), told(part))));
         let step = self.state.step;
         let images = self.trainer.options().batch;
         let size = u64::from(self.course.epoch_size);

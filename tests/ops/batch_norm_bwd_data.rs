@@ -4,7 +4,7 @@ use warpface::ops::{Activation, BatchMoments, BatchNormBwdData, BatchNormTrain, 
 
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for dims in [&[2, 1][..], &[5, 33], &[2, 17, 19, 5], &[301, 70]] {
+    for dims in [&[2, 1][..], &[5, 33], &[7, 64], &[2, 17, 19, 5], &[301, 70], &[2, 5, 3, 12]] {
         for (activation, scale) in [(Activation::None, true), (Activation::Relu, false), (Activation::Relu, true)] {
             let (mut noise, c) = (Noise::new(44), dims[dims.len() - 1]);
             let x = noise.signed(dims);

@@ -8,7 +8,7 @@ mod common;
 use std::sync::Arc;
 
 use common::{Tolerance, assert_close};
-use warpface::ops::{Metric, Op};
+use warpface::ops::{Cast, Metric, Op, Port};
 use warpface::{Device, DeviceKind, Graph, Precision, Shape, Tensor};
 
 /// One op on one set of inputs.
@@ -18,6 +18,17 @@ struct Case {
     inputs: Vec<Tensor>,
     /// Which inputs a network would hold as constants.
     constants: std::ops::Range<usize>,
+}
+
+/// What is fed with each run; the rest are constants.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Feeding {
+    /// What is no constant of the case.
+    Values,
+    /// Weights too, in f32, as training keeps them.
+    Weights,
+    /// Everything.
+    All,
 }
 
 impl Case {
@@ -31,18 +42,26 @@ impl Case {
         Case { constants, ..self }
     }
 
-    /// The graph of the op alone, and what to feed it; constants are fed as well if `all_fed`.
-    fn graph(&self, all_fed: bool) -> (Graph, Vec<Tensor>) {
+    /// The graph of the op alone, and what to feed it.
+    fn graph(&self, feeding: Feeding) -> (Graph, Vec<Tensor>) {
         let (mut graph, mut fed) = (Graph::new(), Vec::new());
         let mut ids = Vec::new();
         for (i, input) in self.inputs.iter().enumerate() {
             let name = format!("input {i}");
-            if self.constants.contains(&i) && !all_fed {
+            let is_weight = self.op.port(i) == Port::Any;
+            let is_given = match feeding {
+                Feeding::Values => !self.constants.contains(&i),
+                Feeding::Weights => is_weight || !self.constants.contains(&i),
+                Feeding::All => true,
+            };
+            if !is_given {
                 ids.push(graph.param(&name, input.clone()));
-            } else {
-                fed.push(input.clone());
-                ids.push(graph.input(&name));
+                continue;
             }
+            fed.push(input.clone());
+            let id = graph.input(&name);
+            let is_cast = is_weight && feeding == Feeding::Weights;
+            ids.push(if is_cast { graph.op("exact", Cast { exact: true }, &[id]) } else { id });
         }
         let y = graph.op(&self.name, self.op.clone(), &ids);
         graph.output(y);
@@ -124,11 +143,17 @@ fn check(device: Option<Device>, precision: Precision, cases: Vec<Case>) {
             let values = input.data().iter().map(|&x| rounded(x, precision)).collect();
             *input = Tensor::new(input.shape().clone(), values);
         }
-        for all_fed in [false, true] {
-            if all_fed && (case.constants.is_empty() || precision != Precision::F32) {
+        let has_weights = case.constants.clone().any(|i| case.op.port(i) == Port::Any);
+        for feeding in [Feeding::Values, Feeding::Weights, Feeding::All] {
+            let is_of_case = match feeding {
+                Feeding::Values => true,
+                Feeding::Weights => has_weights,
+                Feeding::All => !case.constants.is_empty() && precision == Precision::F32,
+            };
+            if !is_of_case {
                 continue;
             }
-            let (graph, fed) = case.graph(all_fed);
+            let (graph, fed) = case.graph(feeding);
             let expected = graph.reference(&fed).unwrap_or_else(|error| panic!("{}: {error}", case.name));
             let shapes: Vec<Shape> = fed.iter().map(|x| x.shape().clone()).collect();
             let inputs: Vec<&[f32]> = fed.iter().map(|x| x.data()).collect();
@@ -136,7 +161,7 @@ fn check(device: Option<Device>, precision: Precision, cases: Vec<Case>) {
                 let executable = device.backend().load_in(Arc::new(graph.clone()), precision)?.plan(&shapes)?;
                 Ok::<_, warpface::Error>([executable.run(&inputs)?, executable.run(&inputs)?])
             };
-            let what = format!("{} {precision} {} {}", device.info().name, case.op.stem(), case.name);
+            let what = format!("{} {precision} {feeding:?} {} {}", device.info().name, case.op.stem(), case.name);
             let stored_in_f32 = matches!(precision, Precision::F32 | Precision::Tf32);
             if is_f32_alone(&case.op) && !stored_in_f32 {
                 let error = run().expect_err("there is no such kernel").to_string();

@@ -3,7 +3,7 @@ use crate::common::Noise;
 use warpface::ops::ReluBwd;
 
 fn cases() -> Vec<Case> {
-    let shapes: [&[usize]; 4] = [&[1], &[65], &[2, 3, 5, 7], &[10_003]];
+    let shapes: [&[usize]; 5] = [&[1], &[65], &[2, 3, 5, 7], &[2, 5, 3, 12], &[10_003]];
     let case = |dims: &[usize]| {
         let mut noise = Noise::new(31);
         let mut y = noise.signed(dims);

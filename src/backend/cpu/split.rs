@@ -92,7 +92,8 @@ fn is_by_image(step: &Step, leads: &impl Fn(&Shape) -> bool) -> bool {
         Region::Param(_) => !is_value(i),
         Region::State(_) => false,
     });
-    !meet && fits && leads(&step.output.shape)
+    // What is exact is of the whole batch: a statistic, a loss, a weight's gradient.
+    !meet && !step.op.exact_output() && fits && leads(&step.output.shape)
 }
 
 impl Executable for SplitExecutable {

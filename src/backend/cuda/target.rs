@@ -83,12 +83,12 @@ ptx! {
     "concat": Compute75 "compute_75";
     "conv2d": Compute75 "compute_75", Compute80 "compute_80", Sm90a "sm_90a";
     "conv2d_bwd_data": Compute75 "compute_75";
-    "conv2d_bwd_filter": Compute75 "compute_75";
+    "conv2d_bwd_filter": Compute75 "compute_75", Compute80 "compute_80";
     "convert": Compute75 "compute_75";
     "crop": Compute75 "compute_75";
     "dense": Compute75 "compute_75";
     "dense_bwd_data": Compute75 "compute_75";
-    "dense_bwd_filter": Compute75 "compute_75";
+    "dense_bwd_filter": Compute75 "compute_75", Compute80 "compute_80";
     "dropout": Compute75 "compute_75";
     "flatten": Compute75 "compute_75";
     "gather_rows": Compute75 "compute_75";

@@ -3,7 +3,7 @@
 use super::conv2d::{Filters, Rest, Taps, Windows};
 use super::params::{self, Params};
 use super::{Call, Operand, Tuning, call};
-use crate::graph::{Step, View};
+use crate::graph::Step;
 use crate::ops::{Conv2dBwdData, Conv2dBwdFilter, LocalConv2dBwdData, LocalConv2dBwdFilter, Padding, window};
 
 /// Pixels of an axis whose place in the padded image leaves the same remainder by the stride: the taps that meet them,
@@ -119,26 +119,76 @@ pub fn dense_data(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
 pub fn conv2d_filter(op: &Conv2dBwdFilter, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
     let image = step.inputs[0].shape.nhwc().ok_or("x is not [n, h, w, c]")?;
     let filters = step.output.shape.nhwc().ok_or("w is not [c_out, k_h, k_w, c_in]")?;
-    let params = filter_params(image, filters, op.stride, op.padding)?;
-    filter_calls(["conv2d_bwd_filter_tile", "conv2d_bwd_filter_merge"], params, &params, step, tuning)
+    let tile = Tile::choose(&CONV2D, filters[0], tuning);
+    let params = filter_params(tile, image, filters, op.stride, op.padding)?;
+    filter_calls([tile.entry, "conv2d_bwd_filter_merge"], tile, params, &params, step, tuning)
 }
 
 pub fn dense_filter(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
     let &[c_out, k] = step.output.shape.dims() else { return Err("w is not [c_out, k]".into()) };
     let rows = step.inputs[1].shape.dims()[0];
-    let conv2d = filter_params([rows, 1, 1, k], [c_out, 1, 1, k], [1, 1], Padding::Valid)?;
+    let tile = Tile::choose(&DENSE, c_out, tuning);
+    let conv2d = filter_params(tile, [rows, 1, 1, k], [c_out, 1, 1, k], [1, 1], Padding::Valid)?;
     // The same fields for another shader.
     let params: params::DenseBwdFilter = bytemuck::cast(conv2d);
-    filter_calls(["dense_bwd_filter_tile", "dense_bwd_filter_merge"], params, &conv2d, step, tuning)
+    filter_calls([tile.entry, "dense_bwd_filter_merge"], tile, params, &conv2d, step, tuning)
 }
 
-/// Workgroups that occupy a device, and pixels that are worth one's start.
-const GROUPS: usize = 1024;
+/// How much of dw a workgroup computes.
+#[derive(Clone, Copy)]
+struct Tile {
+    entry: &'static str,
+    /// Output channels.
+    rows: usize,
+    /// Elements of a filter.
+    columns: usize,
+}
+
+/// A stem's tiles: without matrix units, then with them.
+type Tiles = [Tile; 4];
+
+const fn tiles(entries: [&'static str; 4]) -> Tiles {
+    [
+        Tile { entry: entries[0], rows: 64, columns: 64 },
+        Tile { entry: entries[1], rows: 128, columns: 128 },
+        Tile { entry: entries[2], rows: 64, columns: 128 },
+        Tile { entry: entries[3], rows: 32, columns: 128 },
+    ]
+}
+
+const CONV2D: Tiles = tiles([
+    "conv2d_bwd_filter_tile",
+    "conv2d_bwd_filter_mma_m128",
+    "conv2d_bwd_filter_mma_m64",
+    "conv2d_bwd_filter_mma_m32",
+]);
+
+const DENSE: Tiles = tiles([
+    "dense_bwd_filter_tile",
+    "dense_bwd_filter_mma_m128",
+    "dense_bwd_filter_mma_m64",
+    "dense_bwd_filter_mma_m32",
+]);
+
+impl Tile {
+    fn choose(of: &Tiles, c_out: usize, tuning: Tuning) -> Tile {
+        if !tuning.matrix_units() {
+            return of[0];
+        }
+        // Lower blocks bring more for each product: a tenth more work is better than half the height.
+        let work = |tile: &&Tile| {
+            c_out.div_ceil(tile.rows) * tile.rows * if tile.rows == 128 { 10 } else { 11 + (64 - tile.rows) / 16 }
+        };
+        *of[1..].iter().min_by_key(work).expect("three")
+    }
+}
+
+/// Workgroups that occupy a device, and pixels that are worth one's start and the sums that it leaves.
+const GROUPS: usize = 512;
 const PIXELS: usize = 256;
-/// Output channels, and elements of a filter, of a workgroup.
-const TILE: usize = 64;
 
 fn filter_params(
+    tile: Tile,
     [n, h, w, c_in]: [usize; 4],
     [c_out, k_h, k_w, _]: [usize; 4],
     stride: [usize; 2],
@@ -147,7 +197,7 @@ fn filter_params(
     let [ay, ax] = window::axes([h, w], [k_h, k_w], stride, padding)?;
     let (k, pixels) = (k_h * k_w * c_in, n * ay.out * ax.out);
     // By the extents alone, for the cut decides the sums' bits.
-    let tiles = c_out.div_ceil(TILE) * k.div_ceil(TILE);
+    let tiles = c_out.div_ceil(tile.rows) * k.div_ceil(tile.columns);
     let wanted = (GROUPS / tiles).clamp(1, pixels.div_ceil(PIXELS).max(1));
     let chunk = pixels.div_ceil(wanted).next_multiple_of(32).max(32);
     Ok(params::Conv2dBwdFilter {
@@ -171,26 +221,26 @@ fn filter_params(
 
 /// Both stages; of a single chunk the first alone, which writes dw itself.
 fn filter_calls<P: Params>(
-    [tile, merge]: [&'static str; 2],
+    [first, merge]: [&'static str; 2],
+    tile: Tile,
     params: P,
     extents: &params::Conv2dBwdFilter,
     step: &Step,
     tuning: Tuning,
 ) -> Result<Vec<Call>, String> {
-    let [x, dy] = [0, 1].map(|i| step.inputs[i].clone());
     let operands = |last: [Operand; 2]| {
-        let view = |view: &View| Operand::View(view.clone());
-        [view(&x), view(&dy)].into_iter().chain(last).collect::<Vec<Operand>>()
+        let inputs = step.inputs[..2].iter().cloned().map(Operand::View);
+        inputs.chain(last).collect::<Vec<Operand>>()
     };
     let (c_out, k) = (extents.c_out as usize, extents.k as usize);
-    let groups = [k.div_ceil(TILE) as u32, c_out.div_ceil(TILE) as u32, extents.chunks];
+    let groups = [k.div_ceil(tile.columns) as u32, c_out.div_ceil(tile.rows) as u32, extents.chunks];
     let dw = Operand::View(step.output.clone());
     if extents.chunks == 1 {
-        return Ok(vec![call(tile, params, operands([dw, Operand::NoValue]), groups)]);
+        return Ok(vec![call(first, params, operands([dw, Operand::NoValue]), groups)]);
     }
     let partial = Operand::Scratch(extents.chunks as usize * c_out * k);
     Ok(vec![
-        call(tile, params, operands([partial.clone(), Operand::NoValue]), groups),
+        call(first, params, operands([partial.clone(), Operand::NoValue]), groups),
         call(merge, params, operands([partial, dw]), tuning.threads(c_out * k)?),
     ])
 }

@@ -16,6 +16,20 @@ fn over_elements<P: params::Params>(
     Ok(vec![call(entry, params, operands(step), tuning.threads(step.output.shape.elements())?)])
 }
 
+/// One call over the output's elements whose CUDA kernel gives a thread four of them where `fours`.
+fn over_fours<P: params::Params>(
+    entry: &'static str,
+    params: P,
+    operands: Vec<Operand>,
+    step: &Step,
+    fours: bool,
+    tuning: Tuning,
+) -> Result<Vec<Call>, String> {
+    let elements = step.output.shape.elements();
+    let threads = if fours && tuning.cuda() { elements / 4 } else { elements };
+    Ok(vec![call(entry, params, operands, tuning.threads(threads)?)])
+}
+
 fn elements(step: &Step) -> u32 {
     step.output.shape.elements() as u32
 }
@@ -131,7 +145,8 @@ pub fn dropout(op: &Dropout, step: &Step, tuning: Tuning) -> Result<Vec<Call>, S
 }
 
 pub fn relu_bwd(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
-    over_elements("relu_bwd", params::ReluBwd { elements: elements(step) }, step, tuning)
+    let elements = elements(step);
+    over_fours("relu_bwd", params::ReluBwd { elements }, operands(step), step, elements.is_multiple_of(4), tuning)
 }
 
 pub fn prelu_bwd_data(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
@@ -142,7 +157,9 @@ pub fn prelu_bwd_data(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> 
 }
 
 pub fn scale(op: &Scale, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
-    over_elements("scale_fwd", params::Scale { elements: elements(step), factor: op.factor }, step, tuning)
+    let elements = elements(step);
+    let params = params::Scale { elements, factor: op.factor };
+    over_fours("scale_fwd", params, operands(step), step, elements.is_multiple_of(4), tuning)
 }
 
 pub fn slice(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
@@ -154,7 +171,15 @@ pub fn slice(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
         offset: Slice::first(&shapes) as u32,
     };
     let operands = vec![Operand::View(step.inputs[0].clone()), Operand::View(step.output.clone())];
-    Ok(vec![call("slice_fwd", params, operands, tuning.threads(step.output.shape.elements())?)])
+    let fours = (params.c | params.c_in | params.offset).is_multiple_of(4);
+    over_fours("slice_fwd", params, operands, step, fours, tuning)
+}
+
+/// Threads of a normalization: CUDA gives one four channels of four rows where the channels come in fours.
+fn patches(step: &Step, tuning: Tuning) -> Result<[u32; 3], String> {
+    let (rows, c) = (step.output.rows(), step.output.shape.last());
+    let fours = tuning.cuda() && c.is_multiple_of(4);
+    tuning.threads(if fours { rows.div_ceil(4) * (c / 4) } else { rows * c })
 }
 
 /// The layer's own inputs: x, moments, beta, and gamma or nothing.
@@ -173,7 +198,7 @@ pub fn batch_norm_train(op: &BatchNormTrain, step: &Step, tuning: Tuning) -> Res
     let params = params::BatchNormTrain { elements, c, epsilon: op.epsilon, flags: layer_flags(op) };
     let mut operands = layer(op, step);
     operands.push(Operand::View(step.output.clone()));
-    Ok(vec![call("batch_norm_train", params, operands, tuning.threads(step.output.shape.elements())?)])
+    Ok(vec![call("batch_norm_train", params, operands, patches(step, tuning)?)])
 }
 
 pub fn batch_norm_bwd_data(op: &BatchNormBwdData, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
@@ -183,5 +208,5 @@ pub fn batch_norm_bwd_data(op: &BatchNormBwdData, step: &Step, tuning: Tuning) -
     operands.push(Operand::constant(step, Some(op.0.inputs())));
     operands.push(Operand::View(step.inputs[op.0.inputs() + 1].clone()));
     operands.push(Operand::View(step.output.clone()));
-    Ok(vec![call("batch_norm_bwd_data", params, operands, tuning.threads(step.output.shape.elements())?)])
+    Ok(vec![call("batch_norm_bwd_data", params, operands, patches(step, tuning)?)])
 }
