@@ -5,7 +5,7 @@ mod common;
 
 use std::sync::Arc;
 
-use common::Noise;
+use common::{Noise, Tolerance, assert_close, devices};
 use warpface::backend::{Backend, States};
 use warpface::ops::OptimizerKind;
 use warpface::train::network::{self, Loss, Options, Output, Step, slot};
@@ -94,5 +94,24 @@ fn a_small_network_learns_its_batch() {
         assert!(outputs.iter().all(|o| o[at(Output::Finite)] == [1.0]));
         let (_, again, same) = train(&device, classes, &options, 12);
         assert_eq!((outputs, weights), (again, same), "a second run differs");
+    }
+}
+
+#[test]
+fn every_device_follows_the_cpu() {
+    for (classes, options) in
+        [(Some(3), softmax()), (None, Options { loss: Loss::Triplet { alpha: 0.2 }, ..softmax() })]
+    {
+        let (step, expected, _) = train(&Device::cpu(2).unwrap(), classes, &options, 2);
+        devices::each_and_simulated(|device| {
+            let (_, got, _) = train(device, classes, &options, 2);
+            // Losses, norms and flags; embeddings of so few images differ more.
+            let outputs = step.outputs.iter().enumerate().filter(|(i, _)| expected[0][*i].len() == 1);
+            for (i, output) in outputs {
+                let of = |steps: &[Vec<Vec<f32>>]| steps.iter().map(|step| step[i][0]).collect::<Vec<f32>>();
+                let what = format!("{output:?} on {}", device.info().kind);
+                assert_close(&what, &of(&got), &of(&expected), Tolerance { atol: 1e-4, rtol: 2e-3 });
+            }
+        });
     }
 }
