@@ -113,6 +113,21 @@ impl Globals {
         Ok(Model { embedder, path, entry })
     }
 
+    /// Reads the model's weights with batch norms apart: the file asked for, else the best there is; `average` takes the
+    /// moving averages of a checkpoint of training.
+    pub fn read_unfolded(&self, average: bool) -> Result<(PathBuf, weights::facenet::Unfolded)> {
+        let path = match &self.model {
+            Some(path) => path.clone(),
+            None => self.default_model()?,
+        };
+        weights::verify(&path, self.allow_modified_weights)?;
+        let mut map = weights::load(&path)?;
+        if average {
+            map = map.averaged()?;
+        }
+        Ok((path, weights::facenet::unfolded(&map)?))
+    }
+
     /// Reads the model's weights: the file asked for, else the best there is.
     pub fn read_model(&self) -> Result<(PathBuf, weights::InceptionResnetV1, Option<&'static weights::Entry>)> {
         let path = match &self.model {

@@ -1,57 +1,65 @@
-//! `warpface convert`: the embedding model as an `.npz`, batch norm folded.
+//! `warpface convert`: the embedding model as an `.npz`, or as facenet-pytorch has it.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::PathBuf;
 
 use anyhow::Result;
-use half::f16;
 use serde_json::json;
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, ZipWriter};
 
 use super::context::Globals;
-use super::{Outcome, npy, output};
+use super::{Outcome, output};
+use crate::Error;
 use crate::backend::Precision;
-use crate::{Error, Tensor};
+use crate::weights::write;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The file to write; --precision f16 makes it half as large, biases stay f32
-    #[arg(value_name = "OUT.npz")]
+    /// The file to write. An .npz has TensorFlow's names; with --precision f16 it is half as large, biases stay f32. A .pt has
+    /// facenet-pytorch's names, batch norms apart
+    #[arg(value_name = "OUT.npz|OUT.pt")]
     output: PathBuf,
+    /// Keep batch norms apart in an .npz, and the classifier: what training can start from
+    #[arg(long)]
+    unfolded: bool,
+    /// Take the moving average of the weights, which a checkpoint of training has beside them
+    #[arg(long)]
+    moving_average: bool,
 }
 
 impl Args {
     pub fn run(&self, globals: &Globals) -> Result<Outcome> {
+        let suffix = self.output.extension().map(|suffix| suffix.to_string_lossy().to_ascii_lowercase());
+        let torch = match suffix.as_deref() {
+            Some("npz") => false,
+            Some("pt" | "pth") => true,
+            _ => {
+                let problem = "the file's suffix says what it becomes: .npz or .pt";
+                return Err(Error::invalid(self.output.display().to_string(), problem).into());
+            }
+        };
         let half = match globals.precision {
             Precision::F32 => false,
-            Precision::F16 => true,
-            other => return Err(Error::invalid("--precision", format!("an .npz holds f32 or f16, not {other}")).into()),
-        };
-        let (path, weights, _) = globals.read_model()?;
-        eprintln!("model: {}", path.display());
-        // TensorFlow's names and order of axes: any reader of that checkpoint reads this.
-        let convs = weights.convs.iter().map(|(name, conv)| (name.as_str(), conv.w.permute(&[1, 2, 3, 0]), &conv.b));
-        let bottleneck = &weights.bottleneck;
-        let last = ("Bottleneck", bottleneck.w.permute(&[1, 0]), &bottleneck.b);
-        let io = |error: std::io::Error| Error::io(&self.output, "write")(error);
-        let file = File::create(&self.output).map_err(Error::io(&self.output, "create"))?;
-        let mut zip = ZipWriter::new(BufWriter::new(file));
-        let mut tensors = 0;
-        for (name, w, b) in convs.chain([last]) {
-            let w = if half { halves(&path, name, &w)? } else { floats(&w) };
-            for (kind, bytes) in [("weights", w), ("biases", floats(b))] {
-                let member = format!("InceptionResnetV1/{name}/{kind}.npy");
-                let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
-                zip.start_file(member, stored).map_err(|error| io(error.into()))?;
-                zip.write_all(&bytes).map_err(io)?;
-                tensors += 1;
+            Precision::F16 if !torch => true,
+            other => {
+                let what = if torch { "a .pt holds f32" } else { "an .npz holds f32 or f16" };
+                return Err(Error::invalid("--precision", format!("{what}, not {other}")).into());
             }
-        }
-        let mut file = zip.finish().map_err(|error| io(error.into()))?;
-        file.flush().map_err(io)?;
-        let bytes = file.get_ref().metadata().map_err(io)?.len();
+        };
+        let (path, weights) = globals.read_unfolded(self.moving_average)?;
+        eprintln!("model: {}", path.display());
+        let (tensors, bytes) = match torch {
+            true => {
+                let tensors = weights.torch();
+                let bytes = write::torch(&self.output, &tensors)?;
+                (tensors, bytes)
+            }
+            false => {
+                let tensors = if self.unfolded { weights.tensorflow() } else { weights.folded().tensorflow() };
+                let bytes = write::npz(&self.output, &tensors, half, &path)?;
+                (tensors, bytes)
+            }
+        };
+        let tensors = tensors.len();
         let mut out = output::stdout();
         if globals.json {
             let line = json!({
@@ -66,22 +74,4 @@ impl Args {
         }
         Ok(Outcome::Done)
     }
-}
-
-fn floats(tensor: &Tensor) -> Vec<u8> {
-    let mut bytes = npy::header("<f4", tensor.dims());
-    bytes.extend(tensor.data().iter().flat_map(|x| x.to_le_bytes()));
-    bytes
-}
-
-fn halves(path: &Path, name: &str, tensor: &Tensor) -> Result<Vec<u8>> {
-    let mut bytes = npy::header("<f2", tensor.dims());
-    for &x in tensor.data() {
-        let small = f16::from_f32(x);
-        if !small.is_finite() {
-            return Err(Error::weights(path, format!("{name}: {x} does not fit f16; use --precision f32")).into());
-        }
-        bytes.extend(small.to_le_bytes());
-    }
-    Ok(bytes)
 }

@@ -12,10 +12,11 @@ use serde_json::json;
 
 use super::context::{DetectArgs, Globals, create_folder, progress};
 use super::photos::{self, Tally, add};
-use super::{Outcome, npy, output};
+use super::{Outcome, output};
 use crate::Error;
 use crate::face::Alignment;
 use crate::image::{self, Rgb8};
+use crate::weights::write::npy_header;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -118,7 +119,7 @@ fn write_npy<T: npyz::AutoSerialize>(path: &Path, shape: &[u64], values: impl In
 /// An array of numpy's fixed-width Unicode strings (format version 1.0), which `npyz` does not write.
 fn write_strings(path: &Path, strings: &[String]) -> Result<()> {
     let width = strings.iter().map(|s| s.chars().count()).max().unwrap_or(0).max(1);
-    let mut bytes = npy::header(&format!("<U{width}"), &[strings.len()]);
+    let mut bytes = npy_header(&format!("<U{width}"), &[strings.len()]);
     for string in strings {
         let characters = string.chars().map(u32::from).chain(std::iter::repeat(0)).take(width);
         bytes.extend(characters.flat_map(u32::to_le_bytes));

@@ -9,7 +9,6 @@ mod detect;
 mod devices;
 mod embed;
 mod lfw;
-mod npy;
 mod output;
 mod photos;
 mod plan;
@@ -82,7 +81,7 @@ enum Command {
     Plan(plan::Args),
     /// Time a model layer by layer, slowest first.
     Bench(bench::Args),
-    /// Write the embedding model as an .npz of f32 or f16, batch norm folded.
+    /// Write the embedding model as an .npz, or as a .pt that facenet-pytorch loads.
     Convert(convert::Args),
     /// Train the embedding network on a folder of people.
     Train(train::Args),

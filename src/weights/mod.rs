@@ -24,6 +24,7 @@ mod safetensors;
 pub mod sha256;
 mod tensorflow;
 mod torch;
+pub mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -77,6 +78,9 @@ impl fmt::Display for Format {
     }
 }
 
+/// What `tf.train.ExponentialMovingAverage` adds to a variable's name.
+const AVERAGE: &str = "/ExponentialMovingAverage";
+
 /// A weights file's float tensors, by name, converted to `f32`.
 #[derive(Clone, Debug)]
 pub struct TensorMap {
@@ -114,6 +118,25 @@ impl TensorMap {
                 Err(self.tensor_error(name, expected, found))
             }
         }
+    }
+
+    /// The same with every variable's moving average (`NAME/ExponentialMovingAverage`) in its place.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] if there is none.
+    pub fn averaged(mut self) -> Result<TensorMap> {
+        let is_average = |name: &String| name.ends_with(AVERAGE);
+        let names: Vec<String> = self.tensors.keys().filter(|name| is_average(name)).cloned().collect();
+        if names.is_empty() {
+            let problem = "holds no moving averages; train with a --moving-average-decay above 0, or leave them out";
+            return Err(Error::weights(&self.path, problem));
+        }
+        for name in names {
+            if let Some(tensor) = self.tensors.remove(&name) {
+                self.tensors.insert(name[..name.len() - AVERAGE.len()].to_owned(), tensor);
+            }
+        }
+        Ok(self)
     }
 
     /// Refuses tensors that nobody asked for, unless `harmless` knows them.

@@ -6,6 +6,7 @@
 //!
 //! `w' = w · gamma / sqrt(variance + 0.001)`, `b' = beta - mean · gamma / sqrt(variance + 0.001)`.
 
+mod export;
 mod naming;
 mod table;
 mod unfolded;

@@ -59,6 +59,20 @@ impl Unfolded {
         self.bottleneck.w.dims()[0]
     }
 
+    /// The same with biases in place of batch norms, and without the classifier.
+    pub fn folded(self) -> Unfolded {
+        let bias = |layer: UnfoldedLayer| {
+            let (w, b) = layer.fold();
+            UnfoldedLayer { w, norm: Norm::Bias(b) }
+        };
+        Unfolded {
+            convs: self.convs.into_iter().map(|(name, layer)| (name, bias(layer))).collect(),
+            bottleneck: bias(self.bottleneck),
+            logits: None,
+            ..self
+        }
+    }
+
     /// The same network with its batch norms folded into weights and biases.
     pub fn fold(self) -> InceptionResnetV1 {
         let embedding_size = self.embedding_size();

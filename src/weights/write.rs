@@ -1,0 +1,210 @@
+//! Named tensors to the files that others read: NumPy's `.npz` and PyTorch's `.pt`.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use half::f16;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+use crate::error::{Error, Result};
+use crate::tensor::Tensor;
+
+/// An archive under construction, its members as they are.
+struct Archive<'a> {
+    path: &'a Path,
+    zip: ZipWriter<BufWriter<File>>,
+}
+
+impl<'a> Archive<'a> {
+    fn create(path: &'a Path) -> Result<Self> {
+        let file = File::create(path).map_err(Error::io(path, "create"))?;
+        Ok(Archive { path, zip: ZipWriter::new(BufWriter::new(file)) })
+    }
+
+    /// `align` is the multiple that the member's bytes begin at.
+    fn member(&mut self, name: &str, align: u16, parts: &[&[u8]]) -> Result<()> {
+        let io = |error: std::io::Error| Error::io(self.path, "write")(error);
+        let options = SimpleFileOptions::default()
+            .compression_method(CompressionMethod::Stored)
+            .large_file(parts.iter().map(|part| part.len()).sum::<usize>() > u32::MAX as usize)
+            .with_alignment(align);
+        self.zip.start_file(name, options).map_err(|error| io(error.into()))?;
+        parts.iter().try_for_each(|part| self.zip.write_all(part)).map_err(io)
+    }
+
+    /// Bytes of the whole file.
+    fn finish(self) -> Result<u64> {
+        let path = self.path;
+        let io = |error: std::io::Error| Error::io(path, "write")(error);
+        let mut file = self.zip.finish().map_err(|error| io(error.into()))?;
+        file.flush().map_err(io)?;
+        Ok(file.get_ref().metadata().map_err(io)?.len())
+    }
+}
+
+/// Writes an `.npz`; `half` stores tensors of two axes and more as f16. Returns the file's length.
+///
+/// # Errors
+/// A file that cannot be written; [`Error::Weights`] for a value that f16 cannot hold, naming `source`.
+pub fn npz(path: &Path, tensors: &[(String, Tensor)], half: bool, source: &Path) -> Result<u64> {
+    let mut archive = Archive::create(path)?;
+    for (name, tensor) in tensors {
+        let small = half && tensor.dims().len() > 1;
+        let header = npy_header(if small { "<f2" } else { "<f4" }, tensor.dims());
+        let values = if small { halves(source, name, tensor)? } else { floats(tensor) };
+        archive.member(&format!("{name}.npy"), 64, &[&header, &values])?;
+    }
+    archive.finish()
+}
+
+/// Writes a state dict as `torch.save` does, for `torch.load(.., weights_only=True)`. Returns the file's length.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn torch(path: &Path, tensors: &[(String, Tensor)]) -> Result<u64> {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let mut archive = Archive::create(path)?;
+    archive.member(&format!("{stem}/data.pkl"), 64, &[&state_dict(tensors)])?;
+    archive.member(&format!("{stem}/byteorder"), 64, &[b"little"])?;
+    for (i, (_, tensor)) in tensors.iter().enumerate() {
+        archive.member(&format!("{stem}/data/{i}"), 64, &[&floats(tensor)])?;
+    }
+    archive.member(&format!("{stem}/version"), 64, &[b"3\n"])?;
+    archive.finish()
+}
+
+/// The pickle of `OrderedDict([(name, tensor)])`, protocol 2, in which tensors name storages by number.
+fn state_dict(tensors: &[(String, Tensor)]) -> Vec<u8> {
+    let mut p = Pickle(b"\x80\x02".to_vec());
+    p.global("collections", "OrderedDict");
+    p.op(b")R"); // Called without arguments.
+    p.op(b"("); // Pairs, up to the mark.
+    for (i, (name, tensor)) in tensors.iter().enumerate() {
+        p.text(name);
+        p.global("torch._utils", "_rebuild_tensor_v2");
+        p.op(b"((");
+        p.text("storage");
+        p.global("torch", "FloatStorage");
+        p.text(&i.to_string());
+        p.text("cpu");
+        p.int(tensor.data().len());
+        p.op(b"tQ"); // The storage, by what the tuple says.
+        p.int(0);
+        p.tuple(tensor.dims());
+        let mut strides = vec![1; tensor.dims().len()];
+        for axis in (1..strides.len()).rev() {
+            strides[axis - 1] = strides[axis] * tensor.dims()[axis];
+        }
+        p.tuple(&strides);
+        p.op(b"\x89"); // No gradient.
+        p.global("collections", "OrderedDict");
+        p.op(b")RtR");
+    }
+    p.op(b"u.");
+    p.0
+}
+
+/// Opcodes one after the other.
+struct Pickle(Vec<u8>);
+
+impl Pickle {
+    fn op(&mut self, ops: &[u8]) {
+        self.0.extend_from_slice(ops);
+    }
+
+    fn global(&mut self, module: &str, name: &str) {
+        self.0.extend_from_slice(format!("c{module}\n{name}\n").as_bytes());
+    }
+
+    fn text(&mut self, text: &str) {
+        self.0.push(b'X');
+        self.0.extend((text.len() as u32).to_le_bytes());
+        self.0.extend_from_slice(text.as_bytes());
+    }
+
+    fn int(&mut self, value: usize) {
+        match i32::try_from(value) {
+            Ok(value) => {
+                self.0.push(b'J');
+                self.0.extend(value.to_le_bytes());
+            }
+            Err(_) => {
+                self.0.extend([0x8a, 9]);
+                self.0.extend((value as u64).to_le_bytes());
+                self.0.push(0);
+            }
+        }
+    }
+
+    fn tuple(&mut self, values: &[usize]) {
+        self.op(b"(");
+        values.iter().for_each(|&value| self.int(value));
+        self.op(b"t");
+    }
+}
+
+/// The header of an `.npy` file (format version 1.0), padded so that the data starts at a multiple of 64.
+pub fn npy_header(descr: &str, shape: &[usize]) -> Vec<u8> {
+    let extents: String = shape.iter().map(|extent| format!("{extent}, ")).collect();
+    let extents = if shape.len() > 1 { extents.trim_end_matches(", ") } else { extents.trim_end() };
+    let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({extents}), }}");
+    // Magic, version and length take ten bytes.
+    let padded = (10 + header.len() + 1).next_multiple_of(64) - 10;
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((padded as u16).to_le_bytes());
+    bytes.extend(format!("{header:<0$}\n", padded - 1).bytes());
+    bytes
+}
+
+fn floats(tensor: &Tensor) -> Vec<u8> {
+    tensor.data().iter().flat_map(|x| x.to_le_bytes()).collect()
+}
+
+fn halves(source: &Path, name: &str, tensor: &Tensor) -> Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(2 * tensor.data().len());
+    for &x in tensor.data() {
+        let small = f16::from_f32(x);
+        if !small.is_finite() {
+            return Err(Error::weights(source, format!("{name}: {x} does not fit f16; use --precision f32")));
+        }
+        bytes.extend(small.to_le_bytes());
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::weights::load;
+
+    #[test]
+    fn shapes_are_pythons_tuples() {
+        for (shape, text) in [(&[][..], "()"), (&[3], "(3,)"), (&[3, 4], "(3, 4)")] {
+            let header = npy_header("<f2", shape);
+            assert_eq!(header.len() % 64, 0);
+            assert!(String::from_utf8_lossy(&header).contains(&format!("'shape': {text}, }}")), "{shape:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let tensors = vec![
+            ("conv.weight".to_owned(), Tensor::new([2, 3, 1, 1], vec![1.0, -2.5, 3.0, 4.0, 5.0, 6.0])),
+            ("bn.bias".to_owned(), Tensor::new([2], vec![0.5, -0.25])),
+        ];
+        let (pt, zipped) = (dir.path().join("m.pt"), dir.path().join("m.npz"));
+        assert_eq!(torch(&pt, &tensors).unwrap(), std::fs::metadata(&pt).unwrap().len());
+        npz(&zipped, &tensors, true, &pt).unwrap();
+        for path in [&pt, &zipped] {
+            let read = load(path).unwrap();
+            for (name, tensor) in &tensors {
+                assert_eq!(&read.tensors[name], tensor, "{}", path.display());
+            }
+        }
+        let large = vec![("w".to_owned(), Tensor::new([1, 1], vec![1e6]))];
+        assert!(npz(&zipped, &large, true, &pt).unwrap_err().to_string().contains("1000000 does not fit f16"));
+    }
+}
