@@ -99,8 +99,8 @@ extern "C" __global__ void __launch_bounds__(256) nearest_other_fwd_f32(
             bring(piece_x, x, first, p.m, base, p.d);
             bring(piece_y, y, at, p.n, base, p.d);
             __syncthreads();
-            // Zeros past the end of a row add nothing.
-#pragma unroll
+            // Zeros past the end of a row add nothing. Unrolled as a whole, the compiler's text is not always the same.
+#pragma unroll 4
             for (u32 k = 0; k < DEPTH; k++) {
                 float4 four_x = *(const float4 *)(piece_x + k * STRIDE + row);
                 float4 four_y = *(const float4 *)(piece_y + k * STRIDE + column);
