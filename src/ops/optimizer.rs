@@ -66,7 +66,9 @@ impl Optimizer {
 }
 
 /// The new weight and slots of one element, given its gradient.
-fn step<T: Real>(kind: OptimizerKind, w: T, slots: [T; 2], g: T, rate: T) -> (T, [T; 2]) {
+// Inlined, so that the CPU backend's loops become vectors.
+#[inline(always)]
+pub(crate) fn step<T: Real>(kind: OptimizerKind, w: T, slots: [T; 2], g: T, rate: T) -> (T, [T; 2]) {
     let [a, b] = slots;
     let (one, of) = (T::one(), |x: f64| T::of(x));
     match kind {
