@@ -120,6 +120,7 @@ pub use nearest_other::NearestOther;
 pub use nms::{Nms, Overlap};
 pub use norm_loss::NormLoss;
 pub use norm_loss_bwd::NormLossBwd;
+pub(crate) use optimizer::step as optimizer_step;
 pub use optimizer::{Optimizer, OptimizerKind};
 pub use pairwise_distance::{Metric, PairwiseDistance};
 pub use part::Part;

@@ -43,7 +43,8 @@ class Network(torch.nn.Module):
         b = self.chain(f"{scope}/Branch_1", x, "Conv2d_0a_1x1", second, third)
         return self.residual(scope, x, [a, b], scale, relu)
 
-    def forward(self, x):
+    def features(self, x):
+        """The mean of the last feature map, [n, 1792]."""
         x = self.conv("Conv2d_1a_3x3", x, 2, same=False)
         x = self.conv("Conv2d_2a_3x3", x, same=False)
         x = self.conv("Conv2d_2b_3x3", x)
@@ -71,4 +72,7 @@ class Network(torch.nn.Module):
         for i in range(1, 6):
             x = self.two_branches(f"Repeat_2/block8_{i}", x, "Conv2d_0b_1x3", "Conv2d_0c_3x1", 0.20)
         x = self.two_branches("Block8", x, "Conv2d_0b_1x3", "Conv2d_0c_3x1", 1.0, relu=False)
-        return F.normalize(self.bottleneck(x.mean((2, 3))), eps=1e-5)
+        return x.mean((2, 3))
+
+    def forward(self, x):
+        return F.normalize(self.bottleneck(self.features(x)), eps=1e-5)

@@ -5,62 +5,11 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
-use super::Cpu;
-use super::aligned::Aligned;
+use super::pack::Panels;
 use super::simd::Isa;
 use super::tile::{Finish, Tile};
-use crate::Tensor;
+use super::workers::{Workers, part};
 use crate::ops::{Activation, window};
-
-/// Filters `[c_out, taps.., c_in]` in panels of as many channels as a tile is wide: `[panel][tap and c_in][channel]`.
-#[derive(Debug)]
-pub(super) struct Packed {
-    panels: Aligned,
-    k: usize,
-    c_out: usize,
-    lanes: usize,
-}
-
-impl Packed {
-    /// Packs filters whose first axis is `c_out`.
-    pub fn new(isa: Isa, w: &Tensor) -> Self {
-        let c_out = w.dims()[0];
-        let k = w.dims()[1..].iter().product();
-        let lanes = isa.lanes();
-        let panels = Aligned::zeros(c_out.next_multiple_of(lanes) * k);
-        let mut packed = Packed { panels, k, c_out, lanes };
-        let mut next = 0;
-        for panel in 0..packed.count() {
-            let (channels, vectors) = packed.channels(panel);
-            for at in 0..k {
-                for (to, o) in packed.panels[next..].iter_mut().zip(channels.clone()) {
-                    *to = w.data()[o * k + at];
-                }
-                next += vectors * lanes;
-            }
-        }
-        packed
-    }
-
-    /// How many panels there are: each two vectors wide, but the last one, where one is enough.
-    fn count(&self) -> usize {
-        self.c_out.div_ceil(2 * self.lanes)
-    }
-
-    /// A panel's output channels, and how many vectors they fill.
-    fn channels(&self, panel: usize) -> (Range<usize>, usize) {
-        let first = panel * 2 * self.lanes;
-        let channels = first..self.c_out.min(first + 2 * self.lanes);
-        let vectors = channels.len().div_ceil(self.lanes);
-        (channels, vectors)
-    }
-
-    fn panel(&self, panel: usize) -> &[f32] {
-        &self.panels[panel * 2 * self.lanes * self.k..]
-    }
-}
 
 /// Geometry of the pixels: a dense layer is a 1x1 convolution over `n` images of one pixel.
 #[derive(Clone, Copy, Debug)]
@@ -72,12 +21,13 @@ pub(super) struct Geometry {
 }
 
 impl Geometry {
-    fn pixels(&self) -> usize {
+    /// Output pixels.
+    pub fn pixels(&self) -> usize {
         self.x[0] * self.axes[0].out * self.axes[1].out
     }
 
     /// Runs per pixel and values per run. Without padding a kernel row is contiguous in the input.
-    fn runs(&self) -> (usize, usize) {
+    pub fn runs(&self) -> (usize, usize) {
         let [_, h, w, c] = self.x;
         let [k_h, k_w] = self.kernel;
         let inside = |axis: window::Axis, kernel: usize, stride: usize, extent: usize| {
@@ -114,21 +64,41 @@ pub(super) struct Epilogue<'a> {
     pub residual: Option<(f32, &'a [f32])>,
 }
 
-/// Where the output goes: pixel `p`'s channels start at `p * stride`.
+/// Where the output goes: pixel `p`'s channels start at `p * stride`, unless the pixels are some of a larger image's.
 #[derive(Clone, Copy)]
 pub(super) struct Output {
     pub to: *mut f32,
     pub stride: usize,
+    pub grid: Option<Grid>,
+}
+
+/// Every so many pixels of an image, from one on: `[y, x]`.
+#[derive(Clone, Copy)]
+pub(super) struct Grid {
+    /// The whole image's extents.
+    pub image: [usize; 2],
+    /// The first pixel.
+    pub first: [usize; 2],
+    /// From one pixel to the next.
+    pub step: [usize; 2],
+    /// How many there are.
+    pub out: [usize; 2],
 }
 
 impl Output {
+    /// Pixels that follow each other.
+    pub fn new(to: *mut f32, stride: usize) -> Self {
+        Output { to, stride, grid: None }
+    }
+
     /// Where pixel `at` starts.
-    ///
-    /// # Safety
-    /// The output has such a pixel.
-    pub unsafe fn pixel(&self, at: usize) -> *mut f32 {
-        // SAFETY: as the caller promises.
-        unsafe { self.to.add(at * self.stride) }
+    pub fn pixel(&self, at: usize) -> *mut f32 {
+        let at = self.grid.map_or(at, |grid| {
+            let (x, y, image) = (at % grid.out[1], at / grid.out[1] % grid.out[0], at / grid.out[1] / grid.out[0]);
+            let (y, x) = (grid.first[0] + y * grid.step[0], grid.first[1] + x * grid.step[1]);
+            (image * grid.image[0] + y) * grid.image[1] + x
+        });
+        self.to.wrapping_add(at * self.stride)
     }
 }
 
@@ -140,40 +110,24 @@ unsafe impl Sync for Output {}
 /// Pixels of a task: with at most 1,792 channels in, its input stays in the second-level cache.
 const BLOCK: usize = 168;
 
-/// Runs the convolution, on the pool's threads if `parallel`.
+/// Runs the convolution.
 ///
 /// # Safety
 /// `y` is writable for every output pixel, and overlaps neither `x` nor what the epilogue reads.
-pub(super) unsafe fn run(
-    cpu: &Cpu,
-    parallel: bool,
-    geometry: Geometry,
-    x: &[f32],
-    w: &Packed,
-    epilogue: Epilogue,
-    y: Output,
-) {
-    let pixels = geometry.pixels();
+pub(super) unsafe fn run(workers: Workers, geometry: Geometry, x: &[f32], w: Panels, epilogue: Epilogue, y: Output) {
+    let (pixels, form) = (geometry.pixels(), w.form);
     assert_eq!(x.len(), geometry.x.iter().product::<usize>());
-    assert_eq!(w.k, geometry.kernel[0] * geometry.kernel[1] * geometry.x[3]);
-    assert!([epilogue.bias, epilogue.alpha].into_iter().flatten().all(|values| values.len() == w.c_out));
-    assert!(epilogue.residual.is_none_or(|(_, residual)| residual.len() == pixels * w.c_out));
+    assert_eq!(form.k, geometry.kernel[0] * geometry.kernel[1] * geometry.x[3]);
+    assert!([epilogue.bias, epilogue.alpha].into_iter().flatten().all(|values| values.len() == form.c_out));
+    assert!(epilogue.residual.is_none_or(|(_, residual)| residual.len() == pixels * form.c_out));
     let blocks = pixels.div_ceil(BLOCK);
     // Few pixels: split the panels too, so that every thread has work.
-    let groups = if parallel { (2 * cpu.threads()).div_ceil(blocks.max(1)).min(w.count()) } else { 1 };
-    let task = |task: usize| {
-        let (block, group) = (task / groups, task % groups);
-        let of = |i: usize, parts: usize, total: usize| i * total / parts;
-        let (from, to) = (of(block, blocks, pixels), of(block + 1, blocks, pixels));
-        let (first, last) = (of(group, groups, w.count()), of(group + 1, groups, w.count()));
+    let groups = workers.few().div_ceil(blocks.max(1)).min(form.count());
+    workers.each(blocks * groups, |task| {
+        let (block, group) = (part(pixels, blocks, task / groups), part(form.count(), groups, task % groups));
         // SAFETY: blocks and groups partition pixels and panels; the rest is the caller's promise.
-        unsafe { run_block(cpu.isa(), &geometry, x, w, &epilogue, y, from..to, first..last) }
-    };
-    if parallel && blocks * groups > 1 {
-        cpu.pool().install(|| (0..blocks * groups).into_par_iter().for_each(task));
-    } else {
-        (0..blocks * groups).for_each(task);
-    }
+        unsafe { run_block(workers.isa(), &geometry, x, w, &epilogue, y, block, group) }
+    });
 }
 
 /// # Safety
@@ -183,7 +137,7 @@ unsafe fn run_block(
     isa: Isa,
     geometry: &Geometry,
     x: &[f32],
-    w: &Packed,
+    w: Panels,
     epilogue: &Epilogue,
     y: Output,
     pixels: Range<usize>,
@@ -193,8 +147,10 @@ unsafe fn run_block(
     let zeros = vec![0.0f32; run];
     let tiles = pixels.len().div_ceil(isa.rows());
     let bounds = |tile: usize| pixels.start + tile * pixels.len() / tiles;
+    let outputs: Vec<*mut f32> = pixels.clone().map(|pixel| y.pixel(pixel)).collect();
     let mut starts: Vec<*const f32> = vec![std::ptr::null(); pixels.len() * runs];
-    for tile in 0..tiles {
+    // No runs: an input that no filter meets.
+    for tile in (0..tiles).filter(|_| runs > 0) {
         let rows = bounds(tile + 1) - bounds(tile);
         let at = (bounds(tile) - pixels.start) * runs;
         for row in 0..rows {
@@ -205,14 +161,14 @@ unsafe fn run_block(
     let pad = |values: Option<&[f32]>| {
         values.map(|values| {
             let mut padded = values.to_vec();
-            padded.resize(values.len().next_multiple_of(2 * w.lanes), 0.0);
+            padded.resize(values.len().next_multiple_of(2 * w.form.lanes), 0.0);
             padded
         })
     };
     let (bias, alpha) = (pad(epilogue.bias), pad(epilogue.alpha));
     let (scale, residual) = epilogue.residual.unwrap_or((1.0, &[]));
     for panel in panels {
-        let (channels, vectors) = w.channels(panel);
+        let (channels, vectors) = w.form.channels(panel);
         let of = |values: &Option<Vec<f32>>| values.as_ref().map_or(std::ptr::null(), |v| v[channels.start..].as_ptr());
         for tile in 0..tiles {
             let (from, to) = (bounds(tile), bounds(tile + 1));
@@ -221,15 +177,14 @@ unsafe fn run_block(
                 bias: of(&bias),
                 activation: epilogue.activation,
                 alpha: of(&alpha),
-                residual: residual.get(from * w.c_out + channels.start..).map_or(std::ptr::null(), |r| match r {
+                residual: residual.get(from * w.form.c_out + channels.start..).map_or(std::ptr::null(), |r| match r {
                     [] => std::ptr::null(),
                     r => r.as_ptr(),
                 }),
-                residual_stride: w.c_out,
+                residual_stride: w.form.c_out,
                 scale,
-                // SAFETY: within the output, as the caller promises.
-                to: unsafe { y.pixel(from).add(channels.start) },
-                stride: y.stride,
+                to: outputs[from - pixels.start..].as_ptr(),
+                first: channels.start,
                 channels: channels.len(),
             };
             let work = Tile { starts, rows: to - from, run, w: w.panel(panel).as_ptr(), vectors, finish };

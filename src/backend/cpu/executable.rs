@@ -4,14 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::conv2d::{self, Epilogue, Geometry, Output, Packed};
-use super::pool2d::{self, Reduce};
+use super::pack::Packed;
 use super::split::{Split, SplitExecutable};
+use super::step::{Work, scratch};
+use super::workers::Workers;
 use super::{Cpu, CpuStates};
 use crate::backend::{Executable, Module, check_inputs};
 use crate::graph::{NodeId, Region, Source, Step, View};
-use crate::ops::{Op, window};
-use crate::{Graph, Plan, Result, Shape, Tensor};
+use crate::ops::Op;
+use crate::{Graph, Plan, Result, Shape};
 
 /// A graph whose filters are packed for the CPU.
 pub struct CpuModule {
@@ -30,7 +31,8 @@ impl CpuModule {
             if let Source::Param(value) = &graph.nodes()[w.index()].source
                 && value.shape().rank() > 1
             {
-                packed.entry(w).or_insert_with(|| Packed::new(cpu.isa(), value));
+                let workers = Workers::new(&cpu, true);
+                packed.entry(w).or_insert_with(|| Packed::new(workers, value.dims()[0], value.data()));
             }
         }
         Ok(CpuModule { cpu, graph, packed: Arc::new(packed), states })
@@ -47,7 +49,8 @@ impl CpuModule {
     pub fn executable(&self, inputs: &[Shape], parallel: bool) -> Result<CpuExecutable> {
         let plan = Plan::new(self.graph.clone(), inputs)?;
         let packed = self.packed.clone();
-        Ok(CpuExecutable { cpu: self.cpu.clone(), plan, packed, states: self.states.clone(), parallel })
+        let scratch = plan.steps.iter().map(|step| scratch(self.cpu.isa(), step)).max().unwrap_or(0);
+        Ok(CpuExecutable { cpu: self.cpu.clone(), plan, packed, states: self.states.clone(), parallel, scratch })
     }
 }
 
@@ -68,6 +71,8 @@ pub struct CpuExecutable {
     packed: Arc<HashMap<NodeId, Packed>>,
     states: Option<CpuStates>,
     parallel: bool,
+    /// Values that the steps need besides the arena: one at a time.
+    scratch: usize,
 }
 
 /// Where values lie while a plan runs.
@@ -101,9 +106,12 @@ impl CpuExecutable {
         mut after: impl FnMut(usize, Instant),
         read: impl FnOnce(&[&[f32]]) -> R,
     ) -> R {
-        self.cpu.with_arena(self.plan.arena, |arena| {
+        // Whole cache lines, so that packed filters begin with one.
+        let end = self.plan.arena.next_multiple_of(16);
+        self.cpu.with_arena(end + self.scratch, |arena| {
             let mut states = self.states.as_ref().map(CpuStates::lock);
             let states = states.iter_mut().flat_map(|states| states.iter_mut().map(|state| state.as_mut_ptr()));
+            let (arena, scratch) = arena.split_at_mut(end);
             let memory = Memory { arena: arena.as_mut_ptr(), states: states.collect() };
             let views = self.plan.inputs.iter();
             // SAFETY: the planner gives inputs disjoint ranges of the arena.
@@ -111,7 +119,7 @@ impl CpuExecutable {
             fill(&mut inputs);
             for (i, step) in self.plan.steps.iter().enumerate() {
                 let start = Instant::now();
-                self.step(step, &memory);
+                self.step(step, &memory, scratch);
                 after(i, start);
             }
             // SAFETY: nothing writes any more; a parameter's slice comes from the graph.
@@ -138,61 +146,25 @@ impl CpuExecutable {
         }
     }
 
-    fn step(&self, step: &Step, memory: &Memory) {
-        // SAFETY: the planner never lets a step's output overlap its inputs, but for what works in place, which copies
-        // them first; inputs are dense.
-        let inputs: Vec<&[f32]> = step.inputs.iter().map(|view| unsafe { self.slice(memory, view) }).collect();
-        let y = Output { to: memory.at(&step.output), stride: step.output.stride };
-        let dims = |i: usize| step.inputs[i].shape.dims();
-        let filters = |i: usize| match step.inputs[i].region {
-            Region::Param(id) => self.packed.get(&id),
-            Region::Arena | Region::State(_) => None,
+    fn step(&self, step: &Step, memory: &Memory, scratch: &mut [f32]) {
+        let inputs: Vec<*const f32> = step
+            .inputs
+            .iter()
+            .map(|view| match view.region {
+                // SAFETY: nobody writes parameters.
+                Region::Param(_) => unsafe { self.slice(memory, view) }.as_ptr(),
+                _ => memory.at(view).cast_const(),
+            })
+            .collect();
+        let work = Work {
+            workers: Workers::new(&self.cpu, self.parallel),
+            step,
+            inputs: &inputs,
+            output: memory.at(&step.output),
+            packed: &self.packed,
         };
-        let at = |i: Option<usize>| i.map(|i| inputs[i]);
-        match &step.op {
-            Op::Conv2d(op) if filters(1).is_some() => {
-                let kernel = [dims(1)[1], dims(1)[2]];
-                let geometry = geometry(dims(0), kernel, op.stride, op.padding);
-                let [b, alpha, residual] = op.optional_inputs();
-                let residual = op.residual_scale.zip(at(residual));
-                let epilogue = Epilogue { bias: at(b), activation: op.activation, alpha: at(alpha), residual };
-                let w = filters(1).expect("looked up above");
-                // SAFETY: the output view has room for every pixel and overlaps no input.
-                unsafe { conv2d::run(&self.cpu, self.parallel, geometry, inputs[0], w, epilogue, y) }
-            }
-            Op::Dense(op) if filters(1).is_some() => {
-                let [b, alpha] = op.optional_inputs();
-                let geometry = geometry(&[dims(0)[0], 1, 1, dims(1)[1]], [1, 1], [1, 1], window::Padding::Valid);
-                let epilogue = Epilogue { bias: at(b), activation: op.activation, alpha: at(alpha), residual: None };
-                let w = filters(1).expect("looked up above");
-                // SAFETY: as above.
-                unsafe { conv2d::run(&self.cpu, self.parallel, geometry, inputs[0], w, epilogue, y) }
-            }
-            Op::MaxPool2d(op) => {
-                let geometry = geometry(dims(0), op.kernel, op.stride, op.padding);
-                // SAFETY: as above.
-                unsafe { pool2d::run(&self.cpu, self.parallel, geometry, inputs[0], Reduce::Max, y) }
-            }
-            Op::AvgPool2d(op) => {
-                let kernel = op.kernel_on(dims(0)[1], dims(0)[2]);
-                let geometry = geometry(dims(0), kernel, op.stride, op.padding);
-                // SAFETY: as above.
-                unsafe { pool2d::run(&self.cpu, self.parallel, geometry, inputs[0], Reduce::Mean, y) }
-            }
-            op => {
-                let inputs: Vec<Tensor> = inputs
-                    .iter()
-                    .zip(&step.inputs)
-                    .map(|(x, view)| Tensor::new(view.shape.clone(), x.to_vec()))
-                    .collect();
-                let result = op.reference(&inputs.iter().collect::<Vec<_>>());
-                // SAFETY: as above.
-                let rows = result.data().chunks(step.output.shape.last().max(1)).enumerate();
-                for (row, values) in rows {
-                    unsafe { std::slice::from_raw_parts_mut(y.pixel(row), values.len()) }.copy_from_slice(values);
-                }
-            }
-        }
+        // SAFETY: the planner's places, of an arena and states that are this run's alone.
+        unsafe { work.run(scratch) }
     }
 }
 
@@ -201,13 +173,6 @@ impl CpuExecutable {
 unsafe fn slice_mut<'a>(memory: &Memory, view: &View) -> &'a mut [f32] {
     // SAFETY: the planner keeps views within their memory.
     unsafe { std::slice::from_raw_parts_mut(memory.at(view), view.shape.elements()) }
-}
-
-/// The geometry of a window over `x: [n, h, w, c]`.
-fn geometry(x: &[usize], kernel: [usize; 2], stride: [usize; 2], padding: window::Padding) -> Geometry {
-    let x: [usize; 4] = x.try_into().expect("the plan checked the rank");
-    let axes = window::axes([x[1], x[2]], kernel, stride, padding).expect("the plan checked that it fits");
-    Geometry { x, kernel, stride, axes }
 }
 
 impl Executable for CpuExecutable {

@@ -5,13 +5,26 @@
 //! the number of threads, so results do not depend on either.
 
 mod aligned;
+mod batch_norm;
+mod channels;
 mod conv2d;
+mod conv2d_bwd_data;
+mod conv2d_bwd_filter;
+mod elementwise;
 mod executable;
+mod optimizer;
+mod outer;
+mod pack;
 mod pool2d;
+mod pool2d_bwd;
+mod reduce;
 mod simd;
 mod split;
 mod states;
+mod step;
 mod tile;
+mod vectorized;
+mod workers;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,9 +1,7 @@
 //! Pools, channel-wise: a row of outputs is a running reduction of rows of inputs.
 
-use rayon::prelude::*;
-
-use super::Cpu;
 use super::conv2d::{Geometry, Output};
+use super::workers::Workers;
 
 /// Which reduction.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -12,11 +10,11 @@ pub(super) enum Reduce {
     Mean,
 }
 
-/// Runs a pool, on the pool's threads if `parallel`.
+/// Runs a pool.
 ///
 /// # Safety
 /// `y` is writable for every output pixel and does not overlap `x`.
-pub(super) unsafe fn run(cpu: &Cpu, parallel: bool, geometry: Geometry, x: &[f32], reduce: Reduce, y: Output) {
+pub(super) unsafe fn run(workers: Workers, geometry: Geometry, x: &[f32], reduce: Reduce, y: Output) {
     let [n, h, w, c] = geometry.x;
     let [ay, ax] = geometry.axes;
     assert_eq!(x.len(), n * h * w * c);
@@ -43,9 +41,5 @@ pub(super) unsafe fn run(cpu: &Cpu, parallel: bool, geometry: Geometry, x: &[f32
             }
         }
     };
-    if parallel {
-        cpu.pool().install(|| (0..n * ay.out).into_par_iter().for_each(line));
-    } else {
-        (0..n * ay.out).for_each(line);
-    }
+    workers.each(n * ay.out, line);
 }

@@ -83,17 +83,32 @@ fn is_by_image(step: &Step, leads: &impl Fn(&Shape) -> bool) -> bool {
         Op::Conv2d(op) => i == 0 || op.optional_inputs()[2] == Some(i),
         _ => i == 0,
     };
-    let meet = matches!(
+    let apart = matches!(
         step.op,
-        Op::BoxRegression(_) | Op::Rerec(_) | Op::BoxPad(_) | Op::Nms(_) | Op::PairwiseDistance(_) | Op::TripletLoss(_)
+        Op::Conv2d(_)
+            | Op::LocalConv2d(_)
+            | Op::Dense(_)
+            | Op::PRelu(_)
+            | Op::Relu(_)
+            | Op::MaxPool2d(_)
+            | Op::AvgPool2d(_)
+            | Op::BatchNorm(_)
+            | Op::Softmax(_)
+            | Op::Concat(_)
+            | Op::ScaledAdd(_)
+            | Op::L2Normalize(_)
+            | Op::Flatten(_)
+            | Op::ResizeArea(_)
+            | Op::ResizeBilinear(_)
+            | Op::Standardize(_)
+            | Op::Crop(_)
     );
     let fits = step.inputs.iter().enumerate().all(|(i, view)| match view.region {
         Region::Arena => is_value(i) && leads(&view.shape),
         Region::Param(_) => !is_value(i),
         Region::State(_) => false,
     });
-    // What is exact is of the whole batch: a statistic, a loss, a weight's gradient.
-    !meet && !step.op.exact_output() && fits && leads(&step.output.shape)
+    apart && fits && leads(&step.output.shape)
 }
 
 impl Executable for SplitExecutable {

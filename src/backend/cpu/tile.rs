@@ -9,12 +9,12 @@ use super::simd::{Isa, Lanes8, Simd};
 use crate::ops::Activation;
 
 /// The tallest tile of any instruction set, one vector wide.
-const MAX_ROWS: usize = 14;
+pub(super) const MAX_ROWS: usize = 14;
 /// The widest tile of any instruction set.
-const MAX_WIDTH: usize = 32;
+pub(super) const MAX_WIDTH: usize = 32;
 
 /// Sums of one tile: `[row][channel]`.
-type Sums = [[f32; MAX_WIDTH]; MAX_ROWS];
+pub(super) type Sums = [[f32; MAX_WIDTH]; MAX_ROWS];
 
 /// A tile's work.
 #[derive(Clone, Copy)]
@@ -48,10 +48,10 @@ pub(super) struct Finish {
     pub residual_stride: usize,
     /// The factor of the sums, where there is a residual.
     pub scale: f32,
-    /// The first row's channels of the output.
-    pub to: *mut f32,
-    /// Values between the output's rows.
-    pub stride: usize,
+    /// Where each row of the output starts.
+    pub to: *const *mut f32,
+    /// The panel's first channel, counted from there.
+    pub first: usize,
     /// Channels of the panel that are there; the rest is padding.
     pub channels: usize,
 }
@@ -174,7 +174,7 @@ unsafe fn finish<V: Simd, const VECTORS: usize>(f: &Finish, row: usize, sums: &m
     // SAFETY: bias and alpha hold whole vectors; the residual's and the output's rows hold `channels` values.
     unsafe {
         let whole = f.channels == VECTORS * V::LANES;
-        let to = f.to.add(row * f.stride);
+        let to = (*f.to.add(row)).add(f.first);
         let mut padded = [0.0f32; MAX_WIDTH];
         let mut residual = f.residual;
         if !residual.is_null() {

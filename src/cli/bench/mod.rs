@@ -3,6 +3,7 @@
 mod layers;
 mod throughput;
 mod trace;
+mod train;
 
 use anyhow::Result;
 
@@ -24,6 +25,8 @@ enum Task {
     Detect(throughput::Detect),
     /// Faces per second of embedding; the photographs are crops already, and are decoded first
     Embed(throughput::Embed),
+    /// Photographs per second of training
+    Train(train::Args),
 }
 
 impl Args {
@@ -32,6 +35,7 @@ impl Args {
             None => self.layers.run(globals),
             Some(Task::Detect(args)) => args.run(globals),
             Some(Task::Embed(args)) => args.run(globals),
+            Some(Task::Train(args)) => args.run(globals),
         }
     }
 }

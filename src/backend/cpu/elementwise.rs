@@ -1,0 +1,88 @@
+//! Ops on one element at a time, and copies.
+
+use super::vectorized::vectorized;
+use super::workers::{Shared, Workers};
+
+/// Values of a task.
+pub(super) const PIECE: usize = 1 << 14;
+
+vectorized! {
+    pub fn relu(to: &mut [f32], x: &[f32]) {
+        to.iter_mut().zip(x).for_each(|(to, &x)| *to = if x > 0.0 { x } else { 0.0 });
+    }
+
+    pub fn relu_bwd(to: &mut [f32], y: &[f32], dy: &[f32]) {
+        to.iter_mut().zip(y).zip(dy).for_each(|((to, &y), &dy)| *to = if y > 0.0 { dy } else { 0.0 });
+    }
+
+    pub fn scale(to: &mut [f32], x: &[f32], factor: f32) {
+        to.iter_mut().zip(x).for_each(|(to, &x)| *to = factor * x);
+    }
+
+    pub fn scaled_add(to: &mut [f32], a: &[f32], b: &[f32], factor: f32) {
+        to.iter_mut().zip(a).zip(b).for_each(|((to, &a), &b)| *to = a + factor * b);
+    }
+
+    pub fn add_scaled(to: &mut [f32], b: &[f32], factor: f32) {
+        to.iter_mut().zip(b).for_each(|(to, &b)| *to += factor * b);
+    }
+
+    pub fn moving_average(average: &mut [f32], x: &[f32], part: f32) {
+        average.iter_mut().zip(x).for_each(|(average, &x)| *average -= part * (*average - x));
+    }
+}
+
+/// Runs `task` on pieces of `len` elements of the output; it is given the piece and the input elements' range.
+///
+/// # Safety
+/// `to` is writable for `len` elements, and overlaps nothing that `task` reads but through its first argument.
+pub(super) unsafe fn run(
+    workers: Workers,
+    to: *mut f32,
+    len: usize,
+    task: impl Fn(&mut [f32], std::ops::Range<usize>) + Send + Sync,
+) {
+    let to = Shared::new(to);
+    workers.pieces(len, PIECE, |_, piece| {
+        // SAFETY: pieces are apart; the rest is the caller's promise.
+        task(unsafe { to.slice(piece.clone()) }, piece);
+    });
+}
+
+/// Copies.
+///
+/// # Safety
+/// As [`run`].
+pub(super) unsafe fn copy(workers: Workers, to: *mut f32, from: &[f32]) {
+    // SAFETY: as the caller promises.
+    unsafe { run(workers, to, from.len(), |to, piece| to.copy_from_slice(&from[piece])) }
+}
+
+/// Copies channels `first..` of rows of `stride` values, as many as `to`'s rows take.
+pub(super) struct Rows<'a> {
+    pub from: &'a [f32],
+    pub first: usize,
+    pub stride: usize,
+    pub channels: usize,
+}
+
+impl Rows<'_> {
+    /// Copies each row to `to + row * to_stride`.
+    ///
+    /// # Safety
+    /// The rows of `to` are writable and overlap nothing.
+    pub unsafe fn copy(&self, workers: Workers, to: *mut f32, to_stride: usize) {
+        if self.channels == 0 {
+            return;
+        }
+        let to = Shared::new(to);
+        let rows = self.from.len() / self.stride;
+        workers.pieces(rows, (PIECE / self.channels).max(1), |_, piece| {
+            for row in piece {
+                // SAFETY: rows are apart; the rest is the caller's promise.
+                let to = unsafe { to.slice(row * to_stride..row * to_stride + self.channels) };
+                to.copy_from_slice(&self.from[row * self.stride + self.first..][..self.channels]);
+            }
+        });
+    }
+}

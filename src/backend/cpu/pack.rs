@@ -1,0 +1,144 @@
+//! Filters as register tiles read them: in panels of as many channels as a tile is wide.
+
+use std::ops::Range;
+
+use super::aligned::Aligned;
+use super::simd::Isa;
+use super::workers::{Shared, Workers};
+
+/// A task's share of a panel.
+const PIECE: usize = 512;
+/// Values of a filter that are moved at once: a cache line.
+const LINE: usize = 16;
+
+/// The extents of packed filters: `[panel][k][channel]`, `k` counting taps and channels in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Form {
+    pub k: usize,
+    pub c_out: usize,
+    pub lanes: usize,
+}
+
+impl Form {
+    pub fn new(isa: Isa, k: usize, c_out: usize) -> Self {
+        Form { k, c_out, lanes: isa.lanes() }
+    }
+
+    /// How many values there are, those that fill up the last vector included.
+    pub fn len(&self) -> usize {
+        self.c_out.next_multiple_of(self.lanes) * self.k
+    }
+
+    /// How many panels there are: each two vectors wide, but the last one, where one is enough.
+    pub fn count(&self) -> usize {
+        self.c_out.div_ceil(2 * self.lanes)
+    }
+
+    /// A panel's output channels, and how many vectors they fill.
+    pub fn channels(&self, panel: usize) -> (Range<usize>, usize) {
+        let first = panel * 2 * self.lanes;
+        let channels = first..self.c_out.min(first + 2 * self.lanes);
+        let vectors = channels.len().div_ceil(self.lanes);
+        (channels, vectors)
+    }
+
+    /// Where a panel begins.
+    fn start(&self, panel: usize) -> usize {
+        panel * 2 * self.lanes * self.k
+    }
+}
+
+/// Packed filters.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Panels<'a> {
+    pub form: Form,
+    values: &'a [f32],
+}
+
+impl<'a> Panels<'a> {
+    pub fn panel(&self, panel: usize) -> &'a [f32] {
+        &self.values[self.form.start(panel)..]
+    }
+
+    /// Packs filters `[c_out, k]` for a forward pass.
+    pub fn forward(workers: Workers, form: Form, w: &[f32], to: &'a mut [f32]) -> Self {
+        assert_eq!(w.len(), form.c_out * form.k);
+        pack(workers, form, to, |channels, width, ks, to| {
+            for from in ks.clone().step_by(LINE) {
+                let line = from..ks.end.min(from + LINE);
+                let rows = &mut to[(from - ks.start) * width..][..line.len() * width];
+                for (lane, o) in channels.clone().enumerate() {
+                    let filter = &w[o * form.k..][line.clone()];
+                    filter.iter().enumerate().for_each(|(i, &value)| rows[i * width + lane] = value);
+                }
+            }
+        })
+    }
+
+    /// Packs these taps of filters `[c_out, taps, c_in]` for the gradient of the input, whose channels are the panels':
+    /// `k` counts the taps given and `c_out`.
+    pub fn backward(
+        workers: Workers,
+        form: Form,
+        w: &[f32],
+        c_out: usize,
+        taps: usize,
+        of: &[usize],
+        to: &'a mut [f32],
+    ) -> Self {
+        let c_in = form.c_out;
+        assert_eq!((w.len(), form.k), (c_out * taps * c_in, of.len() * c_out));
+        pack(workers, form, to, |channels, width, ks, to| {
+            for (k, row) in ks.zip(to.chunks_exact_mut(width)) {
+                let (tap, o) = (of[k / c_out], k % c_out);
+                row[..channels.len()].copy_from_slice(&w[(o * taps + tap) * c_in..][channels.clone()]);
+            }
+        })
+    }
+}
+
+/// Fills panels: `fill` gets channels, how many there are with the padding, which `k`, and their place.
+fn pack<'a>(
+    workers: Workers,
+    form: Form,
+    to: &'a mut [f32],
+    fill: impl Fn(Range<usize>, usize, Range<usize>, &mut [f32]) + Send + Sync,
+) -> Panels<'a> {
+    assert!(to.len() >= form.len());
+    let pieces = form.k.div_ceil(PIECE);
+    let shared = Shared::new(to.as_mut_ptr());
+    workers.each(form.count() * pieces, |task| {
+        let (panel, from) = (task / pieces, task % pieces * PIECE);
+        let (channels, vectors) = form.channels(panel);
+        let (ks, width) = (from..form.k.min(from + PIECE), vectors * form.lanes);
+        let start = form.start(panel);
+        // SAFETY: panels and pieces partition the values, of which there are enough.
+        let to = unsafe { shared.slice(start + ks.start * width..start + ks.end * width) };
+        if channels.len() < width {
+            to.fill(0.0);
+        }
+        fill(channels, width, ks, to);
+    });
+    Panels { form, values: to }
+}
+
+/// Filters of a constant, packed once.
+#[derive(Debug)]
+pub(super) struct Packed {
+    form: Form,
+    values: Aligned,
+}
+
+impl Packed {
+    /// Packs filters `[c_out, ..]`.
+    pub fn new(workers: Workers, c_out: usize, w: &[f32]) -> Self {
+        let form = Form::new(workers.isa(), w.len() / c_out.max(1), c_out);
+        let mut values = Aligned::zeros(form.len());
+        Panels::forward(workers, form, w, &mut values);
+        Packed { form, values }
+    }
+
+    pub fn panels(&self) -> Panels<'_> {
+        Panels { form: self.form, values: &self.values }
+    }
+}

@@ -1,0 +1,78 @@
+//! How an op's work is spread over threads, and the memory that its tasks write.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::Cpu;
+use super::simd::Isa;
+
+/// The threads that an op runs on: the device's, or the caller's alone.
+#[derive(Clone, Copy)]
+pub(super) struct Workers<'a> {
+    cpu: &'a Cpu,
+    parallel: bool,
+}
+
+impl<'a> Workers<'a> {
+    pub fn new(cpu: &'a Cpu, parallel: bool) -> Self {
+        Workers { cpu, parallel }
+    }
+
+    pub fn isa(&self) -> Isa {
+        self.cpu.isa()
+    }
+
+    /// How many tasks keep every thread busy, one of them being held up: few, where tasks read the same values.
+    pub fn few(&self) -> usize {
+        if self.parallel { 2 * self.cpu.threads() } else { 1 }
+    }
+
+    /// Runs tasks `0..tasks`. Which thread has which must not show in the results.
+    pub fn each(&self, tasks: usize, task: impl Fn(usize) + Send + Sync) {
+        if self.parallel && tasks > 1 {
+            self.cpu.pool().install(|| (0..tasks).into_par_iter().with_max_len(1).for_each(task));
+        } else {
+            (0..tasks).for_each(task);
+        }
+    }
+
+    /// Runs a task for each piece of `0..len` of at most `piece`; the task is given the piece's number, too.
+    pub fn pieces(&self, len: usize, piece: usize, task: impl Fn(usize, Range<usize>) + Send + Sync) {
+        self.each(len.div_ceil(piece), |i| task(i, i * piece..len.min((i + 1) * piece)));
+    }
+}
+
+/// Part `i` of `parts` of `0..total`, as even as whole numbers allow.
+pub(super) fn part(total: usize, parts: usize, i: usize) -> Range<usize> {
+    i * total / parts..(i + 1) * total / parts
+}
+
+/// Memory that tasks write, each its own part.
+#[derive(Clone, Copy)]
+pub(super) struct Shared(*mut f32);
+
+// SAFETY: tasks write disjoint parts, as `slice` asks.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    pub fn new(at: *mut f32) -> Self {
+        Shared(at)
+    }
+
+    /// Where element `at` lies.
+    pub fn at(self, at: usize) -> *mut f32 {
+        self.0.wrapping_add(at)
+    }
+
+    /// These elements.
+    ///
+    /// # Safety
+    /// They are there, and nobody else's for as long.
+    pub unsafe fn slice<'a>(self, range: Range<usize>) -> &'a mut [f32] {
+        // SAFETY: as the caller promises.
+        unsafe { std::slice::from_raw_parts_mut(self.at(range.start), range.len()) }
+    }
+}

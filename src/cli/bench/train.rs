@@ -1,0 +1,126 @@
+//! Photographs per second of a step of training, on made-up ones: what the network costs, not what they are read from.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::backend::values;
+use crate::cli::context::Globals;
+use crate::cli::{Outcome, output};
+use crate::ops::OptimizerKind;
+use crate::train::network::{self, Loss, Options, slot};
+use crate::train::parameters::{Parameters, Spec};
+use crate::weights::facenet::Width;
+use crate::{Error, Shape};
+
+#[derive(Debug, clap::Args)]
+#[group(id = "train")]
+pub struct Args {
+    /// Photographs of a batch
+    #[arg(long = "batch", default_value_t = 16, value_name = "N", id = "train_batch")]
+    batch: usize,
+    /// Side of the input in pixels
+    #[arg(long = "size", default_value_t = 160, value_name = "PIXELS", id = "train_size")]
+    size: usize,
+    /// People that the classifier tells apart
+    #[arg(long, default_value_t = 1000, value_name = "N")]
+    classes: usize,
+    /// Length of an embedding
+    #[arg(long, default_value_t = 512, value_name = "N")]
+    embedding_size: usize,
+    /// Steps go on this long; there is at least one
+    #[arg(long, default_value_t = 3.0, value_name = "SECONDS")]
+    seconds: f64,
+    /// Show the time of each kind of op, by one more step
+    #[arg(long)]
+    ops: bool,
+}
+
+impl Args {
+    /// A classifier with Adagrad, the original's default, and nothing else that could be left out.
+    fn options(&self) -> Options {
+        Options {
+            loss: Loss::Softmax { center_factor: 0.0, center_alfa: 0.95, norm_factor: 0.0, norm_p: 1.0 },
+            optimizer: OptimizerKind::Adagrad,
+            average: false,
+            weight_decay: 5e-4,
+            keep_probability: 1.0,
+            seed: 1,
+            batch: self.batch,
+            recompute: 0,
+        }
+    }
+
+    pub fn run(&self, globals: &Globals) -> Result<Outcome> {
+        for (name, least) in [("--batch", self.batch), ("--classes", self.classes), ("--size", self.size)] {
+            if least == 0 {
+                return Err(Error::invalid(name, "must be at least 1").into());
+            }
+        }
+        let device = globals.open_device()?;
+        let width = Width::FULL;
+        let spec = Spec { width, embedding_size: self.embedding_size, classes: Some(self.classes), gamma: false };
+        let (parameters, options) = (Parameters::new(spec), self.options());
+        let start = parameters.initial(options.seed);
+        let centers = self.classes * self.embedding_size;
+        let lengths = [options.rows() * parameters.weights_len(), parameters.norms_len(), centers];
+        let states = device.backend().states(&lengths)?;
+        let mut weights = start.weights;
+        for &first in options.optimizer.initial() {
+            weights.resize(weights.len() + parameters.weights_len(), first);
+        }
+        states.write(slot::WEIGHTS, &weights)?;
+        states.write(slot::NORMS, &start.norms)?;
+        let image = Shape::from([self.batch, self.size, self.size, 3]);
+        let mut shapes = vec![image.clone(), Shape::from([self.batch])];
+        shapes.extend([[1], [1], [3]].map(Shape::from));
+        let graph = Arc::new(network::step(&parameters, &options)?.graph);
+        let executable = states.load_in(graph, globals.precision)?.plan(&shapes)?;
+        let pixels = values(image.elements());
+        let labels: Vec<f32> = (0..self.batch).map(|i| (i % self.classes) as f32).collect();
+        let inputs: [&[f32]; 5] = [&pixels, &labels, &[0.0], &[1.0], &[0.01, 1.0, 0.0]];
+        let loss = executable.run(&inputs)?[0][0];
+        let (begin, mut steps) = (Instant::now(), 0);
+        while steps == 0 || begin.elapsed().as_secs_f64() < self.seconds {
+            executable.run(&inputs)?;
+            steps += 1;
+        }
+        let elapsed = begin.elapsed().as_secs_f64();
+        let rate = (steps * self.batch) as f64 / elapsed;
+
+        let mut ops: BTreeMap<&str, (usize, Duration)> = BTreeMap::new();
+        if self.ops {
+            for (step, time) in executable.plan().steps.iter().zip(executable.profile(&inputs)?) {
+                let (count, sum) = ops.entry(step.op.stem()).or_default();
+                (*count, *sum) = (*count + 1, *sum + time);
+            }
+        }
+        let mut ops: Vec<(&str, usize, f64)> =
+            ops.into_iter().map(|(stem, (count, time))| (stem, count, time.as_secs_f64() * 1e3)).collect();
+        ops.sort_by(|a, b| b.2.total_cmp(&a.2));
+        let mut out = output::stdout();
+        if globals.json {
+            let ops: Vec<_> =
+                ops.iter().map(|(stem, count, ms)| json!({ "op": stem, "count": count, "ms": ms })).collect();
+            let line = json!({
+                "task": "train", "device": device.info(), "precision": globals.precision, "batch": self.batch,
+                "size": self.size, "steps": steps, "seconds": elapsed, "images_per_second": rate,
+                "first_loss": loss, "ops": ops,
+            });
+            output::json_line(&mut out, &line)?;
+            return Ok(Outcome::Done);
+        }
+        let total: f64 = ops.iter().map(|(.., ms)| ms).sum();
+        for (stem, count, ms) in &ops {
+            writeln!(out, "{stem:<24} {count:>5} {ms:>10.3} ms {:>6.2} %", 100.0 * ms / total)?;
+        }
+        let steps = output::count(steps, "step");
+        writeln!(out, "{rate:.2} photographs/s, {steps} of {} in {elapsed:.2} s", self.batch)?;
+        out.flush()?;
+        Ok(Outcome::Done)
+    }
+}
