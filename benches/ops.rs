@@ -298,7 +298,7 @@ fn updates(bench: &mut Bench) {
         let inputs = vec![x([op_of.rows(), p]), x([p]), x([3]), one(1.0)];
         op(bench, &format!("{kind:?}, 4 million weights"), op_of, inputs);
     }
-    op(bench, "4 million", MovingAverage { decay: 0.995 }, vec![x([p]), x([p])]);
-    let inputs = vec![x([10_000, 512]), x([90, 512]), labels(90, 10_000)];
+    op(bench, "4 million", MovingAverage { decay: 0.995 }, vec![x([p]), x([p]), one(1.0)]);
+    let inputs = vec![x([10_000, 512]), x([90, 512]), labels(90, 10_000), one(1.0)];
     op(bench, "90 rows, 10,000 classes", CenterUpdate { alfa: 0.95 }, inputs);
 }

@@ -2,7 +2,7 @@
 //
 //     centers[l] -= (1 - alfa) sum of (centers[l] - features[i]) over the i with label l
 //
-// One block a row of the features. The first row with a label moves its center, and adds up all rows with that label, in
+// Nothing if `finite` is 0. One block a row of the features. The first row with a label moves its center, and adds up all rows with that label, in
 // order; the blocks of the others have nothing to do, so each center is written once.
 // Operations: 2 an element. Bytes: the features read once, the centers that are named read and written once; the labels
 // by each block, from the cache. Launch: 256 threads, [rows].
@@ -24,9 +24,14 @@ extern "C" __global__ void __launch_bounds__(256) center_update_fwd_f32(
     const float *features,
     // labels: [rows] f32
     const float *labels,
+    // finite: [1] f32
+    const float *finite,
     // centers: [classes, d] f32
     float *centers
 ) {
+    if (finite[0] == 0.0f) {
+        return;
+    }
     u32 row = blockIdx.x;
     float label = labels[row];
     float earlier = 0.0f;

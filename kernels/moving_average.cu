@@ -2,7 +2,7 @@
 //
 //     average -= (1 - decay) (average - value)
 //
-// One thread an element. Operations: 3 an element. Bytes: the average read and written once, the value read once.
+// Nothing if `finite` is 0. One thread an element. Operations: 3 an element. Bytes: the average read and written once, the value read once.
 // Launch: 256 threads, [ceil(elements / 256)].
 // Targets: compute_75
 // Hot: moving_average_fwd_f32
@@ -18,11 +18,13 @@ extern "C" __global__ void __launch_bounds__(256) moving_average_fwd_f32(
     const Params p,
     // value: [elements] f32
     const float *value,
+    // finite: [1] f32
+    const float *finite,
     // average: [elements] f32
     float *average
 ) {
     u32 at;
-    if (element(p.elements, at)) {
+    if (element(p.elements, at) && finite[0] != 0.0f) {
         float old = average[at];
         average[at] = old - (1.0f - p.decay) * (old - value[at]);
     }

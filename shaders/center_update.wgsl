@@ -2,7 +2,7 @@
 //
 //     centers[l] -= (1 - alfa) sum of (centers[l] - features[i]) over the i with label l
 //
-// One thread an element of the features. Those of the first row with a label move its center, and add up all rows with
+// Nothing if `finite` is 0. One thread an element of the features. Those of the first row with a label move its center, and add up all rows with
 // that label, in order; the others have nothing to do, so each center is written once. Operations: 2 an element.
 // Bytes: the features read once, the centers that are named read and written once; the labels by each thread, from the
 // cache. Launch: [ceil(rows d / 64), fold].
@@ -19,8 +19,10 @@ struct Params {
 @group(0) @binding(1) var<storage, read_write> features: array<f32>;
 // labels: [rows] f32
 @group(0) @binding(2) var<storage, read_write> labels: array<f32>;
+// finite: [1] f32
+@group(0) @binding(3) var<storage, read_write> finite: array<f32>;
 // centers: [classes, d] f32
-@group(0) @binding(3) var<storage, read_write> centers: array<f32>;
+@group(0) @binding(4) var<storage, read_write> centers: array<f32>;
 
 // Whether a number, stored as a float, is that of one of so many rows.
 fn is_row(number: f32, count: u32) -> bool {
@@ -30,7 +32,7 @@ fn is_row(number: f32, count: u32) -> bool {
 @compute @workgroup_size(64)
 fn center_update_fwd(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let at = id.x + id.y * groups.x * 64u;
-    if (at >= p.rows * p.d) {
+    if (at >= p.rows * p.d || finite[0] == 0.0) {
         return;
     }
     let row = at / p.d;

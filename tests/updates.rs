@@ -12,8 +12,8 @@ use warpface::{Graph, Precision, Shape, Tensor};
 /// Weights, a number that makes rows of the state begin anywhere.
 const P: usize = 331;
 
-/// A step of an optimizer on state 0, which counts only if the gradient is finite; state 1 follows the gradient, and state
-/// 2, seven centers of nine values, the features.
+/// A step of an optimizer on state 0; state 1 follows the gradient, and state 2, seven centers of nine values, the
+/// features. All this only if the gradient is finite.
 fn graph(kind: OptimizerKind) -> (Graph, Vec<usize>) {
     let mut graph = Graph::new();
     let [gradient, rates, features, labels] = ["gradient", "rates", "features", "labels"].map(|name| graph.input(name));
@@ -25,9 +25,9 @@ fn graph(kind: OptimizerKind) -> (Graph, Vec<usize>) {
     let finite = graph.op("finite", IsFinite, &[gradient]);
     let next = graph.op("step", op, &[state, gradient, rates, finite]);
     graph.update(state, next);
-    let next = graph.op("mean gradient", MovingAverage { decay: 0.75 }, &[average, gradient]);
+    let next = graph.op("mean gradient", MovingAverage { decay: 0.75 }, &[average, gradient, finite]);
     graph.update(average, next);
-    let next = graph.op("centers", CenterUpdate { alfa: 0.5 }, &[centers, features, labels]);
+    let next = graph.op("centers", CenterUpdate { alfa: 0.5 }, &[centers, features, labels, finite]);
     graph.update(centers, next);
     graph.output(finite);
     (graph, lengths)
@@ -45,12 +45,13 @@ fn steps_follow_the_reference_in_place() {
         // The third step overflows.
         let steps: Vec<Vec<Tensor>> = (0..4)
             .map(|step| {
-                let mut gradient = noise.tensor(&[P], -4.0, 4.0);
+                let (mut gradient, mut features) = (noise.tensor(&[P], -4.0, 4.0), noise.signed(&[12, 9]));
                 if step == 2 {
                     gradient.data_mut()[P - 1] = f32::INFINITY;
+                    features.data_mut().fill(f32::NAN);
                 }
                 let labels = Tensor::new([12], (0..12).map(|i| (i * i % 7) as f32).collect());
-                vec![gradient, Tensor::new([3], vec![0.05, 0.5, 0.9]), noise.signed(&[12, 9]), labels]
+                vec![gradient, Tensor::new([3], vec![0.05, 0.5, 0.9]), features, labels]
             })
             .collect();
         let shapes: Vec<Shape> = graph.states().map(|(_, shape)| shape.clone()).collect();
@@ -76,8 +77,15 @@ fn steps_follow_the_reference_in_place() {
                 let mut updates = executable.plan().steps.iter().filter(|step| step.output.shape == shapes[0]);
                 assert!(updates.all(|step| step.output.region == step.inputs[0].region), "{what}");
                 for (step, finite) in steps.iter().zip(&finite) {
+                    let bits = || {
+                        let values = (0..lengths.len()).flat_map(|i| states.read(i).unwrap());
+                        values.map(f32::to_bits).collect::<Vec<_>>()
+                    };
+                    let before = bits();
                     let got = executable.run(&step.iter().map(Tensor::data).collect::<Vec<_>>()).unwrap();
                     assert_eq!(got[0], [*finite], "{what}");
+                    // A select and no product: what overflowed leaves no trace.
+                    assert_eq!(before == bits(), *finite == 0.0, "{what}");
                 }
                 for (i, expected) in expected.iter().enumerate() {
                     let got = states.read(i).unwrap();

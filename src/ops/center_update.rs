@@ -6,8 +6,9 @@ use crate::{Shape, Tensor};
 /// `centers[l] - (1 - alfa) sum of (centers[l] - features[i]) over the i with label l`, all differences being from the
 /// centers as they were: a label that is there twice moves its center twice as far.
 ///
-/// Inputs: `centers: [classes, d]`, `features: [n, d]`, `labels: [n]`. Output like the centers, whose memory it may
-/// take; only rows that a label names are touched, and labels that are no class name none.
+/// Inputs: `centers: [classes, d]`, `features: [n, d]`, `labels: [n]`, `finite: [1]`. Output like the centers, whose
+/// memory it may take; only rows that a label names are touched, and labels that are no class name none. Where `finite`
+/// is 0 the centers stay as they are, whatever the features are.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CenterUpdate {
     /// How much of the old center stays.
@@ -18,12 +19,13 @@ impl Operator for CenterUpdate {
     const STEM: &'static str = "center_update";
 
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
-        arity(inputs, 3, "centers, features, labels")?;
+        arity(inputs, 4, "centers, features, labels, finite")?;
         let &[_, d] = inputs[0].dims() else {
             return Err(format!("expected centers: [classes, d], got {}", inputs[0]));
         };
         let &[n] = inputs[2].dims() else { return Err(format!("expected labels: [n], got {}", inputs[2])) };
         exactly(inputs, 1, "features", &[n, d])?;
+        exactly(inputs, 3, "finite", &[1])?;
         Ok(inputs[0].clone())
     }
 
@@ -45,6 +47,9 @@ impl Operator for CenterUpdate {
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {
         let old = inputs[0];
+        if inputs[3].data()[0] == T::zero() {
+            return old.clone();
+        }
         let &[classes, d] = old.dims() else { unreachable!("checked by shape") };
         let mut sums = Tensor::<T>::zeros(old.shape().clone());
         for (features, &label) in inputs[1].data().chunks(d.max(1)).zip(inputs[2].data()) {

@@ -3,8 +3,8 @@
 use super::{Operator, Port, Real, arity, exactly};
 use crate::{Shape, Tensor};
 
-/// `average - (1 - decay) (average - value)`. Inputs: `average` and `value`, of one shape. Output like `average`, whose
-/// memory it may take.
+/// `average - (1 - decay) (average - value)`. Inputs: `average` and `value`, of one shape, and `finite: [1]`. Output like
+/// `average`, whose memory it may take. Where `finite` is 0 the average stays as it is, whatever the value is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MovingAverage {
     /// How much of the old average stays.
@@ -15,8 +15,9 @@ impl Operator for MovingAverage {
     const STEM: &'static str = "moving_average";
 
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
-        arity(inputs, 2, "average, value")?;
+        arity(inputs, 3, "average, value, finite")?;
         exactly(inputs, 1, "value", inputs[0].dims())?;
+        exactly(inputs, 2, "finite", &[1])?;
         Ok(inputs[0].clone())
     }
 
@@ -37,6 +38,9 @@ impl Operator for MovingAverage {
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {
+        if inputs[2].data()[0] == T::zero() {
+            return inputs[0].clone();
+        }
         let part = T::one() - T::of(self.decay.into());
         let pairs = inputs[0].data().iter().zip(inputs[1].data());
         Tensor::new(inputs[0].shape().clone(), pairs.map(|(&a, &x)| a - part * (a - x)).collect())

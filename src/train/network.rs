@@ -177,11 +177,11 @@ impl<'a> Trained<'a> {
         Ok(self.graph.op("prelogits", Cast { exact: true }, &[x]))
     }
 
-    /// The running averages move towards the batch's statistics.
-    fn update_norms(&mut self) {
+    /// The running averages move towards the batch's statistics, unless the step overflowed.
+    fn update_norms(&mut self, finite: NodeId) {
         let averages = self.graph.state("norms", slot::NORMS, [self.parameters.norms_len()]);
         let moments = self.graph.op("moments", Join, &self.moments);
-        let next = self.graph.op("norms/next", MovingAverage { decay: NORM_DECAY }, &[averages, moments]);
+        let next = self.graph.op("norms/next", MovingAverage { decay: NORM_DECAY }, &[averages, moments, finite]);
         self.graph.update(averages, next);
     }
 }
@@ -310,10 +310,10 @@ pub fn step(parameters: &Parameters, options: &Options) -> Result<Step> {
     let finite = graph.op("finite", IsFinite, &[gradient]);
     outputs.push((Output::Finite, finite));
     if let Some((state, labels, alfa)) = centers {
-        let next = graph.op("centers/next", CenterUpdate { alfa }, &[state, prelogits, labels]);
+        let next = graph.op("centers/next", CenterUpdate { alfa }, &[state, prelogits, labels, finite]);
         graph.update(state, next);
     }
-    network.update_norms();
+    network.update_norms(finite);
     let optimizer = Optimizer {
         kind: options.optimizer,
         decayed: parameters.decayed(),

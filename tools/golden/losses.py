@@ -252,7 +252,10 @@ def center_update(cases, rng):
             other = torch.from_numpy(f64(centers))
             other = other.index_add(0, torch.from_numpy(index), other[index] - torch.from_numpy(f64(features)), alpha=-part)
             agree(moved, other, name)
-            cases.add(f"{name}_{alfa}", [centers, features, labels], moved, alfa=alfa)
+            cases.add(f"{name}_{alfa}", [centers, features, labels, [1]], moved, alfa=alfa)
+        overflowed = features.copy()
+        overflowed.flat[-1] = np.nan
+        cases.add(f"{name}_overflow", [centers, overflowed, labels, [0]], centers, alfa=0.5)
 
 
 def words(seed, purpose, step, count):
@@ -336,7 +339,10 @@ def moving_average(cases, rng):
             variable = v1.get_variable("x", initializer=f64(average))
             session.run(v1.global_variables_initializer())
             y = session.run(assign_moving_average(variable, f64(value), float(f64(decay)), zero_debias=False))
-        cases.add(name, [average, value], y, decay=decay)
+        cases.add(name, [average, value, [1]], y, decay=decay)
+        overflowed = value.copy()
+        overflowed.flat[-1] = np.inf
+        cases.add(f"{name}_overflow", [average, overflowed, [0]], average, decay=decay)
 
 
 def is_finite(cases, rng):

@@ -174,10 +174,12 @@ impl<'a> Work<'a> {
                 Op::ScaledAdd(op) => self.binary(|to, a, b| elementwise::scaled_add(isa, to, a, b, op.scale)),
                 Op::MovingAverage(op) => {
                     self.take_over(0);
-                    let (value, part) = (x(1), 1.0 - op.decay);
-                    elementwise::run(workers, y, len, |to, at| {
-                        elementwise::moving_average(isa, to, &value[at], part);
-                    });
+                    if x(2)[0] != 0.0 {
+                        let (value, part) = (x(1), 1.0 - op.decay);
+                        elementwise::run(workers, y, len, |to, at| {
+                            elementwise::moving_average(isa, to, &value[at], part);
+                        });
+                    }
                 }
                 Op::Optimizer(op) => {
                     self.take_over(0);
