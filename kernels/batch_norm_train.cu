@@ -3,7 +3,8 @@
 //     y = act(gamma * (x - mean) / sqrt(variance + epsilon) + beta)
 //
 // See batch_norm.cuh. Operations: 6 an element. Bytes: each input read once, y written once.
-// Launch: 256 threads, [ceil(ceil(rows / 4) * c / 4 / 256)] where the channels come in fours, else [ceil(elements / 256)].
+// Launch: 256 threads, [ceil(ceil(rows / 4) * c / 4 / 256)] where the channels come in fours, also in y, else
+// [ceil(elements / 256)].
 // Targets: compute_75
 // Hot: batch_norm_train_f32 batch_norm_train_f16 batch_norm_train_bf16
 
@@ -15,6 +16,8 @@ struct Params {
     float epsilon;
     // Bits: 1 relu, 2 gamma.
     u32 flags;
+    u32 y_offset;
+    u32 y_stride;
 };
 
 template <class T>
@@ -28,10 +31,10 @@ __device__ void batch_norm_train(
     const float *beta,
     // gamma: [c] f32
     const float *gamma,
-    // y: [elements / c, c] T
+    // y: [elements / c, c] T, rows y_stride apart
     T *y
 ) {
-    if (p.c % 4 == 0) {
+    if ((p.c | p.y_offset | p.y_stride) % 4 == 0) {
         u32 c, row, rows;
         if (!patch(p.elements, p.c, c, row, rows)) {
             return;
@@ -45,10 +48,9 @@ __device__ void batch_norm_train(
 #pragma unroll
         for (u32 i = 0; i < 4; i++) {
             if (row + i < rows) {
-                u64 at = (u64)(row + i) * p.c + c;
-                float4 four = load4(x + at);
+                float4 four = load4(x + (u64)(row + i) * p.c + c);
                 store4(
-                    y + at,
+                    y + p.y_offset + (u64)(row + i) * p.y_stride + c,
                     make_float4(layers[0].y(four.x), layers[1].y(four.y), layers[2].y(four.z), layers[3].y(four.w))
                 );
             }
@@ -59,8 +61,9 @@ __device__ void batch_norm_train(
     if (!element(p.elements, at)) {
         return;
     }
-    Layer layer(moments, beta, gamma, at % p.c, p.c, p.epsilon, p.flags);
-    store(y + at, layer.y(load(x + at)));
+    u32 c = at % p.c;
+    Layer layer(moments, beta, gamma, c, p.c, p.epsilon, p.flags);
+    store(y + p.y_offset + (u64)(at / p.c) * p.y_stride + c, layer.y(load(x + at)));
 }
 
 #define KERNEL(T, SUFFIX)                                                                                              \

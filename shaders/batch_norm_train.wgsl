@@ -11,6 +11,8 @@ struct Params {
     epsilon: f32,
     // Bits: 1 relu, 2 gamma.
     flags: u32,
+    y_offset: u32,
+    y_stride: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -22,7 +24,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read> beta: array<f32>;
 // gamma: [c] f32
 @group(0) @binding(4) var<storage, read> gamma: array<f32>;
-// y: [elements / c, c] f32
+// y: [elements / c, c] f32, rows y_stride apart
 @group(0) @binding(5) var<storage, read_write> y: array<f32>;
 
 // The layer at one element: the input normalized, and what comes before the activation.
@@ -46,5 +48,5 @@ fn batch_norm_train(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_w
     }
     let c = at % p.c;
     let z = scaled(normalized(x[at], c), c);
-    y[at] = select(z, max(z, 0.0), (p.flags & 1u) != 0u);
+    y[p.y_offset + at / p.c * p.y_stride + c] = select(z, max(z, 0.0), (p.flags & 1u) != 0u);
 }

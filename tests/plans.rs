@@ -4,10 +4,16 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{Noise, Tolerance, assert_close, device};
-use warpface::graph::NodeId;
-use warpface::ops::{Activation, Concat, Conv2d, Dense, Flatten, MaxPool2d, Padding, Softmax};
-use warpface::{DeviceKind, Error, Graph, Shape, Tensor};
+use common::{Noise, Tolerance, assert_close, device, devices};
+use warpface::graph::{NodeId, Source};
+use warpface::ops::{
+    Activation, BatchMoments, BatchNormTrain, Concat, Conv2d, Dense, Flatten, MaxPool2d, Op, OptimizerKind, Padding,
+    Softmax,
+};
+use warpface::train::network::{self, Loss, Options};
+use warpface::train::parameters::{Parameters, Spec};
+use warpface::weights::facenet::Width;
+use warpface::{DeviceKind, Error, Graph, Plan, Precision, Shape, Tensor};
 
 /// A convolution with noise for weights.
 fn conv(graph: &mut Graph, noise: &mut Noise, x: NodeId, [c_in, c_out, k]: [usize; 3], op: Conv2d) -> NodeId {
@@ -97,6 +103,114 @@ macro_rules! every_backend {
 }
 
 every_backend! { matches_the_reference does_not_depend_on_the_batch times_every_step }
+
+/// Branches of training: two batch norms, of so many channels, and a pool of two, in one concatenation, which is read.
+fn normalized(channels: [usize; 2]) -> Graph {
+    let (mut graph, mut noise) = (Graph::new(), Noise::new(7));
+    let mut parts: Vec<NodeId> = channels
+        .iter()
+        .enumerate()
+        .map(|(i, &c)| {
+            let (scale, activation) = [(false, Activation::Relu), (true, Activation::None)][i];
+            let x = graph.input("x");
+            let moments = graph.op("moments", BatchMoments, &[x]);
+            let mut inputs = vec![x, moments];
+            inputs.extend((0..1 + usize::from(scale)).map(|_| graph.param("parameter", noise.signed(&[c]))));
+            graph.op("norm", BatchNormTrain { epsilon: 1e-3, activation, scale }, &inputs)
+        })
+        .collect();
+    let x = graph.input("x");
+    parts.push(graph.op("pool", MaxPool2d { kernel: [3; 2], stride: [2; 2], padding: Padding::Same }, &[x]));
+    let joined = graph.op("concat", Concat, &parts);
+    graph.output(joined);
+    graph
+}
+
+#[test]
+fn batch_norms_write_into_their_slices() {
+    // In fours, one of them beyond a binding's alignment; odd; more rows than a task of the CPU has.
+    for (channels, n) in [([72, 8], 3), ([3, 33], 2), ([33, 72], 1), ([4, 256], 9)] {
+        let graph = Arc::new(normalized(channels));
+        let mut noise = Noise::new(8);
+        let [a, b] = channels.map(|c| noise.signed(&[n, 5, 4, c]));
+        let given = [a, b, noise.signed(&[n, 9, 7, 4])];
+        let expected = &graph.reference(&given).unwrap()[0];
+        let shapes = given.each_ref().map(|x| x.shape().clone());
+        devices::each_and_simulated(|device| {
+            for precision in [Precision::F32, Precision::F16] {
+                if device.backend().check(precision).is_err() {
+                    continue;
+                }
+                let what = format!("{channels:?} in {precision} on {}", device.info().name);
+                let executable = device.backend().load_in(graph.clone(), precision).unwrap().plan(&shapes).unwrap();
+                assert!(!executable.plan().steps.iter().any(|step| matches!(step.op, Op::Concat(_))), "{what}");
+                let got = executable.run(&given.each_ref().map(Tensor::data)).unwrap();
+                let tolerance = if precision == Precision::F32 { 2e-5 } else { 4e-3 };
+                assert_close(&what, &got[0], expected.data(), Tolerance { atol: tolerance, rtol: tolerance });
+            }
+        });
+    }
+}
+
+#[test]
+fn a_part_with_a_second_reader_is_copied_alone() {
+    let mut graph = normalized([5, 8]);
+    let parts = graph.nodes().iter().find_map(|node| match &node.source {
+        Source::Op(Op::Concat(_), parts) => Some(parts.clone()),
+        _ => None,
+    });
+    let again = graph.op("moments", BatchMoments, &parts.expect("a concatenation")[..1]);
+    graph.output(again);
+    let mut noise = Noise::new(9);
+    let given = [noise.signed(&[2, 5, 4, 5]), noise.signed(&[2, 5, 4, 8]), noise.signed(&[2, 9, 7, 4])];
+    let expected = graph.reference(&given).unwrap();
+    let shapes = given.each_ref().map(|x| x.shape().clone());
+    let graph = Arc::new(graph);
+    devices::each_and_simulated(|device| {
+        let what = &device.info().name;
+        let executable = device.backend().load(graph.clone()).unwrap().plan(&shapes).unwrap();
+        let steps = &executable.plan().steps;
+        let concat = steps.iter().find(|step| matches!(step.op, Op::Concat(_))).expect("a copy");
+        assert_eq!(
+            concat.inputs.iter().map(|view| view.is_dense()).collect::<Vec<_>>(),
+            [true, false, false],
+            "{what}"
+        );
+        let got = executable.run(&given.each_ref().map(Tensor::data)).unwrap();
+        for (got, expected) in got.iter().zip(&expected) {
+            assert_close(what, got, expected.data(), Tolerance { atol: 2e-5, rtol: 2e-5 });
+        }
+    });
+}
+
+#[test]
+fn a_training_step_copies_only_pools_into_concatenations() {
+    let spec = Spec { width: Width::of_stem(2).unwrap(), embedding_size: 8, classes: Some(3), gamma: false };
+    for recompute in [0, 24] {
+        let options = Options {
+            loss: Loss::Softmax { center_factor: 0.0, center_alfa: 0.9, norm_factor: 0.0, norm_p: 1.0 },
+            optimizer: OptimizerKind::Adam,
+            average: true,
+            weight_decay: 5e-5,
+            keep_probability: 0.8,
+            seed: 1,
+            batch: 2,
+            recompute,
+        };
+        let graph = network::step(&Parameters::new(spec.clone()), &options).unwrap().graph;
+        let concats = graph.nodes().iter().filter(|node| matches!(&node.source, Source::Op(Op::Concat(_), _))).count();
+        let inputs = [vec![2, 80, 80, 3], vec![2], vec![1], vec![1], vec![3]].map(Shape::from);
+        let plan = Plan::new(Arc::new(graph), &inputs).unwrap();
+        let copies: Vec<_> = plan.steps.iter().filter(|step| matches!(step.op, Op::Concat(_))).collect();
+        println!("recompute {recompute}: {concats} concatenations, {} with copies", copies.len());
+        for step in &copies {
+            let copied: Vec<bool> = step.inputs.iter().map(|view| view.is_dense()).collect();
+            // The pool's gradient reads what it gave.
+            assert!(copied.iter().rev().skip(1).all(|copied| !copied), "{copied:?}");
+        }
+        assert!(concats >= 23 && copies.len() <= 3, "{} of {concats} concatenations are copied", copies.len());
+    }
+}
 
 #[test]
 fn a_plan_too_large_for_the_gpu_is_an_error() {

@@ -64,9 +64,10 @@ pub struct Step {
     pub node: NodeId,
     /// The op.
     pub op: Op,
-    /// What it reads; always dense.
+    /// What it reads; dense, but for the parts of a concatenation that are in their places already, and values whose
+    /// extents alone are read.
     pub inputs: Vec<View>,
-    /// What it writes; only `conv2d` and `max_pool2d` may be given a view with gaps.
+    /// What it writes; only `conv2d`, `max_pool2d` and `batch_norm_train` may be given a view with gaps.
     pub output: View,
     /// Floating-point operations.
     pub flops: u64,
@@ -264,8 +265,9 @@ fn exactness(graph: &Graph, precision: Precision) -> Result<Vec<bool>> {
 fn homes(graph: &Graph, shapes: &[Shape], exact: &[bool], precision: Precision) -> Result<Vec<Home>> {
     let mut readers = vec![0; shapes.len()];
     for node in &graph.nodes {
-        if let Source::Op(_, from) = &node.source {
-            from.iter().for_each(|id| readers[id.0] += 1);
+        if let Source::Op(op, from) = &node.source {
+            let read = from.iter().enumerate().filter(|(port, _)| op.port(*port) != Port::Extents);
+            read.for_each(|(_, id)| readers[id.0] += 1);
         }
     }
     graph.outputs.iter().for_each(|id| readers[id.0] += 1);
@@ -299,18 +301,17 @@ fn homes(graph: &Graph, shapes: &[Shape], exact: &[bool], precision: Precision) 
                 }
             }
             Op::Concat(_) => {
-                // Either every part is written in place by its producer, or all are copied.
-                let in_place = from.iter().all(|id| {
-                    let writes_with_gaps =
-                        matches!(graph.nodes[id.0].source, Source::Op(Op::Conv2d(_) | Op::MaxPool2d(_), _));
-                    writes_with_gaps && readers[id.0] == 1
-                });
-                if in_place {
-                    let mut channel = 0;
-                    for id in from {
+                // Parts that nobody else reads are written in place by their producers, the others copied.
+                let mut channel = 0;
+                for id in from {
+                    let writes_with_gaps = matches!(
+                        graph.nodes[id.0].source,
+                        Source::Op(Op::Conv2d(_) | Op::MaxPool2d(_) | Op::BatchNormTrain(_), _)
+                    );
+                    if writes_with_gaps && readers[id.0] == 1 {
                         homes[id.0] = Home::Slice(i, channel);
-                        channel += shapes[id.0].last();
                     }
+                    channel += shapes[id.0].last();
                 }
             }
             _ => {}

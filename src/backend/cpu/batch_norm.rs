@@ -14,9 +14,10 @@ vectorized! {
         }
     }
 
-    fn normalize(to: &mut [f32], x: &[f32], mean: &[f32], factor: &[f32], beta: &[f32], floor: f32) {
+    /// Rows as long as `mean`, which in `to` begin `stride` values apart.
+    fn normalize(to: &mut [f32], stride: usize, x: &[f32], mean: &[f32], factor: &[f32], beta: &[f32], floor: f32) {
         let width = mean.len();
-        for (to, x) in to.chunks_mut(width).zip(x.chunks(width)) {
+        for (to, x) in to.chunks_mut(stride).zip(x.chunks(width)) {
             for ((((to, &x), &mean), &factor), &beta) in to.iter_mut().zip(x).zip(mean).zip(factor).zip(beta) {
                 let z = (x - mean) * factor + beta;
                 *to = if z > floor { z } else { floor };
@@ -118,16 +119,22 @@ impl<'a> Layer<'a> {
         }
     }
 
-    /// The output.
+    /// The output, whose rows begin `stride` values apart.
     ///
     /// # Safety
-    /// `to` is writable for as many values as `x` has, and overlaps nothing.
-    pub unsafe fn forward(&self, workers: Workers, to: *mut f32) {
-        let to = Shared::new(to);
+    /// `to` is writable from the first row to the end of the last, and overlaps nothing; nobody uses what lies between
+    /// its rows meanwhile.
+    pub unsafe fn forward(&self, workers: Workers, to: *mut f32, stride: usize) {
+        let (to, c) = (Shared::new(to), self.channels.c);
+        // Rows without gaps are taken several at a time.
+        let (width, stride_of_width) =
+            if stride == c { (self.channels.width(), self.channels.width()) } else { (c, stride) };
+        let [mean, factor, beta] = [&self.mean, &self.factor, &self.beta].map(|values| &values[..width]);
         workers.pieces(self.x.len(), self.channels.block(), |_, block| {
+            let (first, last) = (block.start / c, block.end / c - 1);
             // SAFETY: blocks are apart; the rest is the caller's promise.
-            let to = unsafe { to.slice(block.clone()) };
-            normalize(workers.isa(), to, &self.x[block], &self.mean, &self.factor, &self.beta, self.floor);
+            let to = unsafe { to.slice(first * stride..last * stride + c) };
+            normalize(workers.isa(), to, stride_of_width, &self.x[block], mean, factor, beta, self.floor);
         });
     }
 
@@ -148,7 +155,7 @@ impl<'a> Layer<'a> {
     /// The gradient of `x`.
     ///
     /// # Safety
-    /// As [`Layer::forward`].
+    /// `to` is writable for as many values as `x` has, and overlaps nothing.
     pub unsafe fn backward(&self, workers: Workers, sums: &[f32], dy: &[f32], to: *mut f32) {
         let (channels, c) = (self.channels, self.channels.c);
         let rows = (self.x.len() / c.max(1)) as f32;

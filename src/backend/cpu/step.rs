@@ -157,7 +157,7 @@ impl<'a> Work<'a> {
                     pool2d_bwd::run(workers, window(1, kernel, op.stride, op.padding), Pool::Mean, x(0), y);
                 }
                 Op::BatchMoments(_) => values(batch_norm::moments(workers, x(0), self.shape(0).last())),
-                Op::BatchNormTrain(op) => self.layer(op).forward(workers, y),
+                Op::BatchNormTrain(op) => self.layer(op).forward(workers, y, self.step.output.stride),
                 Op::BatchNormBwdSums(op) => values(self.layer(&op.0).sums(workers, x(op.0.inputs()))),
                 Op::BatchNormBwdData(op) => {
                     let sums = op.0.inputs();
@@ -212,9 +212,12 @@ impl<'a> Work<'a> {
                 Op::Concat(_) => {
                     let mut first = 0;
                     for i in 0..self.inputs.len() {
-                        let channels = self.shape(i).last();
-                        let rows = Rows { from: x(i), first: 0, stride: channels, channels };
-                        rows.copy(workers, y.add(first), self.step.output.stride);
+                        let (to, channels) = (y.add(first), self.shape(i).last());
+                        // Some were made in place.
+                        if !std::ptr::eq(to, self.inputs[i]) {
+                            let rows = Rows { from: x(i), first: 0, stride: channels, channels };
+                            rows.copy(workers, to, self.step.output.stride);
+                        }
                         first += channels;
                     }
                 }

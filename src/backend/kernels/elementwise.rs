@@ -100,8 +100,13 @@ pub fn join(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
 pub fn concat(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
     let mut offset = 0;
     let mut calls = Vec::with_capacity(step.inputs.len());
-    for part in step.inputs.iter().filter(|part| part.shape.elements() > 0) {
+    for part in &step.inputs {
         let (count, c) = (part.shape.elements(), part.shape.last());
+        let in_place = part.region == step.output.region && part.offset == step.output.offset + offset as usize;
+        if in_place || count == 0 {
+            offset += c as u32;
+            continue;
+        }
         let params = params::Concat { elements: count as u32, c: c as u32, c_out: channels(step), offset };
         let operands = vec![Operand::View(part.clone()), Operand::View(step.output.clone())];
         let fours = tuning.cuda() && (params.c | params.c_out | params.offset).is_multiple_of(4);
@@ -177,11 +182,10 @@ pub fn slice(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
     over_fours("slice_fwd", params, operands, step, fours, tuning)
 }
 
-/// Threads of a normalization: CUDA gives one four channels of four rows where the channels come in fours.
-fn patches(step: &Step, tuning: Tuning) -> Result<[u32; 3], String> {
+/// Threads of a normalization: CUDA gives one four channels of four rows where the channels come in `fours`.
+fn patches(step: &Step, fours: bool, tuning: Tuning) -> Result<[u32; 3], String> {
     let (rows, c) = (step.output.rows(), step.output.shape.last());
-    let fours = tuning.cuda() && c.is_multiple_of(4);
-    tuning.threads(if fours { rows.div_ceil(4) * (c / 4) } else { rows * c })
+    tuning.threads(if fours && tuning.cuda() { rows.div_ceil(4) * (c / 4) } else { rows * c })
 }
 
 /// The layer's own inputs: x, moments, beta, and gamma or nothing.
@@ -197,10 +201,13 @@ pub(super) fn layer_flags(op: &BatchNormTrain) -> u32 {
 
 pub fn batch_norm_train(op: &BatchNormTrain, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
     let (elements, c) = (elements(step), channels(step));
-    let params = params::BatchNormTrain { elements, c, epsilon: op.epsilon, flags: layer_flags(op) };
+    let (y_offset, y_stride) = ((step.output.offset % 64) as u32, step.output.stride as u32);
+    let flags = layer_flags(op);
+    let params = params::BatchNormTrain { elements, c, epsilon: op.epsilon, flags, y_offset, y_stride };
     let mut operands = layer(op, step);
     operands.push(Operand::View(step.output.clone()));
-    Ok(vec![call("batch_norm_train", params, operands, patches(step, tuning)?)])
+    let fours = (c | y_offset | y_stride).is_multiple_of(4);
+    Ok(vec![call("batch_norm_train", params, operands, patches(step, fours, tuning)?)])
 }
 
 pub fn batch_norm_bwd_data(op: &BatchNormBwdData, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
@@ -210,5 +217,5 @@ pub fn batch_norm_bwd_data(op: &BatchNormBwdData, step: &Step, tuning: Tuning) -
     operands.push(Operand::constant(step, Some(op.0.inputs())));
     operands.push(Operand::View(step.inputs[op.0.inputs() + 1].clone()));
     operands.push(Operand::View(step.output.clone()));
-    Ok(vec![call("batch_norm_bwd_data", params, operands, patches(step, tuning)?)])
+    Ok(vec![call("batch_norm_bwd_data", params, operands, patches(step, c.is_multiple_of(4), tuning)?)])
 }

@@ -84,7 +84,9 @@ params! {
         rows: u32, c: u32, chunk: u32, chunks: u32, width: u32, epsilon: f32, flags: u32,
     }
     BatchMoments: "batch_moments" { rows: u32, c: u32, chunk: u32, chunks: u32, correction: f32 }
-    BatchNormTrain: "batch_norm_train" { elements: u32, c: u32, epsilon: f32, flags: u32 }
+    BatchNormTrain: "batch_norm_train" {
+        elements: u32, c: u32, epsilon: f32, flags: u32, y_offset: u32, y_stride: u32,
+    }
     BatchNormBwdData: "batch_norm_bwd_data" { elements: u32, c: u32, epsilon: f32, flags: u32 }
     ReluBwd: "relu_bwd" { elements: u32 }
     PReluBwdData: "prelu_bwd_data" { elements: u32, c: u32 }
