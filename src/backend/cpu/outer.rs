@@ -96,9 +96,12 @@ unsafe fn kernel<V: Simd, const ROWS: usize, const VECTORS: usize>(tile: Outer) 
     // SAFETY: pixels are readable as the caller promises; `sums` has room for ROWS x VECTORS vectors.
     unsafe {
         let mut acc = [[V::splat(0.0); VECTORS]; ROWS];
-        for &[x, dy] in tile.pixels {
-            let (x, dy) = (x.add(tile.at), dy.add(tile.first));
-            let x: [V; VECTORS] = std::array::from_fn(|v| V::load(x.add(v * V::LANES)));
+        for &[inputs, dy] in tile.pixels {
+            let (inputs, dy) = (inputs.add(tile.at), dy.add(tile.first));
+            let mut x = [V::splat(0.0); VECTORS];
+            for v in 0..VECTORS {
+                x[v] = V::load(inputs.add(v * V::LANES));
+            }
             for row in 0..ROWS {
                 let dy = V::splat(*dy.add(row));
                 for v in 0..VECTORS {
