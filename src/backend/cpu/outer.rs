@@ -109,6 +109,16 @@ unsafe fn kernel<V: Simd, const ROWS: usize, const VECTORS: usize>(tile: Outer) 
                 }
             }
         }
+        if tile.width == VECTORS * V::LANES {
+            for row in 0..ROWS {
+                for v in 0..VECTORS {
+                    let to = tile.to.add(row * tile.stride + v * V::LANES);
+                    let sum = if tile.add { V::load(to).add(acc[row][v]) } else { acc[row][v] };
+                    sum.store(to);
+                }
+            }
+            return;
+        }
         let mut sums: Sums = [[0.0; MAX_WIDTH]; MAX_ROWS];
         for row in 0..ROWS {
             for v in 0..VECTORS {
