@@ -286,7 +286,7 @@ fn a_full_disk_leaves_earlier_checkpoints() {
     // Files may not grow beyond what is far too little.
     let run = world.at("models/run");
     let line = format!(
-        "ulimit -f 64; exec {} --device cpu train softmax --resume {} --max-nrof-epochs 2 --logs-base-dir {}",
+        "trap '' XFSZ; ulimit -f 64; exec {} --device cpu train softmax --resume {} --max-nrof-epochs 2 --logs-base-dir {}",
         env!("CARGO_BIN_EXE_warpface"),
         run.display(),
         world.at("logs").display()

@@ -315,12 +315,45 @@ impl<'a> Run<'a> {
         Err(Error::invalid("training", problem))
     }
 
+    /// Measures the pairs before the first step, as epoch 0: what training is to be better than.
+    ///
+    /// # Errors
+    /// As [`Verification::measure`].
+    pub fn measure_before(&mut self) -> Result<()> {
+        if self.state.step == 0 && self.verification.is_some() {
+            let epoch = self.measure(0)?;
+            self.state.history.epochs.push(epoch);
+            self.epoch_began = Instant::now();
+        }
+        Ok(())
+    }
+
     /// Validates, measures pairs, saves, and writes the page.
     fn end_epoch(&mut self) -> Result<()> {
         let number = (self.state.step / u64::from(self.course.epoch_size)) as u32;
-        let mut epoch = Epoch { epoch: number, step: self.state.step, ..Epoch::default() };
         let measured = number.is_multiple_of(self.course.evaluate_every.max(1)) || number == self.course.epochs;
-        if measured && (self.verification.is_some() || self.validation.is_some()) {
+        let mut epoch = match measured {
+            true => self.measure(number)?,
+            false => Epoch { epoch: number, step: self.state.step, ..Epoch::default() },
+        };
+        if self.course.histograms {
+            let values = self.trainer.values(false)?;
+            for place in self.trainer.parameters().weights() {
+                let values = &values.weights[place.offset..][..place.shape.elements()];
+                self.events.histogram(self.state.step, &place.name, values)?;
+            }
+            self.events.flush()?;
+        }
+        epoch.seconds = self.epoch_began.elapsed().as_secs_f64();
+        self.epoch_began = Instant::now();
+        self.state.history.epochs.push(epoch);
+        self.save()
+    }
+
+    /// The classifier on its validation set, and the pairs.
+    fn measure(&mut self, number: u32) -> Result<Epoch> {
+        let mut epoch = Epoch { epoch: number, step: self.state.step, ..Epoch::default() };
+        if self.verification.is_some() || self.validation.is_some() {
             let weights = self.trainer.parameters().unfolded(&self.trainer.values(false)?);
             if let Some(validation) = &self.validation {
                 let (loss, accuracy) = self.inference.classify(weights.clone(), validation)?;
@@ -360,18 +393,7 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        if self.course.histograms {
-            let values = self.trainer.values(false)?;
-            for place in self.trainer.parameters().weights() {
-                let values = &values.weights[place.offset..][..place.shape.elements()];
-                self.events.histogram(self.state.step, &place.name, values)?;
-            }
-            self.events.flush()?;
-        }
-        epoch.seconds = self.epoch_began.elapsed().as_secs_f64();
-        self.epoch_began = Instant::now();
-        self.state.history.epochs.push(epoch);
-        self.save()
+        Ok(epoch)
     }
 
     /// Writes a checkpoint and the page.

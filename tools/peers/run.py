@@ -23,7 +23,10 @@ from worker import photograph
 HERE = Path(__file__).parent
 EMBED = ["onnxruntime", "openvino", "tensorflow", "pytorch"]
 DETECT = ["original", "facenet_pytorch"]
+TRAIN = ["pytorch"]
 BATCHES = [32, 1]
+# Training: photographs of a batch, their side, and people that the classifier tells apart.
+TRAIN_BATCH, TRAIN_SIZE, CLASSES = 16, 160, 1000
 # The least cosine at which two embeddings of one crop are the same.
 SAME = 0.9999
 # Between two turns: threads that wait busily for more work give up meanwhile.
@@ -97,8 +100,11 @@ class Warpface:
         return done.stdout
 
     def rate(self, task, batch, seconds, photographs):
-        batch = ["--batch", batch] if task == "embed" else []
-        line = json.loads(self.run("--json", "bench", task, photographs, "--seconds", seconds, *batch))
+        if task == "train":
+            flags = ["--batch", batch, "--size", TRAIN_SIZE, "--classes", CLASSES]
+        else:
+            flags = [photographs, *(["--batch", batch] if task == "embed" else [])]
+        line = json.loads(self.run("--json", "bench", task, *flags, "--seconds", seconds))
         return line["faces_per_second" if task == "embed" else "photographs_per_second"]
 
 
@@ -260,6 +266,15 @@ def detect_contest(args, warpface, photographs, paths):
     return contest
 
 
+def train_contest(args, warpface):
+    say("training: the same network, sizes and optimizer, made-up photographs")
+    contest = Contest("train", TRAIN, [TRAIN_BATCH])
+    job = {"threads": args.threads, "work": str(args.work), "batches": [TRAIN_BATCH], "size": TRAIN_SIZE, "classes": CLASSES}
+    contest.start(job, args.work, lambda peer: {})
+    contest.run(args, warpface, None)
+    return contest
+
+
 def cpu_name():
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -292,6 +307,11 @@ def table(summary):
             iou = "-" if found["median_iou"] is None else f"{found['median_iou']:.4f}"
             line += f"{same:>14}{close:>14}{iou:>12}"
         yield line
+    yield ""
+    yield f"{'training, batch ' + str(TRAIN_BATCH):<18}"
+    for name in ["warpface", *TRAIN]:
+        rate, setting = summary["train"][name], summary["train_settings"].get(name)
+        yield f"{name:<18}{(f'{rate:.2f}' + (f' ({setting})' if setting else '')) if rate else '-':>26}"
     yield ""
     for name, reason in summary["missing"].items():
         yield f"missing: {name}: {reason}"
@@ -326,6 +346,7 @@ def main():
 
     embed, crops = embed_contest(args, warpface, photographs)
     detect = detect_contest(args, warpface, photographs, paths)
+    train = train_contest(args, warpface)
     headline = BATCHES[0]
     summary = {
         "date": datetime.date.today().isoformat(),
@@ -337,21 +358,28 @@ def main():
         "seconds": args.seconds,
         "photographs": len(paths),
         "crops": crops,
-        "versions": {"python": platform.python_version(), **embed.versions, **detect.versions},
+        "versions": {"python": platform.python_version(), **embed.versions, **detect.versions, **train.versions},
         "embed": {str(batch): embed.rates(batch) for batch in BATCHES},
         "embed_settings": {str(batch): embed.settings(batch) for batch in BATCHES},
         "embed_agreement": embed.agreement,
         "detect": detect.rates(1),
         "detect_settings": detect.settings(1),
         "detect_agreement": detect.agreement,
-        "missing": {**embed.missing, **detect.missing},
-        "all_rates": {"embed": {str(batch): rates for batch, rates in embed.rounds.items()}, "detect": detect.rounds.get(1)},
+        "train": train.rates(TRAIN_BATCH),
+        "train_settings": train.settings(TRAIN_BATCH),
+        "missing": {**embed.missing, **detect.missing, **{f"train {name}": why for name, why in train.missing.items()}},
+        "all_rates": {
+            "embed": {str(batch): rates for batch, rates in embed.rounds.items()},
+            "detect": detect.rounds.get(1),
+            "train": train.rounds.get(TRAIN_BATCH),
+        },
         "embed_ratio_to_fastest_peer": embed.ratio(headline, EMBED),
         "embed_ratio_to_onnxruntime": embed.ratio(headline, ["onnxruntime"]),
         "embed_batch_1_ratio_to_fastest_peer": embed.ratio(1, EMBED),
         "embed_batch_1_ratio_to_onnxruntime": embed.ratio(1, ["onnxruntime"]),
         "detect_ratio_to_original": detect.ratio(1, ["original"]),
         "detect_ratio_to_facenet_pytorch": detect.ratio(1, ["facenet_pytorch"]),
+        "train_ratio_to_pytorch": train.ratio(TRAIN_BATCH, TRAIN),
     }
     print(json.dumps(summary) if args.json else "\n".join(table(summary)))
 

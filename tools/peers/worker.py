@@ -5,6 +5,7 @@ all of them meet the same moods of the machine.
 
 An embedding setting takes a list of batches [n, 160, 160, 3] f32, standardized, and returns all embeddings [m, d].
 A detection setting takes a list of photographs [h, w, 3] u8 RGB and returns for each a list of (box, score).
+A training setting takes made-up photographs [n, h, w, 3] f32, makes a step, and returns the loss.
 """
 
 import json
@@ -49,6 +50,10 @@ def serve(start):
     if "crops" in job:
         crops = np.load(job["crops"])
         items = {size: batches(crops, size) for size in job["batches"]}
+    elif "classes" in job:
+        noise = np.random.default_rng(1)
+        shape = (job["size"], job["size"], 3)
+        items = {batch: noise.standard_normal((batch, *shape), np.float32) for batch in job["batches"]}
     else:
         items = {1: [photograph(path) for path in job["photographs"]]}
     try:

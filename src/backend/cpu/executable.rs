@@ -81,6 +81,11 @@ struct Memory {
     states: Vec<*mut f32>,
 }
 
+// SAFETY: a run uses its memory from one thread at a time, and hands its tasks disjoint parts.
+unsafe impl Send for Memory {}
+// SAFETY: as above.
+unsafe impl Sync for Memory {}
+
 impl Memory {
     /// Where a view of the arena or of a state begins.
     fn at(&self, view: &View) -> *mut f32 {
@@ -103,7 +108,7 @@ impl CpuExecutable {
     fn execute<R>(
         &self,
         fill: impl FnOnce(&mut [&mut [f32]]),
-        mut after: impl FnMut(usize, Instant),
+        mut after: impl FnMut(usize, Instant) + Send,
         read: impl FnOnce(&[&[f32]]) -> R,
     ) -> R {
         // Whole cache lines, so that packed filters begin with one.
@@ -117,10 +122,18 @@ impl CpuExecutable {
             // SAFETY: the planner gives inputs disjoint ranges of the arena.
             let mut inputs: Vec<&mut [f32]> = views.map(|view| unsafe { slice_mut(&memory, view) }).collect();
             fill(&mut inputs);
-            for (i, step) in self.plan.steps.iter().enumerate() {
-                let start = Instant::now();
-                self.step(step, &memory, scratch);
-                after(i, start);
+            let mut steps = || {
+                for (i, step) in self.plan.steps.iter().enumerate() {
+                    let start = Instant::now();
+                    self.step(step, &memory, scratch);
+                    after(i, start);
+                }
+            };
+            // Within the pool from the first step to the last, so that its threads need not be woken for each.
+            if self.parallel {
+                self.cpu.pool().install(steps)
+            } else {
+                steps()
             }
             // SAFETY: nothing writes any more; a parameter's slice comes from the graph.
             let outputs: Vec<&[f32]> =

@@ -96,15 +96,28 @@ unsafe fn kernel<V: Simd, const ROWS: usize, const VECTORS: usize>(tile: Outer) 
     // SAFETY: pixels are readable as the caller promises; `sums` has room for ROWS x VECTORS vectors.
     unsafe {
         let mut acc = [[V::splat(0.0); VECTORS]; ROWS];
-        for &[x, dy] in tile.pixels {
-            let (x, dy) = (x.add(tile.at), dy.add(tile.first));
-            let x: [V; VECTORS] = std::array::from_fn(|v| V::load(x.add(v * V::LANES)));
+        for &[inputs, dy] in tile.pixels {
+            let (inputs, dy) = (inputs.add(tile.at), dy.add(tile.first));
+            let mut x = [V::splat(0.0); VECTORS];
+            for v in 0..VECTORS {
+                x[v] = V::load(inputs.add(v * V::LANES));
+            }
             for row in 0..ROWS {
                 let dy = V::splat(*dy.add(row));
                 for v in 0..VECTORS {
                     acc[row][v] = acc[row][v].mul_add(dy, x[v]);
                 }
             }
+        }
+        if tile.width == VECTORS * V::LANES {
+            for row in 0..ROWS {
+                for v in 0..VECTORS {
+                    let to = tile.to.add(row * tile.stride + v * V::LANES);
+                    let sum = if tile.add { V::load(to).add(acc[row][v]) } else { acc[row][v] };
+                    sum.store(to);
+                }
+            }
+            return;
         }
         let mut sums: Sums = [[0.0; MAX_WIDTH]; MAX_ROWS];
         for row in 0..ROWS {

@@ -127,10 +127,15 @@ unsafe fn kernel<V: Simd, const ROWS: usize, const VECTORS: usize, const UNROLL:
         let mut acc = [[V::splat(0.0); VECTORS]; ROWS];
         let mut w = tile.w;
         for starts in tile.starts.chunks_exact(ROWS) {
-            let starts: [*const f32; ROWS] = std::array::from_fn(|row| *starts.get_unchecked(row));
+            let starts = &*starts.as_ptr().cast::<[*const f32; ROWS]>();
             for k in 0..tile.run / UNROLL {
-                let filters: [[V; VECTORS]; UNROLL] =
-                    std::array::from_fn(|u| std::array::from_fn(|v| V::load(w.add((u * VECTORS + v) * V::LANES))));
+                // Loops, not closures: those are compiled without the instruction set unless they happen to be inlined.
+                let mut filters = [[V::splat(0.0); VECTORS]; UNROLL];
+                for u in 0..UNROLL {
+                    for v in 0..VECTORS {
+                        filters[u][v] = V::load(w.add((u * VECTORS + v) * V::LANES));
+                    }
+                }
                 w = w.add(UNROLL * VECTORS * V::LANES);
                 for row in 0..ROWS {
                     for u in 0..UNROLL {
@@ -142,7 +147,10 @@ unsafe fn kernel<V: Simd, const ROWS: usize, const VECTORS: usize, const UNROLL:
                 }
             }
             for k in tile.run / UNROLL * UNROLL..tile.run {
-                let filters: [V; VECTORS] = std::array::from_fn(|v| V::load(w.add(v * V::LANES)));
+                let mut filters = [V::splat(0.0); VECTORS];
+                for v in 0..VECTORS {
+                    filters[v] = V::load(w.add(v * V::LANES));
+                }
                 w = w.add(VECTORS * V::LANES);
                 for row in 0..ROWS {
                     let x = V::splat(*starts[row].add(k));

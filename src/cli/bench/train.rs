@@ -108,7 +108,7 @@ impl Args {
                 ops.iter().map(|(stem, count, ms)| json!({ "op": stem, "count": count, "ms": ms })).collect();
             let line = json!({
                 "task": "train", "device": device.info(), "precision": globals.precision, "batch": self.batch,
-                "size": self.size, "steps": steps, "seconds": elapsed, "images_per_second": rate,
+                "size": self.size, "steps": steps, "seconds": elapsed, "photographs_per_second": rate,
                 "first_loss": loss, "ops": ops,
             });
             output::json_line(&mut out, &line)?;

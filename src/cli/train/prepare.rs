@@ -252,6 +252,7 @@ pub fn run<A: Serialize>(
     let mut run = Run::new(trainer, course, dataset, inference, (kept, logs), begun.from, left_out)?;
     run.validation = people.validation.map(Arc::new);
     run.verification = verification(common, people.held_out)?;
+    run.measure_before()?;
     let (next, bad) = train(&mut run, augment, workers)?;
     let step = run.state.step;
     let file = run.finish(bad)?;

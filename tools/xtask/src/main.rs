@@ -4,6 +4,7 @@ mod archive;
 mod bench_run;
 mod bundle;
 mod demo;
+mod finetune;
 mod golden;
 mod manifest;
 mod peers;
@@ -43,6 +44,8 @@ enum Command {
     Peers(peers::Args),
     /// Make a folder, and parts of it, that prove warpface on a machine without cargo and network
     Bundle(bundle::Args),
+    /// Train on a folder of people, by each loss and from nothing, and tell whether it helped
+    Finetune(finetune::Args),
     /// Run `cargo bench`, and keep its tables in benches/runs/
     BenchRun(bench_run::Args),
 }
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Command::Ptx(args) => ptx::run(&args),
         Command::Peers(args) => peers::run(&args),
         Command::Bundle(args) => bundle::run(&args),
+        Command::Finetune(args) => finetune::run(&args),
         Command::BenchRun(args) => bench_run::run(&args),
     };
     match done {
