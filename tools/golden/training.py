@@ -335,6 +335,7 @@ def ten_steps(kind, dtype, tensors, images, labels):
     number = {torch.float32: np.float32, torch.float64: np.float64}[dtype]
     flat = lambda arrays: np.concatenate([np.ravel(x) for x in arrays]).astype(number)  # noqa: E731
     start = flat(x.detach() for x in network.trained.values())
+    sizes = [x.numel() for x in network.trained.values()]
     losses = []
     with tf.Graph().as_default(), v1.Session() as session:
         gradient, updates = v1.placeholder(number, start.shape), v1.placeholder(tf.float32, [])
@@ -355,13 +356,15 @@ def ten_steps(kind, dtype, tensors, images, labels):
             index, old = torch.tensor(labels, dtype=torch.int64), network.centers
             network.centers = old.index_add(0, index, old[index] - prelogits.detach(), alpha=-(1 - CENTER_ALFA))
             session.run(step, {gradient: flat(grads[name] for name in network.trained), updates: t})
-            weights = torch.from_numpy(session.run(variable))
-            with torch.no_grad():
-                for value, new in zip(network.trained.values(), torch.split(weights, [x.numel() for x in network.trained.values()])):
-                    value.copy_(new.reshape(value.shape))
+            weights = torch.from_numpy(session.run(variable)).split(sizes)
+            for x, new in zip(network.trained.values(), weights):
+                x.data = new.reshape(x.shape)
         averaged = session.run(average.average(variable))
-    ends = np.cumsum([x.numel() for x in network.trained.values()])[:-1]
-    way = lambda rows: [[np.linalg.norm(a), np.linalg.norm(a - b)] for a, b in zip(np.split(rows, ends), np.split(start, ends))]  # noqa: E731
+    ends = np.cumsum(sizes)[:-1]
+
+    def way(row):
+        return [[np.linalg.norm(x), np.linalg.norm(x - x0)] for x, x0 in zip(np.split(row, ends), np.split(start, ends))]
+
     layers = [name.removesuffix("/moving_mean") for name in tensors if name.endswith("/moving_mean")]
     norm = lambda name: np.linalg.norm(network.tensors[name])  # noqa: E731
     return {
@@ -393,9 +396,10 @@ def main():
         np.testing.assert_allclose(single[f"{kind}.losses"], exact[f"{kind}.losses"], rtol=1e-3, err_msg=kind)
         assert max(apart.values()) < 1e-3, f"{kind}: f32 leaves f64's way"
         dump |= exact | {f"{kind}.rate": RATES[kind]}
-    floats = {name: np.asarray(x, np.float32) if np.asarray(x).dtype == np.float64 else np.asarray(x) for name, x in dump.items()}
+    arrays = {name: np.asarray(x) for name, x in dump.items()}
+    singles = {name: x.astype(np.float32) if x.dtype == np.float64 else x for name, x in arrays.items()}
     np.savez_compressed(out / "weights.npz", **tensors)
-    np.savez_compressed(out / "steps.npz", **floats)
+    np.savez_compressed(out / "steps.npz", **singles)
 
 
 if __name__ == "__main__":
