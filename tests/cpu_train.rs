@@ -126,7 +126,9 @@ fn one_value_after_the_other() {
     check(ReluBwd, &[a.clone(), b.clone()], 0.0);
     check(Scale { factor: 0.3 }, std::slice::from_ref(&a), 1e-6);
     check(ScaledAdd { scale: 0.3 }, &[a.clone(), b.clone()], 1e-6);
-    check(MovingAverage { decay: 0.995 }, &[a.clone(), b.clone()], 1e-6);
+    let average = MovingAverage { decay: 0.995 };
+    check(average.clone(), &[a.clone(), b.clone(), Tensor::new([1], vec![1.0])], 1e-6);
+    check(average, &[a.clone(), map(&b, |_| f32::NAN), Tensor::new([1], vec![0.0])], 0.0);
     check(L2Loss, std::slice::from_ref(&a), 1e-5);
     check(Mean, std::slice::from_ref(&a), 1e-5);
     let wide = noise.signed(&[700, 57]);
