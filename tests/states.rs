@@ -82,6 +82,17 @@ fn misfits_are_errors() {
     graph.output(late);
     assert!(error(load(&[3, 128], graph)).contains("cannot take the place"));
 
+    // Somebody reads a part of it then.
+    let mut graph = Graph::new();
+    graph.input("x");
+    let s = graph.state("s", 1, [128]);
+    let part = graph.op("part", Part::At(64, Shape::from([64])), &[s]);
+    let next = graph.op("next", ScaledAdd { scale: 0.5 }, &[s, s]);
+    graph.update(s, next);
+    let late = graph.op("late", Relu, &[part]);
+    graph.output(late);
+    assert!(error(load(&[3, 128], graph)).contains("`late` reads a state that `next` has changed"));
+
     // An op that does not work in place.
     let mut graph = Graph::new();
     let x = graph.input("x");

@@ -330,6 +330,21 @@ fn homes(graph: &Graph, shapes: &[Shape], exact: &[bool], precision: Precision) 
             return Err(Error::invalid("graph", format!("`{value}` cannot take the place of the state `{state}`")));
         }
         homes[value.0] = Home::State(slot, 0);
+        // Parts of the state are its memory: who reads one later reads what has changed.
+        let of_state = |mut i: usize| loop {
+            match homes[i] {
+                Home::State(of, _) => return of == slot && i != value.0,
+                Home::Alias(to) | Home::Within(to, _) => i = to,
+                Home::Own | Home::Slice(..) => return false,
+            }
+        };
+        let mut after = graph.nodes[value.0 + 1..].iter();
+        let reads_part =
+            |node: &super::Node| matches!(&node.source, Source::Op(_, from) if from.iter().any(|id| of_state(id.0)));
+        if let Some(node) = after.find(|node| reads_part(node)) {
+            let problem = format!("`{}` reads a state that `{}` has changed", node.name, graph.nodes[value.0].name);
+            return Err(Error::invalid("graph", problem));
+        }
     }
     Ok(homes)
 }

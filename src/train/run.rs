@@ -484,6 +484,11 @@ fn plain(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::String(text) => text.clone(),
         serde_json::Value::Null => "–".to_owned(),
+        // An f32 in JSON has the digits of an f64.
+        serde_json::Value::Number(number) => match number.as_f64() {
+            Some(wide) if number.is_f64() && f64::from(wide as f32) == wide => (wide as f32).to_string(),
+            _ => number.to_string(),
+        },
         other => other.to_string(),
     }
 }

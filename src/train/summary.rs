@@ -100,10 +100,14 @@ fn charts(page: &mut String, history: &History) -> fmt::Result {
     let after = |value: &dyn Fn(&Epoch) -> Option<f64>| -> Vec<(f64, f64)> {
         history.epochs.iter().filter_map(|epoch| Some((f64::from(epoch.epoch), value(epoch)?))).collect()
     };
-    let parts = history.losses.iter().enumerate();
+    let parts = history.losses.iter().enumerate().filter(|(_, name)| *name != "accuracy");
     let losses =
         parts.map(|(i, name)| (name.as_str(), curve(&|point| point.losses.get(i).copied().unwrap_or(f64::NAN))));
     chart(page, "Loss", ["step", "loss"], losses.collect())?;
+    if let Some(i) = history.losses.iter().position(|name| name == "accuracy") {
+        let of_batch = curve(&|point| 100.0 * point.losses.get(i).copied().unwrap_or(f64::NAN));
+        chart(page, "Accuracy of the batch", ["step", "%"], vec![("accuracy", of_batch)])?;
+    }
     let percents = [
         ("accuracy", after(&|epoch| epoch.accuracy.map(|x| 100.0 * x))),
         ("VAL", after(&|epoch| epoch.val.map(|x| 100.0 * x))),

@@ -113,6 +113,11 @@ class Warpface:
         line = json.loads(out)
         return line["faces_per_second" if task == "embed" else "photographs_per_second"]
 
+    def train_rate(self, batch, classes, precision):
+        """Photographs a second of a step of training."""
+        flags = ["--batch", batch, "--classes", classes, "--seconds", 5 * self.args.seconds, "--precision", precision]
+        return json.loads(self.run("--json", "bench", "train", *flags))["photographs_per_second"]
+
 
 def cosine(a, b):
     dot = lambda x, y: sum(p * q for p, q in zip(x, y))
@@ -239,6 +244,42 @@ class Contest:
         except Missing:
             pass
 
+    def train(self):
+        """A step of training, by turns: the whole step from pixels in the host's memory to the loss."""
+        classes, batch = 1000, self.args.train_batch
+        job = {"device": self.args.device, "weights": str(self.args.model)}
+        for precision in (p for p in self.args.precisions if p != "tf32"):
+            what = {"task": "train", "precision": precision, "batch": batch}
+            ours, found = [], {}
+            for setting in ("eager", "compiled"):
+                peer = Worker("gpu_train_worker.py", job, self.work / f"train-{setting}.log")
+                ask = dict(do="prepare", precision=precision, batch=batch, setting=setting, classes=classes)
+                try:
+                    peer.ask(limit=self.args.compile_limit, **ask)
+                    found[setting] = (peer, [])
+                except Missing as reason:
+                    self.keep(**what, setting=setting, missing=str(reason))
+                    peer.stop()
+            for _ in range(self.args.rounds):
+                try:
+                    ours.append(self.warpface.train_rate(batch, classes, precision))
+                except Missing as reason:
+                    self.keep(**what, setting="warpface", missing=str(reason))
+                    break
+                for setting, (peer, rates) in found.items():
+                    try:
+                        rates.append(peer.ask(do="measure", seconds=5 * self.args.seconds)["rate"])
+                    except Missing as reason:
+                        self.keep(**what, setting=setting, missing=str(reason))
+            rate = statistics.median(ours) if ours else None
+            if rate:
+                self.keep(**what, setting="warpface", rate=rate, rounds=ours)
+            for setting, (peer, rates) in found.items():
+                peer.stop()
+                if rates:
+                    middle = statistics.median(rates)
+                    self.keep(**what, setting=setting, rate=middle, ratio_host=rate and rate / middle, rounds=rates)
+
     def detect(self):
         suffixes = {".jpg", ".jpeg", ".png"}
         paths = sorted(path for path in self.args.photos.rglob("*") if path.suffix.lower() in suffixes)
@@ -307,6 +348,8 @@ def main():
     parser.add_argument("--precisions", type=listed(str), default=["f16", "bf16", "tf32", "f32"])
     parser.add_argument("--batches", type=listed(int), default=[256, 32, 1, 1024])
     parser.add_argument("--settings", type=listed(str), default=["eager", "graph", "compiled"])
+    parser.add_argument("--tasks", type=listed(str), default=["embed", "train", "detect"])
+    parser.add_argument("--train-batch", type=int, default=90, help="photographs of a step of training")
     parser.add_argument("--count", type=int, default=64, help="photographs, at most")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0, help="of each turn")
@@ -318,8 +361,11 @@ def main():
             sys.exit(f"{path} is not there")
     with tempfile.TemporaryDirectory() as work:
         contest = Contest(args, Path(work))
-        contest.embed()
-        if args.photos:
+        if "embed" in args.tasks:
+            contest.embed()
+        if "train" in args.tasks:
+            contest.train()
+        if args.photos and "detect" in args.tasks:
             contest.detect()
         say("\n".join(contest.table()))
     if not any("ratio_host" in line for line in contest.lines):

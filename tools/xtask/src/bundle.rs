@@ -17,7 +17,19 @@ use crate::shell::{self, cargo, program, say};
 use crate::weights;
 
 /// Test files that need nothing of the repository but what travels with them, by the beginnings of their names.
-const TESTS: [&str; 7] = ["batch_invariance", "cascade", "golden_facenet", "golden_mtcnn", "on_device", "ops", "plans"];
+const TESTS: [&str; 11] = [
+    "batch_invariance",
+    "cascade",
+    "golden_facenet",
+    "golden_mtcnn",
+    "golden_training",
+    "on_device",
+    "ops",
+    "plans",
+    "states",
+    "train_network",
+    "updates",
+];
 const BENCHES: [&str; 3] = ["ops", "models", "pipeline"];
 /// The model that travels, made of this file.
 const MODEL: &str = "facenet_keras.h5";
