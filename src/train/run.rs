@@ -287,7 +287,8 @@ impl<'a> Run<'a> {
         let speed = self.progress.images_per_second().unwrap_or(f64::NAN);
         let values: Vec<f32> = losses.iter().map(|(_, value)| *value).collect();
         self.state.history.step(step, &values, rate, speed);
-        let tags: Vec<(String, f32)> = losses.iter().map(|(name, value)| (format!("loss/{name}"), *value)).collect();
+        let tag = |name: &str| if name == "accuracy" { name.to_owned() } else { format!("loss/{name}") };
+        let tags: Vec<(String, f32)> = losses.iter().map(|(name, value)| (tag(name), *value)).collect();
         let mut scalars: Vec<(&str, f32)> = tags.iter().map(|(tag, value)| (tag.as_str(), *value)).collect();
         scalars.extend([("learning_rate", rate), ("images_per_second", speed as f32)]);
         self.events.scalars(step, &scalars)
