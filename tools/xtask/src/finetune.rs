@@ -85,8 +85,9 @@ pub fn run(args: &Args) -> Result<()> {
     let rate = ["--optimizer", "ADAM", "--learning-rate", "0.01", "--weight-decay", "5e-5"];
     let softmax = ["--name", "softmax"];
     let center = ["--name", "center", "--center-loss-factor", "1e-2", "--center-loss-alfa", "0.9"];
-    let triplet =
-        ["--name", "triplet", "--people-per-batch", "16", "--images-per-person", "4", "--mining", "semi-hard"];
+    // The published network leaves few triplets within the original's margin.
+    let triplet = ["--name", "triplet", "--people-per-batch", "16", "--images-per-person", "4"];
+    let triplet = [&triplet[..], &["--mining", "hard", "--alpha", "1.0"]].concat();
     let wide = [
         "--width",
         "0.25",
