@@ -55,20 +55,7 @@ fn before(dy: f32, normalized: f32, c: u32) -> f32 {
     return select(dy, 0.0, (p.flags & 1u) != 0u && scaled(normalized, c) <= 0.0);
 }
 
-// partial: [8 lines, 32] f32
-var<workgroup> partial: array<f32, 256>;
-
-// The sums of the lines, in order.
-fn over_lines(value: f32, line: u32, lane: u32) -> f32 {
-    workgroupBarrier();
-    partial[line * 32u + lane] = value;
-    workgroupBarrier();
-    var sum = 0.0;
-    for (var i = 0u; i < 8u; i++) {
-        sum += partial[i * 32u + lane];
-    }
-    return sum;
-}
+#include "lines"
 
 @compute @workgroup_size(256)
 fn batch_norm_bwd_sums_chunk(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -95,21 +82,4 @@ fn batch_norm_bwd_sums_chunk(@builtin(workgroup_id) group: vec3<u32>, @builtin(l
     }
 }
 
-@compute @workgroup_size(256)
-fn batch_norm_bwd_sums_merge(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let line = thread / 32u;
-    let lane = thread % 32u;
-    let at = group.x * 32u + lane;
-    let each = (p.chunks + 7u) / 8u;
-    let end = min((line + 1u) * each, p.chunks);
-    var sum = 0.0;
-    if (at < p.width) {
-        for (var chunk = line * each; chunk < end; chunk++) {
-            sum += chunks[chunk * p.width + at];
-        }
-    }
-    let total = over_lines(sum, line, lane);
-    if (line == 0u && at < p.width) {
-        sums[at] = total;
-    }
-}
+#include "lines_merge"

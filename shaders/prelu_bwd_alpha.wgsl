@@ -28,20 +28,7 @@ struct Params {
 // sums: [width] f32
 @group(0) @binding(4) var<storage, read_write> sums: array<f32>;
 
-// partial: [8 lines, 32] f32
-var<workgroup> partial: array<f32, 256>;
-
-// The sums of the lines, in order.
-fn over_lines(value: f32, line: u32, lane: u32) -> f32 {
-    workgroupBarrier();
-    partial[line * 32u + lane] = value;
-    workgroupBarrier();
-    var sum = 0.0;
-    for (var i = 0u; i < 8u; i++) {
-        sum += partial[i * 32u + lane];
-    }
-    return sum;
-}
+#include "lines"
 
 @compute @workgroup_size(256)
 fn prelu_bwd_alpha_chunk(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
@@ -62,21 +49,4 @@ fn prelu_bwd_alpha_chunk(@builtin(workgroup_id) group: vec3<u32>, @builtin(local
     }
 }
 
-@compute @workgroup_size(256)
-fn prelu_bwd_alpha_merge(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let line = thread / 32u;
-    let lane = thread % 32u;
-    let at = group.x * 32u + lane;
-    let each = (p.chunks + 7u) / 8u;
-    let end = min((line + 1u) * each, p.chunks);
-    var sum = 0.0;
-    if (at < p.width) {
-        for (var chunk = line * each; chunk < end; chunk++) {
-            sum += chunks[chunk * p.width + at];
-        }
-    }
-    let total = over_lines(sum, line, lane);
-    if (line == 0u && at < p.width) {
-        sums[at] = total;
-    }
-}
+#include "lines_merge"

@@ -21,50 +21,11 @@ struct Params {
 // dx: [rows, c] f32
 @group(0) @binding(4) var<storage, read_write> dx: array<f32>;
 
-// partial: what the threads of a workgroup join.
-var<workgroup> partial: array<f32, 256>;
+#include "block_sum"
 
-// The sum of the threads' values, in every thread: a tree of fixed shape.
-fn total(value: f32, thread: u32) -> f32 {
-    partial[thread] = value;
-    workgroupBarrier();
-    for (var lanes = 128u; lanes > 0u; lanes /= 2u) {
-        if (thread < lanes) {
-            partial[thread] += partial[thread + lanes];
-        }
-        workgroupBarrier();
-    }
-    let all = partial[0];
-    // Before the next use.
-    workgroupBarrier();
-    return all;
-}
+#include "block_max"
 
-// The largest of the threads' values, in every thread.
-fn largest_of(value: f32, thread: u32) -> f32 {
-    partial[thread] = value;
-    workgroupBarrier();
-    for (var lanes = 128u; lanes > 0u; lanes /= 2u) {
-        if (thread < lanes) {
-            partial[thread] = max(partial[thread], partial[thread + lanes]);
-        }
-        workgroupBarrier();
-    }
-    let all = partial[0];
-    // Before the next use.
-    workgroupBarrier();
-    return all;
-}
-
-// Whether a number, stored as a float, is that of one of so many rows.
-fn is_row(number: f32, count: u32) -> bool {
-    return number >= 0.0 && number < f32(count) && number == trunc(number);
-}
-
-// Not a number, which a constant cannot be.
-fn not_a_number() -> f32 {
-    return bitcast<f32>(0x7fc00000u | min(p.rows, 0u));
-}
+#include "label"
 
 @compute @workgroup_size(256)
 fn softmax_cross_entropy_bwd(

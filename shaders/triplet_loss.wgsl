@@ -23,24 +23,7 @@ struct Params {
 // y: [1] f32
 @group(0) @binding(5) var<storage, read_write> y: array<f32>;
 
-// partial: what the threads of a workgroup join.
-var<workgroup> partial: array<f32, 256>;
-
-// The sum of the threads' values, in every thread: a tree of fixed shape.
-fn total(value: f32, thread: u32) -> f32 {
-    partial[thread] = value;
-    workgroupBarrier();
-    for (var lanes = 128u; lanes > 0u; lanes /= 2u) {
-        if (thread < lanes) {
-            partial[thread] += partial[thread + lanes];
-        }
-        workgroupBarrier();
-    }
-    let all = partial[0];
-    // Before the next use.
-    workgroupBarrier();
-    return all;
-}
+#include "block_sum"
 
 @compute @workgroup_size(64)
 fn triplet_loss_fwd_parts(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {

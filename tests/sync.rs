@@ -8,27 +8,24 @@ use std::path::{Path, PathBuf};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, ShaderStage, TypeInner};
 use warpface::backend::params_layouts;
+use warpface::backend::wgpu::source;
 use warpface::ops::Op;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every shader by its stem, with the cascade's common head where it belongs.
+/// Every shader by its stem, as the device gets it.
 fn shaders() -> BTreeMap<String, String> {
-    let read = |path: &Path| std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let list = |folder: &str| -> Vec<PathBuf> {
         let Ok(entries) = std::fs::read_dir(root().join(folder)) else { return Vec::new() };
         let paths = entries.map(|entry| entry.unwrap().path());
         paths.filter(|path| path.extension().is_some_and(|suffix| suffix == "wgsl")).collect()
     };
     let stem = |path: &Path| path.file_stem().unwrap().to_str().unwrap().to_owned();
-    let mut shaders: BTreeMap<String, String> = list("shaders").iter().map(|path| (stem(path), read(path))).collect();
-    let head = root().join("shaders/cascade/head.wgsl");
-    for path in list("shaders/cascade").iter().filter(|path| **path != head) {
-        shaders.insert(format!("cascade/{}", stem(path)), read(&head) + &read(path));
-    }
-    shaders
+    let ops = list("shaders").into_iter().map(|path| stem(&path));
+    let of_cascade = list("shaders/cascade").into_iter().map(|path| format!("cascade/{}", stem(&path)));
+    ops.chain(of_cascade).map(|stem| (stem.clone(), source(&stem))).collect()
 }
 
 fn parse(stem: &str, source: &str) -> Module {

@@ -4,6 +4,8 @@
 // everything that follows sorts by it. A list that is full still counts, so that the host sees by how much.
 // Operations: 1 a cell. Bytes: 8 a cell read, 64 a candidate written. Launch: [ceil(images * cells / 64), fold].
 
+#include "cascade"
+
 struct Params {
     // Cells of the job, the first row's place in the level, the level's rows, photographs.
     rows: u32,

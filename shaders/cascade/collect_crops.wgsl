@@ -3,6 +3,8 @@
 // One thread a crop; `order` keeps the order among the crops, as in collect_cells.wgsl. `extra` becomes the moved
 // corners, which the last suppression compares. Bytes: about 200 a crop. Launch: [ceil(crops / 64), fold].
 
+#include "cascade"
+
 struct Params {
     // Crops, the first one's place among the boxes of all photographs, photographs.
     crops: u32,

@@ -5,6 +5,8 @@
 // One thread a pixel. Operations: 2 a pixel read. Bytes: 3 a pixel of the box read, 12 a pixel written.
 // Launch: [ceil(crops * size^2 / 64), fold].
 
+#include "cascade"
+
 struct Params {
     // Crops, the first one's place among the boxes of all photographs, photographs.
     crops: u32,

@@ -2,6 +2,8 @@
 //
 // One workgroup a photograph; best first. Bytes: 80 a face written. Launch: [images, fold].
 
+#include "cascade"
+
 struct Params {
     images: u32,
 }

@@ -3,6 +3,8 @@
 // A level with exactly one candidate hands on the mirrored cell's offsets, as the original does, which flips its maps
 // there. One workgroup a photograph. Bytes: 128 a box. Launch: [images, fold].
 
+#include "cascade"
+
 struct Params {
     images: u32,
 }

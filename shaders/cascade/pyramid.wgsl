@@ -7,6 +7,8 @@
 // Operations: 2 a pixel read. Bytes: the photographs' rows read once (through the cache), 12 a pixel written.
 // Launch: [ceil(images * rows * columns / 64), fold].
 
+#include "cascade"
+
 struct Params {
     // The photographs' extents, and the first one's first byte.
     h: u32,

@@ -7,6 +7,8 @@
 // two is then cut without ever being rounded, and is as exact as the offsets are.
 // One workgroup a photograph. Operations: 30 a box. Launch: [images, fold].
 
+#include "cascade"
+
 struct Params {
     images: u32,
     // Whether a box's last pixel counts into its extent.

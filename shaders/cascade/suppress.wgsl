@@ -5,6 +5,8 @@
 // One workgroup a list. Union works on whole pixels in whole numbers, so that an overlap of exactly the threshold is
 // told as f64 tells it. Operations: count^2 comparisons and about 12 * count * kept a list. Launch: [lists, fold].
 
+#include "cascade"
+
 struct Params {
     lists: u32,
     // The threshold: 5 or 7.

@@ -28,6 +28,7 @@ use crate::{Graph, Result};
 pub use device::Gpu;
 pub use executable::GpuExecutable;
 pub use module::GpuModule;
+pub use shaders::source;
 pub use states::GpuStates;
 
 impl Backend for Gpu {

@@ -1,21 +1,49 @@
 //! The texts of the shaders.
+//!
+//! WGSL knows no headers: a line `#include "NAME"` stands for `shaders/shared/NAME.wgsl`, in which `STEM` is the stem of
+//! the shader that includes it.
 
-macro_rules! shaders {
-    ($($stem:literal)+; $($of_cascade:literal)+) => {
-        /// The text of a shader.
-        pub(super) fn source(stem: &'static str) -> String {
-            match stem {
-                $($stem => include_str!(concat!("../../../shaders/", $stem, ".wgsl")).to_owned(),)+
-                $($of_cascade => concat!(
-                    include_str!("../../../shaders/cascade/head.wgsl"),
-                    include_str!(concat!("../../../shaders/", $of_cascade, ".wgsl")),
-                )
-                .to_owned(),)+
-                _ => unreachable!("no shader `{stem}`"),
+macro_rules! shared {
+    ($($name:literal)+) => {
+        /// A text that shaders share.
+        fn shared(name: &str) -> &'static str {
+            match name {
+                $($name => include_str!(concat!("../../../shaders/shared/", $name, ".wgsl")),)+
+                _ => unreachable!("no text `{name}`"),
             }
         }
     };
 }
+
+/// The text with what it includes, and what that includes.
+fn expand(stem: &str, text: &str) -> String {
+    let mut whole = String::with_capacity(2 * text.len());
+    for line in text.lines() {
+        match line.strip_prefix("#include \"").and_then(|rest| rest.strip_suffix('"')) {
+            Some(name) => whole += &expand(stem, &shared(name).replace("STEM", stem)),
+            None => whole.extend([line, "\n"]),
+        }
+    }
+    whole
+}
+
+macro_rules! shaders {
+    ($($stem:literal)+) => {
+        /// The text of a shader, as the device gets it.
+        ///
+        /// # Panics
+        /// If there is no shader of this stem.
+        pub fn source(stem: &str) -> String {
+            let text = match stem {
+                $($stem => include_str!(concat!("../../../shaders/", $stem, ".wgsl")),)+
+                _ => unreachable!("no shader `{stem}`"),
+            };
+            expand(stem, text)
+        }
+    };
+}
+
+shared! { "block_max" "block_sum" "bwd_filter" "cascade" "label" "lines" "lines_merge" "philox" "reduce" }
 
 shaders! {
     "conv2d" "local_conv2d" "dense" "pack" "prelu" "relu" "max_pool2d" "avg_pool2d" "batch_norm" "softmax" "concat"
@@ -26,7 +54,7 @@ shaders! {
     "batch_moments" "batch_norm_train" "batch_norm_bwd_sums" "batch_norm_bwd_data" "slice" "scale" "l2_normalize_bwd"
     "softmax_bwd" "softmax_cross_entropy" "softmax_cross_entropy_bwd" "accuracy" "mean" "mean_bwd" "triplet_loss_bwd"
     "gather_rows" "gather_rows_bwd" "center_loss" "center_loss_bwd" "center_update" "dropout" "norm_loss"
-    "norm_loss_bwd" "l2_loss" "l2_loss_bwd" "is_finite" "optimizer" "moving_average" "mine_triplets" "nearest_other";
+    "norm_loss_bwd" "l2_loss" "l2_loss_bwd" "is_finite" "optimizer" "moving_average" "mine_triplets" "nearest_other"
     "cascade/pyramid" "cascade/collect_cells" "cascade/suppress" "cascade/merge" "cascade/square" "cascade/crop_boxes"
     "cascade/collect_crops" "cascade/faces"
 }

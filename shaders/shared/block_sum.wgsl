@@ -1,0 +1,18 @@
+// partial: what the threads of a workgroup join.
+var<workgroup> partial: array<f32, 256>;
+
+// The sum of the threads' values, in every thread: a tree of fixed shape.
+fn total(value: f32, thread: u32) -> f32 {
+    partial[thread] = value;
+    workgroupBarrier();
+    for (var lanes = 128u; lanes > 0u; lanes /= 2u) {
+        if (thread < lanes) {
+            partial[thread] += partial[thread + lanes];
+        }
+        workgroupBarrier();
+    }
+    let all = partial[0];
+    // Before the next use.
+    workgroupBarrier();
+    return all;
+}
