@@ -7,39 +7,14 @@
 // Targets: compute_75
 // Hot: is_finite_fwd_parts_f32 is_finite_fwd_total_f32
 
-#include "block.cuh"
+#include "reduce.cuh"
 
-struct Params {
-    u32 elements;
-    u32 pieces;
-};
-
-extern "C" __global__ void __launch_bounds__(256) is_finite_fwd_parts_f32(
-    const Params p,
-    // x: [elements] f32
-    const float *x,
-    // parts: [pieces] f32
-    float *parts,
-    // y: [1] f32
-    float *y
-) {
-    float sum = piece_sum(p.elements, [=](u32 i) { return (__float_as_uint(x[i]) & 0x7f800000u) == 0x7f800000u ? 1.0f : 0.0f; });
-    if (threadIdx.x == 0) {
-        parts[blockIdx.x] = sum;
-    }
+static __device__ __forceinline__ float term(float value) {
+    return (__float_as_uint(value) & 0x7f800000u) == 0x7f800000u ? 1.0f : 0.0f;
 }
 
-extern "C" __global__ void __launch_bounds__(256) is_finite_fwd_total_f32(
-    const Params p,
-    // x: [elements] f32
-    const float *x,
-    // parts: [pieces] f32
-    float *parts,
-    // y: [1] f32
-    float *y
-) {
-    float sum = parts_sum(p.pieces, parts);
-    if (threadIdx.x == 0) {
-        y[0] = sum == 0.0f ? 1.0f : 0.0f;
-    }
+static __device__ __forceinline__ float result(float sum, u32 elements) {
+    return sum == 0.0f ? 1.0f : 0.0f;
 }
+
+ENTRIES(is_finite)

@@ -7,39 +7,14 @@
 // Targets: compute_75
 // Hot: l2_loss_fwd_parts_f32 l2_loss_fwd_total_f32
 
-#include "block.cuh"
+#include "reduce.cuh"
 
-struct Params {
-    u32 elements;
-    u32 pieces;
-};
-
-extern "C" __global__ void __launch_bounds__(256) l2_loss_fwd_parts_f32(
-    const Params p,
-    // x: [elements] f32
-    const float *x,
-    // parts: [pieces] f32
-    float *parts,
-    // y: [1] f32
-    float *y
-) {
-    float sum = piece_sum(p.elements, [=](u32 i) { return x[i] * x[i]; });
-    if (threadIdx.x == 0) {
-        parts[blockIdx.x] = sum;
-    }
+static __device__ __forceinline__ float term(float value) {
+    return value * value;
 }
 
-extern "C" __global__ void __launch_bounds__(256) l2_loss_fwd_total_f32(
-    const Params p,
-    // x: [elements] f32
-    const float *x,
-    // parts: [pieces] f32
-    float *parts,
-    // y: [1] f32
-    float *y
-) {
-    float sum = parts_sum(p.pieces, parts);
-    if (threadIdx.x == 0) {
-        y[0] = 0.5f * sum;
-    }
+static __device__ __forceinline__ float result(float sum, u32 elements) {
+    return 0.5f * sum;
 }
+
+ENTRIES(l2_loss)

@@ -30,23 +30,9 @@ struct Params {
 // dx: [elements / c, c] f32
 @group(0) @binding(7) var<storage, read_write> dx: array<f32>;
 
-// The layer at one element: the input normalized, and what comes before the activation.
-fn normalized(x: f32, c: u32) -> f32 {
-    return (x - moments[c]) / sqrt(moments[p.c + c] + p.epsilon);
-}
+#include "batch_norm_layer"
 
-fn scaled(normalized: f32, c: u32) -> f32 {
-    var rate = 1.0;
-    if ((p.flags & 2u) != 0u) {
-        rate = gamma[c];
-    }
-    return rate * normalized + beta[c];
-}
-
-// The gradient of what comes before the activation.
-fn before(dy: f32, normalized: f32, c: u32) -> f32 {
-    return select(dy, 0.0, (p.flags & 1u) != 0u && scaled(normalized, c) <= 0.0);
-}
+#include "batch_norm_gradient"
 
 @compute @workgroup_size(64)
 fn batch_norm_bwd_data(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {

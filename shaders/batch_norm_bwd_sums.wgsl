@@ -37,23 +37,9 @@ struct Params {
 // sums: [width] f32
 @group(0) @binding(7) var<storage, read_write> sums: array<f32>;
 
-// The layer at one element: the input normalized, and what comes before the activation.
-fn normalized(x: f32, c: u32) -> f32 {
-    return (x - moments[c]) / sqrt(moments[p.c + c] + p.epsilon);
-}
+#include "batch_norm_layer"
 
-fn scaled(normalized: f32, c: u32) -> f32 {
-    var rate = 1.0;
-    if ((p.flags & 2u) != 0u) {
-        rate = gamma[c];
-    }
-    return rate * normalized + beta[c];
-}
-
-// The gradient of what comes before the activation.
-fn before(dy: f32, normalized: f32, c: u32) -> f32 {
-    return select(dy, 0.0, (p.flags & 1u) != 0u && scaled(normalized, c) <= 0.0);
-}
+#include "batch_norm_gradient"
 
 #include "lines"
 

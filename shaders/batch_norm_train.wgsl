@@ -27,18 +27,7 @@ struct Params {
 // y: [elements / c, c] f32, rows y_stride apart
 @group(0) @binding(5) var<storage, read_write> y: array<f32>;
 
-// The layer at one element: the input normalized, and what comes before the activation.
-fn normalized(x: f32, c: u32) -> f32 {
-    return (x - moments[c]) / sqrt(moments[p.c + c] + p.epsilon);
-}
-
-fn scaled(normalized: f32, c: u32) -> f32 {
-    var rate = 1.0;
-    if ((p.flags & 2u) != 0u) {
-        rate = gamma[c];
-    }
-    return rate * normalized + beta[c];
-}
+#include "batch_norm_layer"
 
 @compute @workgroup_size(64)
 fn batch_norm_train(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {

@@ -20,24 +20,7 @@ struct Params {
 // dx: [rows, d] f32
 @group(0) @binding(3) var<storage, read_write> dx: array<f32>;
 
-// `base` is above zero.
-fn power(base: f32, exponent: f32) -> f32 {
-    if (exponent == 1.0) {
-        return base;
-    }
-    if (exponent == 0.0) {
-        return 1.0;
-    }
-    return pow(base, exponent);
-}
-
-fn powers(row: u32) -> f32 {
-    var sum = 0.0;
-    for (var i = row * p.d; i < (row + 1u) * p.d; i++) {
-        sum += power(abs(x[i]) + p.epsilon, p.p);
-    }
-    return sum;
-}
+#include "powers"
 
 @compute @workgroup_size(64)
 fn norm_loss_bwd(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {

@@ -19,11 +19,7 @@ struct Params {
 // y: [rows] f32
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
-#include "block_sum"
-
-#include "block_max"
-
-#include "label"
+#include "softmax_row"
 
 @compute @workgroup_size(256)
 fn softmax_cross_entropy_fwd(
@@ -36,16 +32,9 @@ fn softmax_cross_entropy_fwd(
         return;
     }
     let base = row * p.c;
-    var largest = logits[base];
-    for (var i = base + thread; i < base + p.c; i += 256u) {
-        largest = max(largest, logits[i]);
-    }
-    largest = largest_of(largest, thread);
-    var sum = 0.0;
-    for (var i = base + thread; i < base + p.c; i += 256u) {
-        sum += exp(logits[i] - largest);
-    }
-    sum = total(sum, thread);
+    let found = softmax_of(base, thread);
+    let largest = found.x;
+    let sum = found.y;
     let label = labels[row];
     if (thread == 0u) {
         if (is_row(label, p.c)) {

@@ -21,11 +21,7 @@ struct Params {
 // dx: [rows, c] f32
 @group(0) @binding(4) var<storage, read_write> dx: array<f32>;
 
-#include "block_sum"
-
-#include "block_max"
-
-#include "label"
+#include "softmax_row"
 
 @compute @workgroup_size(256)
 fn softmax_cross_entropy_bwd(
@@ -38,16 +34,9 @@ fn softmax_cross_entropy_bwd(
         return;
     }
     let base = row * p.c;
-    var largest = logits[base];
-    for (var i = base + thread; i < base + p.c; i += 256u) {
-        largest = max(largest, logits[i]);
-    }
-    largest = largest_of(largest, thread);
-    var sum = 0.0;
-    for (var i = base + thread; i < base + p.c; i += 256u) {
-        sum += exp(logits[i] - largest);
-    }
-    sum = total(sum, thread);
+    let found = softmax_of(base, thread);
+    let largest = found.x;
+    let sum = found.y;
     let label = labels[row];
     var factor = not_a_number();
     if (is_row(label, p.c)) {

@@ -43,7 +43,10 @@ macro_rules! shaders {
     };
 }
 
-shared! { "block_max" "block_sum" "bwd_filter" "cascade" "label" "lines" "lines_merge" "philox" "reduce" }
+shared! {
+    "batch_norm_gradient" "batch_norm_layer" "block_max" "block_sum" "bwd_filter" "cascade" "covering" "label" "lines"
+    "lines_merge" "philox" "powers" "reduce" "softmax_row"
+}
 
 shaders! {
     "conv2d" "local_conv2d" "dense" "pack" "prelu" "relu" "max_pool2d" "avg_pool2d" "batch_norm" "softmax" "concat"
