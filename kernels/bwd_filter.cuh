@@ -63,8 +63,9 @@ static __device__ __forceinline__ Tap tap(const Params &p, u32 k) {
     return Tap{ky, place - ky * p.k_w, k - place * p.c_in, k < p.k};
 }
 
-// Where an output pixel's window begins: the image's first row among all images', first row, first column.
+// Where an output pixel's window begins: the image, its first row among all images', first row, first column.
 struct Window {
+    u32 image;
     u32 top;
     i32 y;
     i32 x;
@@ -101,7 +102,9 @@ struct Windows {
         u32 image = rows.divide(row);
         u32 oy = row - image * p.h_out;
         u32 ox = pixel - row * p.w_out;
-        return Window{image * p.h, (i32)(oy * p.stride_y) - (i32)p.pad_y, (i32)(ox * p.stride_x) - (i32)p.pad_x};
+        return Window{
+            image, image * p.h, (i32)(oy * p.stride_y) - (i32)p.pad_y, (i32)(ox * p.stride_x) - (i32)p.pad_x
+        };
     }
 };
 
@@ -489,13 +492,12 @@ warpgroups(const Params &p, const wgmma::TensorMap &x, const wgmma::TensorMap &d
             for (u32 piece = 0; piece < count; piece++) {
                 u32 pixel = begin + piece * DEPTH;
                 Window from = windows.at(pixel);
-                i32 image = (i32)(from.top / p.h);
                 pipeline.begin(piece);
 #pragma unroll
                 for (u32 i = 0; i < BOXES; i++) {
                     ptx::cp_async_bulk_tensor_4d_im2col(
-                        pipeline.x(piece) + i * Layout::BOX_X, &x, (i32)c[i], from.x, from.y, image, kx[i], ky[i],
-                        pipeline.full(piece)
+                        pipeline.x(piece) + i * Layout::BOX_X, &x, (i32)c[i], from.x, from.y, (i32)from.image, kx[i],
+                        ky[i], pipeline.full(piece)
                     );
                 }
 #pragma unroll

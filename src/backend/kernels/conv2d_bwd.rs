@@ -370,3 +370,63 @@ pub fn local_conv2d_bias(step: &Step, tuning: Tuning) -> Result<Vec<Call>, Strin
     let operands = vec![Operand::View(step.inputs[0].clone()), Operand::View(step.output.clone())];
     Ok(vec![call("local_conv2d_bwd_bias", params, operands, tuning.threads(elements)?)])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tile(c_out: usize, c_in: usize, units: MatrixUnits) -> Tile {
+        Tile::choose(&CONV2D, c_out, c_in, Tuning { dialect: Dialect::Cuda(units), max_groups: u32::MAX })
+    }
+
+    /// Inception-ResNet-v1's convolutions among them.
+    #[test]
+    fn warpgroups_make_what_the_copy_engine_can_bring() {
+        for (c_out, c_in, entry) in [
+            (32, 32, "sm90_conv2d_bwd_filter_wgmma_n32c32"),
+            (32, 256, "sm90_conv2d_bwd_filter_wgmma_n32c64"),
+            (64, 32, "sm90_conv2d_bwd_filter_wgmma_n64c32"),
+            (80, 64, "sm90_conv2d_bwd_filter_wgmma_n96c64"),
+            (192, 80, "sm90_conv2d_bwd_filter_wgmma_n96c32"),
+            (256, 96, "sm90_conv2d_bwd_filter_wgmma_n128c32"),
+            (256, 192, "sm90_conv2d_bwd_filter_wgmma_n128c64"),
+            (192, 1792, "sm90_conv2d_bwd_filter_wgmma_n96c64"),
+            (1792, 384, "sm90_conv2d_bwd_filter_wgmma_n128c64"),
+            // Not sixteen bytes of a pixel.
+            (32, 3, "conv2d_bwd_filter_mma_m32"),
+            (10, 128, "conv2d_bwd_filter_mma_m32"),
+        ] {
+            let tile = tile(c_out, c_in, MatrixUnits::Wgmma);
+            assert_eq!(tile.entry, entry, "{c_in} to {c_out}");
+            assert_eq!(tile.shared() > 0, entry.starts_with("sm90"), "{entry}");
+            assert!(tile.shared() <= 227 * 1024, "{entry}");
+        }
+        assert_eq!(tile(32, 32, MatrixUnits::Mma).entry, "conv2d_bwd_filter_mma_m32");
+        assert_eq!(tile(32, 32, MatrixUnits::Fma).entry, "conv2d_bwd_filter_tile");
+    }
+
+    #[test]
+    fn a_box_is_of_one_tap() {
+        // Nine taps of two boxes, four boxes a block.
+        assert_eq!(tile(32, 40, MatrixUnits::Wgmma).across(9 * 40, 40), 5);
+        assert_eq!(tile(32, 40, MatrixUnits::Mma).across(9 * 40, 40), 3);
+        assert_eq!(tile(32, 192, MatrixUnits::Wgmma).across(3 * 192, 192), 5);
+    }
+
+    #[test]
+    fn chunks_are_whole_pieces_and_one_wave() {
+        for (image, filters) in [
+            ([90, 79, 79, 32], [32, 3, 3, 32]),
+            ([90, 17, 17, 128], [128, 1, 7, 128]),
+            ([3, 8, 8, 1792], [192, 1, 1, 1792]),
+            ([1, 3, 3, 192], [192, 1, 3, 192]),
+        ] {
+            let tile = tile(filters[0], filters[3], MatrixUnits::Wgmma);
+            let of = filter_params(tile, image, filters, [1, 1], Padding::Same).unwrap();
+            assert_eq!(of.chunk as usize % tile.depth, 0);
+            assert!(of.chunk * of.chunks >= of.pixels && of.chunk * (of.chunks - 1) < of.pixels, "{image:?}");
+            let blocks = tile.across(of.k as usize, filters[3]) * filters[0].div_ceil(tile.rows) * of.chunks as usize;
+            assert!(of.chunks == 1 || blocks <= tile.groups, "{image:?}: {blocks} blocks");
+        }
+    }
+}
