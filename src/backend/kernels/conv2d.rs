@@ -101,7 +101,7 @@ impl Tile {
 pub(super) fn warpgroup_columns(c_out: usize) -> usize {
     match c_out {
         ..=32 => 32,
-        ..=64 => 64,
+        33..=64 => 64,
         65..=96 | 129..=192 => 96,
         _ => 128,
     }
