@@ -450,20 +450,29 @@ enum : u32 { DEPTH = 64 };
 struct Box {
     u32 tap;
     u32 c;
+    bool there;
 };
 
-// Boxes past the last are the last once more.
+// Past the last box: the last once more, so that there is something to bring.
 template <u32 WIDTH>
 __device__ __forceinline__ Box box(const Params &p, u32 at) {
     u32 parts = (p.c_in + WIDTH - 1) / WIDTH;
-    at = min(at, p.k / p.c_in * parts - 1);
-    u32 tap = at / parts;
-    return Box{tap, (at - tap * parts) * WIDTH};
+    u32 last = p.k / p.c_in * parts - 1;
+    u32 own = min(at, last);
+    u32 tap = own / parts;
+    return Box{tap, (own - tap * parts) * WIDTH, at <= last};
 }
 
 template <class Unit, u32 N, u32 WIDTH>
-__device__ __forceinline__ void
-warpgroups(const Params &p, const wgmma::TensorMap &x, const wgmma::TensorMap &dy, float *partial) {
+__device__ __forceinline__ void warpgroups(
+    const Params &p,
+    // x: [n, h, w, c_in] T
+    const wgmma::TensorMap &x,
+    // dy: [pixels, c_out] T
+    const wgmma::TensorMap &dy,
+    // partial: [chunks, c_out, k] f32
+    float *partial
+) {
     typedef wgmma::AcrossK<N, DEPTH, WIDTH> Layout;
     typedef wgmma::Pipeline<N, DEPTH, Layout> Pipeline;
     typedef wgmma::Share<N, DEPTH> Share;
@@ -523,9 +532,9 @@ warpgroups(const Params &p, const wgmma::TensorMap &x, const wgmma::TensorMap &d
         float *to = partial + (u64)blockIdx.z * p.c_out * p.k + own.tap * p.c_in + c;
 #pragma unroll
         for (u32 j = 0; j < N / 8; j++) {
-            // Outputs come in eights. A box that is there twice gives the same values twice.
+            // Outputs come in eights.
             u32 o = first_o + j * 8 + lane % 4 * 2;
-            if (c < p.c_in && o < p.c_out) {
+            if (own.there && c < p.c_in && o < p.c_out) {
                 to[(u64)o * p.k] = sums[j * 4 + half * 2];
                 to[(u64)(o + 1) * p.k] = sums[j * 4 + half * 2 + 1];
             }
