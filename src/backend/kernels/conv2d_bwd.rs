@@ -308,29 +308,17 @@ fn filter_calls<P: Params>(
 }
 
 pub fn local_conv2d_data(op: &LocalConv2dBwdData, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
-    let [_, h, w, c_in] = step.output.shape.nhwc().ok_or("x is not [n, h, w, c]")?;
+    let [n, h, w, c_in] = step.output.shape.nhwc().ok_or("x is not [n, h, w, c]")?;
     let &[h_out, w_out, c_out, k_h, k_w, _] = step.inputs[1].shape.dims() else {
         return Err("w is not [h_out, w_out, c_out, k_h, k_w, c_in]".into());
     };
-    let elements = step.output.shape.elements();
-    let [h, w, c_in, h_out, w_out, c_out, k_h, k_w] =
-        [h, w, c_in, h_out, w_out, c_out, k_h, k_w].map(|extent| extent as u32);
+    let threads = n.div_ceil(4) * h * w * c_in;
+    let [n, h, w, c_in, h_out, w_out, c_out, k_h, k_w] =
+        [n, h, w, c_in, h_out, w_out, c_out, k_h, k_w].map(|extent| extent as u32);
     let [stride_y, stride_x] = op.stride.map(|stride| stride as u32);
-    let params = params::LocalConv2dBwdData {
-        h,
-        w,
-        c_in,
-        h_out,
-        w_out,
-        c_out,
-        k_h,
-        k_w,
-        stride_y,
-        stride_x,
-        elements: elements as u32,
-    };
+    let params = params::LocalConv2dBwdData { n, h, w, c_in, h_out, w_out, c_out, k_h, k_w, stride_y, stride_x };
     let operands = vec![Operand::View(step.inputs[0].clone()), Operand::View(step.inputs[1].clone()), dx(step)];
-    Ok(vec![call("local_conv2d_bwd_data", params, operands, tuning.threads(elements)?)])
+    Ok(vec![call("local_conv2d_bwd_data", params, operands, tuning.threads(threads)?)])
 }
 
 pub fn local_conv2d_filter(op: &LocalConv2dBwdFilter, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
@@ -338,7 +326,7 @@ pub fn local_conv2d_filter(op: &LocalConv2dBwdFilter, step: &Step, tuning: Tunin
     let &[h_out, w_out, c_out, k_h, k_w, _] = step.output.shape.dims() else {
         return Err("w is not [h_out, w_out, c_out, k_h, k_w, c_in]".into());
     };
-    let elements = step.output.shape.elements();
+    let threads = h_out * w_out * c_out.div_ceil(4) * k_h * k_w * c_in;
     let [n, h, w, c_in, h_out, w_out, c_out, k_h, k_w] =
         [n, h, w, c_in, h_out, w_out, c_out, k_h, k_w].map(|extent| extent as u32);
     let [stride_y, stride_x] = op.stride.map(|stride| stride as u32);
@@ -354,14 +342,14 @@ pub fn local_conv2d_filter(op: &LocalConv2dBwdFilter, step: &Step, tuning: Tunin
         k_w,
         stride_y,
         stride_x,
-        elements: elements as u32,
+        threads: threads as u32,
     };
     let operands = vec![
         Operand::View(step.inputs[0].clone()),
         Operand::View(step.inputs[1].clone()),
         Operand::View(step.output.clone()),
     ];
-    Ok(vec![call("local_conv2d_bwd_filter", params, operands, tuning.threads(elements)?)])
+    Ok(vec![call("local_conv2d_bwd_filter", params, operands, tuning.threads(threads)?)])
 }
 
 pub fn local_conv2d_bias(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
