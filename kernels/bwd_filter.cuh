@@ -12,9 +12,15 @@
 // 64 k. Pieces of 32 pixels (16 of tf32) lie in shared memory, three of them, brought by asynchronous copies while others
 // are used. Both factors lie pixel by pixel, so ldmatrix transposes them; 32-bit values are read one by one.
 // Per piece and block at M = 128: 16 KiB brought, 524,288 multiply-adds (16 bits).
+//
+// `warpgroups`: on Hopper's tensor cores, by wgmma, in 16 bits: see wgmma.cuh. The product is made transposed, for windows
+// are longer than outputs are many: a block makes 128 k by N o. Its k are boxes, WIDTH channels of a tap each, so that few
+// channels waste little; the copy engine walks the windows of each box itself, and brings zeros where there is no channel,
+// no pixel or padding. Pieces of 64 pixels; chunks are multiples of that, so that no piece is of two chunks.
 #pragma once
 
 #include "mma.cuh"
+#include "wgmma.cuh"
 
 struct Params {
     u32 h;
@@ -57,8 +63,9 @@ static __device__ __forceinline__ Tap tap(const Params &p, u32 k) {
     return Tap{ky, place - ky * p.k_w, k - place * p.c_in, k < p.k};
 }
 
-// Where an output pixel's window begins: the image's first row among all images', first row, first column.
+// Where an output pixel's window begins: the image, its first row among all images', first row, first column.
 struct Window {
+    u32 image;
     u32 top;
     i32 y;
     i32 x;
@@ -95,7 +102,9 @@ struct Windows {
         u32 image = rows.divide(row);
         u32 oy = row - image * p.h_out;
         u32 ox = pixel - row * p.w_out;
-        return Window{image * p.h, (i32)(oy * p.stride_y) - (i32)p.pad_y, (i32)(ox * p.stride_x) - (i32)p.pad_x};
+        return Window{
+            image, image * p.h, (i32)(oy * p.stride_y) - (i32)p.pad_y, (i32)(ox * p.stride_x) - (i32)p.pad_x
+        };
     }
 };
 
@@ -432,6 +441,109 @@ matrix(const Params &p, const typename Unit::Storage *x, const typename Unit::St
     }
 }
 
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+
+// Pixels of a piece by warpgroups.
+enum : u32 { DEPTH = 64 };
+
+// A stretch of a tap's channels.
+struct Box {
+    u32 tap;
+    u32 c;
+    bool there;
+};
+
+// Past the last box: the last once more, so that there is something to bring.
+template <u32 WIDTH>
+__device__ __forceinline__ Box box(const Params &p, u32 at) {
+    u32 parts = (p.c_in + WIDTH - 1) / WIDTH;
+    u32 last = p.k / p.c_in * parts - 1;
+    u32 own = min(at, last);
+    u32 tap = own / parts;
+    return Box{tap, (own - tap * parts) * WIDTH, at <= last};
+}
+
+template <class Unit, u32 N, u32 WIDTH>
+__device__ __forceinline__ void warpgroups(
+    const Params &p,
+    // x: [n, h, w, c_in] T
+    const wgmma::TensorMap &x,
+    // dy: [pixels, c_out] T
+    const wgmma::TensorMap &dy,
+    // partial: [chunks, c_out, k] f32
+    float *partial
+) {
+    typedef wgmma::AcrossK<N, DEPTH, WIDTH> Layout;
+    typedef wgmma::Pipeline<N, DEPTH, Layout> Pipeline;
+    typedef wgmma::Share<N, DEPTH> Share;
+    constexpr u32 BOXES = wgmma::ROWS / WIDTH;
+    extern __shared__ char memory[];
+    Pipeline pipeline(memory);
+    u32 first_box = blockIdx.x * BOXES;
+    u32 first_o = blockIdx.y * N;
+    u32 begin = blockIdx.z * p.chunk;
+    u32 end = min(begin + p.chunk, p.pixels);
+    u32 count = (end - begin + DEPTH - 1) / DEPTH;
+    if (pipeline.is_producer()) {
+        ptx::setmaxnreg_dec<Share::PRODUCER>();
+        if (threadIdx.x == 0) {
+            Windows windows(p);
+            u32 c[BOXES];
+            u16 kx[BOXES], ky[BOXES];
+#pragma unroll
+            for (u32 i = 0; i < BOXES; i++) {
+                Box own = box<WIDTH>(p, first_box + i);
+                c[i] = own.c;
+                ky[i] = (u16)(own.tap / p.k_w);
+                kx[i] = (u16)(own.tap - ky[i] * p.k_w);
+            }
+#pragma unroll 1
+            for (u32 piece = 0; piece < count; piece++) {
+                u32 pixel = begin + piece * DEPTH;
+                Window from = windows.at(pixel);
+                pipeline.begin(piece);
+#pragma unroll
+                for (u32 i = 0; i < BOXES; i++) {
+                    ptx::cp_async_bulk_tensor_4d_im2col(
+                        pipeline.x(piece) + i * Layout::BOX_X, &x, (i32)c[i], from.x, from.y, (i32)from.image, kx[i],
+                        ky[i], pipeline.full(piece)
+                    );
+                }
+#pragma unroll
+                for (u32 i = 0; i < N / Layout::WIDTH_W; i++) {
+                    ptx::cp_async_bulk_tensor_2d(
+                        pipeline.w(piece) + i * Layout::BOX_W, &dy, (i32)(first_o + i * Layout::WIDTH_W), (i32)pixel,
+                        pipeline.full(piece)
+                    );
+                }
+            }
+        }
+        return;
+    }
+    ptx::setmaxnreg_inc<Share::CONSUMER>();
+    float sums[N / 2];
+    pipeline.template product<Unit>(count, sums);
+    u32 lane = threadIdx.x % 32;
+#pragma unroll
+    for (u32 half = 0; half < 2; half++) {
+        u32 row = wgmma::first_row() + half * 8 + lane / 4;
+        Box own = box<WIDTH>(p, first_box + row / WIDTH);
+        u32 c = own.c + row % WIDTH;
+        float *to = partial + (u64)blockIdx.z * p.c_out * p.k + own.tap * p.c_in + c;
+#pragma unroll
+        for (u32 j = 0; j < N / 8; j++) {
+            // Outputs come in eights.
+            u32 o = first_o + j * 8 + lane % 4 * 2;
+            if (own.there && c < p.c_in && o < p.c_out) {
+                to[(u64)o * p.k] = sums[j * 4 + half * 2];
+                to[(u64)(o + 1) * p.k] = sums[j * 4 + half * 2 + 1];
+            }
+        }
+    }
+}
+
+#endif
+
 // dw[i] = sum over chunks of partial[chunk, i].
 static __device__ __forceinline__ void merge(const Params &p, const float *partial, float *dw) {
     u32 at;
@@ -467,7 +579,28 @@ static __device__ __forceinline__ void merge(const Params &p, const float *parti
     MATRIX(STEM, UNIT, 32, SUFFIX)                                                                                     \
     MATRIX(STEM, UNIT, 64, SUFFIX)                                                                                     \
     MATRIX(STEM, UNIT, 128, SUFFIX)
-#if __CUDA_ARCH__ == 750
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+#define WARPGROUPS(STEM, UNIT, N, WIDTH, SUFFIX)                                                                       \
+    extern "C" __global__ void __launch_bounds__(wgmma::THREADS, wgmma::Share<N, bwd_filter::DEPTH>::BLOCKS)           \
+        sm90_##STEM##_wgmma_n##N##c##WIDTH##_##SUFFIX(                                                                 \
+        const Params p, const __grid_constant__ wgmma::TensorMap x, const __grid_constant__ wgmma::TensorMap dy,       \
+        float *partial, float *dw                                                                                      \
+    ) {                                                                                                                \
+        bwd_filter::warpgroups<wgmma::UNIT, N, WIDTH>(p, x, dy, partial);                                              \
+    }
+#define EVERY_SHAPE(STEM, UNIT, SUFFIX)                                                                                \
+    WARPGROUPS(STEM, UNIT, 32, 32, SUFFIX)                                                                             \
+    WARPGROUPS(STEM, UNIT, 32, 64, SUFFIX)                                                                             \
+    WARPGROUPS(STEM, UNIT, 64, 32, SUFFIX)                                                                             \
+    WARPGROUPS(STEM, UNIT, 64, 64, SUFFIX)                                                                             \
+    WARPGROUPS(STEM, UNIT, 96, 32, SUFFIX)                                                                             \
+    WARPGROUPS(STEM, UNIT, 96, 64, SUFFIX)                                                                             \
+    WARPGROUPS(STEM, UNIT, 128, 32, SUFFIX)                                                                            \
+    WARPGROUPS(STEM, UNIT, 128, 64, SUFFIX)
+#define ENTRIES(STEM)                                                                                                  \
+    EVERY_SHAPE(STEM, F16, f16)                                                                                        \
+    EVERY_SHAPE(STEM, Bf16, bf16)
+#elif __CUDA_ARCH__ == 750
 #define ENTRIES(STEM)                                                                                                  \
     TILE(STEM, float, f32)                                                                                             \
     TILE(STEM, f16, f16)                                                                                               \

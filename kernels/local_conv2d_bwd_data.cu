@@ -2,13 +2,14 @@
 //
 //     dx[image, i, c] = sum over the windows p that cover i, and o, of dy[image, p, o] * w[p, o, i within p, c]
 //
-// One thread an element of x, channels innermost. Operations: 2 * k_h * k_w * c_in an output. Bytes: w read once per
-// image, which is the bound. Launch: 256 threads, [ceil(elements / 256)].
+// One thread an element of four images of x, channels innermost. Operations: 2 * k_h * k_w * c_in an output. Bytes: w read
+// once per four images, which is the bound. Launch: 256 threads, [ceil(ceil(n / 4) * h * w * c_in / 256)].
 // Targets: compute_75
 
 #include "common.cuh"
 
 struct Params {
+    u32 n;
     u32 h;
     u32 w;
     u32 c_in;
@@ -19,9 +20,9 @@ struct Params {
     u32 k_w;
     u32 stride_y;
     u32 stride_x;
-    // n * h * w * c_in.
-    u32 elements;
 };
+
+enum : u32 { IMAGES = 4 };
 
 template <class T>
 __device__ void local_conv2d_bwd_data(
@@ -34,30 +35,46 @@ __device__ void local_conv2d_bwd_data(
     T *dx
 ) {
     u32 at;
-    if (!element(p.elements, at)) {
+    if (!element((p.n + IMAGES - 1) / IMAGES * p.h * p.w * p.c_in, at)) {
         return;
     }
     u32 pixel = at / p.c_in;
     u32 row = pixel / p.w;
     u32 c = at - pixel * p.c_in;
     u32 ix = pixel - row * p.w;
-    u32 image = row / p.h;
-    u32 iy = row - image * p.h;
+    u32 four = row / p.h;
+    u32 iy = row - four * p.h;
+    const T *outputs[IMAGES];
+#pragma unroll
+    for (u32 i = 0; i < IMAGES; i++) {
+        // Images past the last are the last once more, and not kept.
+        u32 image = min(four * IMAGES + i, p.n - 1);
+        outputs[i] = dy + (u64)image * p.h_out * p.w_out * p.c_out;
+    }
     u32 first_y = iy + 1 > p.k_h ? (iy + 1 - p.k_h + p.stride_y - 1) / p.stride_y : 0;
     u32 first_x = ix + 1 > p.k_w ? (ix + 1 - p.k_w + p.stride_x - 1) / p.stride_x : 0;
-    float sum = 0.0f;
+    float sums[IMAGES] = {};
     for (u32 oy = first_y; oy < p.h_out && oy * p.stride_y <= iy; oy++) {
         for (u32 ox = first_x; ox < p.w_out && ox * p.stride_x <= ix; ox++) {
             u32 place = oy * p.w_out + ox;
             u32 tap = (iy - oy * p.stride_y) * p.k_w + (ix - ox * p.stride_x);
-            const T *from = dy + ((u64)image * p.h_out * p.w_out + place) * p.c_out;
             const T *filter = w + ((u64)place * p.c_out * p.k_h * p.k_w + tap) * p.c_in + c;
             for (u32 o = 0; o < p.c_out; o++) {
-                sum += load(from + o) * load(filter + (u64)o * p.k_h * p.k_w * p.c_in);
+                float weight = load(filter + (u64)o * p.k_h * p.k_w * p.c_in);
+#pragma unroll
+                for (u32 i = 0; i < IMAGES; i++) {
+                    sums[i] += load(outputs[i] + place * p.c_out + o) * weight;
+                }
             }
         }
     }
-    store(dx + at, sum);
+#pragma unroll
+    for (u32 i = 0; i < IMAGES; i++) {
+        u32 image = four * IMAGES + i;
+        if (image < p.n) {
+            store(dx + (((u64)image * p.h + iy) * p.w + ix) * p.c_in + c, sums[i]);
+        }
+    }
 }
 
 #define KERNEL(T, SUFFIX)                                                                                              \

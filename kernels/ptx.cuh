@@ -273,7 +273,8 @@ PTX void setmaxnreg_dec() {
 // Warp i of the group holds rows 16 i to 16 i + 15 of d, 64 x N; with r = 16 i + g
 //     d[4 j], d[4 j + 1] = (r, 8 j + 2t..)      d[4 j + 2], d[4 j + 3] = (r + 8, 8 j + 2t..)
 //
-// Both operands are K-major here: a's row is a pixel's k, b's row a column's k.
+// An operand is K-major where a row of shared memory holds neighbours along k, and MN-major where it holds neighbours
+// along a's rows or b's columns; 16-bit values may lie either way.
 
 // An operand in shared memory that is K-major and swizzled by 128 bytes: rows of 128 bytes (64 halves, 32 floats), eight
 // of them a block of 1024 bytes, in which the 16 bytes number c of row r lie at number c ^ (r % 8), as a tensor map with
@@ -293,6 +294,22 @@ PTX u64 descriptor_k_major_128(u32 address) {
 // number c ^ (r / 2 % 4).
 PTX u64 descriptor_k_major_64(u32 address) {
     return (u64)((address & 0x3ffffu) >> 4) | (u64)1 << 16 | (u64)(512 >> 4) << 32 | (u64)2 << 62;
+}
+
+// An MN-major operand of 16-bit values, swizzled by 128 bytes: a row of 128 bytes is one k of 64 columns (a's rows), and
+// a block of 1024 bytes is eight k of them, their 16-byte parts exchanged as above: what a tensor map with this swizzle
+// writes of a box of 64 channels by pixels, pixels being k. One instruction takes two such blocks, 16 k, of every 64
+// columns; the next 16 k lie 2048 bytes on: add 128 to the descriptor. The fields that are not as above:
+//
+//     bits 16-29  distance from 64 columns to the next 64 / 16: how long a box is
+//     bits 32-45  distance from eight k to the next eight / 16: 64
+PTX u64 descriptor_mn_major_128(u32 address, u32 distance) {
+    return (u64)((address & 0x3ffffu) >> 4) | (u64)(distance >> 4) << 16 | (u64)(1024 >> 4) << 32 | (u64)1 << 62;
+}
+
+// The same by 64 bytes: rows of 32 columns, eight k a block of 512 bytes; the next 16 k lie 1024 bytes on.
+PTX u64 descriptor_mn_major_64(u32 address, u32 distance) {
+    return (u64)((address & 0x3ffffu) >> 4) | (u64)(distance >> 4) << 16 | (u64)(512 >> 4) << 32 | (u64)2 << 62;
 }
 
 // Before the first product, and where registers of d were written in between.
@@ -344,13 +361,17 @@ PTX void hold(float (&d)[COUNT]) {
 #define SUMS_96 SUMS_64, SIXTEEN(64), SIXTEEN(80)
 #define SUMS_128 SUMS_96, SIXTEEN(96), SIXTEEN(112)
 
-// m64nNk16 of f16 and bf16, m64nNk8 of tf32.
+// m64nNk16 of f16 and bf16, m64nNk8 of tf32; both operands K-major, or, `trans`, both MN-major.
 template <u32 N>
 __device__ void wgmma_f16(float (&d)[N / 2], u64 a, u64 b, bool accumulate);
 template <u32 N>
 __device__ void wgmma_bf16(float (&d)[N / 2], u64 a, u64 b, bool accumulate);
 template <u32 N>
 __device__ void wgmma_tf32(float (&d)[N / 2], u64 a, u64 b, bool accumulate);
+template <u32 N>
+__device__ void wgmma_f16_trans(float (&d)[N / 2], u64 a, u64 b, bool accumulate);
+template <u32 N>
+__device__ void wgmma_bf16_trans(float (&d)[N / 2], u64 a, u64 b, bool accumulate);
 
 #define WGMMA_KIND(NAME, N, SUMS, TYPES, SIGNS, A, B, ACCUMULATE)                                                      \
     template <>                                                                                                        \
@@ -364,6 +385,8 @@ __device__ void wgmma_tf32(float (&d)[N / 2], u64 a, u64 b, bool accumulate);
 #define WGMMA(N, SUMS, A, B, ACCUMULATE)                                                                               \
     WGMMA_KIND(wgmma_f16, N, SUMS, "k16.f32.f16.f16", "1, 1, 0, 0", A, B, ACCUMULATE)                                  \
     WGMMA_KIND(wgmma_bf16, N, SUMS, "k16.f32.bf16.bf16", "1, 1, 0, 0", A, B, ACCUMULATE)                               \
+    WGMMA_KIND(wgmma_f16_trans, N, SUMS, "k16.f32.f16.f16", "1, 1, 1, 1", A, B, ACCUMULATE)                            \
+    WGMMA_KIND(wgmma_bf16_trans, N, SUMS, "k16.f32.bf16.bf16", "1, 1, 1, 1", A, B, ACCUMULATE)                         \
     WGMMA_KIND(wgmma_tf32, N, SUMS, "k8.f32.tf32.tf32", "1, 1", A, B, ACCUMULATE)
 WGMMA(32, 16, "%16", "%17", "%18")
 WGMMA(64, 32, "%32", "%33", "%34")

@@ -1,10 +1,12 @@
-// The matrix product under conv2d on Hopper's tensor cores: a warpgroup's instruction, its operands in shared memory,
-// brought there by the copy engine.
+// The matrix product under conv2d and the gradients of filters on Hopper's tensor cores: a warpgroup's instruction, its
+// operands in shared memory, brought there by the copy engine.
 //
 // A block is a producer, of which one thread asks for pieces of K values of k, and two consumers, each a warpgroup that
 // makes 64 rows by N columns. Pieces go round in shared memory; of each a barrier tells that it is full, another that it
-// is empty. k ascends by 16 values an instruction and no
-// sum is split.
+// is empty. k ascends by 16 values an instruction and no sum is split.
+//
+// A convolution's k are taps and channels, which lie side by side in memory (`AlongK`); a filter's gradient sums over
+// pixels, across which both its factors lie (`AcrossK`).
 // Per piece and block at N = 128, K = 64: 32 KiB brought, 1,048,576 multiply-adds, eight instructions.
 #pragma once
 
@@ -39,18 +41,26 @@ struct alignas(64) TensorMap {
 struct F16 {
     typedef f16 Storage;
 
-    template <u32 N>
+    template <u32 N, bool TRANS>
     static __device__ __forceinline__ void multiply(float (&d)[N / 2], u64 a, u64 b, bool accumulate) {
-        ptx::wgmma_f16<N>(d, a, b, accumulate);
+        if constexpr (TRANS) {
+            ptx::wgmma_f16_trans<N>(d, a, b, accumulate);
+        } else {
+            ptx::wgmma_f16<N>(d, a, b, accumulate);
+        }
     }
 };
 
 struct Bf16 {
     typedef bf16 Storage;
 
-    template <u32 N>
+    template <u32 N, bool TRANS>
     static __device__ __forceinline__ void multiply(float (&d)[N / 2], u64 a, u64 b, bool accumulate) {
-        ptx::wgmma_bf16<N>(d, a, b, accumulate);
+        if constexpr (TRANS) {
+            ptx::wgmma_bf16_trans<N>(d, a, b, accumulate);
+        } else {
+            ptx::wgmma_bf16<N>(d, a, b, accumulate);
+        }
     }
 };
 
@@ -59,10 +69,59 @@ static __device__ __forceinline__ u32 first_row() {
     return threadIdx.x / 32 % 4 * 16 + (threadIdx.x / 128 - 1) * 64;
 }
 
+// Pieces whose rows are K neighbours along k: ROWS of x, N of w. The copy engine exchanges 16-byte parts within a row.
 template <u32 N, u32 K>
+struct AlongK {
+    // Where 16 k further lie, in sixteens of bytes.
+    enum : u32 { STEP_X = 2, STEP_W = 2 };
+    enum : bool { TRANS = false };
+
+    static __device__ __forceinline__ u64 descriptor(u32 address) {
+        return K == 64 ? ptx::descriptor_k_major_128(address) : ptx::descriptor_k_major_64(address);
+    }
+
+    static __device__ __forceinline__ u64 x(u32 address) {
+        return descriptor(address);
+    }
+
+    static __device__ __forceinline__ u64 w(u32 address) {
+        return descriptor(address);
+    }
+};
+
+// Pieces in boxes of K rows, each of which is one k of some neighbours: of x WIDTH, ROWS / WIDTH boxes of them; of w
+// WIDTH_W, N / WIDTH_W boxes.
+template <u32 N, u32 K, u32 WIDTH>
+struct AcrossK {
+    // Bytes of a box, and of 16 k of it in sixteens.
+    enum : u32 {
+        WIDTH_W = N % 64 == 0 ? 64 : 32,
+        BOX_X = K * 2 * WIDTH,
+        BOX_W = K * 2 * WIDTH_W,
+        STEP_X = 2 * WIDTH,
+        STEP_W = 2 * WIDTH_W,
+    };
+    enum : bool { TRANS = true };
+
+    template <u32 OF>
+    static __device__ __forceinline__ u64 descriptor(u32 address) {
+        constexpr u32 BOX = K * 2 * OF;
+        return OF == 64 ? ptx::descriptor_mn_major_128(address, BOX) : ptx::descriptor_mn_major_64(address, BOX);
+    }
+
+    static __device__ __forceinline__ u64 x(u32 address) {
+        return descriptor<WIDTH>(address);
+    }
+
+    static __device__ __forceinline__ u64 w(u32 address) {
+        return descriptor<WIDTH_W>(address);
+    }
+};
+
+template <u32 N, u32 K, class Layout = AlongK<N, K>>
 struct Pipeline {
-    // Bytes of a row of a piece, which is also how far the copy engine exchanges 16-byte parts; of a piece of x, of both.
-    enum : u32 { ROW = 2 * K, X = ROWS * ROW, PIECE = (ROWS + N) * ROW, STAGES = Share<N, K>::STAGES };
+    // Bytes of a piece of x, of both.
+    enum : u32 { X = ROWS * 2 * K, PIECE = (ROWS + N) * 2 * K, STAGES = Share<N, K>::STAGES };
 
     // Shared memory: STAGES pieces, each at a multiple of 1024 bytes as the exchange needs it, then the barriers.
     u32 pieces;
@@ -111,14 +170,11 @@ struct Pipeline {
         ptx::mbarrier_arrive_expect_tx(full(piece), PIECE);
     }
 
-    static __device__ __forceinline__ u64 descriptor(u32 address) {
-        return K == 64 ? ptx::descriptor_k_major_128(address) : ptx::descriptor_k_major_64(address);
-    }
-
     // A consumer's sums of all pieces.
     template <class Unit>
     __device__ __forceinline__ void product(u32 count, float (&sums)[N / 2]) const {
-        u32 rows = (threadIdx.x / 128 - 1) * 64 * ROW;
+        // A consumer's half of x: 64 rows of k, or the boxes of 64 columns.
+        u32 half = (threadIdx.x / 128 - 1) * (X / 2);
 #pragma unroll
         for (u32 i = 0; i < N / 2; i++) {
             sums[i] = 0.0f;
@@ -126,14 +182,13 @@ struct Pipeline {
 #pragma unroll 1
         for (u32 piece = 0; piece < count; piece++) {
             ptx::mbarrier_wait_parity(full(piece), (piece / STAGES) & 1);
-            u64 a = descriptor(x(piece) + rows);
-            u64 b = descriptor(w(piece));
+            u64 a = Layout::x(x(piece) + half);
+            u64 b = Layout::w(w(piece));
             ptx::hold(sums);
             ptx::wgmma_fence();
 #pragma unroll
             for (u32 i = 0; i < K / 16; i++) {
-                // 16 values further: 32 bytes, in sixteens.
-                Unit::template multiply<N>(sums, a + 2 * i, b + 2 * i, true);
+                Unit::template multiply<N, Layout::TRANS>(sums, a + Layout::STEP_X * i, b + Layout::STEP_W * i, true);
             }
             ptx::wgmma_commit_group();
             // While this consumer waits the other one computes. Each warp speaks for itself: its wait tells of no other.

@@ -2,10 +2,11 @@
 //
 //     dx[image, i, c] = sum over the windows p that cover i, and o, of dy[image, p, o] * w[p, o, i within p, c]
 //
-// One thread an element of x, channels innermost. Operations: 2 * k_h * k_w * c_in an output. Bytes: w read once per
-// image, which is the bound. Launch: [ceil(elements / 64), fold].
+// One thread an element of four images of x, channels innermost. Operations: 2 * k_h * k_w * c_in an output. Bytes: w read
+// once per four images, which is the bound. Launch: [ceil(ceil(n / 4) * h * w * c_in / 64), fold].
 
 struct Params {
+    n: u32,
     h: u32,
     w: u32,
     c_in: u32,
@@ -16,8 +17,6 @@ struct Params {
     k_w: u32,
     stride_y: u32,
     stride_x: u32,
-    // n * h * w * c_in.
-    elements: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -31,29 +30,34 @@ struct Params {
 @compute @workgroup_size(64)
 fn local_conv2d_bwd_data(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let at = id.x + id.y * groups.x * 64u;
-    if (at >= p.elements) {
+    if (at >= (p.n + 3u) / 4u * p.h * p.w * p.c_in) {
         return;
     }
     let pixel = at / p.c_in;
     let line = pixel / p.w;
     let c = at - pixel * p.c_in;
     let ix = pixel - line * p.w;
-    let image = line / p.h;
-    let iy = line - image * p.h;
+    let four = line / p.h;
+    let iy = line - four * p.h;
+    // Images past the last are the last once more, and not kept.
+    let images = four * 4u + vec4<u32>(0u, 1u, 2u, 3u);
+    let outputs = min(images, vec4<u32>(p.n - 1u)) * (p.h_out * p.w_out * p.c_out);
     let first_y = select(0u, (iy + p.stride_y - p.k_h) / p.stride_y, iy >= p.k_h);
     let first_x = select(0u, (ix + p.stride_x - p.k_w) / p.stride_x, ix >= p.k_w);
     let filter_size = p.k_h * p.k_w * p.c_in;
-    var sum = 0.0;
+    var sums = vec4<f32>();
     for (var oy = first_y; oy < p.h_out && oy * p.stride_y <= iy; oy++) {
         for (var ox = first_x; ox < p.w_out && ox * p.stride_x <= ix; ox++) {
             let place = oy * p.w_out + ox;
             let tap = (iy - oy * p.stride_y) * p.k_w + (ix - ox * p.stride_x);
-            let outputs = (image * p.h_out * p.w_out + place) * p.c_out;
             let filters = place * p.c_out * filter_size + tap * p.c_in + c;
             for (var o = 0u; o < p.c_out; o++) {
-                sum += dy[outputs + o] * w[filters + o * filter_size];
+                let places = outputs + (place * p.c_out + o);
+                sums += vec4<f32>(dy[places.x], dy[places.y], dy[places.z], dy[places.w]) * w[filters + o * filter_size];
             }
         }
     }
-    dx[at] = sum;
+    for (var i = 0u; i < 4u && images[i] < p.n; i++) {
+        dx[((images[i] * p.h + iy) * p.w + ix) * p.c_in + c] = sums[i];
+    }
 }

@@ -2,8 +2,8 @@
 //
 //     dw[p, o, tap, c] = sum over images of dy[image, p, o] * x[image, p + tap, c]
 //
-// One thread an element of w. Operations: 2 * n an element. Bytes: dw written once, which is the bound for few images.
-// Launch: [ceil(elements / 64), fold].
+// One thread an element of four outputs' filters. Operations: 2 * n an element. Bytes: dw written once, which is the bound
+// for few images. Launch: [ceil(threads / 64), fold].
 
 struct Params {
     n: u32,
@@ -17,8 +17,8 @@ struct Params {
     k_w: u32,
     stride_y: u32,
     stride_x: u32,
-    // h_out * w_out * c_out * k_h * k_w * c_in.
-    elements: u32,
+    // h_out * w_out * ceil(c_out / 4) * k_h * k_w * c_in.
+    threads: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -32,20 +32,27 @@ struct Params {
 @compute @workgroup_size(64)
 fn local_conv2d_bwd_filter(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let at = id.x + id.y * groups.x * 64u;
-    if (at >= p.elements) {
+    if (at >= p.threads) {
         return;
     }
     let filter_size = p.k_h * p.k_w * p.c_in;
-    let local = at / filter_size;
-    let k = at - local * filter_size;
+    let fours = (p.c_out + 3u) / 4u;
+    let four = at / filter_size;
+    let k = at - four * filter_size;
     let tap = k / p.c_in;
-    let place = local / p.c_out;
+    let place = four / fours;
+    // Outputs past the last are the last once more, and not kept.
+    let outputs = (four - place * fours) * 4u + vec4<u32>(0u, 1u, 2u, 3u);
+    let local = place * p.c_out + min(outputs, vec4<u32>(p.c_out - 1u));
     let iy = place / p.w_out * p.stride_y + tap / p.k_w;
     let ix = place % p.w_out * p.stride_x + tap % p.k_w;
     let pixel = (iy * p.w + ix) * p.c_in + k % p.c_in;
-    var sum = 0.0;
+    var sums = vec4<f32>();
     for (var image = 0u; image < p.n; image++) {
-        sum += dy[image * p.h_out * p.w_out * p.c_out + local] * x[image * p.h * p.w * p.c_in + pixel];
+        let places = image * p.h_out * p.w_out * p.c_out + local;
+        sums += vec4<f32>(dy[places.x], dy[places.y], dy[places.z], dy[places.w]) * x[image * p.h * p.w * p.c_in + pixel];
     }
-    dw[at] = sum;
+    for (var i = 0u; i < 4u && outputs[i] < p.c_out; i++) {
+        dw[(place * p.c_out + outputs[i]) * filter_size + k] = sums[i];
+    }
 }

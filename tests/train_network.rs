@@ -211,6 +211,16 @@ fn ptxsim_bf16_steps_as_the_reference() {
 }
 
 #[test]
+fn ptxsim_hopper_f16_steps_as_the_reference() {
+    steps_as_the_reference(&common::simulated::device((9, 0)), Precision::F16, 0.25);
+}
+
+#[test]
+fn ptxsim_hopper_bf16_steps_as_the_reference() {
+    steps_as_the_reference(&common::simulated::device((9, 0)), Precision::Bf16, 0.8);
+}
+
+#[test]
 fn what_is_computed_again_changes_nothing() {
     let device = Device::cpu(2).unwrap();
     let kept = train(&device, Some(3), &softmax(), 2);

@@ -25,6 +25,12 @@ fn cases() -> Vec<Case> {
         ([5, 3, 3, 40], [17, 1, 1], [1, 1], Valid),
         ([1, 3, 3, 192], [130, 3, 1], [1, 1], Same),
         ([1, 5, 4, 7], [8, 2, 2], [1, 1], Same),
+        // Boxes of 64 channels, then of 32, one tap each; the last block has fewer. Outputs by 96, 128 and 64.
+        ([2, 9, 7, 64], [96, 3, 1], [1, 1], Same),
+        ([1, 10, 9, 96], [136, 1, 3], [1, 1], Valid),
+        ([1, 6, 11, 128], [200, 1, 1], [1, 1], Valid),
+        ([1, 17, 13, 80], [64, 3, 3], [2, 2], Valid),
+        ([0, 4, 4, 8], [8, 3, 3], [1, 1], Same),
         // Pixels enough for several chunks, the last of them short.
         ([2, 23, 19, 16], [24, 3, 3], [1, 1], Same),
         ([3, 21, 21, 3], [5, 3, 3], [1, 1], Valid),

@@ -5,7 +5,7 @@ use super::context::Arg;
 use super::driver::{EncodedMap, Launch, MapElement, Memory, TensorMap, Window};
 use super::module::Form;
 use crate::backend::Precision;
-use crate::backend::kernels::{self, Call, Operand, Packing, PixelMap};
+use crate::backend::kernels::{self, Call, Operand, PixelMap};
 use crate::graph::{Region, View};
 use crate::{Plan, Result};
 
@@ -69,7 +69,7 @@ impl Prepared {
             let kernel = cuda.kernel(call.stem, &name, call.shared)?;
             let mut args = Vec::with_capacity(call.operands.len());
             for operand in &call.operands {
-                let address = match operand {
+                let address = |operand: &Operand| match operand {
                     Operand::View(view) => self.value(module, view, arena),
                     Operand::Constant(View { region: Region::Param(id), .. }) => module.address(*id, Form::Constant),
                     Operand::Constant(view) => self.value(module, view, arena),
@@ -79,19 +79,17 @@ impl Prepared {
                         let value = precision_of(module, plan, *step).bytes();
                         scratch + (4 * words + value * values) as u64
                     }
-                    Operand::Table(_) => first_table + 4 * starts.next().expect("counted above") as u64,
-                    Operand::Pixels(map) => {
-                        args.push(Arg::Map(Box::new(self.pixels(module, map, arena)?)));
-                        continue;
-                    }
-                    Operand::Filters { w, extents, window } => {
-                        let address = w.map_or(scratch, |w| module.address(w, Form::Packed(Packing::Rows)));
-                        args.push(Arg::Map(Box::new(self.filters(module, address, *extents, *window)?)));
-                        continue;
-                    }
                     Operand::NoConstant | Operand::NoValue => 0,
+                    Operand::Table(_) | Operand::Pixels(_) | Operand::Matrix { .. } => unreachable!("bound below"),
                 };
-                args.push(Arg::Address(address));
+                args.push(match operand {
+                    Operand::Table(_) => Arg::Address(first_table + 4 * starts.next().expect("counted above") as u64),
+                    Operand::Pixels(map) => Arg::Map(Box::new(self.pixels(module, map, arena)?)),
+                    Operand::Matrix { of, extents, window } => {
+                        Arg::Map(Box::new(self.matrix(module, address(of), *extents, *window)?))
+                    }
+                    operand => Arg::Address(address(operand)),
+                });
             }
             launches.push((*step, cuda.launch(kernel, &call.params, &args, call.groups, call.shared)));
         }
@@ -129,14 +127,8 @@ impl Prepared {
         })
     }
 
-    /// How it finds filters packed in rows.
-    fn filters(
-        &self,
-        module: &CudaModule,
-        address: u64,
-        extents: [usize; 2],
-        window: [usize; 2],
-    ) -> Result<EncodedMap> {
+    /// How it finds a matrix.
+    fn matrix(&self, module: &CudaModule, address: u64, extents: [usize; 2], window: [usize; 2]) -> Result<EncodedMap> {
         let bytes = module.precision().bytes();
         module.cuda().driver().encode(&TensorMap {
             element: element(module.precision()),

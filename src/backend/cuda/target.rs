@@ -83,7 +83,7 @@ ptx! {
     "concat": Compute75 "compute_75";
     "conv2d": Compute75 "compute_75", Compute80 "compute_80", Sm90a "sm_90a";
     "conv2d_bwd_data": Compute75 "compute_75";
-    "conv2d_bwd_filter": Compute75 "compute_75", Compute80 "compute_80";
+    "conv2d_bwd_filter": Compute75 "compute_75", Compute80 "compute_80", Sm90a "sm_90a";
     "convert": Compute75 "compute_75";
     "crop": Compute75 "compute_75";
     "dense": Compute75 "compute_75";

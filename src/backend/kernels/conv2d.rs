@@ -60,19 +60,18 @@ impl Tile {
     }
 
     fn wgmma(c_out: usize, c_in: usize) -> Tile {
-        // Pieces of 64 channels, unless a fifth of the products were with zeros and 32 waste less.
-        let wide = c_in.next_multiple_of(64) * 5 <= c_in.next_multiple_of(32) * 6;
-        let (entry, n) = match (c_out, wide) {
-            (..=32, true) => ("sm90_conv2d_fwd_wgmma_n32k64", 32),
-            (..=32, false) => ("sm90_conv2d_fwd_wgmma_n32k32", 32),
-            (..=64, true) => ("sm90_conv2d_fwd_wgmma_n64k64", 64),
-            (..=64, false) => ("sm90_conv2d_fwd_wgmma_n64k32", 64),
-            (65..=96 | 129..=192, true) => ("sm90_conv2d_fwd_wgmma_n96k64", 96),
-            (65..=96 | 129..=192, false) => ("sm90_conv2d_fwd_wgmma_n96k32", 96),
-            (_, true) => ("sm90_conv2d_fwd_wgmma_n128k64", 128),
-            (_, false) => ("sm90_conv2d_fwd_wgmma_n128k32", 128),
+        let (n, k) = (warpgroup_columns(c_out), engine_channels(c_in));
+        let entry = match (n, k) {
+            (32, 64) => "sm90_conv2d_fwd_wgmma_n32k64",
+            (32, _) => "sm90_conv2d_fwd_wgmma_n32k32",
+            (64, 64) => "sm90_conv2d_fwd_wgmma_n64k64",
+            (64, _) => "sm90_conv2d_fwd_wgmma_n64k32",
+            (96, 64) => "sm90_conv2d_fwd_wgmma_n96k64",
+            (96, _) => "sm90_conv2d_fwd_wgmma_n96k32",
+            (_, 64) => "sm90_conv2d_fwd_wgmma_n128k64",
+            _ => "sm90_conv2d_fwd_wgmma_n128k32",
         };
-        Tile { packing: Packing::Rows, engine: if wide { 64 } else { 32 }, ..Tile::new(entry, 128, n) }
+        Tile { packing: Packing::Rows, engine: k, ..Tile::new(entry, 128, n) }
     }
 
     fn choose(c_out: usize, c_in: usize, tuning: Tuning) -> Tile {
@@ -94,13 +93,30 @@ impl Tile {
 
     /// Bytes of dynamic shared memory: pieces of both factors, aligned to 1,024 bytes, and their barriers.
     fn shared(&self) -> u32 {
-        if self.engine == 0 {
-            return 0;
-        }
-        // `Share` of kernels/wgmma.cuh.
-        let stages = if (self.columns, self.engine) == (96, 64) { 3 } else { 4 };
-        (stages * (self.rows + self.columns) * 2 * self.engine + 1024 + 64) as u32
+        if self.engine == 0 { 0 } else { warpgroup_shared(self.columns, self.engine) }
     }
+}
+
+/// Outputs that a warpgroup makes at once, of so many.
+pub(super) fn warpgroup_columns(c_out: usize) -> usize {
+    match c_out {
+        ..=32 => 32,
+        33..=64 => 64,
+        65..=96 | 129..=192 => 96,
+        _ => 128,
+    }
+}
+
+/// Channels that the copy engine brings at once: 64, unless a fifth of the products were with zeros and 32 waste less.
+pub(super) fn engine_channels(c_in: usize) -> usize {
+    if c_in.next_multiple_of(64) * 5 <= c_in.next_multiple_of(32) * 6 { 64 } else { 32 }
+}
+
+/// Bytes of shared memory that warpgroups take: pieces of k values by 128 rows and n columns.
+pub(super) fn warpgroup_shared(n: usize, k: usize) -> u32 {
+    // `Share` of kernels/wgmma.cuh.
+    let stages = if (n, k) == (96, 64) { 3 } else { 4 };
+    (stages * (128 + n) * 2 * k + 1024 + 64) as u32
 }
 
 const BIAS: u32 = 1;
@@ -194,18 +210,15 @@ impl Windows {
             flags: rest.flags,
             scale: rest.scale,
         };
-        let last = |axis: usize, extent: usize| {
-            ((out[axis] - 1) * stride[axis]) as i32 - before[axis] as i32 - (extent as i32 - 1)
+        let [x, w] = match tile.engine {
+            0 => [Operand::View(self.x), filters.operand],
+            k => {
+                let walk = PixelMap::new(self.x, stride, before, out, k, tile.rows)?;
+                let extents = [filters.pitch as usize, c_out];
+                let w = Operand::Matrix { of: Box::new(filters.operand), extents, window: [k, tile.columns] };
+                [Operand::Pixels(Box::new(walk)), w]
+            }
         };
-        let walk = PixelMap {
-            lower: [-before[1] as i32, -before[0] as i32],
-            upper: [last(1, w), last(0, h)],
-            stride: [stride[1] as u32, stride[0] as u32],
-            channels: tile.engine as u32,
-            pixels: tile.rows as u32,
-            x: self.x,
-        };
-        let [x, w] = factors(tile, walk, filters, c_out);
         let [gx, gz] = tuning.fold(pixels.div_ceil(tile.rows))?;
         let groups = [gx, c_out.div_ceil(tile.columns) as u32, gz];
         let operands = [x, w].into_iter().chain(rest.given).chain([y]).collect();
@@ -239,20 +252,6 @@ pub fn conv2d(op: &Conv2d, step: &Step, tuning: Tuning) -> Result<Vec<Call>, Str
     let tile = windows.tile(tuning);
     let (pack, filters) = Filters::forward(&step.inputs[1], tile.packing, tuning)?;
     Ok(pack.into_iter().chain([windows.call(tile, filters, rest, tuning)?]).collect())
-}
-
-/// Input and filters as a tile's kernel takes them.
-fn factors(tile: Tile, walk: PixelMap, filters: Filters, c_out: usize) -> [Operand; 2] {
-    let w = match filters.operand {
-        Operand::Packed(w, Packing::Rows) => Some(w),
-        _ => None,
-    };
-    if tile.engine == 0 {
-        return [Operand::View(walk.x), filters.operand];
-    }
-    let extents = [filters.pitch as usize, c_out];
-    let filters = Operand::Filters { w, extents, window: [tile.engine, tile.columns] };
-    [Operand::Pixels(Box::new(walk)), filters]
 }
 
 pub fn dense(op: &Dense, step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {

@@ -78,10 +78,10 @@ pub(in crate::backend) enum Operand {
     Table(Vec<u32>),
     /// CUDA: the copy engine's map of a convolution's input.
     Pixels(Box<PixelMap>),
-    /// CUDA: the copy engine's map of packed filters, with the extents `[k, c_out]` of a copy.
-    Filters {
-        /// The filters, packed in rows; `None` where they are the step's scratch.
-        w: Option<NodeId>,
+    /// CUDA: the copy engine's map of a matrix.
+    Matrix {
+        /// Where its values lie, as they are stored, row by row.
+        of: Box<Operand>,
         /// Values of a row, and rows.
         extents: [usize; 2],
         /// Values and rows of a copy.
@@ -108,6 +108,31 @@ pub(in crate::backend) struct PixelMap {
     pub channels: u32,
     /// Pixels of a copy.
     pub pixels: u32,
+}
+
+impl PixelMap {
+    /// The walk of windows over `x: [n, h, w, c]`; what is of axes is `[y, x]`, `before` below zero being within `x`.
+    fn new(
+        x: View,
+        stride: [usize; 2],
+        before: [isize; 2],
+        out: [usize; 2],
+        channels: usize,
+        pixels: usize,
+    ) -> Result<PixelMap, String> {
+        let [_, h, w, _] = x.shape.nhwc().ok_or("x is not [n, h, w, c]")?;
+        let last = |axis: usize, extent: usize| {
+            ((out[axis] - 1) * stride[axis]) as i32 - before[axis] as i32 - (extent as i32 - 1)
+        };
+        Ok(PixelMap {
+            lower: [-before[1] as i32, -before[0] as i32],
+            upper: [last(1, w), last(0, h)],
+            stride: [stride[1] as u32, stride[0] as u32],
+            channels: channels as u32,
+            pixels: pixels as u32,
+            x,
+        })
+    }
 }
 
 impl Operand {

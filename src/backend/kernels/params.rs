@@ -70,12 +70,12 @@ params! {
         pad_y: u32, pad_x: u32, k: u32, pixels: u32, chunk: u32, chunks: u32,
     }
     LocalConv2dBwdData: "local_conv2d_bwd_data" {
-        h: u32, w: u32, c_in: u32, h_out: u32, w_out: u32, c_out: u32, k_h: u32, k_w: u32, stride_y: u32,
-        stride_x: u32, elements: u32,
+        n: u32, h: u32, w: u32, c_in: u32, h_out: u32, w_out: u32, c_out: u32, k_h: u32, k_w: u32, stride_y: u32,
+        stride_x: u32,
     }
     LocalConv2dBwdFilter: "local_conv2d_bwd_filter" {
         n: u32, h: u32, w: u32, c_in: u32, h_out: u32, w_out: u32, c_out: u32, k_h: u32, k_w: u32, stride_y: u32,
-        stride_x: u32, elements: u32,
+        stride_x: u32, threads: u32,
     }
     LocalConv2dBwdBias: "local_conv2d_bwd_bias" { n: u32, elements: u32 }
     ChannelSum: "channel_sum" { rows: u32, c: u32, chunk: u32, chunks: u32, width: u32 }

@@ -174,7 +174,7 @@ fn range(module: &GpuModule, plan: &Plan, operand: &Operand, tables: &mut Vec<u3
             tables.extend(words);
             of(Home::Tables, from, words.len())
         }
-        Operand::Pixels(_) | Operand::Filters { .. } => unreachable!("shaders know no copy engine"),
+        Operand::Pixels(_) | Operand::Matrix { .. } => unreachable!("shaders know no copy engine"),
         Operand::NoConstant => of(Home::Params, 0, 0),
         Operand::NoValue => of(Home::Arena, 0, 0),
     }

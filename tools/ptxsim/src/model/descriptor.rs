@@ -177,8 +177,10 @@ mod tests {
                 assert_eq!(d.unit_address(Major::Mn, 2, mn, k), want as u32);
             }
         }
-        // MN-major, 32- and 64-byte swizzling, bf16: ((8,w,2),(8,2)):((1,8,l),(8w,s)).
-        for (swizzle, w, l, s) in [(Swizzle::B32, 2, 128, 256), (Swizzle::B64, 4, 256, 512)] {
+        // MN-major and swizzled, bf16: ((8,w,2),(8,2)):((1,8,l),(8w,s)).
+        for (swizzle, w, l, s) in
+            [(Swizzle::B32, 2, 128, 256), (Swizzle::B64, 4, 256, 512), (Swizzle::B128, 8, 4096, 512)]
+        {
             let d = descriptor(swizzle, l * 2, s * 2);
             for mn in (0..16 * w as usize).step_by(8) {
                 for k in 0..16 {
@@ -201,6 +203,39 @@ mod tests {
                 let plain = row as u32 * 128 + 64 + unit as u32 * 16;
                 assert_eq!(step.unit_address(Major::K, 2, row, unit * 8), Swizzle::B128.apply(plain));
             }
+        }
+    }
+
+    /// Boxes of 64 pixels, MN-major, pixels being k: the next box is the next 64 channels, and sixteen pixels further lie
+    /// 2048 bytes on, of 32 channels 1024.
+    #[test]
+    fn boxes_across_k() {
+        for (swizzle, channels) in [(Swizzle::B128, 64), (Swizzle::B64, 32)] {
+            let row = 2 * channels as u32;
+            let whole = Descriptor { start: 2048, ..descriptor(swizzle, 64 * row, 8 * row) };
+            let bits =
+                1 << 7 | u64::from(4 * row) << 16 | u64::from(row / 2) << 32 | if channels == 64 { 1 } else { 2 } << 62;
+            assert_eq!(whole.encode(), bits);
+            for step in 0..4u32 {
+                let part = Descriptor::decode(bits + u64::from(row * step)).unwrap();
+                assert_eq!(part, Descriptor { start: 2048 + 16 * row * step, ..whole });
+                for channel in (0..2 * channels).step_by(8) {
+                    for k in 0..16 {
+                        let pixel = 16 * step + k;
+                        let within = (channel % channels * 2) as u32;
+                        let plain = 2048 + (channel / channels) as u32 * 64 * row + pixel * row + within;
+                        let want = swizzle.apply(plain);
+                        assert_eq!(part.unit_address(Major::Mn, 2, channel, k as usize), want);
+                    }
+                }
+            }
+            let end = 2048 + 2 * 64 * row;
+            assert_eq!(whole.units(Major::Mn, 2, [2 * channels, 16], end).unwrap().len(), channels / 4 * 16);
+            let short = 2048 + 64 * row + 15 * row;
+            assert!(matches!(
+                whole.units(Major::Mn, 2, [2 * channels, 16], short),
+                Err(DescriptorError::OutOfBounds { .. })
+            ));
         }
     }
 

@@ -66,6 +66,29 @@ fn multiplies() {
 }
 
 #[test]
+fn transposed() {
+    // Core matrices of 8 k, each a row of 16 bytes: as if rows and k had been exchanged within each.
+    let across = |rows: usize, at: fn(usize, usize) -> i32| {
+        core_matrices(rows, |row, l| at(row / 8 * 8 + l % 8, l / 8 * 8 + row % 8))
+    };
+    let mut tile = across(64, a_at);
+    tile.extend(across(16, |j, l| b_at(l, j)));
+    let multiplied = |trans: &str| {
+        let mut bench = Bench::new();
+        bench.input(&tile);
+        let out = bench.output::<f32>(1024);
+        bench.arg(&A.encode().to_le_bytes()).arg(&B.encode().to_le_bytes());
+        bench.run(&kernel(PTX, &[("%p0, 1, 1, 0, 0", trans)]), "wgmma", 128).unwrap();
+        bench.read::<f32>(out, 1024)
+    };
+    let both = multiplied("%p0, 1, 1, 1, 1");
+    check(&both, 1, 1);
+    for one in ["%p0, 1, 1, 0, 0", "%p0, 1, 1, 0, 1", "%p0, 1, 1, 1, 0"] {
+        assert_ne!(multiplied(one), both, "{one}");
+    }
+}
+
+#[test]
 fn a_from_registers() {
     // Each thread holds 2.0 in all of A: the products are twice the columns' sums.
     let ones =

@@ -65,7 +65,7 @@ fn rest<T: bytemuck::Pod>(bench: &mut Bench, c_out: usize, store: fn(f32) -> T) 
     vec![(bench.output::<T>(PIXELS * c_out), PIXELS * c_out * size_of::<T>())]
 }
 
-fn stored<T>(values: &[f32], store: fn(f32) -> T) -> Vec<T> {
+pub(super) fn stored<T>(values: &[f32], store: fn(f32) -> T) -> Vec<T> {
     values.iter().copied().map(store).collect()
 }
 
@@ -104,7 +104,7 @@ fn by_copy_engine(bench: &mut Bench) -> Vec<Output> {
     rest(bench, 24, half)
 }
 
-fn half(x: f32) -> u16 {
+pub(super) fn half(x: f32) -> u16 {
     f16::from_f32(x).to_bits()
 }
 

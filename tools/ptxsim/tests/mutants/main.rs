@@ -8,6 +8,7 @@
 mod bench;
 mod boxes;
 mod convolution;
+mod filters;
 mod rows;
 
 use bench::Bench;
