@@ -118,6 +118,13 @@ fn same_bits(a: &Path, b: &Path) {
     assert!(fs::read(a).unwrap() == fs::read(b).unwrap(), "{} differs from {}", a.display(), b.display());
 }
 
+/// The parts of the loss of every step of a run, as a checkpoint's JSON has them.
+fn losses(file: &Path) -> Vec<serde_json::Value> {
+    let json: serde_json::Value = serde_json::from_slice(&fs::read(file.with_extension("json")).unwrap()).unwrap();
+    let points = json["run"]["history"]["points"].as_array().unwrap();
+    points.iter().map(|point| point["losses"].clone()).collect()
+}
+
 const CENTERS: [&str; 6] = ["--batch-size", "6", "--center-loss-factor", "0.01", "--keep-probability", "0.8"];
 
 #[test]
@@ -189,7 +196,8 @@ fn a_run_that_goes_on_is_the_run() {
     let triplet = ["--batch-size", "6", "--people-per-batch", "3", "--images-per-person", "3", "--mining", "global"];
     let random = ["--random-flip", "--random-crop", "--random-rotate"];
     for (kind, flags) in [("softmax", &CENTERS[..]), ("triplet", &triplet)] {
-        let flags = [flags, &random, &["--checkpoint-every", "3", "--keep-checkpoints", "9"]].concat();
+        let optimizer = ["--optimizer", if kind == "softmax" { "adagrad" } else { "mom" }];
+        let flags = [flags, &random, &optimizer, &["--checkpoint-every", "3", "--keep-checkpoints", "9"]].concat();
         let (whole, part) = (format!("{kind}-whole"), format!("{kind}-part"));
         done(&world.train(kind, &whole, &flags));
         done(&world.train(kind, &part, &[&flags[..], &["--max-nrof-epochs", "1"]].concat()));
@@ -200,6 +208,8 @@ fn a_run_that_goes_on_is_the_run() {
         let text = done(&world.resume(kind, &part, &["--max-nrof-epochs", "2"]));
         assert!(text.contains("after step 3"), "{text}");
         same_bits(&world.file(&whole, 8), &world.file(&part, 8));
+        let told = losses(&world.file(&part, 8));
+        assert_eq!((told.len(), told), (8, losses(&world.file(&whole, 8))));
 
         // A checkpoint cut short is passed over, and said.
         let last = world.file(&part, 8);
