@@ -4,6 +4,7 @@
 //! goes on exactly as it would have.
 
 pub mod augment;
+pub mod budget;
 pub mod checkpoint;
 pub mod dataset;
 pub mod events;

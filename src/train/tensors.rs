@@ -141,7 +141,7 @@ mod tests {
                 keep_probability: 1.0,
                 seed: 1,
                 batch: 3,
-                recompute: 0,
+                recompute: Vec::new(),
             };
             let values = parameters.initial(1);
             let starts = [0.0].iter().chain(kind.initial()).chain(&[0.0]);
