@@ -7,6 +7,7 @@ pub mod augment;
 pub mod checkpoint;
 pub mod dataset;
 pub mod events;
+pub mod fixed;
 pub mod history;
 pub mod inference;
 pub mod interrupt;

@@ -15,6 +15,7 @@ use crate::face::Standardize;
 use crate::train::augment::Augment;
 use crate::train::checkpoint::{self, Checkpoint, Checkpoints};
 use crate::train::dataset::{Dataset, class_centres, distances_to_centres};
+use crate::train::fixed::FixedTriplets;
 use crate::train::inference::Inference;
 use crate::train::loader::Workers;
 use crate::train::network::{Loss, Options};
@@ -252,6 +253,9 @@ pub fn run<A: Serialize>(
     let mut run = Run::new(trainer, course, dataset, inference, (kept, logs), begun.from, left_out)?;
     run.validation = people.validation.map(Arc::new);
     run.verification = verification(common, people.held_out)?;
+    if let Loss::Triplet { alpha } = run.trainer.options().loss {
+        run.triplets = Some(FixedTriplets::draw(common.seed, &run.dataset, alpha)?);
+    }
     run.measure_before()?;
     let (next, bad) = train(&mut run, augment, workers)?;
     let step = run.state.step;
