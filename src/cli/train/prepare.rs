@@ -134,7 +134,7 @@ pub fn run<A: Serialize>(
     kind: Kind,
     train: impl FnOnce(&mut Run, Augment, Workers) -> crate::Result<(Next, Vec<String>)>,
 ) -> Result<()> {
-    common.check()?;
+    common.check(kind.validation.is_some())?;
     let schedule = common.schedule(begun.rate_given)?;
     if let Some(from) = &begun.from {
         let stored = &from.run.settings["precision"];
@@ -252,7 +252,7 @@ pub fn run<A: Serialize>(
     let kept = Checkpoints::open(&checkpoints, common.keep_checkpoints)?;
     let mut run = Run::new(trainer, course, dataset, inference, (kept, logs), begun.from, left_out)?;
     run.validation = people.validation.map(Arc::new);
-    run.verification = verification(common, people.held_out)?;
+    run.verification = verification(common, people.held_out.or(run.validation.clone()))?;
     if let Loss::Triplet { alpha } = run.trainer.options().loss {
         run.triplets = Some(FixedTriplets::draw(common.seed, &run.dataset, alpha)?);
     }
@@ -389,14 +389,14 @@ fn read_model(file: &Path) -> Result<Unfolded> {
     Ok(read)
 }
 
-/// The pairs that are measured after each epoch.
+/// The pairs that are measured after each epoch; those drawn are of --lfw-dir, else of what is held out.
 fn verification(common: &Common, held_out: Option<Arc<Dataset>>) -> Result<Option<Verification>> {
     let options = common.protocol();
     let source = match (&common.lfw_pairs, &common.lfw_dir, common.random_pairs()) {
         (Some(file), Some(dir), _) => Source::File(dir.clone(), Box::new(Pairs::read(file)?)),
         (None, Some(dir), Some(pairs)) => Source::Random(pairs, Arc::new(Dataset::open(dir)?)),
         (None, None, Some(pairs)) => match held_out {
-            Some(people) => Source::Random(pairs, people),
+            Some(photographs) => Source::Random(pairs, photographs),
             None => return Ok(None),
         },
         _ => return Ok(None),
