@@ -183,10 +183,16 @@ fn softmax_trains_evaluates_and_is_a_model() {
 #[test]
 fn triplets_of_every_kind_are_found() {
     let world = World::new(4, 4);
+    let mut before = None;
     for mode in ["random", "semi-hard", "hard", "vgg", "global"] {
         let flags = ["--batch-size", "6", "--people-per-batch", "3", "--images-per-person", "3", "--mining", mode];
         let text = done(&world.train("triplet", mode, &flags));
         assert!(text.contains("done: 8 steps"), "{mode}: {text}");
+        // Before the first step, then after each epoch; what is mined has no part in the first.
+        let losses: Vec<&str> = text.lines().filter(|line| line.contains("all triplets of 16 photographs")).collect();
+        assert_eq!(losses.len(), 3, "{mode}: {text}");
+        assert_eq!(*before.get_or_insert_with(|| losses[0].to_owned()), losses[0], "{mode}");
+        assert!(losses[2].split_once("loss").unwrap().1 != losses[0].split_once("loss").unwrap().1, "{mode}: {text}");
     }
 }
 

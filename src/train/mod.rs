@@ -8,6 +8,7 @@ pub mod budget;
 pub mod checkpoint;
 pub mod dataset;
 pub mod events;
+pub mod fixed;
 pub mod history;
 pub mod inference;
 pub mod interrupt;

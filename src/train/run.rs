@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::checkpoint::{Checkpoint, Checkpoints, Named};
 use super::dataset::Dataset;
 use super::events::Events;
+use super::fixed::FixedTriplets;
 use super::history::{Epoch, History};
 use super::inference::Inference;
 use super::interrupt::Interrupt;
@@ -118,6 +119,8 @@ pub struct Run<'a> {
     pub dataset: Arc<Dataset>,
     /// Whom a classifier is validated on.
     pub validation: Option<Arc<Dataset>>,
+    /// Triplets whose loss is measured.
+    pub triplets: Option<FixedTriplets>,
     /// Pairs to be measured.
     pub verification: Option<Verification>,
     /// How images are embedded for that.
@@ -210,6 +213,7 @@ impl<'a> Run<'a> {
             bad_steps: 0,
             idle_steps: 0,
             validation: None,
+            triplets: None,
             verification: None,
             trainer,
             course,
@@ -351,17 +355,23 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Measures the pairs before the first step, as epoch 0: what training is to be better than.
+    /// Measures triplets, pairs and the validation set before the first step, as epoch 0: what training is to be better
+    /// than.
     ///
     /// # Errors
     /// As [`Verification::measure`].
     pub fn measure_before(&mut self) -> Result<()> {
-        if self.state.step == 0 && self.verification.is_some() {
+        if self.state.step == 0 && self.measures() {
             let epoch = self.measure(0)?;
             self.state.history.epochs.push(epoch);
             self.epoch_began = Instant::now();
         }
         Ok(())
+    }
+
+    /// Whether there is anything to measure after an epoch.
+    fn measures(&self) -> bool {
+        self.verification.is_some() || self.validation.is_some() || self.triplets.is_some()
     }
 
     /// Validates, measures pairs, saves, and writes the page.
@@ -386,10 +396,10 @@ impl<'a> Run<'a> {
         self.save()
     }
 
-    /// The classifier on its validation set, and the pairs.
+    /// The classifier on its validation set, the loss on the triplets that stay, and the pairs.
     fn measure(&mut self, number: u32) -> Result<Epoch> {
         let mut epoch = Epoch { epoch: number, step: self.state.step, ..Epoch::default() };
-        if self.verification.is_some() || self.validation.is_some() {
+        if self.measures() {
             let weights = self.trainer.parameters().unfolded(&self.trainer.values(false)?);
             if let Some(validation) = &self.validation {
                 let (loss, accuracy) = self.inference.classify(weights.clone(), validation)?;
@@ -401,6 +411,13 @@ impl<'a> Run<'a> {
                 )?;
                 self.progress
                     .say(&format!("epoch {number}: validation loss {loss:.4}, accuracy {:.2} %", 100.0 * accuracy));
+            }
+            if let Some(triplets) = &self.triplets {
+                let loss = triplets.loss(&self.inference, weights.clone())?;
+                epoch.triplet_loss = Some(loss).filter(|x| x.is_finite());
+                self.events.scalars(self.state.step, &[("fixed/triplet_loss", loss as f32)])?;
+                let images = triplets.sample().images();
+                self.progress.say(&format!("epoch {number}: all triplets of {images} photographs, loss {loss:.5}"));
             }
             if let Some(verification) = &self.verification {
                 let found = verification.measure(&self.inference, weights, self.course.seed, number)?;

@@ -105,7 +105,7 @@ pub struct Common {
     /// Pairs file, as LFW's pairs.txt
     #[arg(long, value_name = "FILE", requires = "lfw_dir", help_heading = "Evaluation")]
     pub lfw_pairs: Option<PathBuf>,
-    /// So many pairs, drawn anew after each epoch, of --lfw-dir or of the people held out
+    /// So many pairs, drawn anew after each epoch, of --lfw-dir, of the people held out, or of the validation photographs
     #[arg(long, value_name = "N", conflicts_with = "lfw_pairs", help_heading = "Evaluation")]
     pub random_pairs: Option<usize>,
     /// Pairs of one person to pairs of two, for --random-pairs
@@ -210,8 +210,8 @@ impl Common {
         self.random_pairs.map(|count| RandomPairs { count, ratio: self.same_ratio })
     }
 
-    /// Refuses numbers that make no sense.
-    pub fn check(&self) -> Result<()> {
+    /// Refuses numbers that make no sense; `validated` says whether photographs are held out.
+    pub fn check(&self, validated: bool) -> Result<()> {
         let part = |name: &str, value: f32| match value > 0.0 && value <= 1.0 {
             true => Ok(()),
             false => Err(Error::invalid(name, format!("{value} is not above 0 and at most 1"))),
@@ -253,8 +253,9 @@ impl Common {
         if self.lfw_dir.is_some() && self.lfw_pairs.is_none() && self.random_pairs.is_none() {
             return Err(Error::invalid("--lfw-dir", "which pairs? give --lfw-pairs FILE or --random-pairs N"));
         }
-        if self.random_pairs.is_some() && self.lfw_dir.is_none() && self.hold_out_people == 0 {
-            let problem = "of whom? give --lfw-dir DIR, or --hold-out-people N of the training folder";
+        if self.random_pairs.is_some() && self.lfw_dir.is_none() && self.hold_out_people == 0 && !validated {
+            let problem = "of whom? give --lfw-dir DIR, or --hold-out-people N of the training folder, or for softmax \
+                           --validation-set-split-ratio PART of its photographs";
             return Err(Error::invalid("--random-pairs", problem));
         }
         Ok(())

@@ -17,6 +17,7 @@ use crate::face::Standardize;
 use crate::train::augment::Augment;
 use crate::train::checkpoint::{self, Checkpoint, Checkpoints};
 use crate::train::dataset::{Dataset, class_centres, distances_to_centres};
+use crate::train::fixed::FixedTriplets;
 use crate::train::inference::Inference;
 use crate::train::loader::Workers;
 use crate::train::network::{Loss, Options};
@@ -151,7 +152,7 @@ pub fn run<A: Serialize>(
     kind: Kind,
     train: impl FnOnce(&mut Run, Augment, Workers) -> crate::Result<(Next, Vec<String>)>,
 ) -> Result<()> {
-    common.check()?;
+    common.check(kind.validation.is_some())?;
     if globals.model.is_some() {
         return Err(
             Error::invalid("--model", "is for finished networks; training begins with --pretrained-model").into()
@@ -286,7 +287,10 @@ pub fn run<A: Serialize>(
     }
     let mut run = Run::new(trainer, course, dataset, inference, (kept, logs), begun.from, left_out)?;
     run.validation = people.validation.map(Arc::new);
-    run.verification = verification(common, people.held_out)?;
+    run.verification = verification(common, people.held_out.or(run.validation.clone()))?;
+    if let Loss::Triplet { alpha } = run.trainer.options().loss {
+        run.triplets = Some(FixedTriplets::draw(common.seed, &run.dataset, alpha)?);
+    }
     run.measure_before()?;
     let (next, bad) = train(&mut run, augment, workers)?;
     let (step, epochs) = (run.state.step, run.state.history.epochs.clone());
@@ -448,14 +452,14 @@ fn read_model(file: &Path) -> Result<Unfolded> {
     Ok(read)
 }
 
-/// The pairs that are measured after each epoch.
+/// The pairs that are measured after each epoch; those drawn are of --lfw-dir, else of what is held out.
 fn verification(common: &Common, held_out: Option<Arc<Dataset>>) -> Result<Option<Verification>> {
     let options = common.protocol();
     let source = match (&common.lfw_pairs, &common.lfw_dir, common.random_pairs()) {
         (Some(file), Some(dir), _) => Source::File(dir.clone(), Box::new(Pairs::read(file)?)),
         (None, Some(dir), Some(pairs)) => Source::Random(pairs, Arc::new(Dataset::open(dir)?)),
         (None, None, Some(pairs)) => match held_out {
-            Some(people) => Source::Random(pairs, people),
+            Some(photographs) => Source::Random(pairs, photographs),
             None => return Ok(None),
         },
         _ => return Ok(None),
