@@ -6,15 +6,19 @@
 
 use std::ops::Range;
 
+use super::aligned::Aligned;
 use super::conv2d::Geometry;
 use super::elementwise;
 use super::outer::Outer;
+use super::vectorized::vectorized;
 use super::workers::{Shared, Workers, part};
 
 /// Pixels of a block: a panel of the input and the gradients of a tile stay in the first-level cache.
 const BLOCK: usize = 168;
 /// Pixels of a chunk, about.
 const CHUNK: usize = 4096;
+/// Tiles that make up for the copy of a panel.
+const WORTHWHILE: usize = 3;
 /// The most chunks.
 const CHUNKS: usize = 16;
 
@@ -107,9 +111,9 @@ impl<'a> Work<'a> {
     /// `to` is writable for the units' part of all filters, and nobody else's.
     unsafe fn run(&self, pixels: Range<usize>, units: Range<usize>, to: *mut f32) {
         let (isa, lanes) = (self.workers.isa(), self.workers.isa().lanes());
+        let mut panel = Aligned::zeros(BLOCK * 2 * lanes);
         let mut starts: Vec<[*const f32; 2]> = Vec::with_capacity(BLOCK);
         let mut copies: Vec<[*const f32; 2]> = Vec::with_capacity(BLOCK);
-        let mut panel_values = vec![0.0f32; BLOCK * 2 * lanes];
         let blocks = pixels.len().div_ceil(BLOCK);
         for block in 0..blocks {
             let within = part(pixels.len(), blocks, block);
@@ -117,35 +121,34 @@ impl<'a> Work<'a> {
             let mut unit = units.start;
             let mut at = None;
             while unit < units.end {
-                let (run, panel, tile) =
+                let (run, number, tile) =
                     (unit / self.tiles / self.panels, unit / self.tiles % self.panels, unit % self.tiles);
                 if at != Some(run) {
                     self.starts(run, block_pixels.clone(), &mut starts);
                     at = Some(run);
                 }
                 let tiles = tile..self.tiles.min(tile + units.end - unit);
-                let first = panel * 2 * lanes;
+                let first = number * 2 * lanes;
                 let width = (self.run - first).min(2 * lanes);
                 let vectors = width.div_ceil(lanes);
-                // Vectors that are not whole: from a copy with zeros, so that tiles read no further than the run.
-                let whole = width == vectors * lanes;
-                if !whole {
+                // Pixels that lie far apart share few of the cache's sets. Vectors that are not whole would read past
+                // the run.
+                let copied = width < vectors * lanes || (self.run > width && tiles.len() >= WORTHWHILE);
+                if copied {
+                    // SAFETY: a run is readable as a whole.
+                    let x = |pixel: usize| unsafe { std::slice::from_raw_parts(starts[pixel][0].add(first), width) };
+                    gather(isa, &mut panel, 2 * lanes, starts.len(), x);
                     copies.clear();
-                    for (values, &[x, dy]) in panel_values.chunks_exact_mut(vectors * lanes).zip(&starts) {
-                        // SAFETY: a run is readable as a whole.
-                        values[..width].copy_from_slice(unsafe { std::slice::from_raw_parts(x.add(first), width) });
-                        values[width..].fill(0.0);
-                        copies.push([values.as_ptr(), dy]);
-                    }
+                    copies.extend(panel.chunks_exact(2 * lanes).zip(&starts).map(|(x, &[_, dy])| [x.as_ptr(), dy]));
                 }
                 for tile in tiles.clone() {
                     let rows = part(self.c_out, self.tiles, tile);
                     let work = Outer {
-                        pixels: if whole { &starts } else { &copies },
+                        pixels: if copied { &copies } else { &starts },
                         rows: rows.len(),
                         first: rows.start,
                         vectors,
-                        at: if whole { first } else { 0 },
+                        at: if copied { 0 } else { first },
                         width,
                         // SAFETY: within the filters, as the caller promises.
                         to: unsafe { to.add(rows.start * self.k() + run * self.run + first) },
@@ -183,6 +186,22 @@ impl<'a> Work<'a> {
             }
             if oy == ay.out {
                 (oy, image) = (0, image + 1);
+            }
+        }
+    }
+}
+
+vectorized! {
+    /// Copies each pixel's values to rows of `stride`.
+    fn gather<'a>(to: &mut [f32], stride: usize, pixels: usize, from: impl Fn(usize) -> &'a [f32]) {
+        for (pixel, to) in to.chunks_exact_mut(stride).take(pixels).enumerate() {
+            let from = from(pixel);
+            // Whole vectors without a call.
+            match from.len() {
+                32 => to[..32].copy_from_slice(&from[..32]),
+                16 => to[..16].copy_from_slice(&from[..16]),
+                8 => to[..8].copy_from_slice(&from[..8]),
+                len => to[..len].copy_from_slice(from),
             }
         }
     }
