@@ -82,7 +82,7 @@ impl Inference<'_> {
         let batches = sampler::in_order(dataset.images(), batch);
         let mut loader = Loader::with(dataset.clone(), self.augment, 0, batches, self.workers, Instead::Nothing)?;
         let (mut rows, mut dim) = (Vec::new(), 0);
-        while let Some(loaded) = loader.next() {
+        for loaded in loader.by_ref() {
             let mut loaded = loaded?;
             let n = loaded.images.len();
             // The last batch is filled up with black.

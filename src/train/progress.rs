@@ -98,8 +98,8 @@ impl Progress {
 
     fn step_at(&mut self, step: &Step, now: Instant) {
         let seconds = now.saturating_duration_since(self.last).as_secs_f64();
-        let smooth = |old: Option<f64>, new: f64| Some(old.map_or(new, |old| 0.9 * old + 0.1 * new));
-        self.image_seconds = smooth(self.image_seconds, seconds / step.images.max(1) as f64);
+        let new = seconds / step.images.max(1) as f64;
+        self.image_seconds = Some(self.image_seconds.map_or(new, |old| 0.9 * old + 0.1 * new));
         let (first, before) = *self.first.get_or_insert((self.last, self.done));
         (self.last, self.done) = (now, self.done + 1);
         // All that happened since the first step will go on happening: evaluations, checkpoints, the search for triplets.
