@@ -371,8 +371,20 @@ fn bad_input_is_told() {
     let lfw = ["--lfw-dir", people.to_str().unwrap(), "--lfw-pairs", pairs.to_str().unwrap(), "--lfw-nrof-folds", "2"];
     let text = done(&world.train("softmax", "pairs", &[&["--batch-size", "6"][..], &lfw].concat()));
     assert!(text.contains("pairs are left out (Nobody"), "{text}");
-    // A person's only photograph in the pairs.
+    // A person's only photograph in the validation set, whichever it is: all others are whole by then.
     let others = World::new(3, 4);
+    let mut told = 0;
+    for photograph in 1..=4 {
+        let path = others.people().join(format!("P0/P0_{photograph:04}.png"));
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, b"no picture").unwrap();
+        let name = format!("v{photograph}");
+        let text = done(&others.train("softmax", &name, &["--batch-size", "6", "--validation-set-split-ratio", "0.1"]));
+        told += usize::from(text.contains("left out of validation"));
+        fs::write(&path, whole).unwrap();
+    }
+    assert_eq!(told, 1);
+    // A person's only photograph in the pairs.
     fs::create_dir_all(others.people().join("P9")).unwrap();
     fs::write(others.people().join("P9/P9_0001.png"), b"no picture").unwrap();
     fs::write(&pairs, "2\t1\nP0\t1\t2\nP0\t1\tP9\t1\nP1\t1\t2\nP1\t1\tP2\t3\n").unwrap();

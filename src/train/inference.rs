@@ -53,11 +53,12 @@ impl Inference<'_> {
         self.run(inception_resnet_v1(&weights.fold())?, dataset)
     }
 
-    /// The classifier's mean cross entropy on a dataset's images, and the share that it is right about.
+    /// The classifier's mean cross entropy on a dataset's images, the share that it is right about, and the numbers of the
+    /// images that could not be decoded, which do not count.
     ///
     /// # Errors
     /// As [`Inference::embed`]; [`Error::Invalid`] for weights without a classifier.
-    pub fn classify(&self, weights: Unfolded, dataset: &Arc<Dataset>) -> Result<(f64, f64)> {
+    pub fn classify(&self, weights: Unfolded, dataset: &Arc<Dataset>) -> Result<(f64, f64, Vec<usize>)> {
         let logits = weights.logits.clone().ok_or_else(|| Error::invalid("validation", "there is no classifier"))?;
         let plain = Inference { flipped: false, ..*self };
         let found = plain.run(classifier(&weights.fold(), logits)?, dataset)?;
@@ -70,7 +71,7 @@ impl Inference<'_> {
             right += usize::from(row.iter().position(|&x| x == largest) == Some(label));
             count += 1;
         }
-        Ok((loss / count as f64, f64::from(right as u32) / count as f64))
+        Ok((loss / count as f64, f64::from(right as u32) / count as f64, found.bad))
     }
 
     /// Rows by a network `[n, side, side, 3]` to `[n, d]`.

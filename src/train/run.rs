@@ -402,7 +402,13 @@ impl<'a> Run<'a> {
         if self.measures() {
             let weights = self.trainer.parameters().unfolded(&self.trainer.values(false)?);
             if let Some(validation) = &self.validation {
-                let (loss, accuracy) = self.inference.classify(weights.clone(), validation)?;
+                let (loss, accuracy, bad) = self.inference.classify(weights.clone(), validation)?;
+                for line in bad.iter().map(|&image| format!("{}: not decoded", validation.path(image).display())) {
+                    if !self.state.left_out.contains(&line) {
+                        self.progress.say(&format!("left out of validation: {line}"));
+                        self.state.left_out.push(line);
+                    }
+                }
                 epoch.validation_loss = Some(loss).filter(|x| x.is_finite());
                 epoch.validation_accuracy = Some(accuracy).filter(|x| x.is_finite());
                 self.events.scalars(
