@@ -89,7 +89,7 @@ fn options(loss: Loss, optimizer: OptimizerKind) -> Options {
         keep_probability: 1.0,
         seed: 0,
         batch: BATCH,
-        recompute: 0,
+        recompute: Vec::new(),
     }
 }
 

@@ -196,7 +196,26 @@ fn sums_and_joins() {
     Case::new(ScaledAdd { scale: 1.0 }, inputs(&[&[2, 3], &[2, 3]])).check();
     Case::new(Flatten, inputs(&[&[2, 3, 2]])).check();
     Case::new(Scale { factor: -0.3 }, inputs(&[&[2, 3]])).check();
+    [true, false].into_iter().for_each(|exact| Case::new(Cast { exact }, inputs(&[&[2, 3]])).check());
+    Case::new(Part::Like, inputs(&[&[2, 3], &[3, 2]])).wanted(&[0]).check();
 }
+
+/// An op that gets a gradient gets its case here.
+#[test]
+fn every_gradient_is_checked() {
+    let ops = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ops");
+    let cases = include_str!("gradients.rs");
+    for stem in Op::STEMS {
+        let source = std::fs::read_to_string(ops.join(format!("{stem}.rs"))).unwrap();
+        let (Some(_), Some((_, after))) = (source.find("fn vjp"), source.split_once("impl Operator for ")) else {
+            continue;
+        };
+        let name = after.split(' ').next().unwrap_or_default();
+        let has = [" {", ",", "::", "(", " "].iter().any(|next| cases.contains(&format!("{name}{next}")));
+        assert!(has, "{name} ({stem}) has a gradient and no case");
+    }
+}
+
 fn noise(seed: u64, dims: &[usize]) -> Tensor<f64> {
     random(&mut Noise::new(seed), dims)
 }

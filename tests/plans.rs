@@ -186,7 +186,7 @@ fn a_part_with_a_second_reader_is_copied_alone() {
 #[test]
 fn a_training_step_copies_only_pools_into_concatenations() {
     let spec = Spec { width: Width::of_stem(2).unwrap(), embedding_size: 8, classes: Some(3), gamma: false };
-    for recompute in [0, 24] {
+    for recompute in [0..0, 0..24] {
         let options = Options {
             loss: Loss::Softmax { center_factor: 0.0, center_alfa: 0.9, norm_factor: 0.0, norm_p: 1.0 },
             optimizer: OptimizerKind::Adam,
@@ -195,14 +195,14 @@ fn a_training_step_copies_only_pools_into_concatenations() {
             keep_probability: 0.8,
             seed: 1,
             batch: 2,
-            recompute,
+            recompute: recompute.clone().collect(),
         };
         let graph = network::step(&Parameters::new(spec.clone()), &options).unwrap().graph;
         let concats = graph.nodes().iter().filter(|node| matches!(&node.source, Source::Op(Op::Concat(_), _))).count();
         let inputs = [vec![2, 80, 80, 3], vec![2], vec![1], vec![1], vec![3]].map(Shape::from);
         let plan = Plan::new(Arc::new(graph), &inputs).unwrap();
         let copies: Vec<_> = plan.steps.iter().filter(|step| matches!(step.op, Op::Concat(_))).collect();
-        println!("recompute {recompute}: {concats} concatenations, {} with copies", copies.len());
+        println!("recompute {recompute:?}: {concats} concatenations, {} with copies", copies.len());
         for step in &copies {
             let copied: Vec<bool> = step.inputs.iter().map(|view| view.is_dense()).collect();
             // The pool's gradient reads what it gave.

@@ -41,7 +41,12 @@ fn parse(stem: &str, source: &str) -> Module {
 #[test]
 fn every_op_has_its_rooms() {
     for stem in Op::STEMS {
-        for room in [format!("src/ops/{stem}.rs"), format!("shaders/{stem}.wgsl"), format!("tests/ops/{stem}.rs")] {
+        for room in [
+            format!("src/ops/{stem}.rs"),
+            format!("shaders/{stem}.wgsl"),
+            format!("tests/ops/{stem}.rs"),
+            format!("tests/golden/ops/{stem}.npz"),
+        ] {
             assert!(root().join(&room).is_file(), "{room} is missing");
         }
         let main = std::fs::read_to_string(root().join("tests/ops/main.rs")).unwrap();

@@ -118,6 +118,13 @@ fn same_bits(a: &Path, b: &Path) {
     assert!(fs::read(a).unwrap() == fs::read(b).unwrap(), "{} differs from {}", a.display(), b.display());
 }
 
+/// The parts of the loss of every step of a run, as a checkpoint's JSON has them.
+fn losses(file: &Path) -> Vec<serde_json::Value> {
+    let json: serde_json::Value = serde_json::from_slice(&fs::read(file.with_extension("json")).unwrap()).unwrap();
+    let points = json["run"]["history"]["points"].as_array().unwrap();
+    points.iter().map(|point| point["losses"].clone()).collect()
+}
+
 const CENTERS: [&str; 6] = ["--batch-size", "6", "--center-loss-factor", "0.01", "--keep-probability", "0.8"];
 
 #[test]
@@ -176,10 +183,16 @@ fn softmax_trains_evaluates_and_is_a_model() {
 #[test]
 fn triplets_of_every_kind_are_found() {
     let world = World::new(4, 4);
+    let mut before = None;
     for mode in ["random", "semi-hard", "hard", "vgg", "global"] {
         let flags = ["--batch-size", "6", "--people-per-batch", "3", "--images-per-person", "3", "--mining", mode];
         let text = done(&world.train("triplet", mode, &flags));
         assert!(text.contains("done: 8 steps"), "{mode}: {text}");
+        // Before the first step, then after each epoch; what is mined has no part in the first.
+        let losses: Vec<&str> = text.lines().filter(|line| line.contains("all triplets of 16 photographs")).collect();
+        assert_eq!(losses.len(), 3, "{mode}: {text}");
+        assert_eq!(*before.get_or_insert_with(|| losses[0].to_owned()), losses[0], "{mode}");
+        assert!(losses[2].split_once("loss").unwrap().1 != losses[0].split_once("loss").unwrap().1, "{mode}: {text}");
     }
 }
 
@@ -189,7 +202,8 @@ fn a_run_that_goes_on_is_the_run() {
     let triplet = ["--batch-size", "6", "--people-per-batch", "3", "--images-per-person", "3", "--mining", "global"];
     let random = ["--random-flip", "--random-crop", "--random-rotate"];
     for (kind, flags) in [("softmax", &CENTERS[..]), ("triplet", &triplet)] {
-        let flags = [flags, &random, &["--checkpoint-every", "3", "--keep-checkpoints", "9"]].concat();
+        let optimizer = ["--optimizer", if kind == "softmax" { "adagrad" } else { "mom" }];
+        let flags = [flags, &random, &optimizer, &["--checkpoint-every", "3", "--keep-checkpoints", "9"]].concat();
         let (whole, part) = (format!("{kind}-whole"), format!("{kind}-part"));
         done(&world.train(kind, &whole, &flags));
         done(&world.train(kind, &part, &[&flags[..], &["--max-nrof-epochs", "1"]].concat()));
@@ -200,6 +214,8 @@ fn a_run_that_goes_on_is_the_run() {
         let text = done(&world.resume(kind, &part, &["--max-nrof-epochs", "2"]));
         assert!(text.contains("after step 3"), "{text}");
         same_bits(&world.file(&whole, 8), &world.file(&part, 8));
+        let told = losses(&world.file(&part, 8));
+        assert_eq!((told.len(), told), (8, losses(&world.file(&whole, 8))));
 
         // A checkpoint cut short is passed over, and said.
         let last = world.file(&part, 8);
@@ -212,8 +228,82 @@ fn a_run_that_goes_on_is_the_run() {
     fails(&world.resume("softmax", "softmax-whole", &["--batch-size", "3"]), &["--batch-size", "as it began"]);
     fails(&world.resume("triplet", "softmax-whole", &[]), &["train softmax"]);
     fails(&world.resume("softmax", "nothing", &[]), &["nothing"]);
+    fs::remove_file(world.people().join("P1/P1_0002.png")).unwrap();
+    for kind in ["softmax", "triplet"] {
+        let more = world.resume(kind, &format!("{kind}-whole"), &["--max-nrof-epochs", "3"]);
+        fails(&more, &["photographs were added", "--pretrained-model"]);
+    }
     fs::remove_dir_all(world.people().join("P1")).unwrap();
     fails(&world.resume("softmax", "softmax-whole", &["--max-nrof-epochs", "3"]), &["3 people", "same folder"]);
+}
+
+#[test]
+fn a_run_goes_on_with_what_may_be_given_anew_and_without_what_it_began_with() {
+    let world = World::new(3, 4);
+    done(&world.train("softmax", "first", &["--batch-size", "6", "--standardize", "prewhiten"]));
+    let begin = ["--batch-size", "6", "--embedding-size", "8", "--width", "0.0625", "--pretrained-model"];
+    let first = world.file("first", 8);
+    let text = done(&world.train("softmax", "second", &[&begin[..], &[first.to_str().unwrap()]].concat()));
+    assert!(text.contains("prewhiten standardization") && text.contains("classifier: the pretrained one"), "{text}");
+
+    // What a checkpoint was trained with is how it is used.
+    let (people, out) = (world.people(), world.at("embeddings"));
+    let embed = ["embed", people.to_str().unwrap(), "--aligned", "-o", out.to_str().unwrap(), "--model"];
+    let text = done(&world.command(&[&embed[..], &[first.to_str().unwrap()]].concat()).output().unwrap());
+    assert!(text.contains("prewhiten standardization, as it was trained"), "{text}");
+
+    fs::remove_dir_all(world.at("models/first")).unwrap();
+    let (rates, logs) = (world.at("rates.txt"), world.at("elsewhere"));
+    fs::write(&rates, "0: 0.25\n").unwrap();
+    let anew = ["--max-nrof-epochs", "3", "--learning-rate-schedule-file", rates.to_str().unwrap(), "--json"];
+    let run = world.at("models/second");
+    let resume = ["train", "softmax", "--resume", ".", "--device", "cpu", "--logs-base-dir", logs.to_str().unwrap()];
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_warpface")).args([&resume[..], &anew].concat()).current_dir(&run).output();
+    let output = output.unwrap();
+    let text = done(&output);
+    assert!(text.contains("rate 0.25") && !text.contains("classifier"), "{text}");
+    assert!(logs.join("second/summary.html").is_file());
+    let line: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&line["step"], line["epochs"].as_array().map(Vec::len)), (&12.into(), Some(3)));
+    fails(&world.resume("softmax", "second", &["--standardize", "fixed"]), &["--standardize", "prewhiten"]);
+    fails(&world.resume("softmax", "second", &["--name", "third"]), &["--name", "as it began"]);
+    let text = done(&world.resume("softmax", "second/step-00000008.json", &[]));
+    assert!(text.contains("step 12 is saved there too"), "{text}");
+}
+
+#[cfg(unix)]
+#[test]
+fn one_run_at_a_time_uses_a_folder() {
+    let world = World::new(3, 4);
+    let people = world.people();
+    let long = ["train", "softmax", people.to_str().unwrap(), "--name", "run", "--batch-size", "6"];
+    let small: Vec<&str> = SMALL.chunks(2).filter(|pair| pair[0] != "--epoch-size").flatten().copied().collect();
+    let mut first = world.command(&[&long[..], &small, &["--epoch-size", "100000"]].concat());
+    let mut first = first.stderr(std::process::Stdio::null()).spawn().unwrap();
+    let events = || fs::read_dir(world.at("logs/run")).is_ok_and(|mut files| files.next().is_some());
+    while !events() && first.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let second = world.train("softmax", "run", &["--batch-size", "6"]);
+    let resumed = world.resume("softmax", "run", &[]);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    fails(&second, &["models/run", "another run", "--name"]);
+    fails(&resumed, &["models/run", "another run"]);
+    done(&world.train("softmax", "run", &["--batch-size", "6"]));
+}
+
+#[test]
+fn memory_is_met_and_told() {
+    let world = World::new(3, 4);
+    let batch = ["--batch-size", "16"];
+    let text = done(&world.train("softmax", "whole", &batch));
+    let mib = text.split(" MiB of memory at the peak").next().unwrap().rsplit(' ').next().unwrap();
+    let budget = format!("{}K", 1024 * mib.parse::<u64>().unwrap() * 3 / 4);
+    let text = done(&world.train("softmax", "less", &[&batch[..], &["--memory-budget", &budget]].concat()));
+    assert!(text.contains("blocks are computed again for the gradients") && text.contains("% more work"), "{text}");
+    same_bits(&world.file("whole", 8), &world.file("less", 8));
 }
 
 #[cfg(unix)]
@@ -258,6 +348,50 @@ fn bad_input_is_told() {
         &["memory budget", "smaller batch"],
     );
     fails(&world.train("softmax", "f", &["--random-pairs", "10"]), &["--random-pairs", "--hold-out-people"]);
+    for flags in [
+        &["--batch-size", "1000000000000"][..],
+        &["--embedding-size", "999999999999"],
+        &["--image-size", "18446744073709551615"],
+        &["--validate-every-n-epochs", "0"],
+        &["--filter-model", "model.pb"],
+        &["--model", "model.pb"],
+        &["--standardize", "prewhiten", "--use-fixed-image-standardization"],
+    ] {
+        fails(
+            &world.train("softmax", "size", flags),
+            &[flags.last().filter(|flag| flag.starts_with("--")).unwrap_or(&flags[0])],
+        );
+    }
+    fails(&world.train("softmax", "../out", &["--batch-size", "6"]), &["--name", "no folder's name"]);
+    let huge = ["--batch-size", "65536", "--image-size", "1024"];
+    fails(&world.train("softmax", "huge", &huge), &["memory of a step", "smaller batch", "--memory-budget"]);
+    let pairs = world.at("pairs.txt");
+    fs::write(&pairs, "2\t1\nP0\t1\t2\nP0\t1\tP1\t3\nNobody\t1\t2\nP1\t1\tP2\t3\n").unwrap();
+    let people = world.people();
+    let lfw = ["--lfw-dir", people.to_str().unwrap(), "--lfw-pairs", pairs.to_str().unwrap(), "--lfw-nrof-folds", "2"];
+    let text = done(&world.train("softmax", "pairs", &[&["--batch-size", "6"][..], &lfw].concat()));
+    assert!(text.contains("pairs are left out (Nobody"), "{text}");
+    // A person's only photograph in the validation set, whichever it is: all others are whole by then.
+    let others = World::new(3, 4);
+    let mut told = 0;
+    for photograph in 1..=4 {
+        let path = others.people().join(format!("P0/P0_{photograph:04}.png"));
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, b"no picture").unwrap();
+        let name = format!("v{photograph}");
+        let text = done(&others.train("softmax", &name, &["--batch-size", "6", "--validation-set-split-ratio", "0.1"]));
+        told += usize::from(text.contains("left out of validation"));
+        fs::write(&path, whole).unwrap();
+    }
+    assert_eq!(told, 1);
+    // A person's only photograph in the pairs.
+    fs::create_dir_all(others.people().join("P9")).unwrap();
+    fs::write(others.people().join("P9/P9_0001.png"), b"no picture").unwrap();
+    fs::write(&pairs, "2\t1\nP0\t1\t2\nP0\t1\tP9\t1\nP1\t1\t2\nP1\t1\tP2\t3\n").unwrap();
+    let people = others.people();
+    let lfw = ["--lfw-dir", people.to_str().unwrap(), "--lfw-pairs", pairs.to_str().unwrap(), "--lfw-nrof-folds", "2"];
+    let text = done(&world.train("softmax", "corrupt", &[&["--batch-size", "6"][..], &lfw].concat()));
+    assert!(text.contains("pairs are left out") && text.contains("P9_0001.png: not decoded"), "{text}");
     fails(&world.train("softmax", "g", &["--batch-size", "6", "--same-ratio", "2"]), &["1:2"]);
 
     // People.

@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::backend::{Device, DeviceKind, Precision};
 use crate::face::{DetectOptions, Detector, Embedder, Standardize};
 use crate::models::{Mtcnn, inception_resnet_v1};
+use crate::train::checkpoint;
 use crate::{Error, weights};
 
 /// Names of model files, the best first: by accuracy on LFW.
@@ -103,7 +104,8 @@ impl Globals {
     /// Opens the embedding model.
     pub fn open_model(&self, device: &Device) -> Result<Model> {
         let (path, weights, entry) = self.read_model()?;
-        let (standardize, why) = match (self.standardize, entry.and_then(|entry| entry.standardize)) {
+        let known = entry.and_then(|entry| entry.standardize).or_else(|| checkpoint::standardize(&path));
+        let (standardize, why) = match (self.standardize, known) {
             (Some(asked), _) => (asked, "as asked"),
             (None, Some(known)) => (known, "as it was trained"),
             (None, None) => (Standardize::Fixed, "the usual one; --standardize changes it"),

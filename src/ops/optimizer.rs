@@ -58,11 +58,6 @@ impl Optimizer {
     pub fn rows(&self) -> usize {
         1 + self.kind.initial().len() + usize::from(self.average)
     }
-
-    /// What a kind of optimizer's slots start at: see [`OptimizerKind::initial`].
-    pub fn initial(kind: OptimizerKind) -> &'static [f32] {
-        kind.initial()
-    }
 }
 
 /// The new weight and slots of one element, given its gradient.

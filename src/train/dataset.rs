@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::eval::{Person, list_people};
 use crate::random::{Stream, purpose};
@@ -88,6 +89,16 @@ impl Dataset {
     /// How many images there are.
     pub fn images(&self) -> usize {
         self.starts[self.classes()]
+    }
+
+    /// SHA-256 of the names of people and photographs, in order: equal where training meets the same images.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        for person in &self.people {
+            hash.update(format!("{}\n", person.name));
+            person.photos.iter().for_each(|photo| hash.update(format!("\t{photo}\n")));
+        }
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// What was left out so far, and why.

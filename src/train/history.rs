@@ -46,6 +46,8 @@ pub struct Epoch {
     pub validation_loss: Option<f64>,
     /// Share of the validation set that is classified rightly.
     pub validation_accuracy: Option<f64>,
+    /// Loss on triplets that stay the same; of runs that mine them.
+    pub triplet_loss: Option<f64>,
     /// Accuracy on evaluation pairs, by the LFW protocol.
     pub accuracy: Option<f64>,
     /// VAL on evaluation pairs.
@@ -157,6 +159,14 @@ mod tests {
             history
         };
         assert_eq!(run(true), run(false));
+    }
+
+    #[test]
+    fn epochs_of_earlier_versions_are_read() {
+        let mut json = serde_json::to_value(Epoch { epoch: 3, accuracy: Some(0.5), ..Epoch::default() }).unwrap();
+        json.as_object_mut().unwrap().remove("triplet_loss").unwrap();
+        let epoch: Epoch = serde_json::from_value(json).unwrap();
+        assert_eq!((epoch.epoch, epoch.triplet_loss, epoch.accuracy), (3, None, Some(0.5)));
     }
 
     #[test]

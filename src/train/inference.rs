@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::augment::Augment;
 use super::dataset::Dataset;
-use super::loader::{Loader, Workers};
+use super::loader::{Instead, Loader, Workers};
 use super::sampler;
 use crate::backend::{Device, Precision};
 use crate::models::{classifier, inception_resnet_v1};
@@ -48,16 +48,17 @@ impl Inference<'_> {
     /// The embeddings by these weights, batch norms folded.
     ///
     /// # Errors
-    /// The device's; a person none of whose images can be decoded.
+    /// The device's.
     pub fn embed(&self, weights: Unfolded, dataset: &Arc<Dataset>) -> Result<Embeddings> {
         self.run(inception_resnet_v1(&weights.fold())?, dataset)
     }
 
-    /// The classifier's mean cross entropy on a dataset's images, and the share that it is right about.
+    /// The classifier's mean cross entropy on a dataset's images, the share that it is right about, and the numbers of the
+    /// images that could not be decoded, which do not count.
     ///
     /// # Errors
     /// As [`Inference::embed`]; [`Error::Invalid`] for weights without a classifier.
-    pub fn classify(&self, weights: Unfolded, dataset: &Arc<Dataset>) -> Result<(f64, f64)> {
+    pub fn classify(&self, weights: Unfolded, dataset: &Arc<Dataset>) -> Result<(f64, f64, Vec<usize>)> {
         let logits = weights.logits.clone().ok_or_else(|| Error::invalid("validation", "there is no classifier"))?;
         let plain = Inference { flipped: false, ..*self };
         let found = plain.run(classifier(&weights.fold(), logits)?, dataset)?;
@@ -70,7 +71,7 @@ impl Inference<'_> {
             right += usize::from(row.iter().position(|&x| x == largest) == Some(label));
             count += 1;
         }
-        Ok((loss / count as f64, f64::from(right as u32) / count as f64))
+        Ok((loss / count as f64, f64::from(right as u32) / count as f64, found.bad))
     }
 
     /// Rows by a network `[n, side, side, 3]` to `[n, d]`.
@@ -80,14 +81,11 @@ impl Inference<'_> {
         let batch = self.device.backend().batch().min(dataset.images());
         let executable = module.plan(&[Shape::from([batch, side, side, 3])])?;
         let batches = sampler::in_order(dataset.images(), batch);
-        let loader = Loader::new(dataset.clone(), self.augment, 0, batches, self.workers)?;
-        let (mut rows, mut bad, mut dim, mut first) = (Vec::new(), Vec::new(), 0, 0);
-        for loaded in loader {
+        let mut loader = Loader::with(dataset.clone(), self.augment, 0, batches, self.workers, Instead::Nothing)?;
+        let (mut rows, mut dim) = (Vec::new(), 0);
+        for loaded in loader.by_ref() {
             let mut loaded = loaded?;
             let n = loaded.images.len();
-            // Another image of the person came where one could not be decoded.
-            bad.extend((first..first + n).zip(&loaded.images).filter(|(i, image)| i != *image).map(|(i, _)| i));
-            first += n;
             // The last batch is filled up with black.
             loaded.pixels.resize(batch * side * side * 3, 0.0);
             let plain = executable.run(&[&loaded.pixels])?.swap_remove(0);
@@ -105,6 +103,7 @@ impl Inference<'_> {
             }
             dim = d * if self.flipped { 2 } else { 1 };
         }
+        let bad = loader.bad_numbers();
         for &image in &bad {
             rows[image * dim..][..dim].fill(0.0);
         }

@@ -16,7 +16,7 @@ use crate::random::{Stream, purpose};
 use crate::{Error, Result};
 
 /// A batch, ready for a network.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Batch {
     /// `[n, image_size, image_size, 3]`.
     pub pixels: Vec<f32>,
@@ -45,16 +45,26 @@ impl Default for Workers {
 
 /// Batches, one after the other; dropping it ends its threads.
 ///
-/// An image that cannot be decoded is replaced by the next one of its class that can (after the last comes the first),
-/// and is listed by [`bad_images`](Self::bad_images). A class without any is an error, after which nothing comes.
+/// An image that cannot be decoded is listed by [`bad_images`](Self::bad_images), and becomes what [`Instead`] says.
 pub struct Loader {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
     failed: bool,
 }
 
+/// What comes in the place of an image that cannot be decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instead {
+    /// The next one of its class that can (after the last comes the first): for training. A class without any is an
+    /// error, after which nothing comes.
+    Another,
+    /// Zeros, under its own number: for what counts every image.
+    Nothing,
+}
+
 struct Shared {
     dataset: Arc<Dataset>,
+    instead: Instead,
     augment: Augment,
     seed: u64,
     ahead: usize,
@@ -104,10 +114,26 @@ impl Loader {
         batches: impl Iterator<Item = Vec<Item>> + Send + 'static,
         workers: Workers,
     ) -> Result<Self> {
+        Self::with(dataset, augment, seed, batches, workers, Instead::Another)
+    }
+
+    /// The same, with another answer to images that cannot be decoded.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with(
+        dataset: Arc<Dataset>,
+        augment: Augment,
+        seed: u64,
+        batches: impl Iterator<Item = Vec<Item>> + Send + 'static,
+        workers: Workers,
+        instead: Instead,
+    ) -> Result<Self> {
         let source = Box::new(batches.filter(|batch| !batch.is_empty()));
         let state = State { source, exhausted: false, open: VecDeque::new(), stop: false };
         let shared = Arc::new(Shared {
             dataset,
+            instead,
             augment,
             seed,
             ahead: workers.ahead.max(1),
@@ -124,6 +150,11 @@ impl Loader {
             loader.threads.push(thread.map_err(|e| Error::invalid("decoding threads", format!("{e}; use fewer")))?);
         }
         Ok(loader)
+    }
+
+    /// The numbers of the images met so far that could not be decoded, in order.
+    pub fn bad_numbers(&self) -> Vec<usize> {
+        lock(&self.shared.bad).keys().copied().collect()
     }
 
     /// The images met so far that could not be decoded, each with the reason, in the dataset's order.
@@ -239,12 +270,12 @@ impl Shared {
         }
     }
 
-    /// Makes an item's pixels, from the next image of its class where its own cannot be decoded; tells which it was.
+    /// Makes an item's pixels, or what comes [`Instead`]; tells which image it was.
     fn load(&self, item: Item, pixels: &mut [f32]) -> Result<usize> {
         let class = self.dataset.class_of(item.image);
         let images = self.dataset.images_of(class);
         for image in (item.image..images.end).chain(images.start..item.image) {
-            if lock(&self.bad).contains_key(&image) {
+            if self.instead == Instead::Another && lock(&self.bad).contains_key(&image) {
                 continue;
             }
             let mut random = Stream::at(self.seed, purpose::AUGMENT, item.epoch, item.position);
@@ -256,6 +287,10 @@ impl Shared {
                 Ok(Err(problem)) => lock(&self.bad).insert(image, problem.to_string()),
                 Err(_) => lock(&self.bad).insert(image, format!("{}: it could not be prepared", path.display())),
             };
+            if self.instead == Instead::Nothing {
+                pixels.fill(0.0);
+                return Ok(image);
+            }
         }
         let person = self.dataset.dir().join(&self.dataset.people()[class].name);
         let bad = lock(&self.bad);
@@ -321,6 +356,25 @@ mod tests {
     fn good((batches, bad): (Vec<Result<Batch>>, Vec<String>)) -> Vec<Batch> {
         assert!(bad.is_empty(), "{bad:?}");
         batches.into_iter().map(|batch| batch.unwrap()).collect()
+    }
+
+    #[test]
+    fn where_every_image_counts_none_takes_anothers_place() {
+        let (dir, set) = faces();
+        // All of a person's, and one of another's.
+        for name in ["p1/0.jpg", "p1/1.jpg", "p1/2.jpg", "p1/3.jpg", "p3/2.jpg"] {
+            fs::write(dir.path().join(name), b"no picture").unwrap();
+        }
+        let batches = crate::train::sampler::in_order(set.images(), 8);
+        let workers = Workers { threads: 2, ahead: 2 };
+        let mut loader = Loader::with(set.clone(), augment(), 3, batches, workers, Instead::Nothing).unwrap();
+        let batches: Vec<Batch> = loader.by_ref().map(Result::unwrap).collect();
+        let images: Vec<usize> = batches.iter().flat_map(|batch| batch.images.clone()).collect();
+        assert_eq!(images, (0..20).collect::<Vec<_>>());
+        assert_eq!(loader.bad_numbers(), [4, 5, 6, 7, 14]);
+        let each = batches[0].pixels.len() / 8;
+        assert!(batches[0].pixels[4 * each..].iter().all(|&x| x == 0.0));
+        assert!(batches[0].pixels[..each].iter().any(|&x| x != 0.0));
     }
 
     #[test]

@@ -4,9 +4,11 @@
 //! goes on exactly as it would have.
 
 pub mod augment;
+pub mod budget;
 pub mod checkpoint;
 pub mod dataset;
 pub mod events;
+pub mod fixed;
 pub mod history;
 pub mod inference;
 pub mod interrupt;

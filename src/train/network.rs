@@ -69,8 +69,8 @@ pub struct Options {
     pub seed: u64,
     /// Photographs of a batch.
     pub batch: usize,
-    /// Blocks, of those that [`Step::blocks`] counts, whose values are computed again for the gradients, not kept.
-    pub recompute: usize,
+    /// Which blocks' values, of those that [`Step::blocks`] counts, are computed again for the gradients, not kept.
+    pub recompute: Vec<usize>,
 }
 
 impl Options {
@@ -294,10 +294,10 @@ pub fn step(parameters: &Parameters, options: &Options) -> Result<Step> {
 
     let wanted: Option<Vec<NodeId>> =
         parameters.weights().iter().map(|place| network.named.get(&place.name).copied()).collect();
-    // The first blocks are the largest.
     let starts = std::iter::once(0).chain(network.blocks.iter().copied());
-    let blocks = starts.zip(network.blocks.iter().copied()).map(|(from, to)| from..to);
-    let again: Vec<Range<usize>> = blocks.take(options.recompute).collect();
+    let blocks = starts.zip(network.blocks.iter().copied()).enumerate();
+    let again: Vec<Range<usize>> =
+        blocks.filter(|(block, _)| options.recompute.contains(block)).map(|(_, (from, to))| from..to).collect();
     let graph = &mut network.graph;
     let gradients = match wanted {
         Some(wanted) => {

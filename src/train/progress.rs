@@ -33,8 +33,9 @@ pub struct Progress {
     done: u64,
     /// When the last step ended.
     last: Instant,
-    /// Smoothed seconds of a step and of an image: one step in ten counts.
-    step_seconds: Option<f64>,
+    /// When the first step began, and how many were done before.
+    first: Option<(Instant, u64)>,
+    /// Smoothed seconds of an image: one step in ten counts.
     image_seconds: Option<f64>,
 }
 
@@ -60,7 +61,7 @@ impl Progress {
     }
 
     fn with(sink: Sink, total: u64, done: u64) -> Self {
-        Progress { sink, total, done, last: Instant::now(), step_seconds: None, image_seconds: None }
+        Progress { sink, total, done, last: Instant::now(), first: None, image_seconds: None }
     }
 
     /// A step has ended.
@@ -68,7 +69,8 @@ impl Progress {
         self.step_at(step, Instant::now());
     }
 
-    /// Time that passed since the last step was not training's (an evaluation, a checkpoint), and does not count.
+    /// Time that passed since the last step was not training's (an evaluation, a checkpoint), and does not count as a
+    /// step's. It does for the time that is left.
     pub fn pause(&mut self) {
         self.last = Instant::now();
     }
@@ -96,11 +98,13 @@ impl Progress {
 
     fn step_at(&mut self, step: &Step, now: Instant) {
         let seconds = now.saturating_duration_since(self.last).as_secs_f64();
-        let smooth = |old: Option<f64>, new: f64| Some(old.map_or(new, |old| 0.9 * old + 0.1 * new));
-        self.step_seconds = smooth(self.step_seconds, seconds);
-        self.image_seconds = smooth(self.image_seconds, seconds / step.images.max(1) as f64);
+        let new = seconds / step.images.max(1) as f64;
+        self.image_seconds = Some(self.image_seconds.map_or(new, |old| 0.9 * old + 0.1 * new));
+        let (first, before) = *self.first.get_or_insert((self.last, self.done));
         (self.last, self.done) = (now, self.done + 1);
-        let left = self.total.saturating_sub(self.done) as f64 * self.step_seconds.unwrap_or(0.0);
+        // All that happened since the first step will go on happening: evaluations, checkpoints, the search for triplets.
+        let each = now.saturating_duration_since(first).as_secs_f64() / (self.done - before) as f64;
+        let left = self.total.saturating_sub(self.done) as f64 * each;
         let text = line(step, self.images_per_second(), left);
         match &mut self.sink {
             Sink::Bar(bar) => {
@@ -186,6 +190,18 @@ mod tests {
         assert_eq!((lines.len(), lines[0], lines[4]), (5, first, "done"));
         assert!(lines[1].contains("step 21/50") && lines[1].ends_with("20s left"), "{}", lines[1]);
         assert!(lines[3].contains("step 60/50") && lines[3].ends_with("0s left"), "{}", lines[3]);
+    }
+
+    #[test]
+    fn what_is_no_step_takes_time_as_well() {
+        let page = Page::default();
+        let mut progress = Progress::lines(10, 0, Duration::ZERO, Box::new(page.clone()));
+        let start = progress.last;
+        progress.step_at(&step(1), start + Duration::from_secs(1));
+        progress.last = start + Duration::from_secs(3);
+        progress.step_at(&step(2), start + Duration::from_secs(4));
+        let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
+        assert!(text.lines().nth(1).unwrap().ends_with("90 images/s · 16s left"), "{text}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::checkpoint::{Checkpoint, Checkpoints, Named};
 use super::dataset::Dataset;
 use super::events::Events;
+use super::fixed::FixedTriplets;
 use super::history::{Epoch, History};
 use super::inference::Inference;
 use super::interrupt::Interrupt;
@@ -76,6 +77,8 @@ pub struct State {
     pub settings: serde_json::Value,
     /// Whom the classes stand for.
     pub people: Vec<String>,
+    /// Which photographs of them there are ([`Dataset::digest`]).
+    pub photographs: String,
     /// Steps done.
     pub step: u64,
     /// The loss scale at hand.
@@ -116,6 +119,8 @@ pub struct Run<'a> {
     pub dataset: Arc<Dataset>,
     /// Whom a classifier is validated on.
     pub validation: Option<Arc<Dataset>>,
+    /// Triplets whose loss is measured.
+    pub triplets: Option<FixedTriplets>,
     /// Pairs to be measured.
     pub verification: Option<Verification>,
     /// How images are embedded for that.
@@ -130,6 +135,7 @@ pub struct Run<'a> {
     before: f64,
     epoch_began: Instant,
     bad_steps: u32,
+    idle_steps: u32,
     last_file: PathBuf,
     table: Vec<i32>,
 }
@@ -158,6 +164,7 @@ impl<'a> Run<'a> {
                     kind: course.kind.to_owned(),
                     settings: course.settings.clone(),
                     people,
+                    photographs: dataset.digest(),
                     step: 0,
                     loss_scale: trainer.loss_scale(),
                     history: History::new(&losses),
@@ -175,6 +182,14 @@ impl<'a> Run<'a> {
                         "was made of {} people, and there are {} now or others; training goes on with the same folder only",
                         checkpoint.run.people.len(),
                         people.len()
+                    );
+                    return Err(Error::invalid(checkpoint.path.display().to_string(), problem));
+                }
+                if checkpoint.run.photographs != dataset.digest() {
+                    let problem = format!(
+                        "photographs were added to {} or taken from it: training goes on with the same ones only; restore \
+                         them, or begin a new run with this checkpoint as its --pretrained-model",
+                        dataset.dir().display()
                     );
                     return Err(Error::invalid(checkpoint.path.display().to_string(), problem));
                 }
@@ -196,7 +211,9 @@ impl<'a> Run<'a> {
             before: state.seconds,
             epoch_began: Instant::now(),
             bad_steps: 0,
+            idle_steps: 0,
             validation: None,
+            triplets: None,
             verification: None,
             trainer,
             course,
@@ -257,11 +274,19 @@ impl<'a> Run<'a> {
         } else if self.course.checkpoint_every > 0 && self.state.step.is_multiple_of(self.course.checkpoint_every) {
             self.save()?;
         }
-        if self.interrupt.requested() {
-            self.save()?;
-            return Ok(Next::Interrupted);
+        self.go_on()
+    }
+
+    /// Whether to go on; where not, a checkpoint is saved.
+    ///
+    /// # Errors
+    /// As [`Run::save`].
+    pub fn go_on(&mut self) -> Result<Next> {
+        if !self.interrupt.requested() {
+            return Ok(Next::Step);
         }
-        Ok(Next::Step)
+        self.save()?;
+        Ok(Next::Interrupted)
     }
 
     fn tell(&mut self, outcome: &Outcome, rate: f32) -> Result<()> {
@@ -296,6 +321,14 @@ impl<'a> Run<'a> {
 
     /// Gradients that are not finite change nothing; where they stay so, training has come apart.
     fn check(&mut self, outcome: &Outcome) -> Result<()> {
+        self.idle_steps = if outcome.part(Output::Loss) == Some(0.0) { self.idle_steps + 1 } else { 0 };
+        if self.idle_steps == PATIENCE && self.course.kind == "triplet" {
+            self.say(&format!(
+                "step {}: no triplet of the last {PATIENCE} steps was active: raise --alpha, or it has learned what there is \
+                 to learn",
+                self.state.step
+            ));
+        }
         if outcome.finite {
             self.bad_steps = 0;
             return Ok(());
@@ -308,25 +341,37 @@ impl<'a> Run<'a> {
         if self.bad_steps < PATIENCE {
             return Ok(());
         }
-        let problem = format!(
-            "gradients were not finite in {PATIENCE} steps, up to step {step}: lower --learning-rate and go on from {} \
-             with --resume",
-            self.last_file.display()
-        );
+        let problem = format!("gradients were not finite in {PATIENCE} steps, up to step {step}: {}", self.way_out());
         Err(Error::invalid("training", problem))
     }
 
-    /// Measures the pairs before the first step, as epoch 0: what training is to be better than.
+    /// What helps where training has come apart.
+    fn way_out(&self) -> String {
+        match self.last_file.is_file() {
+            true => {
+                format!("go on from {} or earlier by --resume with a lower --learning-rate", self.last_file.display())
+            }
+            false => "begin again with a lower --learning-rate".to_owned(),
+        }
+    }
+
+    /// Measures triplets, pairs and the validation set before the first step, as epoch 0: what training is to be better
+    /// than.
     ///
     /// # Errors
     /// As [`Verification::measure`].
     pub fn measure_before(&mut self) -> Result<()> {
-        if self.state.step == 0 && self.verification.is_some() {
+        if self.state.step == 0 && self.measures() {
             let epoch = self.measure(0)?;
             self.state.history.epochs.push(epoch);
             self.epoch_began = Instant::now();
         }
         Ok(())
+    }
+
+    /// Whether there is anything to measure after an epoch.
+    fn measures(&self) -> bool {
+        self.verification.is_some() || self.validation.is_some() || self.triplets.is_some()
     }
 
     /// Validates, measures pairs, saves, and writes the page.
@@ -351,13 +396,19 @@ impl<'a> Run<'a> {
         self.save()
     }
 
-    /// The classifier on its validation set, and the pairs.
+    /// The classifier on its validation set, the loss on the triplets that stay, and the pairs.
     fn measure(&mut self, number: u32) -> Result<Epoch> {
         let mut epoch = Epoch { epoch: number, step: self.state.step, ..Epoch::default() };
-        if self.verification.is_some() || self.validation.is_some() {
+        if self.measures() {
             let weights = self.trainer.parameters().unfolded(&self.trainer.values(false)?);
             if let Some(validation) = &self.validation {
-                let (loss, accuracy) = self.inference.classify(weights.clone(), validation)?;
+                let (loss, accuracy, bad) = self.inference.classify(weights.clone(), validation)?;
+                for line in bad.iter().map(|&image| format!("{}: not decoded", validation.path(image).display())) {
+                    if !self.state.left_out.contains(&line) {
+                        self.progress.say(&format!("left out of validation: {line}"));
+                        self.state.left_out.push(line);
+                    }
+                }
                 epoch.validation_loss = Some(loss).filter(|x| x.is_finite());
                 epoch.validation_accuracy = Some(accuracy).filter(|x| x.is_finite());
                 self.events.scalars(
@@ -366,6 +417,13 @@ impl<'a> Run<'a> {
                 )?;
                 self.progress
                     .say(&format!("epoch {number}: validation loss {loss:.4}, accuracy {:.2} %", 100.0 * accuracy));
+            }
+            if let Some(triplets) = &self.triplets {
+                let loss = triplets.loss(&self.inference, weights.clone())?;
+                epoch.triplet_loss = Some(loss).filter(|x| x.is_finite());
+                self.events.scalars(self.state.step, &[("fixed/triplet_loss", loss as f32)])?;
+                let images = triplets.sample().images();
+                self.progress.say(&format!("epoch {number}: all triplets of {images} photographs, loss {loss:.5}"));
             }
             if let Some(verification) = &self.verification {
                 let found = verification.measure(&self.inference, weights, self.course.seed, number)?;
@@ -387,6 +445,15 @@ impl<'a> Run<'a> {
                     figures.auc
                 ));
                 epoch = epoch.verified(&figures);
+                let new: Vec<&str> =
+                    left_out.iter().filter(|line| !self.state.left_out.contains(line)).map(String::as_str).collect();
+                if !new.is_empty() {
+                    let more = if new.len() > 3 { format!(" and {} more", new.len() - 3) } else { String::new() };
+                    self.progress.say(&format!(
+                        "some pairs are left out ({}{more}); the run's page lists all of it",
+                        new[..new.len().min(3)].join(", ")
+                    ));
+                }
                 for line in left_out {
                     if !self.state.left_out.contains(&line) {
                         self.state.left_out.push(line);

@@ -52,7 +52,7 @@ fn write_page(page: &mut String, summary: &Summary) -> fmt::Result {
     page::list(page, "Left out", summary.left_out, "No image was left out.")?;
     page.push_str(
         "<footer>\n<p>Accuracy and VAL follow the LFW protocol as davidsandberg/facenet measures it, on pairs that were not \
-         trained on. Each point of a curve is the mean of the steps it stands for.</p>\n</footer>\n",
+         trained on. Triplets that stay are all those of a sample drawn before the first step. Each point of a curve is the mean of the steps it stands for.</p>\n</footer>\n",
     );
     page::end(page);
     Ok(())
@@ -115,6 +115,10 @@ fn charts(page: &mut String, history: &History) -> fmt::Result {
     chart(page, "Pairs after each epoch", ["epoch", "%"], percents.to_vec())?;
     chart(page, "Learning rate", ["step", "rate"], vec![("learning rate", curve(&|point| point.learning_rate))])?;
     chart(page, "Speed", ["step", "images a second"], vec![("images a second", curve(&|p| p.images_per_second))])?;
+    let fixed = after(&|epoch| epoch.triplet_loss);
+    if !fixed.is_empty() {
+        chart(page, "Triplets that stay", ["epoch", "loss"], vec![("loss", fixed)])?;
+    }
     let validation =
         [after(&|epoch| epoch.validation_loss), after(&|epoch| epoch.validation_accuracy.map(|x| 100.0 * x))];
     if validation.iter().any(|points| !points.is_empty()) {
@@ -139,18 +143,19 @@ fn epochs(page: &mut String, epochs: &[Epoch]) -> fmt::Result {
     }
     page.push_str(
         "<section>\n<h2>Epoch by epoch</h2>\n<div class=\"wide\"><table>\n<thead><tr><th>epoch</th><th>steps</th>\
-         <th>validation loss</th><th>validation accuracy</th><th>accuracy</th><th>VAL</th><th>FAR</th><th>AUC</th>\
+         <th>validation loss</th><th>validation accuracy</th><th>triplet loss</th><th>accuracy</th><th>VAL</th><th>FAR</th><th>AUC</th>\
          <th>time</th></tr></thead>\n<tbody>\n",
     );
     let or_nan = |x: Option<f64>| x.unwrap_or(f64::NAN);
     for epoch in epochs {
         writeln!(
             page,
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
             epoch.epoch,
             epoch.step,
             number(or_nan(epoch.validation_loss)),
             percent(or_nan(epoch.validation_accuracy)),
+            number(or_nan(epoch.triplet_loss)),
             percent(or_nan(epoch.accuracy)),
             percent(or_nan(epoch.val)),
             percent(or_nan(epoch.far)),
@@ -198,6 +203,7 @@ mod tests {
                     step: step + 1,
                     validation_loss: Some(3.0 - 2.0 * done),
                     validation_accuracy: Some(0.4 + 0.5 * done),
+                    triplet_loss: Some(0.05 - 0.04 * done),
                     accuracy: Some(0.9 + 0.095 * done),
                     val: Some(0.3 + 0.65 * done),
                     far: Some(0.001),
@@ -239,7 +245,7 @@ mod tests {
         ] {
             assert!(page.contains(part), "{part}");
         }
-        assert_eq!(page.matches("<svg").count(), 6);
+        assert_eq!(page.matches("<svg").count(), 7);
         assert!(!page.contains("<script") && !page.contains("src=\"http") && !page.contains("NaN"));
         if let Some(path) = std::env::var_os("WARPFACE_SAMPLE_PAGE") {
             std::fs::write(path, page).unwrap();
@@ -251,6 +257,6 @@ mod tests {
         let empty = page(&History::new(&["total"]), "x");
         assert_eq!((empty.matches("<svg").count(), empty.matches("Nothing was measured yet.").count()), (0, 4));
         let one = page(&history(1, 1), "x");
-        assert_eq!(one.matches("<svg").count(), 6);
+        assert_eq!(one.matches("<svg").count(), 7);
     }
 }

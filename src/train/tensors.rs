@@ -97,7 +97,10 @@ pub fn snapshot(
         )),
     };
     let n = parameters.weights_len();
-    let mut weights = vec![0.0; options.rows() * n];
+    let mut weights = Vec::with_capacity(options.rows() * n);
+    // Gaps between tensors, which no file has, are as at the start: a zero under Adagrad's root would be no number.
+    let starts = [0.0].iter().chain(options.optimizer.initial()).chain(options.average.then_some(&0.0));
+    starts.for_each(|&start| weights.resize(weights.len() + n, start));
     for (row, suffix) in weights.chunks_exact_mut(n).zip(rows(options)) {
         for place in parameters.weights() {
             let name = suffix.map_or_else(|| name(place), |suffix| format!("{}/{suffix}", name(place)));
@@ -138,12 +141,17 @@ mod tests {
                 keep_probability: 1.0,
                 seed: 1,
                 batch: 3,
-                recompute: 0,
+                recompute: Vec::new(),
             };
             let values = parameters.initial(1);
-            let weights: Vec<f32> = (0..options.rows())
-                .flat_map(|row| values.weights.iter().map(move |w| if *w == 0.0 { 0.0 } else { w + row as f32 }))
-                .collect();
+            let starts = [0.0].iter().chain(kind.initial()).chain(&[0.0]);
+            let mut weights: Vec<f32> = starts.flat_map(|&start| vec![start; parameters.weights_len()]).collect();
+            for (i, row) in weights.chunks_exact_mut(parameters.weights_len()).enumerate() {
+                for place in parameters.weights() {
+                    let at = place.offset..place.offset + place.shape.elements();
+                    row[at.clone()].iter_mut().zip(&values.weights[at]).for_each(|(x, w)| *x = w + i as f32);
+                }
+            }
             let centers = (0..12).map(|i| i as f32).collect();
             let before = Snapshot { weights, norms: values.norms, centers };
             let tensors = named(&parameters, &options, &before);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::budget::{self, Choice, Cost};
 use super::network::{self, Options, Output, slot};
 use super::parameters::{Parameters, Values};
 use crate::backend::{Device, Executable, Precision, States};
@@ -67,6 +68,17 @@ pub struct Snapshot {
     pub centers: Vec<f32>,
 }
 
+/// What is computed twice for want of memory.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Recomputed {
+    /// Blocks whose values are computed again for the gradients.
+    pub blocks: usize,
+    /// Of so many.
+    pub of: usize,
+    /// The operations of that, as a part of a step's without it.
+    pub work: f64,
+}
+
 /// A network in training on a device.
 pub struct Trainer {
     device: Device,
@@ -76,18 +88,20 @@ pub struct Trainer {
     precision: Precision,
     executable: Box<dyn Executable>,
     outputs: Vec<Output>,
-    recomputed: usize,
+    recomputed: Recomputed,
+    peak: u64,
     scale: LossScale,
     step: u64,
 }
 
 impl Trainer {
     /// A network with these values, planned for batches of `options.batch` photographs of `side` pixels. Where the plan
-    /// takes more than `budget` bytes, blocks are computed again for the gradients until it does not;
-    /// `options.recompute` is at least how many.
+    /// takes more than `budget` bytes, those blocks are computed again for the gradients, beside `options.recompute`,
+    /// that let it fit with the least work ([`budget::choose`]).
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a budget that nothing fits, or options that make no sense; the device's.
+    /// [`Error::Invalid`] for a budget that nothing fits, a step that the device's memory cannot hold, or options that
+    /// make no sense; the device's.
     pub fn new(
         device: &Device,
         parameters: Parameters,
@@ -101,13 +115,22 @@ impl Trainer {
         let centers = parameters.spec().classes.unwrap_or(0) * parameters.spec().embedding_size;
         let lengths = [options.rows() * n, parameters.norms_len(), centers];
         let shapes = shapes(&options, side);
-        let (options, step) = fit(&parameters, options, &shapes, precision, budget, lengths.iter().sum())?;
+        let Fit { options, step, recomputed, bytes } =
+            fit(&parameters, options, &shapes, precision, budget, lengths.iter().sum())?;
+        let info = device.backend().info();
+        if let Some(room) = info.memory.filter(|&room| room < bytes) {
+            let [bytes, room] = [bytes, room].map(|bytes| bytes.div_ceil(1 << 20));
+            let problem =
+                format!("{bytes} MiB, and {} has {room} MiB; use a smaller batch, or --memory-budget", info.name);
+            return Err(Error::invalid("memory of a step", problem));
+        }
         let states = device.backend().states(&lengths)?;
         let executable = states.load_in(Arc::new(step.graph), precision)?.plan(&shapes)?;
         let trainer = Trainer {
             device: device.clone(),
             states,
-            recomputed: options.recompute,
+            recomputed,
+            peak: bytes,
             scale: LossScale::new(precision),
             step: 0,
             outputs: step.outputs,
@@ -208,16 +231,14 @@ impl Trainer {
         self.scale
     }
 
-    /// How many blocks are computed again for the gradients.
-    pub fn recomputed(&self) -> usize {
+    /// What is computed again for the gradients.
+    pub fn recomputed(&self) -> Recomputed {
         self.recomputed
     }
 
     /// Bytes of the states and of the values of a step.
     pub fn peak_memory(&self) -> u64 {
-        let centers = self.parameters.spec().classes.unwrap_or(0) * self.parameters.spec().embedding_size;
-        let states = self.options.rows() * self.parameters.weights_len() + self.parameters.norms_len() + centers;
-        4 * states as u64 + self.precision.stored(self.executable.plan().arena)
+        self.peak
     }
 
     /// The weights and running averages at hand; `average` asks for the weights' moving average.
@@ -272,7 +293,16 @@ fn shapes(options: &Options, side: usize) -> Vec<Shape> {
     shapes
 }
 
-/// The step with as few blocks computed again as a budget of bytes allows.
+/// A step that fits.
+struct Fit {
+    options: Options,
+    step: network::Step,
+    recomputed: Recomputed,
+    /// Of states and values, at the peak.
+    bytes: u64,
+}
+
+/// The step with the least computed again that a budget of bytes allows.
 fn fit(
     parameters: &Parameters,
     mut options: Options,
@@ -280,24 +310,39 @@ fn fit(
     precision: Precision,
     budget: Option<u64>,
     states: usize,
-) -> Result<(Options, network::Step)> {
-    loop {
-        let step = network::step(parameters, &options)?;
-        let Some(budget) = budget else { return Ok((options, step)) };
-        let plan = Plan::in_precision(Arc::new(step.graph.clone()), shapes, precision)?;
-        let bytes = 4 * states as u64 + precision.stored(plan.arena);
-        if bytes <= budget {
-            return Ok((options, step));
+) -> Result<Fit> {
+    let states = 4 * states as u64;
+    let always = options.recompute.clone();
+    let with = |again: &[usize]| Options { recompute: [&always, again].concat(), ..options.clone() };
+    let mut first = None;
+    let measure = |again: &[usize]| {
+        let step = network::step(parameters, &with(again))?;
+        let plan = Plan::in_precision(Arc::new(step.graph), shapes, precision)?;
+        let cost = Cost { bytes: states + precision.stored(plan.arena), flops: plan.flops() };
+        first.get_or_insert(cost);
+        Ok(cost)
+    };
+    let blocks = network::step(parameters, &options)?.blocks;
+    match budget::choose(blocks, budget.unwrap_or(u64::MAX), measure)? {
+        Choice::Fits(again, cost) => {
+            options.recompute = with(&again).recompute;
+            let step = network::step(parameters, &options)?;
+            let whole = first.map_or(cost.flops, |first| first.flops);
+            let recomputed = Recomputed {
+                blocks: options.recompute.len(),
+                of: blocks,
+                work: cost.flops as f64 / whole.max(1) as f64 - 1.0,
+            };
+            Ok(Fit { options, step, recomputed, bytes: cost.bytes })
         }
-        if options.recompute >= step.blocks {
+        Choice::Least(least) => {
             let mib = |bytes: u64| bytes.div_ceil(1 << 20);
             let problem = format!(
-                "a step takes {} MiB with everything computed again that can be; use a smaller batch",
-                mib(bytes)
+                "a step takes {} MiB with everything computed again that helps; use a smaller batch",
+                mib(least)
             );
-            return Err(Error::invalid(format!("memory budget of {} MiB", mib(budget)), problem));
+            Err(Error::invalid(format!("memory budget of {} MiB", mib(budget.unwrap_or_default())), problem))
         }
-        options.recompute += 1;
     }
 }
 
@@ -328,6 +373,53 @@ mod tests {
         assert_eq!(scale.value, 32768.0);
         assert_eq!(scale.after(true, Precision::F16).value, 65536.0);
         assert_eq!(LossScale::new(Precision::F32).after(false, Precision::F32).value, 1.0);
+    }
+
+    #[test]
+    fn budgets_are_met_with_less_work_than_by_the_first_blocks() {
+        use super::super::parameters::Spec;
+        use crate::weights::facenet::Width;
+        let spec = Spec { width: Width::of_stem(4).unwrap(), embedding_size: 16, classes: Some(9), gamma: false };
+        let parameters = Parameters::new(spec);
+        let with = |recompute| Options {
+            loss: super::super::network::Loss::Softmax {
+                center_factor: 0.0,
+                center_alfa: 0.9,
+                norm_factor: 0.0,
+                norm_p: 1.0,
+            },
+            optimizer: OptimizerKind::Adagrad,
+            average: false,
+            weight_decay: 0.0,
+            keep_probability: 1.0,
+            seed: 1,
+            batch: 16,
+            recompute,
+        };
+        let shapes = shapes(&with(Vec::new()), 160);
+        let cost = |recompute: Vec<usize>| {
+            let graph = Arc::new(network::step(&parameters, &with(recompute)).unwrap().graph);
+            let plan = Plan::new(graph, &shapes).unwrap();
+            (4 * plan.arena as u64, plan.flops())
+        };
+        let blocks = network::step(&parameters, &with(Vec::new())).unwrap().blocks;
+        let prefixes: Vec<(u64, u64)> = (0..=blocks).map(|n| cost((0..n).collect())).collect();
+        let (most, least) = (prefixes[0].0, prefixes.iter().map(|cost| cost.0).min().unwrap());
+        let mut saved = 0;
+        for part in 0..4 {
+            let budget = least + (most - least) * part / 4;
+            let fit = fit(&parameters, with(Vec::new()), &shapes, Precision::F32, Some(budget), 0).unwrap();
+            let found = cost(fit.options.recompute.clone());
+            assert!(found.0 <= budget && found.0 == fit.bytes, "{found:?} over {budget}");
+            let work = found.1 as f64 / prefixes[0].1 as f64 - 1.0;
+            assert!((work - fit.recomputed.work).abs() < 1e-9 && fit.recomputed.of == blocks);
+            let first = prefixes.iter().find(|cost| cost.0 <= budget).unwrap();
+            assert!(found.1 <= first.1, "budget {budget}: {found:?}, and the first blocks take {first:?}");
+            saved += first.1 - found.1;
+        }
+        assert!(saved > 0);
+        let none = fit(&parameters, with(Vec::new()), &shapes, Precision::F32, Some(1 << 10), 0);
+        assert!(none.is_err_and(|error| error.to_string().contains("smaller batch")));
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! Training by distances: `train_tripletloss.py`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::augment::Augment;
+use super::dataset::Dataset;
 use super::loader::{Batch, Loader, Workers};
 use super::run::{Next, Pool, Run};
 use super::sampler::{Item, PeopleSampler};
-use super::triplets::{Miner, Mode, NEIGHBOURS, Triplet, nearest_others};
+use super::triplets::{Miner, Mode, NEIGHBOURS, Spread, Triplet, nearest_others};
 use crate::random::{Stream, purpose};
 use crate::{Error, Result};
 
@@ -24,6 +26,9 @@ pub struct Search {
 /// Pools in a row without a triplet, after which training ends.
 const PATIENCE: u32 = 20;
 
+/// A place far from all unit vectors.
+const FAR: f32 = 1e3;
+
 /// Goes on until the run's last epoch, the schedule's end, or an interruption; returns the images that could not be
 /// decoded.
 ///
@@ -38,38 +43,40 @@ pub fn train(
 ) -> Result<(Next, Vec<String>)> {
     let side = augment.image_size;
     let images = sampler.batch(0, 0).items.len();
-    let miner = Miner::new(&run.trainer, search.mode, images, side, search.alpha, run.course.seed)?;
-    let mut bad: BTreeMap<String, ()> = BTreeMap::new();
-    let mut empty = 0;
-    let mut warned = None;
+    let miner = match search.mode {
+        Mode::Global => None,
+        mode => Some(Miner::new(&run.trainer, mode, images, side, search.alpha, run.course.seed)?),
+    };
+    if let Some(miner) = &miner {
+        let mib = miner.memory().div_ceil(1 << 20);
+        run.say(&format!("triplets are chosen among {images} photographs, which takes {mib} MiB of memory more"));
+    }
+    let mut source = Photographs::new(run, sampler, augment, workers)?;
+    let (mut empty, mut warned) = (0, None);
     run.pause();
     while run.rate().is_some() {
         // A run that was interrupted has its pool's triplets, chosen by weights that are gone; only pixels are loaded.
         let (loaded, chosen) = match run.state.pool.take() {
-            Some(pool) => (load(run, &pool.items, augment, workers, &mut bad)?, pool),
+            Some(pool) => (source.load(&pool.items)?, pool),
             None => {
                 let number = run.state.pools;
+                let (people, mut loaded) = source.next(number)?;
                 run.state.pools += 1;
-                let people = sampler.batch(run.epoch(), number as u32).items;
-                match search.mode {
-                    Mode::Global => {
-                        refresh(run, search)?;
+                let pool = match &miner {
+                    None => {
+                        refresh(run, search, &mut warned)?;
                         let pool = global(run, people, number);
-                        (load(run, &pool.items, augment, workers, &mut bad)?, pool)
+                        let others = source.load(&pool.items[images..])?;
+                        loaded.pixels.extend(others.pixels);
+                        pool
                     }
-                    _ => {
-                        let loaded = load(run, &people, augment, workers, &mut bad)?;
+                    Some(miner) => {
                         let (triplets, spread) = miner.choose(&loaded.pixels, &loaded.labels, number)?;
-                        let problem = spread.problem();
-                        if problem != warned
-                            && let Some(problem) = problem
-                        {
-                            run.say(&format!("step {}: {problem}", run.state.step));
-                        }
-                        warned = problem;
-                        (loaded, Pool { number, items: people, triplets, done: 0 })
+                        warn(run, &spread, &mut warned);
+                        Pool { number, items: people, triplets, done: 0 }
                     }
-                }
+                };
+                (loaded, pool)
             }
         };
         if chosen.triplets.is_empty() {
@@ -82,21 +89,34 @@ pub fn train(
                 run.say(&text);
             }
             if empty == PATIENCE {
-                let problem = format!(
-                    "{PATIENCE} batches of people gave no active triplet: raise --alpha, give more --people-per-batch, or take \
-                     --mining hard; or it has learned what there is to learn"
+                let advice = warned.unwrap_or(
+                    "raise --alpha, give more --people-per-batch, or take --mining hard; or it has learned what there is \
+                     to learn",
                 );
+                let problem = format!("{PATIENCE} batches of people gave no active triplet: {advice}");
                 return Err(Error::invalid("triplets", problem));
+            }
+            if run.go_on()? == Next::Interrupted {
+                return Ok((Next::Interrupted, source.bad()));
             }
             continue;
         }
         empty = 0;
         run.pause();
         if pool(run, &loaded, chosen, side)? == Next::Interrupted {
-            return Ok((Next::Interrupted, bad.into_keys().collect()));
+            return Ok((Next::Interrupted, source.bad()));
         }
     }
-    Ok((Next::Step, bad.into_keys().collect()))
+    Ok((Next::Step, source.bad()))
+}
+
+/// Says what is wrong with a pool's distances, once for each change.
+fn warn(run: &mut Run, spread: &Spread, warned: &mut Option<&'static str>) {
+    let problem = spread.problem();
+    if let Some(problem) = problem.filter(|_| problem != *warned) {
+        run.say(&format!("step {}: {problem}", run.state.step));
+    }
+    *warned = problem;
 }
 
 /// Trains on a pool's triplets, whole batches of them; where they do not fill one, they come again.
@@ -121,31 +141,73 @@ fn pool(run: &mut Run, loaded: &Batch, mut pool: Pool, side: usize) -> Result<Ne
     Ok(Next::Step)
 }
 
-/// The pixels of a pool.
-fn load(
-    run: &Run,
-    items: &[Item],
+/// Pools' photographs: those of people decoded while the pool before is trained on, others when they are asked for.
+struct Photographs {
+    dataset: Arc<Dataset>,
     augment: Augment,
     workers: Workers,
-    bad: &mut BTreeMap<String, ()>,
-) -> Result<Batch> {
-    let batches = std::iter::once(items.to_vec());
-    let mut loader = Loader::new(run.dataset.clone(), augment, run.course.seed, batches, workers)?;
-    let loaded = loader.next().ok_or_else(|| Error::invalid("triplets", "a pool without images"))??;
-    bad.extend(loader.bad_images().into_iter().map(|line| (line, ())));
-    Ok(loaded)
+    seed: u64,
+    sampler: PeopleSampler,
+    pools: Loader,
+    bad: BTreeSet<String>,
+}
+
+impl Photographs {
+    fn new(run: &Run, sampler: &PeopleSampler, augment: Augment, workers: Workers) -> Result<Self> {
+        let (dataset, seed) = (run.dataset.clone(), run.course.seed);
+        let (first, people) = (run.state.pools, sampler.clone());
+        let pools = (first..).map(move |number| items(&people, number));
+        // Pools are large: one is made while another is trained on.
+        let pools = Loader::new(dataset.clone(), augment, seed, pools, Workers { ahead: 1, ..workers })?;
+        Ok(Photographs { dataset, augment, workers, seed, sampler: sampler.clone(), pools, bad: BTreeSet::new() })
+    }
+
+    /// The next pool's people, whose number is `number`.
+    fn next(&mut self, number: u64) -> Result<(Vec<Item>, Batch)> {
+        let loaded = self.pools.next().ok_or_else(|| Error::invalid("triplets", "a pool without images"))??;
+        Ok((items(&self.sampler, number), loaded))
+    }
+
+    /// These photographs, of which there may be none.
+    fn load(&mut self, items: &[Item]) -> Result<Batch> {
+        let batches = std::iter::once(items.to_vec());
+        let mut loader = Loader::new(self.dataset.clone(), self.augment, self.seed, batches, self.workers)?;
+        let loaded = loader.next().transpose()?.unwrap_or_default();
+        self.bad.extend(loader.bad_images());
+        Ok(loaded)
+    }
+
+    /// Those that could not be decoded.
+    fn bad(mut self) -> Vec<String> {
+        self.bad.extend(self.pools.bad_images());
+        self.bad.into_iter().collect()
+    }
+}
+
+/// A pool's people. Pools are numbered through the run, whatever the epoch: which photographs the next one has is known
+/// before the steps are that this one gives.
+fn items(sampler: &PeopleSampler, number: u64) -> Vec<Item> {
+    sampler.batch((number >> 32) as u32, number as u32).items
 }
 
 /// Makes the table of the hardest negatives anew where it is time.
-fn refresh(run: &mut Run, search: &Search) -> Result<()> {
+fn refresh(run: &mut Run, search: &Search, warned: &mut Option<&'static str>) -> Result<()> {
     let due = run.state.table_step.is_none_or(|made| run.state.step >= made + search.refresh.max(1));
     if !due {
         return Ok(());
     }
     let weights = run.trainer.parameters().unfolded(&run.trainer.values(false)?);
     let inference = super::inference::Inference { flipped: false, ..run.inference };
-    let embeddings = inference.embed(weights, &run.dataset)?;
-    let table = nearest_others(&run.trainer, &embeddings.rows, &run.dataset.labels())?;
+    let mut embeddings = inference.embed(weights, &run.dataset)?;
+    let labels = run.dataset.labels();
+    let decoded = |image: &usize| embeddings.bad.binary_search(image).is_err();
+    let decoded = (0..run.dataset.images()).filter(decoded).map(|image| (embeddings.row(image), labels[image]));
+    warn(run, &Spread::of(decoded), warned);
+    // Zeros would be nearer to everybody than strangers are: what cannot be decoded is nobody's neighbour.
+    for image in std::mem::take(&mut embeddings.bad) {
+        embeddings.rows[image * embeddings.dim..][..embeddings.dim].fill(FAR);
+    }
+    let table = nearest_others(&run.trainer, &embeddings.rows, &labels)?;
     run.say(&format!("step {}: the hardest negatives of {} images", run.state.step, run.dataset.images()));
     run.set_table(table);
     Ok(())

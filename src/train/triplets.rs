@@ -1,6 +1,7 @@
 //! Which triplets are trained on: embeddings of a batch of people by the weights at hand, distances and choice on the
 //! device.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::network;
 use super::trainer::Trainer;
-use crate::backend::Executable;
+use crate::backend::{Executable, Precision};
 use crate::graph::Graph;
 use crate::ops::{Metric, MineTriplets, Mining, NearestOther, PairwiseDistance};
 use crate::random::{Stream, purpose};
@@ -73,11 +74,35 @@ pub struct Spread {
 const COLLAPSED: f64 = 1e-3;
 
 impl Spread {
+    /// Of embeddings, each with its person: means over all pairs, in time and memory of all values.
+    pub fn of<'a>(embeddings: impl Iterator<Item = (&'a [f32], u32)>) -> Spread {
+        // Of n rows x, the squared distances of all pairs sum to n sum |x|^2 - |sum x|^2.
+        let mut people: BTreeMap<u32, Sums> = BTreeMap::new();
+        for (row, label) in embeddings {
+            people.entry(label).or_default().add(row);
+        }
+        let (mut all, mut same) = (Sums::default(), (0.0, 0.0));
+        for person in people.values() {
+            let (sum, pairs) = person.pairs();
+            same = (same.0 + sum, same.1 + pairs);
+            all.join(person);
+        }
+        let (sum, pairs) = all.pairs();
+        let mean = |sum: f64, pairs: f64| if pairs > 0.0 { (sum / pairs).max(0.0) } else { 0.0 };
+        // A number that is none must stay so, and `max` would hide it.
+        let not_a_number = if sum.is_finite() { 0.0 } else { f64::NAN };
+        Spread {
+            same: mean(same.0, same.1) + not_a_number,
+            different: mean(sum - same.0, pairs - same.1) + not_a_number,
+        }
+    }
+
     /// What is wrong with these distances, and what helps.
     pub fn problem(&self) -> Option<&'static str> {
         if !(self.same.is_finite() && self.different.is_finite()) {
             return Some(
-                "embeddings are not numbers: lower --learning-rate, or go on from an earlier checkpoint with --resume",
+                "embeddings are not numbers: go on from an earlier checkpoint by --resume with a lower --learning-rate, or \
+                 begin again with one",
             );
         }
         (self.different < COLLAPSED).then_some(
@@ -87,10 +112,39 @@ impl Spread {
     }
 }
 
+/// Of some rows: how many, their sum, and the sum of their squares.
+#[derive(Default)]
+struct Sums {
+    count: f64,
+    sum: Vec<f64>,
+    squares: f64,
+}
+
+impl Sums {
+    fn add(&mut self, row: &[f32]) {
+        let row: Vec<f64> = row.iter().map(|&x| f64::from(x)).collect();
+        let squares = row.iter().map(|x| x * x).sum();
+        self.join(&Sums { count: 1.0, sum: row, squares });
+    }
+
+    fn join(&mut self, other: &Sums) {
+        self.count += other.count;
+        self.squares += other.squares;
+        self.sum.resize(other.sum.len(), 0.0);
+        self.sum.iter_mut().zip(&other.sum).for_each(|(sum, x)| *sum += x);
+    }
+
+    /// The sum of the squared distances of all pairs of them, and how many pairs there are.
+    fn pairs(&self) -> (f64, f64) {
+        let sum: f64 = self.sum.iter().map(|x| x * x).sum();
+        (self.count * self.squares - sum, self.count * (self.count - 1.0) / 2.0)
+    }
+}
+
 /// Chooses triplets on the device.
 pub struct Miner {
-    mode: Mode,
     seed: u64,
+    precision: Precision,
     /// Photographs to embeddings by the batch's own statistics.
     embed: Box<dyn Executable>,
     /// Embeddings and labels to distances and choices.
@@ -103,7 +157,7 @@ impl Miner {
     /// For pools of `images` photographs of `side` pixels, embedded in the trainer's batches.
     ///
     /// # Errors
-    /// The device's.
+    /// [`Error::Invalid`] for [`Mode::Global`], which [`nearest_others`] serves; the device's.
     pub fn new(trainer: &Trainer, mode: Mode, images: usize, side: usize, alpha: f32, seed: u64) -> Result<Self> {
         let (parameters, options) = (trainer.parameters(), trainer.options());
         let graph = Arc::new(network::embedding(parameters, options.rows())?);
@@ -117,8 +171,8 @@ impl Miner {
             Mode::Random => Mining::Random,
             Mode::SemiHard => Mining::SemiHard,
             Mode::Hard => Mining::Hard,
-            // Of the pool's own, where the whole set has nothing better to offer.
-            Mode::Vgg | Mode::Global => Mining::Vgg,
+            Mode::Vgg => Mining::Vgg,
+            Mode::Global => return Err(Error::invalid("mining", "global is not by pools: see `nearest_others`")),
         };
         let chosen = graph.op("triplets", MineTriplets { mode: op, margin: alpha, seed }, &[distances, labels, at]);
         graph.output(chosen);
@@ -126,7 +180,7 @@ impl Miner {
         let d = parameters.spec().embedding_size;
         let choose = trainer.device().backend().load(Arc::new(graph))?;
         let choose = choose.plan(&[[images, d].into(), [images].into(), [1].into()])?;
-        Ok(Miner { mode, seed, embed, choose, images, batch })
+        Ok(Miner { seed, precision: trainer.precision(), embed, choose, images, batch })
     }
 
     /// Triplets of a pool `[images, side, side, 3]`, in random order, and how the pool is spread; `at` is the pool's
@@ -168,9 +222,9 @@ impl Miner {
         Ok((triplets, Spread { same: mean(same), different: mean(different) }))
     }
 
-    /// How negatives are chosen.
-    pub fn mode(&self) -> Mode {
-        self.mode
+    /// Bytes of its values on the device, beside the trainer's.
+    pub fn memory(&self) -> u64 {
+        self.precision.stored(self.embed.plan().arena) + 4 * self.choose.plan().arena as u64
     }
 }
 
@@ -220,6 +274,31 @@ mod tests {
             assert_eq!(mode.to_string(), name);
         }
         assert!("semihard".parse::<Mode>().unwrap_err().to_string().contains("semi-hard"));
+    }
+
+    #[test]
+    fn distances_are_summed_without_being_computed() {
+        let rows = [[1.0f32, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.6, 0.8], [0.0, -1.0]];
+        let labels = [0, 1, 0, 1, 2];
+        let (mut same, mut different) = (Vec::new(), Vec::new());
+        for a in 0..5 {
+            for b in a + 1..5 {
+                let distance: f64 = (0..2).map(|i| f64::from(rows[a][i] - rows[b][i]).powi(2)).sum();
+                if labels[a] == labels[b] { same.push(distance) } else { different.push(distance) }
+            }
+        }
+        let mean = |x: Vec<f64>| x.iter().sum::<f64>() / x.len() as f64;
+        let found = Spread::of(rows.iter().map(|row| &row[..]).zip(labels));
+        assert!(
+            (found.same - mean(same)).abs() < 1e-6 && (found.different - mean(different)).abs() < 1e-6,
+            "{found:?}"
+        );
+        let three =
+            |first: f32| Spread::of([[first, 0.8], [0.6, 0.8], [0.6, 0.8]].iter().map(|row| &row[..]).zip([0, 0, 1]));
+        let collapsed = three(0.6);
+        assert!(collapsed.problem().unwrap().contains("collapsed"), "{collapsed:?}");
+        let broken = three(f32::NAN);
+        assert!(broken.problem().unwrap().contains("not numbers"), "{broken:?}");
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl Args {
             keep_probability: 1.0,
             seed: 1,
             batch: self.batch,
-            recompute: 0,
+            recompute: Vec::new(),
         }
     }
 

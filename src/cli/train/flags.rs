@@ -90,7 +90,7 @@ pub struct Common {
     #[arg(long, value_name = "PERCENTILE", help_heading = "Photographs")]
     pub filter: Option<f64>,
     /// Network whose embeddings --filter goes by [default: the pretrained one]
-    #[arg(long, value_name = "FILE", help_heading = "Photographs")]
+    #[arg(long, value_name = "FILE", requires = "filter", help_heading = "Photographs")]
     pub filter_model: Option<PathBuf>,
     /// Leave out people with fewer photographs, after --filter
     #[arg(long, default_value_t = 0, value_name = "N", help_heading = "Photographs")]
@@ -105,7 +105,7 @@ pub struct Common {
     /// Pairs file, as LFW's pairs.txt
     #[arg(long, value_name = "FILE", requires = "lfw_dir", help_heading = "Evaluation")]
     pub lfw_pairs: Option<PathBuf>,
-    /// So many pairs, drawn anew after each epoch, of --lfw-dir or of the people held out
+    /// So many pairs, drawn anew after each epoch, of --lfw-dir, of the people held out, or of the validation photographs
     #[arg(long, value_name = "N", conflicts_with = "lfw_pairs", help_heading = "Evaluation")]
     pub random_pairs: Option<usize>,
     /// Pairs of one person to pairs of two, for --random-pairs
@@ -145,21 +145,24 @@ pub struct Common {
     /// Write histograms of the weights after each epoch
     #[arg(long, help_heading = "Files")]
     pub log_histograms: bool,
-    /// Go on with a run, bit for bit: its folder of checkpoints, or one of them
+    /// Go on with a run, bit for bit: its folder of checkpoints, or one of them. Only the folders, the number of epochs,
+    /// the learning rates and what is kept may be given anew
     #[arg(long, value_name = "RUN", help_heading = "Files")]
     pub resume: Option<PathBuf>,
 }
 
 /// The flags that may be given with --resume; all others are the run's own.
-pub const WITH_RESUME: [&str; 8] = [
+pub const WITH_RESUME: [&str; 10] = [
     "dir",
     "resume",
     "max_nrof_epochs",
+    "learning_rate",
+    "learning_rate_decay_epochs",
+    "learning_rate_decay_factor",
+    "learning_rate_schedule_file",
     "checkpoint_every",
     "keep_checkpoints",
     "logs_base_dir",
-    "models_base_dir",
-    "name",
 ];
 
 impl Common {
@@ -207,8 +210,8 @@ impl Common {
         self.random_pairs.map(|count| RandomPairs { count, ratio: self.same_ratio })
     }
 
-    /// Refuses numbers that make no sense.
-    pub fn check(&self) -> Result<()> {
+    /// Refuses numbers that make no sense; `validated` says whether photographs are held out.
+    pub fn check(&self, validated: bool) -> Result<()> {
         let part = |name: &str, value: f32| match value > 0.0 && value <= 1.0 {
             true => Ok(()),
             false => Err(Error::invalid(name, format!("{value} is not above 0 and at most 1"))),
@@ -216,6 +219,11 @@ impl Common {
         let at_least = |name: &str, value: usize, least: usize| match value >= least {
             true => Ok(()),
             false => Err(Error::invalid(name, format!("{value} is too small; {least} is the least"))),
+        };
+        // Sizes beyond these are typing errors, and their products might not fit a number.
+        let at_most = |name: &str, value: usize, most: usize| match value <= most {
+            true => Ok(()),
+            false => Err(Error::invalid(name, format!("{value} is too large; {most} is the most"))),
         };
         part("--keep-probability", self.keep_probability)?;
         at_least("--batch-size", self.batch_size, 2)?;
@@ -225,6 +233,16 @@ impl Common {
         at_least("--embedding-size", self.embedding_size.unwrap_or(1), 1)?;
         at_least("--keep-checkpoints", self.keep_checkpoints, 1)?;
         at_least("--lfw-nrof-folds", self.lfw_nrof_folds, 1)?;
+        at_least("--validate-every-n-epochs", self.validate_every_n_epochs as usize, 1)?;
+        at_most("--batch-size", self.batch_size, 1 << 16)?;
+        at_most("--image-size", self.image_size, 1 << 12)?;
+        at_most("--embedding-size", self.embedding_size.unwrap_or(1), 1 << 16)?;
+        if let Some(name) = self.name.as_deref().filter(|name| !is_folder_name(name)) {
+            return Err(Error::invalid(
+                "--name",
+                format!("`{name}` is no folder's name: it has a / or \\, or is a dot"),
+            ));
+        }
         if !(0.0..1.0).contains(&self.moving_average_decay) {
             let problem = format!("{} is not from 0 to below 1", self.moving_average_decay);
             return Err(Error::invalid("--moving-average-decay", problem));
@@ -235,12 +253,18 @@ impl Common {
         if self.lfw_dir.is_some() && self.lfw_pairs.is_none() && self.random_pairs.is_none() {
             return Err(Error::invalid("--lfw-dir", "which pairs? give --lfw-pairs FILE or --random-pairs N"));
         }
-        if self.random_pairs.is_some() && self.lfw_dir.is_none() && self.hold_out_people == 0 {
-            let problem = "of whom? give --lfw-dir DIR, or --hold-out-people N of the training folder";
+        if self.random_pairs.is_some() && self.lfw_dir.is_none() && self.hold_out_people == 0 && !validated {
+            let problem = "of whom? give --lfw-dir DIR, or --hold-out-people N of the training folder, or for softmax \
+                           --validation-set-split-ratio PART of its photographs";
             return Err(Error::invalid("--random-pairs", problem));
         }
         Ok(())
     }
+}
+
+/// Whether a name is one folder's, not a path.
+fn is_folder_name(name: &str) -> bool {
+    !name.contains(['/', '\\']) && !matches!(name, "." | "..")
 }
 
 fn optimizer_name(name: &str) -> Result<String, String> {
@@ -258,6 +282,7 @@ fn bytes(text: &str) -> Result<u64, String> {
     let (digits, factor) = match text.trim_end_matches(['i', 'B']).chars().last() {
         Some('G' | 'g') => (text.trim_end_matches(['i', 'B', 'G', 'g']), 1u64 << 30),
         Some('M' | 'm') => (text.trim_end_matches(['i', 'B', 'M', 'm']), 1 << 20),
+        Some('K' | 'k') => (text.trim_end_matches(['i', 'B', 'K', 'k']), 1 << 10),
         _ => (text, 1),
     };
     let number: Option<f64> = digits.parse().ok().filter(|n: &f64| n.is_finite() && *n > 0.0);
@@ -270,7 +295,9 @@ mod tests {
 
     #[test]
     fn budgets_are_read() {
-        for (text, expected) in [("8G", 8u64 << 30), ("500MiB", 500 << 20), ("1.5GB", 3 << 29), ("77", 77)] {
+        for (text, expected) in
+            [("8G", 8u64 << 30), ("500MiB", 500 << 20), ("3k", 3 << 10), ("1.5GB", 3 << 29), ("77", 77)]
+        {
             assert_eq!(bytes(text).unwrap(), expected);
         }
         for text in ["", "G", "-1G", "eight"] {

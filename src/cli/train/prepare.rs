@@ -1,27 +1,30 @@
 //! What both trainings do before their first step: people, network, pairs, folders.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
 use super::flags::{Common, WITH_RESUME};
 use crate::cli::context::{Globals, create_folder};
+use crate::cli::output;
 use crate::eval::Pairs;
 use crate::face::Standardize;
 use crate::train::augment::Augment;
 use crate::train::checkpoint::{self, Checkpoint, Checkpoints};
 use crate::train::dataset::{Dataset, class_centres, distances_to_centres};
+use crate::train::fixed::FixedTriplets;
 use crate::train::inference::Inference;
 use crate::train::loader::Workers;
 use crate::train::network::{Loss, Options};
 use crate::train::parameters::{Parameters, Spec};
 use crate::train::run::{Course, Next, Run, State, beginning};
 use crate::train::sampler::{Fill, PeopleSampler};
-use crate::train::trainer::Trainer;
+use crate::train::trainer::{Recomputed, Trainer};
 use crate::train::verify::{Source, Verification};
 use crate::weights::facenet::{Norm, Unfolded, Width};
 use crate::{Error, weights};
@@ -82,29 +85,45 @@ pub fn begin<A: Clone + DeserializeOwned>(
         Error::invalid(from.path.display().to_string(), format!("its settings are of another version: {error}"))
     })?;
     adopt(&mut args, asked, given);
-    let folder = from.path.parent().unwrap_or(Path::new("."));
+    // `.` is a folder too, and has a name.
+    let folder = folder_of(&from.path);
+    let folder = folder.canonicalize().map_err(Error::io(&folder, "find"))?;
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let rate_given = from.run.settings["rate_given"].as_bool().unwrap_or(true);
+    let is_given = |name: &str| given.iter().any(|flag| flag == name);
+    let rate_given = match (is_given("learning_rate"), is_given("learning_rate_schedule_file")) {
+        (true, _) => true,
+        (false, true) => false,
+        (false, false) => from.run.settings["rate_given"].as_bool().unwrap_or(true),
+    };
     eprintln!("resuming: {}, after step {}", from.path.display(), from.run.step);
     Ok(Begun { args, from: Some(from), name, rate_given })
 }
 
-/// The flags that a resumed run takes from the command line.
+/// The folder that a file lies in.
+fn folder_of(file: &Path) -> PathBuf {
+    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+    parent.unwrap_or(Path::new(".")).to_owned()
+}
+
+/// The flags that a resumed run takes from the command line, as [`WITH_RESUME`] lists them.
 pub fn adopt(own: &mut Common, asked: &Common, given: &[String]) {
-    let is_given = |name: &str| given.iter().any(|flag| flag == name);
-    if is_given("dir") {
-        own.dir = asked.dir.clone();
+    for flag in given {
+        match flag.as_str() {
+            "dir" => own.dir.clone_from(&asked.dir),
+            "max_nrof_epochs" => own.max_nrof_epochs = asked.max_nrof_epochs,
+            "learning_rate" => own.learning_rate = asked.learning_rate,
+            "learning_rate_decay_epochs" => own.learning_rate_decay_epochs = asked.learning_rate_decay_epochs,
+            "learning_rate_decay_factor" => own.learning_rate_decay_factor = asked.learning_rate_decay_factor,
+            "learning_rate_schedule_file" => {
+                own.learning_rate_schedule_file.clone_from(&asked.learning_rate_schedule_file);
+            }
+            "checkpoint_every" => own.checkpoint_every = asked.checkpoint_every,
+            "keep_checkpoints" => own.keep_checkpoints = asked.keep_checkpoints,
+            "logs_base_dir" => own.logs_base_dir.clone_from(&asked.logs_base_dir),
+            _ => {}
+        }
     }
-    if is_given("max_nrof_epochs") {
-        own.max_nrof_epochs = asked.max_nrof_epochs;
-    }
-    if is_given("checkpoint_every") {
-        own.checkpoint_every = asked.checkpoint_every;
-    }
-    if is_given("keep_checkpoints") {
-        own.keep_checkpoints = asked.keep_checkpoints;
-    }
-    own.resume = asked.resume.clone();
+    own.resume.clone_from(&asked.resume);
 }
 
 /// What one kind of training decides, and the other otherwise.
@@ -133,7 +152,12 @@ pub fn run<A: Serialize>(
     kind: Kind,
     train: impl FnOnce(&mut Run, Augment, Workers) -> crate::Result<(Next, Vec<String>)>,
 ) -> Result<()> {
-    common.check()?;
+    common.check(kind.validation.is_some())?;
+    if globals.model.is_some() {
+        return Err(
+            Error::invalid("--model", "is for finished networks; training begins with --pretrained-model").into()
+        );
+    }
     let schedule = common.schedule(begun.rate_given)?;
     if let Some(from) = &begun.from {
         let stored = &from.run.settings["precision"];
@@ -148,19 +172,14 @@ pub fn run<A: Serialize>(
     if globals.threads > 0 {
         workers.threads = globals.threads;
     }
-    let pretrained = common.pretrained_model.as_deref().map(read_model).transpose()?;
-    let standardize = match (&begun.from, globals.standardize) {
-        (Some(from), _) => serde_json::from_value::<String>(from.run.settings["standardize"].clone())
-            .ok()
-            .and_then(|name| name.parse().ok())
-            .unwrap_or(Standardize::Fixed),
-        (None, Some(asked)) => asked,
-        (None, None) if common.use_fixed_image_standardization => Standardize::Fixed,
-        (None, None) => {
-            let known = common.pretrained_model.as_deref().and_then(|file| weights::verify(file, true).ok().flatten());
-            known.and_then(|entry| entry.standardize).unwrap_or(Standardize::Fixed)
+    let pretrained = match &begun.from {
+        // The checkpoint is the same network; the file that the run began with may be gone by now.
+        Some(from) if common.filter.is_none() || common.filter_model.is_some() => {
+            Some(weights::facenet::unfolded(&weights::load(&from.path)?)?)
         }
+        _ => common.pretrained_model.as_deref().map(read_model).transpose()?,
     };
+    let standardize = standardize(globals, common, begun.from.as_ref())?;
     let plain = Augment::plain(common.image_size, standardize);
     let augment = Augment {
         random_crop: common.random_crop,
@@ -178,14 +197,19 @@ pub fn run<A: Serialize>(
 
     let people = People::open(dir, common, &kind, &inference, pretrained.as_ref())?;
     let dataset = Arc::new(people.train);
-    eprintln!("people: {} with {} photographs in {}", dataset.classes(), dataset.images(), dir.display());
+    eprintln!(
+        "people: {} with {} photographs in {}, {standardize} standardization",
+        dataset.classes(),
+        dataset.images(),
+        dir.display()
+    );
     let left_out: Vec<String> = dataset.dropped().iter().map(|d| format!("{}: {}", d.name, d.reason)).collect();
     if !left_out.is_empty() {
         eprintln!("left out: {} people or photographs; the run's page lists them", left_out.len());
     }
 
     let parameters = Parameters::new(spec(common, &kind, &dataset, pretrained.as_ref())?);
-    if let Some(pretrained) = &pretrained {
+    if let (Some(pretrained), None) = (&pretrained, &begun.from) {
         say_head(&parameters, pretrained);
     }
     let options = Options {
@@ -196,7 +220,7 @@ pub fn run<A: Serialize>(
         keep_probability: common.keep_probability,
         seed: common.seed,
         batch: kind.batch,
-        recompute: 0,
+        recompute: Vec::new(),
     };
     let values = beginning(&parameters, pretrained.as_ref(), common.seed)?;
     drop(pretrained);
@@ -212,14 +236,19 @@ pub fn run<A: Serialize>(
     )?;
     drop(values);
     let again = match trainer.recomputed() {
-        0 => String::new(),
-        blocks => format!(", {blocks} blocks computed again for the gradients"),
+        Recomputed { blocks: 0, .. } => String::new(),
+        Recomputed { blocks, of, work } => {
+            format!("; {blocks} of {of} blocks are computed again for the gradients, {:.1} % more work", 100.0 * work)
+        }
     };
     let mib = trainer.peak_memory().div_ceil(1 << 20);
-    eprintln!("network: {:.1} million weights; {mib} MiB of memory at the peak{again}", count as f64 / 1e6);
+    eprintln!(
+        "network: {:.1} million weights; a step takes {mib} MiB of memory at the peak{again}",
+        count as f64 / 1e6
+    );
 
     let checkpoints = match (&common.resume, &begun.from) {
-        (Some(_), Some(from)) => from.path.parent().unwrap_or(Path::new(".")).to_owned(),
+        (Some(_), Some(from)) => folder_of(&from.path),
         _ => common.models_base_dir.join(&begun.name),
     };
     let logs = common.logs_base_dir.join(&begun.name);
@@ -249,18 +278,56 @@ pub fn run<A: Serialize>(
     };
     eprintln!("checkpoints: {}\nevents and page: {}", checkpoints.display(), logs.display());
     let kept = Checkpoints::open(&checkpoints, common.keep_checkpoints)?;
+    if let Some(from) = &begun.from
+        && let Some(later) = kept.newest()?.filter(|&later| later > from.step)
+    {
+        eprintln!(
+            "step {later} is saved there too: --resume of the folder takes the latest step, whichever run it is of"
+        );
+    }
     let mut run = Run::new(trainer, course, dataset, inference, (kept, logs), begun.from, left_out)?;
     run.validation = people.validation.map(Arc::new);
-    run.verification = verification(common, people.held_out)?;
+    run.verification = verification(common, people.held_out.or(run.validation.clone()))?;
+    if let Loss::Triplet { alpha } = run.trainer.options().loss {
+        run.triplets = Some(FixedTriplets::draw(common.seed, &run.dataset, alpha)?);
+    }
     run.measure_before()?;
     let (next, bad) = train(&mut run, augment, workers)?;
-    let step = run.state.step;
+    let (step, epochs) = (run.state.step, run.state.history.epochs.clone());
     let file = run.finish(bad)?;
+    if globals.json {
+        let line = json!({ "step": step, "model": file, "interrupted": next == Next::Interrupted, "epochs": epochs });
+        output::json_line(&mut output::stdout(), &line)?;
+    }
     match next {
         Next::Step => eprintln!("done: {step} steps, {}", file.display()),
         Next::Interrupted => eprintln!("interrupted after step {step}; go on with --resume {}", checkpoints.display()),
     }
     Ok(())
+}
+
+/// What is done to the pixels: as the run began, as asked, as the pretrained network had it, else the fixed one.
+fn standardize(globals: &Globals, common: &Common, from: Option<&Checkpoint<State>>) -> Result<Standardize> {
+    let fixed = common.use_fixed_image_standardization.then_some(Standardize::Fixed);
+    let known = match from {
+        Some(from) => checkpoint::standardize(&from.path),
+        None => common.pretrained_model.as_deref().and_then(|file| {
+            let published = weights::verify(file, true).ok().flatten();
+            published.and_then(|entry| entry.standardize).or_else(|| checkpoint::standardize(file))
+        }),
+    };
+    match (globals.standardize, fixed, known) {
+        (Some(asked), _, Some(began)) if from.is_some() && asked != began => {
+            Err(Error::invalid("--standardize", format!("the run was begun with {began}; leave it out")).into())
+        }
+        (Some(Standardize::Prewhiten), Some(_), _) => {
+            Err(Error::invalid("--use-fixed-image-standardization", "is not --standardize prewhiten").into())
+        }
+        (asked, fixed, known) => Ok(match from {
+            Some(_) => known.unwrap_or(Standardize::Fixed),
+            None => asked.or(fixed).or(known).unwrap_or(Standardize::Fixed),
+        }),
+    }
 }
 
 /// Who is trained on, and who is not.
@@ -385,14 +452,14 @@ fn read_model(file: &Path) -> Result<Unfolded> {
     Ok(read)
 }
 
-/// The pairs that are measured after each epoch.
+/// The pairs that are measured after each epoch; those drawn are of --lfw-dir, else of what is held out.
 fn verification(common: &Common, held_out: Option<Arc<Dataset>>) -> Result<Option<Verification>> {
     let options = common.protocol();
     let source = match (&common.lfw_pairs, &common.lfw_dir, common.random_pairs()) {
         (Some(file), Some(dir), _) => Source::File(dir.clone(), Box::new(Pairs::read(file)?)),
         (None, Some(dir), Some(pairs)) => Source::Random(pairs, Arc::new(Dataset::open(dir)?)),
         (None, None, Some(pairs)) => match held_out {
-            Some(people) => Source::Random(pairs, people),
+            Some(photographs) => Source::Random(pairs, photographs),
             None => return Ok(None),
         },
         _ => return Ok(None),

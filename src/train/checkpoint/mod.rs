@@ -3,19 +3,21 @@
 //! `step-00001200.safetensors` holds the tensors, `step-00001200.json` the run's settings and counters, and the tensors
 //! file's length and SHA-256. Each is written beside its place, flushed to the disk and renamed; the JSON comes last, so
 //! a checkpoint exists from the moment of that rename, and older ones are deleted only afterwards. A checkpoint that was
-//! cut short or mixed from two is told by length and hash, and passed over. One run at a time may use a folder.
+//! cut short or mixed from two is told by length and hash, and passed over. One run at a time uses a folder.
 
 mod tensors;
 mod write;
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::ops::Standardize;
 use crate::{Error, Result};
 pub use tensors::{Named, Values};
 
@@ -24,6 +26,8 @@ pub use tensors::{Named, Values};
 pub struct Checkpoints {
     dir: PathBuf,
     keep: usize,
+    /// The folder, locked against other runs until this is dropped; none where the system cannot lock folders.
+    _lock: Option<Arc<File>>,
 }
 
 /// A checkpoint that was read.
@@ -74,16 +78,21 @@ struct TensorsFile {
 
 impl Checkpoints {
     /// Checkpoints in `dir`, which is made if it is not there, the newest `keep` of them (at least one). What an
-    /// interrupted save left behind is removed.
+    /// interrupted save left behind is removed. Nobody else can open the folder as long as this lives.
     ///
     /// # Errors
-    /// If the folder cannot be made, listed or cleaned.
+    /// If the folder cannot be made, listed or cleaned, or is another run's.
     pub fn open(dir: &Path, keep: usize) -> Result<Self> {
         fs::create_dir_all(dir).map_err(Error::io(dir, "create"))?;
+        let lock = File::open(dir).ok();
+        if lock.as_ref().is_some_and(|folder| matches!(folder.try_lock(), Err(TryLockError::WouldBlock))) {
+            let problem = "another run is writing to it: wait until it ends, or choose another --name";
+            return Err(Error::invalid(dir.display().to_string(), problem));
+        }
         for path in list(dir)?.into_iter().filter(|path| write::is_temporary(path)) {
             fs::remove_file(&path).map_err(Error::io(&path, "remove"))?;
         }
-        Ok(Checkpoints { dir: dir.to_owned(), keep: keep.max(1) })
+        Ok(Checkpoints { dir: dir.to_owned(), keep: keep.max(1), _lock: lock.map(Arc::new) })
     }
 
     /// The folder.
@@ -151,6 +160,14 @@ impl Checkpoints {
         Ok(Latest { checkpoint: None, passed_over })
     }
 
+    /// The newest step that has a checkpoint, whole or not.
+    ///
+    /// # Errors
+    /// If the folder cannot be listed.
+    pub fn newest(&self) -> Result<Option<u64>> {
+        Ok(self.steps()?.iter().rev().find(|(_, files)| files.json).map(|(&step, _)| step))
+    }
+
     fn file(&self, step: u64, suffix: &str) -> PathBuf {
         self.dir.join(format!("step-{step:08}.{suffix}"))
     }
@@ -207,6 +224,13 @@ pub fn read<R: DeserializeOwned>(path: &Path) -> Result<Checkpoint<R>> {
     }
     let tensors = tensors::read(&content).map_err(|problem| damaged(&path, problem))?;
     Ok(Checkpoint { step: manifest.step, path, run: manifest.run, tensors })
+}
+
+/// How the photographs of a checkpoint's run were standardized; none for a file that is no checkpoint's tensors.
+pub fn standardize(tensors: &Path) -> Option<Standardize> {
+    let json: serde_json::Value = serde_json::from_slice(&fs::read(tensors.with_extension("json")).ok()?).ok()?;
+    let is_its = json["tensors"]["file"].as_str().is_some_and(|name| tensors.file_name() == Some(name.as_ref()));
+    json["run"]["settings"]["standardize"].as_str().filter(|_| is_its)?.parse().ok()
 }
 
 #[cfg(test)]

@@ -65,6 +65,10 @@ fn only_the_newest_are_kept() {
         .flat_map(|stem| [format!("{stem}.json"), format!("{stem}.safetensors")]);
     assert_eq!(names(dir.path()), ["notes.txt".to_owned()].into_iter().chain(expected).collect::<Vec<_>>());
     assert_eq!(latest(&folder).0, Some(100_000_000));
+    // One run at a time.
+    let message = Checkpoints::open(dir.path(), 1).unwrap_err().to_string();
+    assert!(message.contains("another run is writing to it"), "{message}");
+    drop(folder);
     // A run that went back deletes neither what it has just written nor what came after.
     let folder = Checkpoints::open(dir.path(), 1).unwrap();
     save(&folder, 50).unwrap();
@@ -118,6 +122,7 @@ fn leftovers_of_an_interrupted_save_are_removed() {
     let before = names(dir.path());
     fs::write(dir.path().join("step-00000002.safetensors.partial"), "half").unwrap();
     assert_eq!(latest(&folder), (Some(1), vec![]));
+    drop(folder);
     Checkpoints::open(dir.path(), 2).unwrap();
     assert_eq!(names(dir.path()), before);
 }
