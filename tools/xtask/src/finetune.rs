@@ -160,7 +160,7 @@ pub fn run(args: &Args) -> Result<()> {
     println!("| run | loss | accuracy on pairs | VAL at FAR 0.001 | photographs held out |");
     println!("|---|---|---|---|---|");
     let percents = |[a, b]: [f64; 2]| match a.is_finite() || b.is_finite() {
-        true => format!("{:.2} % to {:.2} %", 100.0 * a, 100.0 * b),
+        true => format!("{:.3} % to {:.3} %", 100.0 * a, 100.0 * b),
         false => "–".to_owned(),
     };
     for Row { name, losses: [first, last], accuracies, val, validation, .. } in &rows {
