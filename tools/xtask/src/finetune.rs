@@ -38,17 +38,21 @@ pub struct Args {
 }
 
 /// The published network by each loss, on the people trained on.
-const TUNED: &str = "--max-nrof-epochs 3 --random-flip --optimizer ADAM --learning-rate-decay-epochs 1 \
-                     --learning-rate-decay-factor 0.3";
+const TUNED: &str = "--max-nrof-epochs 3 --random-flip --optimizer ADAM --learning-rate-decay-epochs 1";
 /// The losses. Center loss may have a large factor: batch norm keeps the prelogits' variance at 1, so that people draw
 /// together and nothing else shrinks. The published network leaves few triplets within the original's margin.
 const LOSSES: [(&str, &str, &str); 3] = [
-    ("softmax", "softmax", "--batch-size 24 --learning-rate 0.005"),
-    ("center", "softmax", "--batch-size 24 --learning-rate 0.005 --center-loss-factor 1 --center-loss-alfa 0.5"),
+    ("softmax", "softmax", "--batch-size 24 --learning-rate 0.005 --learning-rate-decay-factor 0.3"),
+    (
+        "center",
+        "softmax",
+        "--batch-size 24 --learning-rate 0.005 --learning-rate-decay-factor 0.3 --center-loss-factor 1 \
+         --center-loss-alfa 0.5",
+    ),
     (
         "triplet",
         "triplet",
-        "--batch-size 30 --learning-rate 0.005 --people-per-batch 20 --images-per-person 4 --mining hard --alpha 0.5",
+        "--batch-size 30 --learning-rate 0.003 --people-per-batch 20 --images-per-person 4 --mining hard --alpha 0.5",
     ),
 ];
 /// The small network from nothing.
