@@ -181,6 +181,16 @@ fn softmax_trains_evaluates_and_is_a_model() {
 }
 
 #[test]
+fn pairs_may_be_of_validation_photographs() {
+    let world = World::new(4, 6);
+    let flags = ["--batch-size", "6", "--validation-set-split-ratio", "0.5", "--random-pairs", "20"];
+    let text = done(&world.train("softmax", "run", &[&flags[..], &["--lfw-nrof-folds", "2"]].concat()));
+    assert!(text.contains("people: 4 with 12 photographs"), "{text}");
+    // Before the first step, and after each of two epochs.
+    assert_eq!((text.matches("validation loss").count(), text.matches("pairs 20, accuracy").count()), (3, 3), "{text}");
+}
+
+#[test]
 fn triplets_of_every_kind_are_found() {
     let world = World::new(4, 4);
     let mut before = None;
