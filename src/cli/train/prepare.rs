@@ -153,19 +153,8 @@ pub fn run<A: Serialize>(
     train: impl FnOnce(&mut Run, Augment, Workers) -> crate::Result<(Next, Vec<String>)>,
 ) -> Result<()> {
     common.check(kind.validation.is_some())?;
-    if globals.model.is_some() {
-        return Err(
-            Error::invalid("--model", "is for finished networks; training begins with --pretrained-model").into()
-        );
-    }
+    check(globals, begun.from.as_ref())?;
     let schedule = common.schedule(begun.rate_given)?;
-    if let Some(from) = &begun.from {
-        let stored = &from.run.settings["precision"];
-        if stored.as_str() != Some(globals.precision.name()) {
-            let problem = format!("the run was begun in {stored}; give the same");
-            return Err(Error::invalid("--precision", problem).into());
-        }
-    }
     let device = globals.open_device()?;
     let dir = common.dir.as_deref().ok_or_else(|| Error::invalid("DIR", "which folder of people?"))?;
     let mut workers = Workers::default();
@@ -207,7 +196,6 @@ pub fn run<A: Serialize>(
     if !left_out.is_empty() {
         eprintln!("left out: {} people or photographs; the run's page lists them", left_out.len());
     }
-
     let parameters = Parameters::new(spec(common, &kind, &dataset, pretrained.as_ref())?);
     if let (Some(pretrained), None) = (&pretrained, &begun.from) {
         say_head(&parameters, pretrained);
@@ -235,31 +223,9 @@ pub fn run<A: Serialize>(
         common.memory_budget,
     )?;
     drop(values);
-    let again = match trainer.recomputed() {
-        Recomputed { blocks: 0, .. } => String::new(),
-        Recomputed { blocks, of, work } => {
-            format!("; {blocks} of {of} blocks are computed again for the gradients, {:.1} % more work", 100.0 * work)
-        }
-    };
-    let mib = trainer.peak_memory().div_ceil(1 << 20);
-    eprintln!(
-        "network: {:.1} million weights; a step takes {mib} MiB of memory at the peak{again}",
-        count as f64 / 1e6
-    );
+    say_memory(&trainer, count);
 
-    let checkpoints = match (&common.resume, &begun.from) {
-        (Some(_), Some(from)) => folder_of(&from.path),
-        _ => common.models_base_dir.join(&begun.name),
-    };
-    let logs = common.logs_base_dir.join(&begun.name);
-    create_folder(&logs)?;
-    if begun.from.is_none()
-        && checkpoints.is_dir()
-        && std::fs::read_dir(&checkpoints).is_ok_and(|mut d| d.next().is_some())
-    {
-        let problem = format!("{} is there already: choose another --name, or --resume it", checkpoints.display());
-        return Err(Error::invalid("--name", problem).into());
-    }
+    let (checkpoints, logs) = folders(common, begun.from.as_ref(), &begun.name)?;
     let settings =
         Settings { args: &begun.args, standardize, precision: globals.precision, rate_given: begun.rate_given };
     let course = Course {
@@ -304,6 +270,48 @@ pub fn run<A: Serialize>(
         Next::Interrupted => eprintln!("interrupted after step {step}; go on with --resume {}", checkpoints.display()),
     }
     Ok(())
+}
+
+/// Refuses what a finished network is told, and what a run was not begun with.
+fn check(globals: &Globals, from: Option<&Checkpoint<State>>) -> Result<()> {
+    if globals.model.is_some() {
+        let problem = "is for finished networks; training begins with --pretrained-model";
+        return Err(Error::invalid("--model", problem).into());
+    }
+    let stored = from.map(|from| &from.run.settings["precision"]);
+    match stored.filter(|stored| stored.as_str() != Some(globals.precision.name())) {
+        Some(stored) => {
+            Err(Error::invalid("--precision", format!("the run was begun in {stored}; give the same")).into())
+        }
+        None => Ok(()),
+    }
+}
+
+/// Says what a step takes.
+fn say_memory(trainer: &Trainer, weights: usize) {
+    let again = match trainer.recomputed() {
+        Recomputed { blocks: 0, .. } => String::new(),
+        Recomputed { blocks, of, work } => {
+            format!("; {blocks} of {of} blocks are computed again for the gradients, {:.1} % more work", 100.0 * work)
+        }
+    };
+    let (millions, mib) = (weights as f64 / 1e6, trainer.peak_memory().div_ceil(1 << 20));
+    eprintln!("network: {millions:.1} million weights; a step takes {mib} MiB of memory at the peak{again}");
+}
+
+/// Where checkpoints go, and events and the page; of a new run nothing may be there.
+fn folders(common: &Common, from: Option<&Checkpoint<State>>, name: &str) -> Result<(PathBuf, PathBuf)> {
+    let checkpoints = match from {
+        Some(from) => folder_of(&from.path),
+        None => common.models_base_dir.join(name),
+    };
+    let logs = common.logs_base_dir.join(name);
+    create_folder(&logs)?;
+    if from.is_none() && std::fs::read_dir(&checkpoints).is_ok_and(|mut entries| entries.next().is_some()) {
+        let problem = format!("{} is there already: choose another --name, or --resume it", checkpoints.display());
+        return Err(Error::invalid("--name", problem).into());
+    }
+    Ok((checkpoints, logs))
 }
 
 /// What is done to the pixels: as the run began, as asked, as the pretrained network had it, else the fixed one.
