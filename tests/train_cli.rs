@@ -333,7 +333,9 @@ fn killed_or_interrupted_nothing_is_lost() {
         }
         Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
         let status = child.wait().unwrap();
-        assert_eq!(status.success(), signal == "-INT" || world.file(name, 40).exists(), "{name}: {status}");
+        // It may have come too late.
+        let code = if signal == "-INT" { Some(130) } else { None };
+        assert!(status.code() == code || world.file(name, 40).exists(), "{name}: {status}");
         done(&world.resume("softmax", name, &[]));
         same_bits(&world.file("whole", 40), &world.file(name, 40));
     }

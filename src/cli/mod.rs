@@ -27,6 +27,8 @@ use crate::Error;
 const USAGE: u8 = 2;
 /// Exit code when some inputs failed.
 const PARTLY: u8 = 3;
+/// As shells tell of a program that Ctrl-C ended.
+const INTERRUPTED: u8 = 130;
 
 /// How a command ended, short of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +39,8 @@ enum Outcome {
     Partly,
     /// Every input failed; they were listed.
     Nothing,
+    /// It was asked to end, and can go on from there.
+    Interrupted,
 }
 
 impl Outcome {
@@ -54,7 +58,7 @@ impl Outcome {
 #[derive(Debug, Parser)]
 #[command(
     version,
-    after_help = "Exit codes: 0 all done; 1 nothing could be done; 2 wrong usage; 3 done, but some inputs failed (listed on stderr)."
+    after_help = "Exit codes: 0 all done; 1 nothing could be done; 2 wrong usage; 3 done, but some inputs failed (listed on stderr); 130 training was interrupted, and can be resumed."
 )]
 struct Cli {
     #[command(flatten)]
@@ -107,6 +111,7 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Partly) => ExitCode::from(PARTLY),
         Ok(Outcome::Nothing) => ExitCode::FAILURE,
+        Ok(Outcome::Interrupted) => ExitCode::from(INTERRUPTED),
         // Whoever read our output has seen enough.
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {

@@ -67,8 +67,10 @@ fn tiles(page: &mut String, summary: &Summary) -> fmt::Result {
     let last_epoch = history.epochs.last();
     let pairs = |value: fn(&Epoch) -> Option<f64>| last_epoch.and_then(value).unwrap_or(f64::NAN);
     let steps = last.map_or(0, |point| point.step + 1);
+    // What is measured before the first step is no epoch's.
+    let ended = history.epochs.iter().filter(|epoch| epoch.epoch > 0).count();
     let tiles = [
-        ("Steps", steps.to_string(), format!("{} epochs ended", history.epochs.len())),
+        ("Steps", steps.to_string(), format!("{ended} epochs ended")),
         ("Loss", number(loss(last)), format!("{} at the start", number(loss(first)))),
         (
             "Accuracy",
@@ -183,6 +185,7 @@ mod tests {
     /// A run that looks like one.
     fn history(steps: u64, epoch_size: u64) -> History {
         let mut history = History::new(&["total", "cross entropy", "center", "weight decay"]);
+        history.epochs.push(Epoch { accuracy: Some(0.88), ..Epoch::default() });
         for step in 0..steps {
             let done = step as f32 / steps as f32;
             let noise = ((step * 2654435761 % 1000) as f32 / 1000.0 - 0.5) * 0.4;
@@ -237,6 +240,7 @@ mod tests {
             "<h1>faces &lt;2&gt;</h1>",
             "<p class=\"value\">99.50\u{a0}%</p>",
             "best 99.50\u{a0}% after epoch 30",
+            "30 epochs ended",
             "1h 24m",
             "7005\u{a0}MiB",
             "&lt;rates &amp; more&gt;.txt",

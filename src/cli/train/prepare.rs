@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::flags::{Common, WITH_RESUME};
 use crate::cli::context::{Globals, create_folder};
-use crate::cli::output;
+use crate::cli::{Outcome, output};
 use crate::eval::Pairs;
 use crate::face::Standardize;
 use crate::train::augment::Augment;
@@ -151,7 +151,7 @@ pub fn run<A: Serialize>(
     common: &Common,
     kind: Kind,
     train: impl FnOnce(&mut Run, Augment, Workers) -> crate::Result<(Next, Vec<String>)>,
-) -> Result<()> {
+) -> Result<Outcome> {
     common.check(kind.validation.is_some())?;
     check(globals, begun.from.as_ref())?;
     let schedule = common.schedule(begun.rate_given)?;
@@ -266,10 +266,15 @@ pub fn run<A: Serialize>(
         output::json_line(&mut output::stdout(), &line)?;
     }
     match next {
-        Next::Step => eprintln!("done: {step} steps, {}", file.display()),
-        Next::Interrupted => eprintln!("interrupted after step {step}; go on with --resume {}", checkpoints.display()),
+        Next::Step => {
+            eprintln!("done: {step} steps, {}", file.display());
+            Ok(Outcome::Done)
+        }
+        Next::Interrupted => {
+            eprintln!("interrupted after step {step}; go on with --resume {}", checkpoints.display());
+            Ok(Outcome::Interrupted)
+        }
     }
-    Ok(())
 }
 
 /// Refuses what a finished network is told, and what a run was not begun with.

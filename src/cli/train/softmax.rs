@@ -75,7 +75,6 @@ impl Args {
             batch: args.common.batch_size,
             people: None,
         };
-        prepare::run(globals, begun, &args.common, kind, softmax::train)?;
-        Ok(Outcome::Done)
+        prepare::run(globals, begun, &args.common, kind, softmax::train)
     }
 }

@@ -67,7 +67,6 @@ impl Args {
             let (people, images) = (args.people_per_batch, args.images_per_person);
             let sampler = PeopleSampler::new(run.course.seed, run.dataset.clone(), people, images, fill)?;
             triplet::train(run, &sampler, &search, augment, workers)
-        })?;
-        Ok(Outcome::Done)
+        })
     }
 }

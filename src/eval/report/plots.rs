@@ -197,8 +197,9 @@ pub fn lines(names: [&'static str; 2], curves: &[(Mark, Vec<(f64, f64)>)]) -> Pl
     let logarithmic = low > 0.0 && high > 50.0 * low;
     let height = |y: f64| if logarithmic { y.log10() } else { y };
     let (low, high) = (height(low), height(high));
-    // A hundredth of the numbers at least, so that their labels differ.
-    let margin = (0.06 * (high - low)).max(0.005 * low.abs().max(high.abs())).max(1e-9);
+    // A hundredth of the numbers at least, so that their labels differ; half of a number that stays, so that they are short.
+    let least = if low == high { 0.5 } else { 0.005 };
+    let margin = (0.06 * (high - low)).max(least * low.abs().max(high.abs())).max(1e-9);
     // Zero is shown where it is near: most of these are losses.
     let bottom = if !logarithmic && low >= 0.0 && low < 0.6 * high { 0.0 } else { low - margin };
     let room = if left == right { 1.0 } else { 0.0 };
