@@ -359,6 +359,7 @@ fn bad_input_is_told() {
         &world.train("softmax", "e", &["--batch-size", "6", "--memory-budget", "1M"]),
         &["memory budget", "smaller batch"],
     );
+    fails(&world.resume("softmax", "nowhere", &[]), &["--resume", "nowhere: neither a folder"]);
     fails(&world.train("softmax", "f", &["--random-pairs", "10"]), &["--random-pairs", "--hold-out-people"]);
     for flags in [
         &["--batch-size", "1000000000000"][..],

@@ -5,7 +5,7 @@
 //! tile of R x 2 vectors loads two vectors of the input, broadcasts R gradients and does 2R multiply-adds. The vectors
 //! are the input's channels because these follow each other in the filters, too.
 
-use super::simd::{Isa, Lanes8, Simd};
+use super::simd::{Isa, Simd, per_isa};
 use super::tile::{MAX_ROWS, MAX_WIDTH, Sums};
 
 /// A tile's work.
@@ -39,33 +39,11 @@ impl Outer<'_> {
     pub unsafe fn run(self, isa: Isa) {
         debug_assert!(self.rows <= isa.rows() && self.width <= self.vectors * isa.lanes());
         // SAFETY: the caller's promises are this function's.
-        unsafe {
-            match isa {
-                Isa::Portable => dispatch::<Lanes8>(self),
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx2 => avx2(self),
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx512 => avx512(self),
-                #[cfg(not(target_arch = "x86_64"))]
-                _ => unreachable!("not available on this architecture"),
-            }
-        }
+        unsafe { by_isa(isa, self) }
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn avx2(tile: Outer) {
-    // SAFETY: the caller's promises.
-    unsafe { dispatch::<std::arch::x86_64::__m256>(tile) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-unsafe fn avx512(tile: Outer) {
-    // SAFETY: the caller's promises.
-    unsafe { dispatch::<std::arch::x86_64::__m512>(tile) }
-}
+per_isa!(Outer);
 
 /// Picks the tile whose extents are constants.
 ///

@@ -200,3 +200,41 @@ mod x86 {
         _mm512_storeu_ps
     );
 }
+
+/// Defines `by_isa`, which calls the module's `dispatch` with the vectors of an instruction set.
+macro_rules! per_isa {
+    ($tile:ident) => {
+        /// # Safety
+        /// The machine has `isa`; the rest as [`dispatch`].
+        unsafe fn by_isa(isa: Isa, tile: $tile) {
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma")]
+            unsafe fn avx2(tile: $tile) {
+                // SAFETY: the caller's promises.
+                unsafe { dispatch::<std::arch::x86_64::__m256>(tile) }
+            }
+
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f")]
+            unsafe fn avx512(tile: $tile) {
+                // SAFETY: the caller's promises.
+                unsafe { dispatch::<std::arch::x86_64::__m512>(tile) }
+            }
+
+            // SAFETY: the caller's promises.
+            unsafe {
+                match isa {
+                    Isa::Portable => dispatch::<super::simd::Lanes8>(tile),
+                    #[cfg(target_arch = "x86_64")]
+                    Isa::Avx2 => avx2(tile),
+                    #[cfg(target_arch = "x86_64")]
+                    Isa::Avx512 => avx512(tile),
+                    #[cfg(not(target_arch = "x86_64"))]
+                    _ => unreachable!("not available on this architecture"),
+                }
+            }
+        }
+    };
+}
+
+pub(super) use per_isa;

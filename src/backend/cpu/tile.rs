@@ -5,7 +5,7 @@
 //! channels, or a whole kernel row's where nothing is padded. Per k, a tile of R x 2 vectors loads two filter vectors,
 //! broadcasts R inputs and does 2R multiply-adds, so the multiply-add ports are the limit.
 
-use super::simd::{Isa, Lanes8, Simd};
+use super::simd::{Isa, Simd, per_isa};
 use crate::ops::Activation;
 
 /// The tallest tile of any instruction set, one vector wide.
@@ -65,33 +65,11 @@ impl Tile<'_> {
     pub unsafe fn run(self, isa: Isa) {
         debug_assert!(self.rows <= isa.rows() && self.starts.len().is_multiple_of(self.rows.max(1)));
         // SAFETY: the caller's promises are this function's.
-        unsafe {
-            match isa {
-                Isa::Portable => dispatch::<Lanes8>(self),
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx2 => avx2(self),
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx512 => avx512(self),
-                #[cfg(not(target_arch = "x86_64"))]
-                _ => unreachable!("not available on this architecture"),
-            }
-        }
+        unsafe { by_isa(isa, self) }
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn avx2(tile: Tile) {
-    // SAFETY: the caller's promises.
-    unsafe { dispatch::<std::arch::x86_64::__m256>(tile) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-unsafe fn avx512(tile: Tile) {
-    // SAFETY: the caller's promises.
-    unsafe { dispatch::<std::arch::x86_64::__m512>(tile) }
-}
+per_isa!(Tile);
 
 /// Picks the tile whose extents are constants.
 ///

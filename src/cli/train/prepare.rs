@@ -68,6 +68,10 @@ pub fn begin<A: Clone + DeserializeOwned>(
         let flag = format!("--{}", flag.replace('_', "-"));
         return Err(Error::invalid(flag, "cannot be given with --resume: a run goes on as it began").into());
     }
+    if !resume.exists() && !resume.with_extension("json").exists() {
+        let problem = format!("{}: neither a folder of checkpoints nor one of them is there", resume.display());
+        return Err(Error::invalid("--resume", problem).into());
+    }
     let from: Checkpoint<State> = if resume.is_dir() {
         let latest = Checkpoints::open(resume, asked.keep_checkpoints)?.latest()?;
         latest.passed_over.iter().for_each(|line| eprintln!("passed over: {line}"));
