@@ -21,10 +21,7 @@ struct Params {
 // wrong: how many threads found a class that contradicts.
 var<workgroup> wrong: atomic<u32>;
 
-// Whether a number, stored as a float, is that of one of so many rows.
-fn is_row(number: f32, count: u32) -> bool {
-    return number >= 0.0 && number < f32(count) && number == trunc(number);
-}
+#include "label"
 
 // Not a number is not comparable; compilers may believe that there is none.
 fn is_number(value: f32) -> bool {

@@ -26,22 +26,10 @@ struct Params {
 // y: [3, c] f32
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
-// partial: [8 lines, 32] f32
-var<workgroup> partial: array<f32, 256>;
+#include "lines"
+
 // parts: [8 lines, 32] of size, mean, squares
 var<workgroup> parts: array<vec3<f32>, 256>;
-
-// The sums of the lines, in order.
-fn over_lines(value: f32, line: u32, lane: u32) -> f32 {
-    workgroupBarrier();
-    partial[line * 32u + lane] = value;
-    workgroupBarrier();
-    var sum = 0.0;
-    for (var i = 0u; i < 8u; i++) {
-        sum += partial[i * 32u + lane];
-    }
-    return sum;
-}
 
 fn rows_of(chunk: u32) -> f32 {
     return f32(min((chunk + 1u) * p.chunk, p.rows) - chunk * p.chunk);

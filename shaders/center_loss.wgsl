@@ -24,56 +24,21 @@ struct Params {
 // y: [1] f32
 @group(0) @binding(5) var<storage, read_write> y: array<f32>;
 
-#include "block_sum"
+#include "pieces"
 
-// Whether a number, stored as a float, is that of one of so many rows.
-fn is_row(number: f32, count: u32) -> bool {
-    return number >= 0.0 && number < f32(count) && number == trunc(number);
-}
-
-// Not a number, which a constant cannot be.
-fn not_a_number() -> f32 {
-    return bitcast<f32>(0x7fc00000u | min(p.d, 0u));
-}
+#include "label"
 
 // What element i of the features adds.
-fn square(i: u32) -> f32 {
+fn term(i: u32) -> f32 {
     let label = labels[i / p.d];
     if (!is_row(label, p.classes)) {
-        return not_a_number();
+        return not_a_number(p.d);
     }
     let difference = features[i] - centers[u32(label) * p.d + i % p.d];
     return difference * difference;
 }
 
-@compute @workgroup_size(256)
-fn center_loss_fwd_parts(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) thread: u32,
-) {
-    let piece = group.x + group.y * groups.x;
-    if (piece >= p.pieces) {
-        return;
-    }
-    var sum = 0.0;
-    for (var i = piece * 4096u + thread; i < min(piece * 4096u + 4096u, p.elements); i += 256u) {
-        sum += square(i);
-    }
-    sum = total(sum, thread);
-    if (thread == 0u) {
-        parts[piece] = sum;
-    }
-}
-
-@compute @workgroup_size(256)
-fn center_loss_fwd_total(@builtin(local_invocation_index) thread: u32) {
-    var sum = 0.0;
-    for (var i = thread; i < p.pieces; i += 256u) {
-        sum += parts[i];
-    }
-    sum = total(sum, thread);
-    if (thread == 0u) {
-        y[0] = sum / f32(max(p.elements, 1u));
-    }
+// What the sum comes to.
+fn result(sum: f32) -> f32 {
+    return sum / f32(max(p.elements, 1u));
 }

@@ -24,15 +24,7 @@ struct Params {
 // dx: [elements / d, d] f32
 @group(0) @binding(5) var<storage, read_write> dx: array<f32>;
 
-// Whether a number, stored as a float, is that of one of so many rows.
-fn is_row(number: f32, count: u32) -> bool {
-    return number >= 0.0 && number < f32(count) && number == trunc(number);
-}
-
-// Not a number, which a constant cannot be.
-fn not_a_number() -> f32 {
-    return bitcast<f32>(0x7fc00000u | min(p.d, 0u));
-}
+#include "label"
 
 @compute @workgroup_size(64)
 fn center_loss_bwd(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
@@ -44,6 +36,6 @@ fn center_loss_bwd(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_wo
     if (is_row(label, p.classes)) {
         dx[at] = 2.0 * dy[0] / f32(p.elements) * (features[at] - centers[u32(label) * p.d + at % p.d]);
     } else {
-        dx[at] = not_a_number();
+        dx[at] = not_a_number(p.d);
     }
 }

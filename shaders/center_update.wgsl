@@ -24,10 +24,7 @@ struct Params {
 // centers: [classes, d] f32
 @group(0) @binding(4) var<storage, read_write> centers: array<f32>;
 
-// Whether a number, stored as a float, is that of one of so many rows.
-fn is_row(number: f32, count: u32) -> bool {
-    return number >= 0.0 && number < f32(count) && number == trunc(number);
-}
+#include "label"
 
 @compute @workgroup_size(64)
 fn center_update_fwd(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {

@@ -19,15 +19,7 @@ struct Params {
 // y: [elements / d, d] f32
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
-// Whether a number, stored as a float, is that of one of so many rows.
-fn is_row(number: f32, count: u32) -> bool {
-    return number >= 0.0 && number < f32(count) && number == trunc(number);
-}
-
-// Not a number, which a constant cannot be.
-fn not_a_number() -> f32 {
-    return bitcast<f32>(0x7fc00000u | min(p.d, 0u));
-}
+#include "label"
 
 @compute @workgroup_size(64)
 fn gather_rows_fwd(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
@@ -39,6 +31,6 @@ fn gather_rows_fwd(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_wo
     if (is_row(number, p.rows)) {
         y[at] = x[u32(number) * p.d + at % p.d];
     } else {
-        y[at] = not_a_number();
+        y[at] = not_a_number(p.d);
     }
 }

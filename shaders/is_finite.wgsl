@@ -8,8 +8,8 @@
 #include "reduce"
 
 // What an element adds.
-fn term(value: f32) -> f32 {
-    return select(0.0, 1.0, (bitcast<u32>(value) & 0x7f800000u) == 0x7f800000u);
+fn term(i: u32) -> f32 {
+    return select(0.0, 1.0, (bitcast<u32>(x[i]) & 0x7f800000u) == 0x7f800000u);
 }
 
 // What the sum comes to.

@@ -20,7 +20,7 @@ struct Params {
 // y: [1] f32
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
-#include "block_sum"
+#include "rows_mean"
 
 #include "powers"
 
@@ -29,17 +29,5 @@ fn norm_loss_fwd_parts(@builtin(global_invocation_id) id: vec3<u32>, @builtin(nu
     let row = id.x + id.y * groups.x * 64u;
     if (row < p.rows) {
         parts[row] = power(powers(row), 1.0 / p.p);
-    }
-}
-
-@compute @workgroup_size(256)
-fn norm_loss_fwd_total(@builtin(local_invocation_index) thread: u32) {
-    var sum = 0.0;
-    for (var i = thread; i < p.rows; i += 256u) {
-        sum += parts[i];
-    }
-    sum = total(sum, thread);
-    if (thread == 0u) {
-        y[0] = sum / f32(max(p.rows, 1u));
     }
 }

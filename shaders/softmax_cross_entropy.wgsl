@@ -40,7 +40,7 @@ fn softmax_cross_entropy_fwd(
         if (is_row(label, p.c)) {
             y[row] = log(sum) + (largest - logits[base + u32(label)]);
         } else {
-            y[row] = not_a_number();
+            y[row] = not_a_number(p.rows);
         }
     }
 }

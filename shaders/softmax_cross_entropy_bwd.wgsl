@@ -38,7 +38,7 @@ fn softmax_cross_entropy_bwd(
     let largest = found.x;
     let sum = found.y;
     let label = labels[row];
-    var factor = not_a_number();
+    var factor = not_a_number(p.rows);
     if (is_row(label, p.c)) {
         factor = dy[row];
     }

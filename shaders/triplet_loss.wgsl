@@ -23,7 +23,7 @@ struct Params {
 // y: [1] f32
 @group(0) @binding(5) var<storage, read_write> y: array<f32>;
 
-#include "block_sum"
+#include "rows_mean"
 
 @compute @workgroup_size(64)
 fn triplet_loss_fwd_parts(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
@@ -40,16 +40,4 @@ fn triplet_loss_fwd_parts(@builtin(global_invocation_id) id: vec3<u32>, @builtin
     let loss = near - far + p.margin;
     // Not a number stays so.
     parts[row] = select(loss, 0.0, loss <= 0.0);
-}
-
-@compute @workgroup_size(256)
-fn triplet_loss_fwd_total(@builtin(local_invocation_index) thread: u32) {
-    var sum = 0.0;
-    for (var i = thread; i < p.rows; i += 256u) {
-        sum += parts[i];
-    }
-    sum = total(sum, thread);
-    if (thread == 0u) {
-        y[0] = sum / f32(max(p.rows, 1u));
-    }
 }

@@ -45,7 +45,7 @@ macro_rules! shaders {
 
 shared! {
     "batch_norm_gradient" "batch_norm_layer" "block_max" "block_sum" "bwd_filter" "cascade" "covering" "label" "lines"
-    "lines_merge" "philox" "powers" "reduce" "softmax_row"
+    "lines_merge" "parts_total" "philox" "pieces" "powers" "reduce" "rows_mean" "softmax_row"
 }
 
 shaders! {
