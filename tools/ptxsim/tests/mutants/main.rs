@@ -133,6 +133,7 @@ impl Kernel {
 }
 
 /// Which of the lines that a bug fits, and what becomes of it there.
+#[derive(Clone, Copy)]
 enum Sites {
     Every(&'static [Verdict]),
     Of(&'static [(usize, Verdict)]),
@@ -149,6 +150,7 @@ impl Sites {
 }
 
 /// A bug: in a line that holds `line`, `from` becomes `to`.
+#[derive(Clone, Copy)]
 struct Plant {
     what: &'static str,
     line: &'static str,
@@ -179,6 +181,21 @@ const fn less(line: &'static str, sites: Sites) -> Plant {
 const fn change(what: &'static str, line: &'static str, from: &'static str, to: &'static str, sites: Sites) -> Plant {
     Plant { what, line, from, to, sites }
 }
+
+/// Bugs of what brings pieces to warpgroups, whatever they make of them.
+const PIPELINE: [Plant; 11] = [
+    less("fence.mbarrier_init", Every(&[ASYNC])),
+    less("bar.sync", Every(&[RACE])),
+    change("half the arrivals suffice", ", 8;", "8;", "4;", Of(&[(0, MBARRIER)])),
+    less("mbarrier.try_wait", Every(&[REGISTER; 2])),
+    change("the other phase", "not.b32", "not", "mov", Of(&[(0, MBARRIER)])),
+    less("mbarrier.arrive.shared", Every(&[DEADLOCK])),
+    less("mbarrier.arrive.expect_tx", Every(&[DEADLOCK])),
+    less("cp.async.bulk.tensor.2d", Every(&[DEADLOCK])),
+    less("wgmma.fence", Every(&[ASYNC])),
+    less("wgmma.commit_group", Every(&[ASYNC])),
+    less("wgmma.wait_group", Every(&[ASYNC])),
+];
 
 /// Small whole numbers from `low` to `high`, different everywhere.
 fn whole(count: usize, seed: usize, low: i32, high: i32) -> Vec<f32> {
