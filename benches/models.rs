@@ -5,7 +5,8 @@ mod common;
 use std::sync::Arc;
 
 use common::{Bench, clock};
-use warpface::backend::{Precision, values};
+use warpface::Precision;
+use warpface::backend::values;
 use warpface::models::{Mtcnn, inception_resnet_v1};
 use warpface::{Error, Graph, Shape, weights};
 

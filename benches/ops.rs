@@ -5,7 +5,8 @@ mod common;
 use std::sync::Arc;
 
 use common::Bench;
-use warpface::backend::{Precision, values};
+use warpface::Precision;
+use warpface::backend::values;
 use warpface::ops::*;
 use warpface::{Graph, Shape, Tensor};
 

@@ -7,8 +7,9 @@ mod common;
 use std::sync::Arc;
 
 use common::Noise;
+use warpface::Precision;
 use warpface::backend::cpu::{Cpu, Isa};
-use warpface::backend::{Backend, Executable, Precision};
+use warpface::backend::{Backend, Executable};
 use warpface::ops::window::axes;
 use warpface::ops::*;
 use warpface::{Graph, Shape, Tensor};

@@ -5,7 +5,7 @@ mod common;
 
 use std::path::PathBuf;
 
-use warpface::backend::Precision;
+use warpface::Precision;
 use warpface::face::{Alignment, DetectOptions, Face, Standardize, choose};
 use warpface::image::{self, Rgb8};
 use warpface::{Detector, Device, DeviceKind, Embedder, align};

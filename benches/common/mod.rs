@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion};
-use warpface::backend::{Module, Precision, Roofline};
+use warpface::Precision;
+use warpface::backend::{Module, Roofline};
 use warpface::{Device, DeviceKind, Graph, Plan, Result};
 
 /// One sample of a case that the device measures ends after this much time, whatever the device counted of it.

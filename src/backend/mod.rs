@@ -8,7 +8,6 @@ pub mod cuda;
 mod device;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 mod kernels;
-mod precision;
 mod roofline;
 #[cfg(feature = "wgpu")]
 pub mod wgpu;
@@ -17,7 +16,7 @@ pub mod wgpu;
 pub use kernels::{ParamsLayout, params_layouts};
 
 pub use device::{Device, DeviceKind, survey};
-pub use precision::Precision;
+
 pub use roofline::{Roofline, values};
 
 use std::fmt;
@@ -28,7 +27,7 @@ use serde::Serialize;
 
 use crate::face::{Cascade, DetectOptions};
 use crate::models::Mtcnn;
-use crate::{Graph, Plan, Result, Shape};
+use crate::{Graph, Plan, Precision, Result, Shape};
 
 /// What a device says of itself.
 #[derive(Clone, Debug, Serialize)]

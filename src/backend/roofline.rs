@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Device, Executable, Precision};
+use super::{Device, Executable};
 use crate::graph::Step;
 use crate::ops::{Dense, ScaledAdd};
-use crate::{Graph, Plan, Result, Shape, Tensor};
+use crate::{Graph, Plan, Precision, Result, Shape, Tensor};
 
 /// Values of each array streamed: 64 MiB, beyond a cache.
 const STREAM: usize = 16 << 20;

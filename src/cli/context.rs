@@ -7,7 +7,8 @@ use anyhow::{Context, Result};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::backend::{Device, DeviceKind, Precision};
+use crate::Precision;
+use crate::backend::{Device, DeviceKind};
 use crate::face::{DetectOptions, Detector, Embedder, Standardize};
 use crate::models::{Mtcnn, inception_resnet_v1};
 use crate::train::checkpoint;

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::context::Globals;
 use super::{Outcome, output};
 use crate::Error;
-use crate::backend::Precision;
+use crate::Precision;
 use crate::weights::write;
 
 #[derive(Debug, clap::Args)]

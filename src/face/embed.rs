@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use crate::backend::{Device, Executable, Module, Precision};
+use crate::Precision;
+use crate::backend::{Device, Executable, Module};
 use crate::image::{self, Rgb8};
 use crate::models::inception_resnet_v1;
 use crate::ops::Standardize;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Graph, NodeId, Source};
-use crate::backend::Precision;
+use crate::Precision;
 use crate::ops::{Join, Op, Port};
 use crate::{Error, Result, Shape};
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::budget::{self, Choice, Cost};
 use super::network::{self, Options, Output, slot};
 use super::parameters::{Parameters, Values};
-use crate::backend::{Device, Executable, Precision, States};
+use crate::Precision;
+use crate::backend::{Device, Executable, States};
 use crate::ops::OptimizerKind;
 use crate::{Error, Plan, Result, Shape};
 

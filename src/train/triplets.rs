@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::network;
 use super::trainer::Trainer;
-use crate::backend::{Executable, Precision};
+use crate::Precision;
+use crate::backend::Executable;
 use crate::graph::Graph;
 use crate::ops::{Metric, MineTriplets, Mining, NearestOther, PairwiseDistance};
 use crate::random::{Stream, purpose};

@@ -31,10 +31,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aligned::Aligned;
 
-use super::{Backend, DeviceInfo, Module, Precision, States, check_states, roofline};
+use super::{Backend, DeviceInfo, Module, States, check_states, roofline};
 use crate::face::{Cascade, CpuCascade, DetectOptions};
 use crate::models::Mtcnn;
-use crate::{Error, Graph, Result};
+use crate::{Error, Graph, Precision, Result};
 
 pub use executable::{CpuExecutable, CpuModule};
 pub use simd::Isa;

@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::aligned::Aligned;
 use super::{Cpu, CpuModule};
+use crate::Precision;
 use crate::backend::Backend;
-use crate::backend::{Module, Precision, States, check_state, check_states};
+use crate::backend::{Module, States, check_state, check_states};
 use crate::{Graph, Result};
 
 /// States in host memory. Whoever runs on them has them to itself meanwhile.

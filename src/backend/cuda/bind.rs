@@ -4,7 +4,7 @@ use super::CudaModule;
 use super::context::Arg;
 use super::driver::{EncodedMap, Launch, MapElement, Memory, TensorMap, Window};
 use super::module::Form;
-use crate::backend::Precision;
+use crate::Precision;
 use crate::backend::kernels::{self, Call, Operand, PixelMap};
 use crate::graph::{Region, View};
 use crate::{Plan, Result};

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::driver::{self, Driver, KernelId, Launch, Memory, ModuleId};
 use super::target::{self, Target};
+use crate::Precision;
+use crate::backend::DeviceInfo;
 use crate::backend::kernels::{Dialect, MatrixUnits, Tuning};
-use crate::backend::{DeviceInfo, Precision};
 use crate::{Error, Result};
 
 /// An NVIDIA GPU. Cheap to clone; clones share the device.

@@ -6,7 +6,7 @@ use super::bind::{Bound, Prepared};
 use super::context::Arg;
 use super::driver::{Memory, Pinned, Stream};
 use super::{Cuda, CudaModule};
-use crate::backend::Precision;
+use crate::Precision;
 use crate::backend::cascade::{Engine, Item};
 use crate::backend::kernels::Tuning;
 use crate::{Error, Graph, Plan, Result};

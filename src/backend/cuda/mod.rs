@@ -24,10 +24,10 @@ mod target;
 use std::sync::Arc;
 
 use super::cascade::GpuCascade;
-use super::{Backend, DeviceInfo, Module, Precision, States, check_states};
+use super::{Backend, DeviceInfo, Module, States, check_states};
 use crate::face::{Cascade, DetectOptions};
 use crate::models::Mtcnn;
-use crate::{Graph, Result};
+use crate::{Graph, Precision, Result};
 
 pub use context::Cuda;
 pub use driver::{

@@ -7,8 +7,9 @@ use half::{bf16, f16};
 
 use super::driver::Memory;
 use super::{Cuda, CudaExecutable};
+use crate::Precision;
 use crate::backend::kernels::{Packing, Tuning, packing};
-use crate::backend::{Executable, Module, Precision};
+use crate::backend::{Executable, Module};
 use crate::graph::{NodeId, Source};
 use crate::{Graph, Result, Shape, Tensor};
 

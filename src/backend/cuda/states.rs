@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::driver::{Memory, Stream};
 use super::{Cuda, CudaModule};
-use crate::backend::{Module, Precision, States, check_state, check_states};
+use crate::Precision;
+use crate::backend::{Module, States, check_state, check_states};
 use crate::{Graph, Result};
 
 /// States in allocations of their own.

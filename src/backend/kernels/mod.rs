@@ -22,7 +22,7 @@ pub(in crate::backend) use dialect::{Dialect, MatrixUnits, Tuning};
 pub use params::{ParamsLayout, params_layouts};
 
 #[cfg(feature = "cuda")]
-use crate::backend::Precision;
+use crate::Precision;
 use crate::graph::{NodeId, Region, Step, View};
 use crate::ops::{Op, Port};
 use params::Params;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::executable::map;
 use super::{Gpu, GpuModule};
+use crate::Precision;
 use crate::backend::Backend;
-use crate::backend::{Module, Precision, States, check_state, check_states};
+use crate::backend::{Module, States, check_state, check_states};
 use crate::{Graph, Result};
 
 /// States in buffers of their own.

@@ -8,7 +8,8 @@ use serde_json::json;
 
 use super::trace::TraceArgs;
 use crate::Error;
-use crate::backend::{Precision, Roofline, values};
+use crate::Precision;
+use crate::backend::{Roofline, values};
 use crate::cli::context::Globals;
 use crate::cli::plan::Network;
 use crate::cli::{Outcome, output};

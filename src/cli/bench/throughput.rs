@@ -8,7 +8,8 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::trace::{RUN, TraceArgs};
-use crate::backend::{Device, Precision};
+use crate::Precision;
+use crate::backend::Device;
 use crate::cli::context::{DetectArgs, Globals};
 use crate::cli::photos::{self, Tally};
 use crate::cli::{Outcome, output};

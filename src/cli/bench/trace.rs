@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::backend::{Device, Precision, values};
+use crate::Precision;
+use crate::backend::{Device, values};
 use crate::cli::context::Globals;
 use crate::face::DetectOptions;
 use crate::image::{self, Rgb8};
