@@ -1,13 +1,13 @@
 //! Who runs a graph: one room per device kind, behind the same three traits. The only home of `unsafe`.
 
-#[cfg(any(feature = "cuda", feature = "wgpu"))]
-mod cascade;
 pub mod cpu;
 #[cfg(feature = "cuda")]
 pub mod cuda;
 mod device;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
-mod kernels;
+pub(crate) mod gpu;
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+pub(crate) mod kernels;
 mod roofline;
 #[cfg(feature = "wgpu")]
 pub mod wgpu;
@@ -19,15 +19,18 @@ pub use device::{Device, DeviceKind, survey};
 
 pub use roofline::{Roofline, values};
 
+use std::any::Any;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::face::{Cascade, DetectOptions};
-use crate::models::Mtcnn;
 use crate::{Graph, Plan, Precision, Result, Shape};
+
+/// A result that is waited for without blocking.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What a device says of itself.
 #[derive(Clone, Debug, Serialize)]
@@ -45,7 +48,7 @@ pub struct DeviceInfo {
 }
 
 /// A device that can run graphs.
-pub trait Backend: Send + Sync + fmt::Debug {
+pub trait Backend: Any + Send + Sync + fmt::Debug {
     /// What the device says of itself.
     fn info(&self) -> DeviceInfo;
 
@@ -67,11 +70,7 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`crate::Error::Device`] if they cannot.
     fn check(&self, precision: Precision) -> Result<()> {
-        if precision == Precision::F32 {
-            return Ok(());
-        }
-        let problem = format!("runs in f32 alone; --precision {precision} needs --device cuda");
-        Err(crate::Error::device(self.info().kind, problem))
+        only_f32(self.info().kind, precision)
     }
 
     /// Crops that an embedding network best takes at once; results do not depend on it. A few keep weights in cache and
@@ -100,9 +99,6 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`crate::Error::OutOfMemory`], or [`crate::Error::Device`], if they do not fit.
     fn states(&self, lengths: &[usize]) -> Result<Arc<dyn States>>;
-
-    /// The detection cascade on this device.
-    fn cascade(&self, networks: &Mtcnn, options: &DetectOptions) -> Result<Box<dyn Cascade>>;
 }
 
 /// Values that a device keeps between runs, f32 in every precision: weights in training, and what an optimizer
@@ -142,6 +138,11 @@ pub trait Executable: Send + Sync {
     /// Runs the plan: dense row-major inputs in, dense row-major outputs out, in the graph's order.
     fn run(&self, inputs: &[&[f32]]) -> Result<Vec<Vec<f32>>>;
 
+    /// As [`Executable::run`], without blocking where the device need not: a browser cannot.
+    fn run_async<'a>(&'a self, inputs: &'a [&'a [f32]]) -> Pending<'a, Result<Vec<Vec<f32>>>> {
+        Box::pin(std::future::ready(self.run(inputs)))
+    }
+
     /// Runs batch after batch: `next` fills the inputs and says whether there was a batch, `done` takes the outputs, in
     /// order. A device with memory of its own brings a batch in while the one before runs.
     ///
@@ -152,16 +153,34 @@ pub trait Executable: Send + Sync {
         next: &mut dyn FnMut(&mut [&mut [f32]]) -> Result<bool>,
         done: &mut dyn FnMut(Vec<Vec<f32>>) -> Result<()>,
     ) -> Result<()> {
-        let mut inputs: Vec<Vec<f32>> =
-            self.plan().inputs.iter().map(|view| vec![0.0; view.shape.elements()]).collect();
-        while next(&mut inputs.iter_mut().map(Vec::as_mut_slice).collect::<Vec<_>>())? {
-            done(self.run(&inputs.iter().map(Vec::as_slice).collect::<Vec<_>>())?)?;
-        }
-        Ok(())
+        one_by_one(self, next, done)
     }
 
     /// Runs the plan once, timing each step on the device.
     fn profile(&self, inputs: &[&[f32]]) -> Result<Vec<Duration>>;
+}
+
+/// A stream of batches, one run after the other.
+pub(crate) fn one_by_one<E: Executable + ?Sized>(
+    executable: &E,
+    next: &mut dyn FnMut(&mut [&mut [f32]]) -> Result<bool>,
+    done: &mut dyn FnMut(Vec<Vec<f32>>) -> Result<()>,
+) -> Result<()> {
+    let views = &executable.plan().inputs;
+    let mut inputs: Vec<Vec<f32>> = views.iter().map(|view| vec![0.0; view.shape.elements()]).collect();
+    while next(&mut inputs.iter_mut().map(Vec::as_mut_slice).collect::<Vec<_>>())? {
+        done(executable.run(&inputs.iter().map(Vec::as_slice).collect::<Vec<_>>())?)?;
+    }
+    Ok(())
+}
+
+/// Refuses other precisions than f32.
+pub(crate) fn only_f32(device: &str, precision: Precision) -> Result<()> {
+    if precision == Precision::F32 {
+        return Ok(());
+    }
+    let problem = format!("runs in f32 alone; --precision {precision} needs --device cuda");
+    Err(crate::Error::device(device, problem))
 }
 
 /// Checks that a graph finds its states among those of these lengths.

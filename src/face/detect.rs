@@ -1,10 +1,11 @@
-//! Finding faces: what callers use, and what each backend's cascade provides.
+//! Finding faces: what callers use.
 
 use std::path::Path;
 
 use serde::Serialize;
 
-use crate::backend::Device;
+use super::cascade::{self, Cascade};
+use crate::backend::{Device, Pending};
 use crate::image::Rgb8;
 use crate::models::Mtcnn;
 use crate::{Error, Result};
@@ -59,16 +60,6 @@ impl DetectOptions {
     }
 }
 
-/// The detection cascade on one device.
-pub trait Cascade: Send + Sync {
-    /// The faces of each photograph, in the original's order. Photographs may be of any sizes; what is found in one
-    /// does not depend on the others.
-    ///
-    /// # Errors
-    /// [`Error::Device`] if the device fails or a photograph does not fit its memory.
-    fn detect(&self, images: &[&Rgb8]) -> Result<Vec<Vec<Face>>>;
-}
-
 /// Finds faces in photographs.
 pub struct Detector {
     cascade: Box<dyn Cascade>,
@@ -89,7 +80,7 @@ impl Detector {
     /// [`Error::Invalid`] for options that make no sense; [`Error::Device`] if the device cannot take the networks.
     pub fn new(device: &Device, networks: &Mtcnn, options: &DetectOptions) -> Result<Self> {
         options.check()?;
-        Ok(Detector { cascade: device.backend().cascade(networks, options)? })
+        Ok(Detector { cascade: cascade::open(device, networks, options)? })
     }
 
     /// The faces of each photograph; see [`Cascade::detect`].
@@ -98,5 +89,10 @@ impl Detector {
     /// [`Error::Device`] if the device fails or a photograph does not fit its memory.
     pub fn detect(&self, images: &[&Rgb8]) -> Result<Vec<Vec<Face>>> {
         self.cascade.detect(images)
+    }
+
+    /// As [`Detector::detect`], without blocking where the device need not.
+    pub fn detect_async<'a>(&'a self, images: &'a [&'a Rgb8]) -> Pending<'a, Result<Vec<Vec<Face>>>> {
+        self.cascade.detect_async(images)
     }
 }

@@ -32,8 +32,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aligned::Aligned;
 
 use super::{Backend, DeviceInfo, Module, States, check_states, roofline};
-use crate::face::{Cascade, CpuCascade, DetectOptions};
-use crate::models::Mtcnn;
 use crate::{Error, Graph, Precision, Result};
 
 pub use executable::{CpuExecutable, CpuModule};
@@ -138,10 +136,6 @@ impl Backend for Cpu {
 
     fn states(&self, lengths: &[usize]) -> Result<Arc<dyn States>> {
         Ok(Arc::new(CpuStates::new(self.clone(), lengths)))
-    }
-
-    fn cascade(&self, networks: &Mtcnn, options: &DetectOptions) -> Result<Box<dyn Cascade>> {
-        Ok(Box::new(CpuCascade::new(self.clone(), networks, options)?))
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
+use crate::backend::gpu::TensorMap;
 use crate::{Error, Result};
 
 /// What a device is.
@@ -61,54 +62,6 @@ pub struct Launch {
     pub shared: u32,
     /// The parameters, each at its natural alignment.
     pub args: Vec<u8>,
-}
-
-/// Which values a tensor map gives to the copy engine.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TensorMap {
-    /// Bytes of a value: 2 (f16 or bf16) or 4 (f32).
-    pub element: MapElement,
-    /// The first value; a multiple of 16.
-    pub address: u64,
-    /// Extents, the innermost first.
-    pub dims: Vec<u64>,
-    /// Bytes from one index to the next, of all dimensions but the innermost; multiples of 16.
-    pub strides: Vec<u64>,
-    /// What one copy takes.
-    pub window: Window,
-    /// Bytes over which 16-byte pieces are exchanged in shared memory: 32, 64 or 128.
-    pub swizzle: u32,
-}
-
-/// The type of a tensor map's values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MapElement {
-    /// IEEE 754 half precision.
-    F16,
-    /// The upper half of an f32.
-    Bf16,
-    /// IEEE 754 single precision.
-    F32,
-}
-
-/// What one copy of a tensor map takes.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Window {
-    /// A box with these extents, the innermost first.
-    Tiled(Vec<u32>),
-    /// Pixels of an NHWC tensor and a stretch of their channels, for a convolution.
-    Im2col {
-        /// The first window position relative to the image's first pixel: `[x, y]`.
-        lower: [i32; 2],
-        /// The last window position relative to the image's last pixel: `[x, y]`.
-        upper: [i32; 2],
-        /// Channels of a copy.
-        channels: u32,
-        /// Pixels of a copy.
-        pixels: u32,
-        /// Steps of the window: `[x, y]`.
-        stride: [u32; 2],
-    },
 }
 
 /// A tensor map as the hardware reads it: 128 bytes.
@@ -192,6 +145,9 @@ pub trait Driver: Send + Sync + fmt::Debug {
     /// Waits until an event is reached.
     fn reach(&self, event: EventId) -> Result<()>;
 
+    /// Whether an event is reached.
+    fn reached(&self, event: EventId) -> Result<bool>;
+
     /// Nanoseconds between two events that have been reached.
     fn elapsed(&self, from: EventId, to: EventId) -> Result<u64>;
 
@@ -222,7 +178,7 @@ pub trait Driver: Send + Sync + fmt::Debug {
 
 /// Memory of a device, given back when dropped.
 #[derive(Debug)]
-pub(in crate::backend) struct Memory {
+pub(crate) struct Memory {
     driver: Arc<dyn Driver>,
     address: u64,
     bytes: usize,

@@ -10,9 +10,8 @@ use std::sync::{Mutex, PoisonError};
 
 use cudarc::driver::sys::{self, CUresult};
 
-use super::driver::{
-    Driver, EncodedMap, EventId, GraphId, KernelId, Launch, MapElement, ModuleId, Properties, Stream, TensorMap, Window,
-};
+use super::driver::{Driver, EncodedMap, EventId, GraphId, KernelId, Launch, ModuleId, Properties, Stream};
+use crate::backend::gpu::{MapElement, TensorMap, Window};
 use crate::{Error, Result};
 
 /// The oldest driver that compiles the shipped PTX (ISA 8.4), as the driver tells its version.
@@ -20,7 +19,7 @@ const OLDEST: i32 = 12_040;
 const OLDEST_NAME: &str = "12.4 (Linux driver 550 or later)";
 
 /// What the backend calls: a library without one of these is of a driver too old.
-const SYMBOLS: [&str; 42] = [
+const SYMBOLS: [&str; 43] = [
     "cuInit",
     "cuDriverGetVersion",
     "cuDeviceGetCount",
@@ -57,6 +56,7 @@ const SYMBOLS: [&str; 42] = [
     "cuEventCreate",
     "cuEventRecord",
     "cuEventSynchronize",
+    "cuEventQuery",
     "cuEventElapsedTime",
     "cuEventDestroy_v2",
     "cuGraphDestroy",
@@ -470,6 +470,14 @@ impl Driver for LibCuda {
     fn reach(&self, event: EventId) -> Result<()> {
         self.enter()?;
         self.check("running kernels", unsafe { sys::cuEventSynchronize(event.0 as sys::CUevent) })
+    }
+
+    fn reached(&self, event: EventId) -> Result<bool> {
+        self.enter()?;
+        match unsafe { sys::cuEventQuery(event.0 as sys::CUevent) } {
+            CUresult::CUDA_ERROR_NOT_READY => Ok(false),
+            result => self.check("running kernels", result).map(|()| true),
+        }
     }
 
     fn elapsed(&self, from: EventId, to: EventId) -> Result<u64> {

@@ -6,37 +6,24 @@
 //! | `libcuda` | the real driver, loaded when it is first asked for |
 //! | `target` | the shipped PTX, and which of it a device takes |
 //! | `context` | a device: its loaded kernels, and which it takes in which precision |
-//! | `module` | a graph's parameters on the device, in the precision's type, packed as the kernels read them |
-//! | `bind` | from calls to launches: addresses filled in, once for any number of runs |
-//! | `executable` | a plan on the device: one arena, captured once and replayed; batches brought in ahead |
-//! | `engine` | the detection cascade's submissions |
+//! | `runtime` | the device trait: memory, submissions, captured graphs, timing |
 
-mod bind;
 mod context;
 mod driver;
-mod engine;
-mod executable;
 mod libcuda;
-mod module;
-mod states;
+mod runtime;
 mod target;
 
 use std::sync::Arc;
 
-use super::cascade::GpuCascade;
+use super::gpu::{GpuModule, GpuStates};
 use super::{Backend, DeviceInfo, Module, States, check_states};
-use crate::face::{Cascade, DetectOptions};
-use crate::models::Mtcnn;
 use crate::{Graph, Precision, Result};
 
+pub use super::gpu::{MapElement, TensorMap, Window};
 pub use context::Cuda;
-pub use driver::{
-    Driver, EncodedMap, EventId, GraphId, KernelId, Launch, MapElement, ModuleId, Properties, Stream, TensorMap, Window,
-};
-pub use executable::CudaExecutable;
+pub use driver::{Driver, EncodedMap, EventId, GraphId, KernelId, Launch, ModuleId, Properties, Stream};
 pub use libcuda::LibCuda;
-pub use module::CudaModule;
-pub use states::CudaStates;
 pub use target::{STEMS, Target};
 
 /// Bytes of the arrays that the copy rate is measured on, at most: beyond any cache.
@@ -49,7 +36,7 @@ impl Backend for Cuda {
 
     fn load_in(&self, graph: Arc<Graph>, precision: Precision) -> Result<Arc<dyn Module>> {
         check_states(&graph, &[])?;
-        Ok(Arc::new(CudaModule::new(self.clone(), graph, precision, Arc::new([]))?))
+        Ok(Arc::new(GpuModule::new(self.clone(), graph, precision, Arc::new([]))?))
     }
 
     fn check(&self, precision: Precision) -> Result<()> {
@@ -74,11 +61,7 @@ impl Backend for Cuda {
     }
 
     fn states(&self, lengths: &[usize]) -> Result<Arc<dyn States>> {
-        Ok(Arc::new(CudaStates::new(self.clone(), lengths)?))
-    }
-
-    fn cascade(&self, networks: &Mtcnn, options: &DetectOptions) -> Result<Box<dyn Cascade>> {
-        Ok(Box::new(GpuCascade::new(self.clone(), networks, options)?))
+        Ok(Arc::new(GpuStates::new(self.clone(), lengths)?))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::ops::{Activation, Conv2d, Dense, LocalConv2d, Op, window};
 
 /// How filters `[c_out, ..k]` lie on the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(in crate::backend) enum Packing {
+pub(crate) enum Packing {
     /// `[k, c_out]`, channels padded to a multiple of four: a row holds every filter's weight of one input.
     Columns,
     /// `[c_out, k]`, k padded to a multiple of eight: what matrix units read.
@@ -17,7 +17,7 @@ pub(in crate::backend) enum Packing {
 }
 
 /// How input `i` of an op is packed if it is a parameter of this shape; `None` leaves it as it is.
-pub(in crate::backend) fn packing(op: &Op, i: usize, shape: &Shape, tuning: Tuning) -> Option<Packing> {
+pub(crate) fn packing(op: &Op, i: usize, shape: &Shape, tuning: Tuning) -> Option<Packing> {
     match (i, op) {
         (1, Op::Conv2d(_)) => Some(Tile::choose(shape.dims()[0], shape.last(), tuning).packing),
         // Matrix units take it for a convolution of one pixel.

@@ -2,7 +2,7 @@
 
 /// In which language, and for which machine, kernels are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::backend) enum Dialect {
+pub(crate) enum Dialect {
     /// WGSL on a GPU.
     Shader,
     /// WGSL on a processor that runs threads as vector lanes.
@@ -13,7 +13,7 @@ pub(in crate::backend) enum Dialect {
 
 /// Which instructions multiply matrices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::backend) enum MatrixUnits {
+pub(crate) enum MatrixUnits {
     /// None: products and sums of f32, each by its own instruction.
     Fma,
     /// `mma.sync`, a warp's.
@@ -24,7 +24,7 @@ pub(in crate::backend) enum MatrixUnits {
 
 /// The dialect, and the limits of the device.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::backend) struct Tuning {
+pub(crate) struct Tuning {
     /// The dialect.
     pub dialect: Dialect,
     /// Workgroups in one dimension.

@@ -10,15 +10,15 @@ mod dialect;
 mod elementwise;
 mod losses;
 mod mining;
-pub(in crate::backend) mod params;
+pub(crate) mod params;
 mod pool2d;
 mod resize;
 mod rows;
 mod sums;
 mod updates;
 
-pub(in crate::backend) use conv2d::{Packing, packing};
-pub(in crate::backend) use dialect::{Dialect, MatrixUnits, Tuning};
+pub(crate) use conv2d::{Packing, packing};
+pub(crate) use dialect::{Dialect, MatrixUnits, Tuning};
 pub use params::{ParamsLayout, params_layouts};
 
 #[cfg(feature = "cuda")]
@@ -29,7 +29,7 @@ use params::Params;
 
 /// One dispatch of an entry point.
 #[derive(Clone, Debug)]
-pub(in crate::backend) struct Call {
+pub(crate) struct Call {
     /// The shader.
     pub stem: &'static str,
     /// Its entry point.
@@ -44,19 +44,17 @@ pub(in crate::backend) struct Call {
     pub shared: u32,
 }
 
-impl Call {
-    /// CUDA's name of the entry point: matrix units' kernels are written for a precision, the others for the type
-    /// that values are stored in.
-    #[cfg(feature = "cuda")]
-    pub fn name(&self, precision: Precision) -> String {
-        let matrix = self.entry.contains("mma");
-        format!("{}_{}", self.entry, if matrix { precision.name() } else { precision.storage() })
-    }
+/// CUDA's name of an entry point: those for tensor cores are written for a precision, the others for the type that values
+/// are stored in.
+#[cfg(feature = "cuda")]
+pub(crate) fn entry_name(entry: &str, precision: Precision) -> String {
+    let matrix = entry.contains("mma");
+    format!("{entry}_{}", if matrix { precision.name() } else { precision.storage() })
 }
 
 /// What a binding is.
 #[derive(Clone, Debug)]
-pub(in crate::backend) enum Operand {
+pub(crate) enum Operand {
     /// A value of the plan.
     View(View),
     /// An input that is f32 whatever the precision: a bias, a slope, a statistic.
@@ -95,7 +93,7 @@ pub(in crate::backend) enum Operand {
 
 /// How the copy engine walks the windows of a convolution. Places are `[x, y]`.
 #[derive(Clone, Debug)]
-pub(in crate::backend) struct PixelMap {
+pub(crate) struct PixelMap {
     /// The input.
     pub x: View,
     /// The first window's place relative to the first pixel.
@@ -185,7 +183,7 @@ fn call<P: Params>(entry: &'static str, params: P, operands: Vec<Operand>, group
 }
 
 /// What a step calls; nothing if it computes nothing.
-pub(in crate::backend) fn calls(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
+pub(crate) fn calls(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
     if step.output.shape.elements() == 0 {
         return Ok(Vec::new());
     }

@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 /// The parameters of one shader.
-pub(in crate::backend) trait Params: Pod {
+pub(crate) trait Params: Pod {
     /// The shader.
     const STEM: &'static str;
 }
@@ -24,7 +24,7 @@ macro_rules! params {
         $(
             #[repr(C)]
             #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
-            pub(in crate::backend) struct $name { $(pub $field: $type,)* }
+            pub(crate) struct $name { $(pub $field: $type,)* }
 
             impl Params for $name {
                 const STEM: &'static str = $stem;

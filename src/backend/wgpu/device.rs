@@ -20,6 +20,9 @@ struct Context {
     limits: wgpu::Limits,
     tuning: Tuning,
     pipelines: Mutex<HashMap<PipelineKey, Arc<Pipeline>>>,
+    accesses: Mutex<HashMap<&'static str, Arc<[Access]>>>,
+    /// What stands for arguments that are not given: one that is read, one that is written.
+    nothing: [wgpu::Buffer; 2],
     /// Why the device is lost, once it is; and errors that no scope caught.
     failure: Arc<Mutex<Option<String>>>,
 }
@@ -90,8 +93,13 @@ impl Gpu {
             },
             max_groups: limits.max_compute_workgroups_per_dimension,
         };
-        let pipelines = Mutex::default();
-        Ok(Gpu(Arc::new(Context { device, queue, info, limits, tuning, pipelines, failure })))
+        let nothing = ["nothing to read", "nothing to write"].map(|label| {
+            let usage = wgpu::BufferUsages::STORAGE;
+            let descriptor = wgpu::BufferDescriptor { label: Some(label), size: 256, usage, mapped_at_creation: false };
+            device.create_buffer(&descriptor)
+        });
+        let (pipelines, accesses) = Default::default();
+        Ok(Gpu(Arc::new(Context { device, queue, info, limits, tuning, pipelines, accesses, nothing, failure })))
     }
 
     pub(super) fn describe(&self) -> DeviceInfo {
@@ -145,6 +153,10 @@ impl Gpu {
     /// Does something with the device, and gives its error if there was one.
     pub(super) fn scoped<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.check()?;
+        if cfg!(target_arch = "wasm32") {
+            // There scopes can only be waited for: what goes wrong is told to `on_uncaptured_error`, and by the next check.
+            return work();
+        }
         let filters = [wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::Validation];
         let scopes = filters.map(|filter| self.0.device.push_error_scope(filter));
         let result = work();
@@ -178,13 +190,9 @@ impl Gpu {
         Ok(self.0.device.create_buffer(&descriptor))
     }
 
-    /// A buffer that holds these bytes.
-    pub(super) fn filled(&self, label: &str, bytes: &[u8], usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
-        let buffer = self.buffer(label, bytes.len() as u64, usage | wgpu::BufferUsages::COPY_DST)?;
-        if !bytes.is_empty() {
-            self.0.queue.write_buffer(&buffer, 0, bytes);
-        }
-        Ok(buffer)
+    /// What stands for an argument that is not given.
+    pub(super) fn nothing(&self, access: Access) -> &wgpu::Buffer {
+        &self.0.nothing[usize::from(access == Access::ReadWrite)]
     }
 
     /// Checks that a binding is not too large for the device.
@@ -197,10 +205,20 @@ impl Gpu {
         Err(self.error(format!("{problem}; use a smaller batch")))
     }
 
-    /// Waits for everything submitted.
+    /// Waits for everything submitted; a browser cannot.
     pub(super) fn wait(&self) -> Result<()> {
+        if cfg!(target_arch = "wasm32") {
+            return Err(self.error("a browser cannot block; use the asynchronous form of this call"));
+        }
         self.0.device.poll(wgpu::PollType::wait_indefinitely()).map_err(|error| self.error(error))?;
         self.check()
+    }
+
+    /// How a shader uses its bindings 1, 2, ..
+    pub(super) fn accesses(&self, stem: &'static str) -> Arc<[Access]> {
+        let mut accesses = self.0.accesses.lock().unwrap_or_else(PoisonError::into_inner);
+        let declared = || bindings(&source(stem)).skip(1).map(|(_, access)| access).collect();
+        accesses.entry(stem).or_insert_with(declared).clone()
     }
 
     /// The pipeline of a shader's entry point, compiled when first asked for. `all_writable` binds constants for

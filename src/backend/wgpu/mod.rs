@@ -1,35 +1,27 @@
-//! Any GPU with Vulkan, through WGSL: shaders in `shaders/`, one for each op, launched from here.
+//! Any GPU with Vulkan, and browsers' WebGPU, through WGSL: shaders in `shaders/`, one for each op, launched from here.
 //!
 //! | part | what it does |
 //! |---|---|
 //! | `device` | opens the device, builds pipelines, turns the API's errors into ours |
 //! | `shaders` | the shaders' texts |
-//! | `launch` | from calls to launches: bindings made once, recorded any number of times |
-//! | `module` | a graph's parameters on the device, filters packed as the kernels read them |
-//! | `engine` | the detection cascade's submissions |
-//! | `executable` | a plan on the device: one arena, one submission a run |
+//! | `launch` | from dispatches to bind groups |
+//! | `staging` | host memory that is uploaded from and downloaded to, and the future that it is mapped |
+//! | `runtime` | the device trait: memory, submissions, timing |
 
 mod device;
-mod engine;
-mod executable;
 mod launch;
-mod module;
+mod runtime;
 mod shaders;
-mod states;
+mod staging;
 
 use std::sync::Arc;
 
-use super::cascade::GpuCascade;
+use super::gpu::{GpuModule, GpuStates, Runtime};
 use super::{Backend, DeviceInfo, Module, States, check_states};
-use crate::face::{Cascade, DetectOptions};
-use crate::models::Mtcnn;
 use crate::{Graph, Precision, Result};
 
 pub use device::Gpu;
-pub use executable::GpuExecutable;
-pub use module::GpuModule;
 pub use shaders::source;
-pub use states::GpuStates;
 
 impl Backend for Gpu {
     fn info(&self) -> DeviceInfo {
@@ -37,9 +29,12 @@ impl Backend for Gpu {
     }
 
     fn load_in(&self, graph: Arc<Graph>, precision: Precision) -> Result<Arc<dyn Module>> {
-        Backend::check(self, precision)?;
         check_states(&graph, &[])?;
-        Ok(Arc::new(GpuModule::new(self.clone(), graph, Arc::new([]))?))
+        Ok(Arc::new(GpuModule::new(self.clone(), graph, precision, Arc::new([]))?))
+    }
+
+    fn check(&self, precision: Precision) -> Result<()> {
+        self.check_precision(precision)
     }
 
     fn clock(&self) -> &'static str {
@@ -48,9 +43,5 @@ impl Backend for Gpu {
 
     fn states(&self, lengths: &[usize]) -> Result<Arc<dyn States>> {
         Ok(Arc::new(GpuStates::new(self.clone(), lengths)?))
-    }
-
-    fn cascade(&self, networks: &Mtcnn, options: &DetectOptions) -> Result<Box<dyn Cascade>> {
-        Ok(Box::new(GpuCascade::new(self.clone(), networks, options)?))
     }
 }

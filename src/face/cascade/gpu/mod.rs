@@ -7,21 +7,23 @@
 //! One submission for the pyramid and P-Net, one for R-Net, one for O-Net.
 
 mod arena;
-mod engine;
 mod layout;
 mod lists;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use super::kernels::{Dialect, Tuning, params};
-use crate::face::{Cascade, DetectOptions, Face, finish};
+use super::Cascade;
+use super::candidates::finish;
+use crate::backend::Pending;
+use crate::backend::gpu::{GpuModule, Runtime, Wait};
+use crate::backend::kernels::{Dialect, Tuning, params};
+use crate::face::{DetectOptions, Face};
 use crate::image::{LinearTable, Rgb8};
 use crate::models::Mtcnn;
-use crate::{Graph, Result};
-use arena::{Arena, Net};
-pub(super) use engine::{Engine, Item, Launch};
+use crate::{Graph, Precision, Result};
+use arena::Arena;
 use layout::{Chunk, Job};
-use lists::{Lists, Recorder};
+use lists::{Lists, Recorder, Scratch, Submitted};
 
 /// How much runs at once: what keeps a device busy without filling its memory.
 #[derive(Clone, Copy)]
@@ -56,44 +58,44 @@ impl Sizes {
 const FACE_WORDS: usize = 20;
 
 /// A second or third network with what its crops need.
-struct CropNetwork<E: Engine> {
-    module: E::Module,
+struct CropNetwork<R: Runtime> {
+    module: GpuModule<R>,
     /// Side of a crop.
     size: usize,
     /// Probability that a crop must exceed.
     threshold: f32,
     /// Bilinear taps for boxes smaller than the crop: `[extents from 1 on, size]`.
-    taps: E::Buffer,
+    taps: R::Buffer,
 }
 
 /// The detection cascade on a GPU.
-pub(super) struct GpuCascade<E: Engine> {
-    gpu: E,
+pub(super) struct GpuCascade<R: Runtime> {
+    gpu: R,
     options: DetectOptions,
-    pnet: E::Module,
-    rnet: CropNetwork<E>,
-    onet: CropNetwork<E>,
-    state: Mutex<State<E>>,
+    pnet: GpuModule<R>,
+    rnet: CropNetwork<R>,
+    onet: CropNetwork<R>,
+    state: async_lock::Mutex<State<R>>,
 }
 
 /// What lives on the device between calls.
-struct State<E: Engine> {
-    arena: Arena<E>,
-    lists: Lists<E>,
+struct State<R: Runtime> {
+    arena: Arena<R>,
+    lists: Lists<R>,
     /// What submissions are made of.
-    scratch: E::Scratch,
+    scratch: Scratch<R>,
     /// One in so many cells has room in a level's list.
     cells_per_slot: usize,
 }
 
-impl<E: Engine> GpuCascade<E> {
+impl<R: Runtime> GpuCascade<R> {
     /// The cascade of these networks.
     ///
     /// # Errors
     /// [`crate::Error::Device`] if the device has too little memory for the networks.
-    pub fn new(gpu: E, networks: &Mtcnn, options: &DetectOptions) -> Result<Self> {
-        let load = |graph: &Arc<Graph>| gpu.load(graph.clone());
-        let crops = |graph, size, threshold| -> Result<CropNetwork<E>> {
+    pub fn new(gpu: R, networks: &Mtcnn, options: &DetectOptions) -> Result<Self> {
+        let load = |graph: &Arc<Graph>| GpuModule::new(gpu.clone(), graph.clone(), Precision::F32, Arc::new([]));
+        let crops = |graph, size, threshold| -> Result<CropNetwork<R>> {
             Ok(CropNetwork { module: load(graph)?, size, threshold, taps: linear_taps(&gpu, size)? })
         };
         let (arena, lists, scratch) = Default::default();
@@ -103,32 +105,51 @@ impl<E: Engine> GpuCascade<E> {
             rnet: crops(&networks.rnet, 24, options.thresholds[1])?,
             onet: crops(&networks.onet, 48, options.thresholds[2])?,
             options: *options,
-            state: Mutex::new(state),
+            state: async_lock::Mutex::new(state),
             gpu,
         })
     }
 
     /// The faces of a chunk's photographs, in the chunk's order.
-    fn detect_chunk(&self, images: &[&Rgb8]) -> Result<Vec<Vec<Face>>> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
+    async fn detect_chunk(&self, images: &[&Rgb8], wait: Wait) -> Result<Vec<Vec<Face>>> {
+        let mut state = self.state.lock().await;
+        let counts = loop {
             let chunk = Chunk::new(images, &self.options, state.cells_per_slot);
-            let Some(counts) = self.gpu.scoped(|| self.propose(&mut state, &chunk))? else {
-                // Some list was full: with a slot for every cell none can be.
-                state.cells_per_slot = 1;
-                continue;
-            };
-            let counts = self.gpu.scoped(|| self.refine(&mut state, &chunk, &counts))?;
-            return self.gpu.scoped(|| self.finish(&mut state, &chunk, &counts));
+            let submitted = self.gpu.scoped(|| self.propose(&mut state, &chunk))?;
+            let read = self.read(&mut state, submitted, wait).await?;
+            let (counts, kept) = read.split_at(chunk.segments.len());
+            if counts.iter().zip(&chunk.segments).all(|(&count, segment)| count <= segment.capacity) {
+                break (chunk, kept.to_vec());
+            }
+            // Some list was full: with a slot for every cell none can be.
+            state.cells_per_slot = 1;
+        };
+        let (chunk, counts) = counts;
+        if counts.iter().all(|&count| count == 0) {
+            return Ok(vec![Vec::new(); images.len()]);
         }
+        let submitted = self.gpu.scoped(|| self.refine(&mut state, &chunk, &counts))?;
+        let counts = self.read(&mut state, submitted, wait).await?;
+        if counts.iter().all(|&count| count == 0) {
+            return Ok(vec![Vec::new(); images.len()]);
+        }
+        let submitted = self.gpu.scoped(|| self.finish(&mut state, &chunk, &counts))?;
+        let read = self.read(&mut state, submitted, wait).await?;
+        Ok(self.faces(&read, images.len()))
     }
 
-    /// Pyramid and P-Net: how many boxes each photograph has for R-Net; nothing if a list overflowed.
-    fn propose(&self, state: &mut State<E>, chunk: &Chunk) -> Result<Option<Vec<u32>>> {
+    /// What a submission has read, when it is done.
+    async fn read(&self, state: &mut State<R>, mut submitted: Submitted<R>, wait: Wait) -> Result<Vec<u32>> {
+        self.gpu.finish(&mut submitted.staging, wait).await?;
+        submitted.words(&self.gpu, &mut state.scratch)
+    }
+
+    /// Pyramid and P-Net: how many candidates each list has, and how many boxes each photograph has for R-Net.
+    fn propose(&self, state: &mut State<R>, chunk: &Chunk) -> Result<Submitted<R>> {
         let State { arena, lists, scratch, .. } = state;
-        let jobs = chunk.jobs(Sizes::of(self.gpu.tuning()).pixels);
+        let jobs = chunk.jobs(Sizes::of(self.gpu.tuning(Precision::F32)).pixels);
         let shapes: Vec<[usize; 4]> = jobs.iter().map(Job::shape).collect();
-        let nets = arena.nets(&self.gpu, &self.pnet, &shapes)?;
+        let nets = arena.nets(&self.pnet, &shapes)?;
         lists.upload(&self.gpu, chunk)?;
         let mut recorder = Recorder::new(&self.gpu, lists);
         for (job, net) in jobs.iter().zip(nets) {
@@ -163,34 +184,23 @@ impl<E: Engine> GpuCascade<E> {
         recorder.call("merge", params::Merge { images: images as u32 }, &buffers, self.groups(images)?);
         recorder.suppress_images(chunk, &lists.merged, 0)?;
         recorder.square(chunk, &lists.merged, false)?;
-        let sizes = [chunk.segments.len(), images];
-        let read =
-            recorder.submit(scratch, &[&lists.counts], &[(&lists.counts, sizes[0]), (&lists.image_kept, sizes[1])])?;
-        let (counts, kept) = read.split_at(sizes[0]);
-        let overflow = counts.iter().zip(&chunk.segments).any(|(&count, segment)| count > segment.capacity);
-        Ok((!overflow).then(|| kept.to_vec()))
+        let reads = [(&lists.counts, chunk.segments.len()), (&lists.image_kept, images)];
+        recorder.submit(scratch, &[&lists.counts], &reads)
     }
 
     /// R-Net: how many boxes each photograph has for O-Net.
-    fn refine(&self, state: &mut State<E>, chunk: &Chunk, counts: &[u32]) -> Result<Vec<u32>> {
+    fn refine(&self, state: &mut State<R>, chunk: &Chunk, counts: &[u32]) -> Result<Submitted<R>> {
         let State { arena, lists, scratch, .. } = state;
-        let images = chunk.images.len();
-        if counts.iter().all(|&count| count == 0) {
-            return Ok(vec![0; images]);
-        }
         let mut recorder = self.crops(arena, lists, &self.rnet, counts)?;
         recorder.suppress_images(chunk, &lists.boxes, 0)?;
         recorder.square(chunk, &lists.boxes, true)?;
-        recorder.submit(scratch, &[&lists.image_counts], &[(&lists.image_kept, images)])
+        recorder.submit(scratch, &[&lists.image_counts], &[(&lists.image_kept, chunk.images.len())])
     }
 
-    /// O-Net: the faces.
-    fn finish(&self, state: &mut State<E>, chunk: &Chunk, counts: &[u32]) -> Result<Vec<Vec<Face>>> {
+    /// O-Net: how many faces each photograph has, and the faces.
+    fn finish(&self, state: &mut State<R>, chunk: &Chunk, counts: &[u32]) -> Result<Submitted<R>> {
         let State { arena, lists, scratch, .. } = state;
         let (images, total) = (chunk.images.len(), counts.iter().sum::<u32>() as usize);
-        if total == 0 {
-            return Ok(vec![Vec::new(); images]);
-        }
         lists.reserve_faces(&self.gpu, total * FACE_WORDS)?;
         let mut recorder = self.crops(arena, lists, &self.onet, counts)?;
         recorder.suppress_images(chunk, &lists.boxes, 1)?;
@@ -198,34 +208,38 @@ impl<E: Engine> GpuCascade<E> {
             [&lists.image_segments, &lists.kept, &lists.image_kept, &lists.boxes, &lists.landmarks, &lists.faces];
         recorder.call("faces", params::Faces { images: images as u32 }, &buffers, self.groups(images)?);
         let reads = [(&lists.image_kept, images), (&lists.faces, total * FACE_WORDS)];
-        let read = recorder.submit(scratch, &[&lists.image_counts, &lists.faces], &reads)?;
+        recorder.submit(scratch, &[&lists.image_counts, &lists.faces], &reads)
+    }
+
+    /// The faces of each photograph from what the last submission read.
+    fn faces(&self, read: &[u32], images: usize) -> Vec<Vec<Face>> {
         let (kept, mut rows) = read.split_at(images);
         let faces = kept.iter().map(|&count| {
             let (of_image, rest) = rows.split_at(count as usize * FACE_WORDS);
             rows = rest;
             faces(of_image, &self.options)
         });
-        Ok(faces.collect())
+        faces.collect()
     }
 
     /// One thread an element.
     fn threads(&self, elements: usize) -> Result<[u32; 3]> {
-        self.gpu.tuning().threads(elements).map_err(|problem| self.gpu.error(&problem))
+        self.gpu.tuning(Precision::F32).threads(elements).map_err(|problem| self.gpu.error(&problem))
     }
 
     /// So many workgroups.
     fn groups(&self, groups: usize) -> Result<[u32; 3]> {
-        self.gpu.tuning().groups(groups).map_err(|problem| self.gpu.error(&problem))
+        self.gpu.tuning(Precision::F32).groups(groups).map_err(|problem| self.gpu.error(&problem))
     }
 
     /// Records a network on the crops of every photograph's squares, and the collection of what it takes for faces.
     fn crops<'a>(
         &'a self,
-        arena: &mut Arena<E>,
-        lists: &'a Lists<E>,
-        network: &CropNetwork<E>,
+        arena: &mut Arena<R>,
+        lists: &'a Lists<R>,
+        network: &CropNetwork<R>,
         counts: &[u32],
-    ) -> Result<Recorder<'a, E>> {
+    ) -> Result<Recorder<'a, R>> {
         let starts: Vec<u32> = std::iter::once(0)
             .chain(counts.iter().scan(0, |sum, &count| {
                 *sum += count;
@@ -234,11 +248,11 @@ impl<E: Engine> GpuCascade<E> {
             .collect();
         self.gpu.write(&lists.starts, bytemuck::cast_slice(&starts))?;
         let (total, images, size) = (starts[counts.len()] as usize, counts.len() as u32, network.size);
-        let most = Sizes::of(self.gpu.tuning()).crops;
+        let most = Sizes::of(self.gpu.tuning(Precision::F32)).crops;
         let batches: Vec<(usize, usize)> =
             (0..total).step_by(most).map(|first| (first, most.min(total - first))).collect();
         let shape = |&(_, crops): &(usize, usize)| [Sizes::rounded(crops), size, size, 3];
-        let nets: Vec<_> = arena.nets(&self.gpu, &network.module, &batches.iter().map(shape).collect::<Vec<_>>())?;
+        let nets: Vec<_> = arena.nets(&network.module, &batches.iter().map(shape).collect::<Vec<_>>())?;
         let mut recorder = Recorder::new(&self.gpu, lists);
         for (&(first, crops), net) in batches.iter().zip(nets) {
             let cut = params::CropBoxes {
@@ -277,13 +291,13 @@ impl<E: Engine> GpuCascade<E> {
     }
 }
 
-impl<E: Engine> Cascade for GpuCascade<E> {
-    fn detect(&self, images: &[&Rgb8]) -> Result<Vec<Vec<Face>>> {
+impl<R: Runtime> GpuCascade<R> {
+    async fn detect_on(&self, images: &[&Rgb8], wait: Wait) -> Result<Vec<Vec<Face>>> {
         // Photographs of one size side by side: they share launches.
         let mut order: Vec<usize> = (0..images.len()).collect();
         order.sort_by_key(|&i| (images[i].width(), images[i].height(), i));
         let mut faces = vec![Vec::new(); images.len()];
-        let Sizes { chunk_bytes, chunk_images, .. } = Sizes::of(self.gpu.tuning());
+        let Sizes { chunk_bytes, chunk_images, .. } = Sizes::of(self.gpu.tuning(Precision::F32));
         let mut rest = order.as_slice();
         while !rest.is_empty() {
             let mut bytes = 0;
@@ -292,11 +306,21 @@ impl<E: Engine> Cascade for GpuCascade<E> {
                 bytes <= chunk_bytes
             });
             let (chunk, after) = rest.split_at(fit.count().max(1));
-            let found = self.detect_chunk(&chunk.iter().map(|&i| images[i]).collect::<Vec<_>>())?;
+            let found = self.detect_chunk(&chunk.iter().map(|&i| images[i]).collect::<Vec<_>>(), wait).await?;
             chunk.iter().zip(found).for_each(|(&i, found)| faces[i] = found);
             rest = after;
         }
         Ok(faces)
+    }
+}
+
+impl<R: Runtime> Cascade for GpuCascade<R> {
+    fn detect(&self, images: &[&Rgb8]) -> Result<Vec<Vec<Face>>> {
+        pollster::block_on(self.detect_on(images, Wait::Block))
+    }
+
+    fn detect_async<'a>(&'a self, images: &'a [&'a Rgb8]) -> Pending<'a, Result<Vec<Vec<Face>>>> {
+        Box::pin(self.detect_on(images, Wait::Poll))
     }
 }
 
@@ -314,11 +338,11 @@ fn faces(rows: &[u32], options: &DetectOptions) -> Vec<Face> {
 }
 
 /// Taps that grow 1, 2, .. `size + 2` samples to `size`: a box's two sides differ by a pixel or so at most.
-fn linear_taps<E: Engine>(gpu: &E, size: usize) -> Result<E::Buffer> {
+fn linear_taps<R: Runtime>(gpu: &R, size: usize) -> Result<R::Buffer> {
     let tables = (1..=size + 2).map(|extent| LinearTable::new(extent, size).taps);
     let words: Vec<u32> = tables.flatten().flat_map(|tap| [tap.first, tap.second, tap.weight.to_bits()]).collect();
     gpu.scoped(|| {
-        let taps = gpu.buffer("taps", 4 * words.len(), false)?;
+        let taps = gpu.allocate("taps", 4 * words.len())?;
         gpu.write(&taps, bytemuck::cast_slice(&words))?;
         Ok(taps)
     })

@@ -1,6 +1,6 @@
 //! The sizes at which the proposal network sees a photograph.
 
-use super::DetectOptions;
+use crate::face::DetectOptions;
 
 /// P-Net's receptive field, in pixels: the smallest image it can say anything about.
 pub(crate) const CELL: usize = 12;

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use super::{Cascade, DetectOptions, Face, Level, Proposal, candidates, levels};
+use super::{Cascade, Level, Proposal, candidates, levels};
 use crate::backend::cpu::{Cpu, CpuExecutable, CpuModule};
+use crate::face::{DetectOptions, Face};
 use crate::image::{AreaResize, Rgb8};
 use crate::models::Mtcnn;
 use crate::ops::BoxPad;

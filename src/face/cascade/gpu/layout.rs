@@ -3,7 +3,8 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::params;
-use crate::face::{DetectOptions, Level, levels};
+use crate::face::DetectOptions;
+use crate::face::cascade::{Level, levels};
 use crate::image::{AreaResize, AreaTable, Method, Rgb8};
 
 /// Pixels of a cell, and between neighbouring cells.

@@ -2,7 +2,8 @@
 //!
 //! Follows `detect_face` of the original step by step, in f64 where numpy computes in f64.
 
-use super::{DetectOptions, Face, Level};
+use super::Level;
+use crate::face::{DetectOptions, Face};
 use crate::ops::{BoxRegression, Nms, Overlap, Rerec};
 
 /// A cell of P-Net's output that may be a face.
