@@ -172,7 +172,9 @@ extern "C" __global__ void __launch_bounds__(256) nearest_other_fwd_join_f32(
     }
     for (u32 stretch = 0; stretch < p.stretches; stretch++) {
         const float *list = lists + ((u64)stretch * p.m + row) * 2 * p.k;
-        for (u32 i = 0; i < p.k; i++) {
+        // The list ascends: after one that is too far all are. Unrolled, divergent copies of the insertion spill.
+#pragma unroll 1
+        for (u32 i = 0; i < p.k && list[p.k + i] < near[p.k - 1]; i++) {
             insert(near, numbers, p.k, list[p.k + i], list[i]);
         }
     }

@@ -62,6 +62,8 @@ extern "C" __global__ void __launch_bounds__(256) resize_bilinear_fwd_f32(
     if (p.columns_first == 1) {
         for (u32 j = first_column; j < end_column; j++) {
             i32 down = half;
+            // Unrolled further, the addresses of taps and samples spill on Hopper and later.
+#pragma unroll 2
             for (u32 k = first_row; k < end_row; k++) {
                 down += at(p, x, top + taps[k].source, taps[j].source, channel) * taps[k].weight;
             }
@@ -70,6 +72,7 @@ extern "C" __global__ void __launch_bounds__(256) resize_bilinear_fwd_f32(
     } else {
         for (u32 k = first_row; k < end_row; k++) {
             i32 across = half;
+#pragma unroll 2
             for (u32 j = first_column; j < end_column; j++) {
                 across += at(p, x, top + taps[k].source, taps[j].source, channel) * taps[j].weight;
             }

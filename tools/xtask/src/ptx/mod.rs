@@ -1,13 +1,14 @@
 //! `cargo xtask ptx`: kernels/*.cu to kernels/ptx/*.ptx, by a pinned NVRTC; what ships is committed, with a MANIFEST of
 //! where it came from and a table of what each kernel uses. `--check` makes all of it again and compares.
 
+mod later;
 mod manifest;
 mod nvrtc;
 mod ptxas;
 mod resources;
 mod source;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -32,7 +33,7 @@ pub struct Args {
 
 /// As `--check`, for other commands; `None` where the compiler cannot be had, with the reason told.
 pub fn check() -> Result<Option<()>> {
-    if let Err(error) = packages(&shell::root()) {
+    if let Err(error) = packages(&shell::root()).and_then(|_| later::assembler(&shell::root())) {
         eprintln!("  {error:#}");
         return Ok(None);
     }
@@ -44,6 +45,7 @@ pub fn run(args: &Args) -> Result<()> {
     let packages = packages(&root)?;
     let nvrtc = Nvrtc::open(&packages.join("cuda_nvrtc/lib"))?;
     let ptxas = packages.join("cuda_nvcc/bin/ptxas");
+    let newest = later::assembler(&root)?;
     let sources = Sources::read(&root.join("kernels"))?;
 
     say("compiling and assembling kernels");
@@ -51,25 +53,33 @@ pub fn run(args: &Args) -> Result<()> {
     let mut entries = Vec::new();
     let mut rows = Vec::new();
     let mut wrong = Vec::new();
-    for source in sources.kernels()? {
-        let mut made = BTreeSet::new();
+    let mut on_later = Vec::new();
+    let kernels = sources.kernels()?;
+    for source in &kernels {
+        let mut made = Vec::new();
         for target in &source.targets {
             let ptx = nvrtc.compile(&sources, &source.path, target, &FLAGS)?;
             let file = format!("{}.{target}.ptx", source.stem());
             let scratch = root.join("target/ptx").join(&file);
             write(&scratch, &ptx)?;
             let used = ptxas::assemble(&ptxas, &scratch, target).with_context(|| file.clone())?;
-            wrong.extend(spills(&source, &file, &used));
-            made.extend(used.keys().cloned());
+            wrong.extend(spills(source, &file, &used));
             rows.extend(resources::rows(&file, &ptx, &used)?);
-            entries.push(Entry::new(&file, &source, &sources, target, &FLAGS, &ptx)?);
-            files.insert(file, ptx);
+            entries.push(Entry::new(&file, source, &sources, target, &FLAGS, &ptx)?);
+            files.insert(file.clone(), ptx);
+            let kernels = used.into_iter().filter(|(_, used)| used.entry).map(|(name, _)| name).collect();
+            made.push(later::File { name: file, target: target.clone(), path: scratch, kernels });
         }
-        let missing = source.hot.iter().filter(|name| !made.contains(*name));
+        let is_made = |name: &&String| made.iter().any(|file| file.kernels.contains(*name));
+        let missing = source.hot.iter().filter(|name| !is_made(name));
         wrong.extend(missing.map(|name| format!("{}: the hot kernel {name} is in none of its files", source.path)));
+        // What is made for one processor alone runs on no later one.
+        on_later.extend(later::files(source, made).into_iter().filter(|file| file.target.starts_with("compute_")));
     }
+    let on_later = later::rows(&newest, &on_later)?;
+    wrong.extend(later::spills(&kernels, &on_later));
     files.insert("MANIFEST".to_owned(), manifest::text(&entries));
-    files.insert("RESOURCES.md".to_owned(), resources::text(&rows));
+    files.insert("RESOURCES.md".to_owned(), resources::text(&rows, &on_later));
 
     let folder = root.join("kernels/ptx");
     let present = present(&folder)?;

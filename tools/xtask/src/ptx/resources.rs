@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use anyhow::{Context, Result, anyhow};
 
+use super::later;
 use super::ptxas::Used;
 
 const HEAD: &str = "# What the kernels use
@@ -36,12 +37,34 @@ pub fn rows(file: &str, ptx: &str, used: &BTreeMap<String, Used>) -> Result<Vec<
     kernels.map(row).collect()
 }
 
-pub fn text(rows: &[Row]) -> String {
+const LATER: &str = "
+## On processors that no target names
+
+There the driver assembles the PTX of earlier ones: registers by the newest assembler (`tools/ptx/later.txt`), and, where
+there are any, bytes spilled. The same gate holds. Of a kernel that is in several files the latest is taken.
+
+";
+
+pub fn text(rows: &[Row], on_later: &[later::Row]) -> String {
     let mut text = HEAD.to_owned();
     for Row { file, kernel, threads, used } in rows {
         let Used { registers, stack, spills, shared, .. } = used;
         // Writing to a string does not fail.
         let _ = writeln!(text, "| {file} | {kernel} | {threads} | {registers} | {stack} | {spills} | {shared} |");
+    }
+    text + LATER + &later_table(on_later)
+}
+
+fn later_table(rows: &[later::Row]) -> String {
+    let mut text = format!("| file | kernel | {} |\n", later::PROCESSORS.join(" | "));
+    text += &format!("|---|---|{}\n", "---:|".repeat(later::PROCESSORS.len()));
+    for row in rows {
+        let cell = |used: &Used| match used.spills {
+            0 => used.registers.to_string(),
+            spills => format!("{}, {spills} spilled", used.registers),
+        };
+        let cells: Vec<String> = row.used.iter().map(cell).collect();
+        let _ = writeln!(text, "| {} | {} | {} |", row.file, row.kernel, cells.join(" | "));
     }
     text
 }
@@ -78,8 +101,14 @@ mod tests {
     fn a_kernel_is_a_row() {
         let used = Used { entry: true, registers: 9, shared: 64, ..Used::default() };
         let table = BTreeMap::from([("a_f32".to_owned(), used), ("helper".to_owned(), Used::default())]);
-        let text = text(&rows("a.compute_75.ptx", PTX, &table).unwrap());
-        assert!(text.ends_with("|---:|\n| a.compute_75.ptx | a_f32 | 256 | 9 | 0 | 0 | 64 |\n"), "{text}");
+        let on_later = later::Row {
+            file: "a.compute_75.ptx".into(),
+            kernel: "a_f32".into(),
+            used: [0, 8, 0, 0, 0].map(|spills| Used { registers: 40, spills, ..Used::default() }).to_vec(),
+        };
+        let text = text(&rows("a.compute_75.ptx", PTX, &table).unwrap(), &[on_later]);
+        assert!(text.contains("|---:|\n| a.compute_75.ptx | a_f32 | 256 | 9 | 0 | 0 | 64 |\n"), "{text}");
+        assert!(text.ends_with("| a.compute_75.ptx | a_f32 | 40 | 40, 8 spilled | 40 | 40 | 40 |\n"), "{text}");
         let unknown = BTreeMap::from([("c_f32".to_owned(), used)]);
         assert!(rows("a.compute_75.ptx", PTX, &unknown).is_err());
     }
