@@ -41,6 +41,9 @@ pub(super) struct Pipeline {
     pub layout: wgpu::BindGroupLayout,
 }
 
+/// The API that shaders go through.
+const API: &str = if cfg!(target_arch = "wasm32") { "WebGPU" } else { "Vulkan" };
+
 /// Bytes of one call's parameters in a uniform buffer: the strictest alignment of dynamic offsets.
 pub(super) const PARAMS_SLOT: u64 = 256;
 
@@ -51,13 +54,28 @@ impl fmt::Debug for Gpu {
 }
 
 impl Gpu {
-    /// Opens the best adapter with Vulkan: a real GPU before software.
+    /// Opens the best adapter with Vulkan: a real GPU before software. A browser cannot wait for one, see [`Gpu::open`].
     ///
     /// # Errors
     /// [`Error::Device`] says what is missing and what to do.
     pub fn new() -> Result<Gpu> {
+        if cfg!(target_arch = "wasm32") {
+            return Err(Error::device("wgpu", "a browser cannot block; open the device with `Gpu::open`"));
+        }
+        pollster::block_on(Gpu::open())
+    }
+
+    /// As [`Gpu::new`], without blocking; in a browser its own adapter.
+    ///
+    /// # Errors
+    /// As [`Gpu::new`].
+    pub async fn open() -> Result<Gpu> {
+        let backends = match cfg!(target_arch = "wasm32") {
+            true => wgpu::Backends::BROWSER_WEBGPU,
+            false => wgpu::Backends::VULKAN,
+        };
         let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
-            backends: wgpu::Backends::VULKAN,
+            backends,
             flags: wgpu::InstanceFlags::empty(),
             ..wgpu::InstanceDescriptor::new_without_display_handle()
         });
@@ -65,10 +83,15 @@ impl Gpu {
             power_preference: wgpu::PowerPreference::HighPerformance,
             ..Default::default()
         };
-        let adapter = pollster::block_on(instance.request_adapter(&options)).map_err(|reason| {
-            let advice = "install the GPU's Vulkan driver and the loader (libvulkan1), or software Vulkan \
-                          (mesa-vulkan-drivers), or use --device cpu";
-            Error::device("wgpu", format!("no Vulkan adapter: {reason}; {advice}"))
+        let adapter = instance.request_adapter(&options).await.map_err(|reason| {
+            let advice = match cfg!(target_arch = "wasm32") {
+                true => "use a browser with WebGPU, and allow it",
+                false => {
+                    "install the GPU's Vulkan driver and the loader (libvulkan1), or software Vulkan \
+                     (mesa-vulkan-drivers), or use --device cpu"
+                }
+            };
+            Error::device("wgpu", format!("no {API} adapter: {reason}; {advice}"))
         })?;
         let (info, limits) = (adapter.get_info(), adapter.limits());
         let descriptor = wgpu::DeviceDescriptor {
@@ -77,8 +100,9 @@ impl Gpu {
             required_limits: limits.clone(),
             ..Default::default()
         };
-        let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
-            .map_err(|reason| Error::device("wgpu", format!("{}: cannot be opened: {reason}", info.name)))?;
+        let opened = adapter.request_device(&descriptor).await;
+        let (device, queue) =
+            opened.map_err(|reason| Error::device("wgpu", format!("{}: cannot be opened: {reason}", info.name)))?;
         let failure = Arc::new(Mutex::new(None));
         let (lost, uncaught) = (failure.clone(), failure.clone());
         let note = |to: &Mutex<Option<String>>, what: String| {
@@ -122,7 +146,7 @@ impl Gpu {
         DeviceInfo {
             kind: "wgpu",
             name: info.name.clone(),
-            driver: format!("Vulkan, {} {}", info.driver, info.driver_info).trim_end().to_owned(),
+            driver: format!("{API}, {} {}", info.driver, info.driver_info).trim_end().to_owned(),
             // Vulkan's heaps are not told through this API.
             memory: None,
             limits: facts.map(|(name, value)| (name.to_owned(), value)).into(),
