@@ -4,6 +4,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../../src/ops/list.rs"]
+mod list;
 
 use std::sync::Arc;
 
@@ -228,71 +230,10 @@ macro_rules! simulated_test {
 }
 use simulated_test;
 
-mod accuracy;
-mod avg_pool2d;
-mod avg_pool2d_bwd;
-mod batch_moments;
-mod batch_norm;
-mod batch_norm_bwd_data;
-mod batch_norm_bwd_sums;
-mod batch_norm_train;
-mod box_pad;
-mod box_regression;
-mod cast;
-mod center_loss;
-mod center_loss_bwd;
-mod center_update;
-mod channel_sum;
-mod concat;
-mod conv2d;
-mod conv2d_bwd_data;
-mod conv2d_bwd_filter;
-mod crop;
-mod dense;
-mod dense_bwd_data;
-mod dense_bwd_filter;
-mod dropout;
-mod flatten;
-mod gather_rows;
-mod gather_rows_bwd;
-mod is_finite;
-mod join;
-mod l2_loss;
-mod l2_loss_bwd;
-mod l2_normalize;
-mod l2_normalize_bwd;
-mod local_conv2d;
-mod local_conv2d_bwd_bias;
-mod local_conv2d_bwd_data;
-mod local_conv2d_bwd_filter;
-mod max_pool2d;
-mod max_pool2d_bwd;
-mod mean;
-mod mean_bwd;
-mod mine_triplets;
-mod moving_average;
-mod nearest_other;
-mod nms;
-mod norm_loss;
-mod norm_loss_bwd;
-mod optimizer;
-mod pairwise_distance;
-mod part;
-mod prelu;
-mod prelu_bwd_alpha;
-mod prelu_bwd_data;
-mod relu;
-mod relu_bwd;
-mod rerec;
-mod resize_area;
-mod resize_bilinear;
-mod scale;
-mod scaled_add;
-mod slice;
-mod softmax;
-mod softmax_bwd;
-mod softmax_cross_entropy;
-mod softmax_cross_entropy_bwd;
-mod standardize;
-mod triplet_loss;
-mod triplet_loss_bwd;
+macro_rules! modules {
+    ($($(#[$doc:meta])* $stem:ident::$name:ident $(, $extra:ident)*;)+) => {
+        $(mod $stem;)+
+    };
+}
+
+list::for_each_op!(modules);
