@@ -6,24 +6,13 @@
 mod grad;
 mod plan;
 
-pub use grad::Vjp;
+pub use crate::ops::{NodeId, Vjp};
 pub use plan::{Plan, Region, Step, View};
 
 use std::sync::Arc;
 
 use crate::ops::{Op, Real};
 use crate::{Error, Result, Shape, Tensor};
-
-/// A value in a graph: the result of one of its nodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct NodeId(usize);
-
-impl NodeId {
-    /// The node's place in [`Graph::nodes`].
-    pub fn index(self) -> usize {
-        self.0
-    }
-}
 
 /// Where a node's value comes from.
 #[derive(Clone, Debug)]

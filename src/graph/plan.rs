@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use super::{Graph, NodeId, Source};
-use crate::backend::Precision;
 use crate::ops::{Join, Op, Port};
-use crate::{Error, Result, Shape};
+use crate::{Error, Precision, Result, Shape};
 
 /// Offsets are multiples of this many bytes, the strictest alignment a device asks for: of 64 elements at least.
 const ALIGN: usize = 256;
@@ -67,7 +66,7 @@ pub struct Step {
     /// What it reads; dense, but for the parts of a concatenation that are in their places already, and values whose
     /// extents alone are read.
     pub inputs: Vec<View>,
-    /// What it writes; only `conv2d`, `max_pool2d` and `batch_norm_train` may be given a view with gaps.
+    /// What it writes; only an op that says so may be given a view with gaps ([`crate::ops::Operator::STRIDED_OUTPUT`]).
     pub output: View,
     /// Floating-point operations.
     pub flops: u64,
@@ -304,10 +303,8 @@ fn homes(graph: &Graph, shapes: &[Shape], exact: &[bool], precision: Precision) 
                 // Parts that nobody else reads are written in place by their producers, the others copied.
                 let mut channel = 0;
                 for id in from {
-                    let writes_with_gaps = matches!(
-                        graph.nodes[id.0].source,
-                        Source::Op(Op::Conv2d(_) | Op::MaxPool2d(_) | Op::BatchNormTrain(_), _)
-                    );
+                    let writes_with_gaps =
+                        matches!(&graph.nodes[id.0].source, Source::Op(op, _) if op.strided_output());
                     if writes_with_gaps && readers[id.0] == 1 {
                         homes[id.0] = Home::Slice(i, channel);
                     }

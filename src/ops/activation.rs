@@ -1,7 +1,6 @@
 //! What a fused op does to its result, last.
 
-use super::{Real, ReluBwd};
-use crate::graph::{NodeId, Vjp};
+use super::{NodeId, Real, ReluBwd, Vjp};
 
 /// What a fused op does to its result, last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

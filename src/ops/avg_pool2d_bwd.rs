@@ -1,6 +1,6 @@
 //! Gradient of the mean over a sliding window.
 
-use super::{AvgPool2d, Operator, Padding, Port, Real, arity, exactly, nhwc, window};
+use super::{AvgPool2d, Operator, Padding, Port, Real, Tolerance, arity, exactly, nhwc, window};
 use crate::{Shape, Tensor};
 
 /// `dx = sum over the windows that cover the element of dy / pixels of the window within the image`.
@@ -42,6 +42,10 @@ impl Operator for AvgPool2dBwd {
 
     fn port(&self, i: usize) -> Port {
         if i == 0 { Port::Value } else { Port::Extents }
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 4e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

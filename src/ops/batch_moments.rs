@@ -1,6 +1,6 @@
 //! Mean and variance of each channel of a batch.
 
-use super::{Operator, Real, arity, channels};
+use super::{Operator, Real, Tolerance, arity, channels};
 use crate::{Shape, Tensor};
 
 /// Rows: the mean, the biased variance, and the variance with Bessel's correction, which a running average takes.
@@ -19,6 +19,7 @@ impl BatchMoments {
 
 impl Operator for BatchMoments {
     const STEM: &'static str = "batch_moments";
+    const RECOMPUTABLE: bool = false;
 
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         arity(inputs, 1, "x")?;
@@ -35,6 +36,10 @@ impl Operator for BatchMoments {
 
     fn exact_output(&self) -> bool {
         true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::SUMS
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

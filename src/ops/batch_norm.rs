@@ -1,7 +1,6 @@
 //! Batch normalization at inference (Ioffe & Szegedy 2015): the statistics are given.
 
-use super::{ChannelSum, Operator, Port, Real, Scale, arity, exactly};
-use crate::graph::Vjp;
+use super::{ChannelSum, Operator, Port, Real, Scale, Tolerance, Vjp, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `y = gamma * (x - mean) / sqrt(variance + epsilon) + beta`.
@@ -30,6 +29,14 @@ impl Operator for BatchNorm {
 
     fn port(&self, i: usize) -> Port {
         if i == 0 { Port::Value } else { Port::Exact }
+    }
+
+    fn by_image(&self, i: usize) -> bool {
+        i == 0
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 1e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

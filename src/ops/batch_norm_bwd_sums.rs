@@ -1,7 +1,7 @@
 //! Sums that the gradients of batch normalization need.
 
 use super::batch_norm_train::Layer;
-use super::{BatchNormTrain, Operator, Port, Real, arity, exactly};
+use super::{BatchNormTrain, Operator, Port, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// Rows: `sum dz`, the gradient of beta, and `sum dz * xhat`, the gradient of gamma, over all rows of `x`; `xhat` is the
@@ -32,6 +32,10 @@ impl Operator for BatchNormBwdSums {
 
     fn exact_output(&self) -> bool {
         true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::SUMS
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

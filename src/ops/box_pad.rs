@@ -36,6 +36,7 @@ fn clip<T: Real>(first: T, last: T, limit: T) -> [T; 5] {
 
 impl Operator for BoxPad {
     const STEM: &'static str = "box_pad";
+    const F32_ALONE: bool = true;
 
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         arity(inputs, 1, "boxes")?;

@@ -1,7 +1,6 @@
 //! From the precision's own storage to f32 and back.
 
-use super::{Operator, Port, Real, arity};
-use crate::graph::Vjp;
+use super::{Operator, Port, Real, Vjp, arity};
 use crate::{Shape, Tensor};
 
 /// The same values, stored as f32 in every precision, or as the precision stores values. Input: `x`, stored the other way.

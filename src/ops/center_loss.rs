@@ -1,7 +1,6 @@
 //! Center loss (Wen et al. 2016; `facenet.center_loss`).
 
-use super::{CenterLossBwd, Operator, Port, Real, arity, exactly, index};
-use crate::graph::Vjp;
+use super::{CenterLossBwd, Operator, Port, Real, Tolerance, Vjp, arity, exactly, index};
 use crate::{Shape, Tensor};
 
 /// `y = mean over n d of (features - centers[label])^2`.
@@ -40,6 +39,10 @@ impl Operator for CenterLoss {
 
     fn exact_output(&self) -> bool {
         true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 2e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

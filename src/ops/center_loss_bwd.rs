@@ -1,7 +1,7 @@
 //! The gradient of [`CenterLoss`](super::CenterLoss).
 
 use super::center_loss::features_centers_labels;
-use super::{Operator, Port, Real, arity, exactly, index};
+use super::{Operator, Port, Real, Tolerance, arity, exactly, index};
 use crate::{Shape, Tensor};
 
 /// `dx = 2 (features - centers[label]) dy / (n d)`.
@@ -31,6 +31,10 @@ impl Operator for CenterLossBwd {
 
     fn exact_output(&self) -> bool {
         true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 2e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

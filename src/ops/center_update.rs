@@ -1,6 +1,6 @@
 //! Centers of classes following their features (`facenet.center_loss`, whose `tf.scatter_sub` this is).
 
-use super::{Operator, Port, Real, arity, exactly, index};
+use super::{Operator, Port, Real, Tolerance, arity, exactly, index};
 use crate::{Shape, Tensor};
 
 /// `centers[l] - (1 - alfa) sum of (centers[l] - features[i]) over the i with label l`, all differences being from the
@@ -43,6 +43,10 @@ impl Operator for CenterUpdate {
 
     fn in_place(&self) -> Option<usize> {
         Some(0)
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 2e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,7 +1,6 @@
 //! Joining tensors along their last axis.
 
-use super::{Operator, Real, Slice};
-use crate::graph::Vjp;
+use super::{Operator, Real, Slice, Vjp};
 use crate::{Shape, Tensor};
 
 /// The inputs `[.., c_0]`, `[.., c_1]`, ... side by side: `[.., c_0 + c_1 + ...]`.
@@ -30,6 +29,10 @@ impl Operator for Concat {
 
     fn flops(&self, _: &[&Shape], _: &Shape) -> u64 {
         0
+    }
+
+    fn by_image(&self, _: usize) -> bool {
+        true
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,10 +1,9 @@
 //! Two-dimensional convolution, as networks mean it (cross-correlation), with its epilogue fused.
 
 use super::{
-    Activation, ChannelSum, Conv2dBwdData, Conv2dBwdFilter, Operator, Padding, Port, Real, Scale, activation_vjp,
-    arity, exactly, nhwc, window,
+    Activation, ChannelSum, Conv2dBwdData, Conv2dBwdFilter, Operator, Padding, Port, Real, Scale, Tolerance, Vjp,
+    activation_vjp, arity, exactly, nhwc, window,
 };
-use crate::graph::Vjp;
 use crate::{Shape, Tensor};
 
 /// `y = act(scale * (x * w + b) + residual)`.
@@ -60,6 +59,7 @@ impl Conv2d {
 
 impl Operator for Conv2d {
     const STEM: &'static str = "conv2d";
+    const STRIDED_OUTPUT: bool = true;
 
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         let [b, alpha, residual] = self.optional_inputs();
@@ -96,6 +96,14 @@ impl Operator for Conv2d {
             i if Some(i) == b || Some(i) == alpha => Port::Exact,
             _ => Port::Value,
         }
+    }
+
+    fn by_image(&self, i: usize) -> bool {
+        i == 0 || self.optional_inputs()[2] == Some(i)
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::SUMS
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

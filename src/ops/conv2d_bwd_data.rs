@@ -1,6 +1,6 @@
 //! Gradient of a convolution with respect to its input.
 
-use super::{Conv2d, Operator, Padding, Port, Real, arity, exactly, window};
+use super::{Conv2d, Operator, Padding, Port, Real, Tolerance, arity, exactly, window};
 use crate::{Shape, Tensor};
 
 /// `dx[i] = sum over the windows that cover i, and o, of dy[window, o] * w[o, i within the window]`.
@@ -35,6 +35,10 @@ impl Operator for Conv2dBwdData {
 
     fn port(&self, i: usize) -> Port {
         [Port::Value, Port::Any, Port::Extents][i]
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::SUMS
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

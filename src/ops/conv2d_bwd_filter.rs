@@ -1,7 +1,7 @@
 //! Gradient of a convolution with respect to its filters.
 
 use super::conv2d_bwd_data::forward;
-use super::{Operator, Padding, Port, Real, arity, exactly, window};
+use super::{Operator, Padding, Port, Real, Tolerance, arity, exactly, window};
 use crate::{Shape, Tensor};
 
 /// `dw[o, k] = sum over output pixels of dy[pixel, o] * x[element k of the pixel's window]`.
@@ -35,6 +35,10 @@ impl Operator for Conv2dBwdFilter {
 
     fn exact_output(&self) -> bool {
         true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::SUMS
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

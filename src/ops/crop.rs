@@ -31,6 +31,10 @@ impl Operator for Crop {
         0
     }
 
+    fn by_image(&self, i: usize) -> bool {
+        i == 0
+    }
+
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {
         let &[n, h, w, c] = inputs[0].dims() else { unreachable!("checked by shape") };
         let mut y = Tensor::zeros([n, self.h, self.w, c]);

@@ -1,9 +1,9 @@
 //! Fully connected layer.
 
 use super::{
-    Activation, ChannelSum, DenseBwdData, DenseBwdFilter, Operator, Port, Real, activation_vjp, arity, exactly,
+    Activation, ChannelSum, DenseBwdData, DenseBwdFilter, Operator, Port, Real, Tolerance, Vjp, activation_vjp, arity,
+    exactly,
 };
-use crate::graph::Vjp;
 use crate::{Shape, Tensor};
 
 /// `y = act(x w^T + b)`.
@@ -61,6 +61,14 @@ impl Operator for Dense {
             i if Some(i) == b || Some(i) == alpha => Port::Exact,
             _ => Port::Value,
         }
+    }
+
+    fn by_image(&self, i: usize) -> bool {
+        i == 0
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::SUMS
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,6 +1,6 @@
 //! Gradient of a fully connected layer with respect to its input.
 
-use super::{Dense, Operator, Port, Real, arity, exactly};
+use super::{Dense, Operator, Port, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `dx = dy w`. Inputs: `dy: [n, c_out]`, `w: [c_out, k]`, and `x: [n, ..]` for its extents alone.
@@ -27,6 +27,10 @@ impl Operator for DenseBwdData {
 
     fn port(&self, i: usize) -> Port {
         [Port::Value, Port::Any, Port::Extents][i]
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::SUMS
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,7 +1,7 @@
 //! Gradient of a fully connected layer with respect to its weight.
 
 use super::dense_bwd_data::forward;
-use super::{Operator, Port, Real, arity, exactly};
+use super::{Operator, Port, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `dw = dy^T x`. Inputs: `x: [n, ..]`, `dy: [n, c_out]`, and `w: [c_out, k]` for its extents alone.
@@ -27,6 +27,10 @@ impl Operator for DenseBwdFilter {
 
     fn exact_output(&self) -> bool {
         true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::SUMS
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

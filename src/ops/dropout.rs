@@ -1,7 +1,6 @@
 //! Dropout (Srivastava et al. 2014; `tf.nn.dropout`), with a mask that is a function of seed, step and element.
 
-use super::{Operator, Port, Real, arity, exactly};
-use crate::graph::Vjp;
+use super::{Operator, Port, Real, Tolerance, Vjp, arity, exactly};
 use crate::random::{Stream, unit};
 use crate::{Shape, Tensor};
 
@@ -39,6 +38,10 @@ impl Operator for Dropout {
 
     fn port(&self, i: usize) -> Port {
         if i == 0 { Port::Value } else { Port::Exact }
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(0.0, 1e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

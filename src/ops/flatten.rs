@@ -1,7 +1,6 @@
 //! The same values under another shape.
 
-use super::{Operator, Part, Real, arity};
-use crate::graph::Vjp;
+use super::{Operator, Part, Real, Vjp, arity};
 use crate::{Shape, Tensor};
 
 /// `[n, a, b, ..]` as `[n, a * b * ..]`; moves nothing.
@@ -21,6 +20,10 @@ impl Operator for Flatten {
 
     fn flops(&self, _: &[&Shape], _: &Shape) -> u64 {
         0
+    }
+
+    fn by_image(&self, i: usize) -> bool {
+        i == 0
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,7 +1,6 @@
 //! Rows of a matrix by their numbers (`tf.gather`).
 
-use super::{GatherRowsBwd, Operator, Port, Real, arity, index};
-use crate::graph::Vjp;
+use super::{GatherRowsBwd, Operator, Port, Real, Vjp, arity, index};
 use crate::{Shape, Tensor};
 
 /// `y[i] = x[indices[i]]`.

@@ -1,6 +1,6 @@
 //! The gradient of [`GatherRows`](super::GatherRows).
 
-use super::{Operator, Port, Real, arity, exactly, index};
+use super::{Operator, Port, Real, Tolerance, arity, exactly, index};
 use crate::{Shape, Tensor};
 
 /// `dx[r] = sum of dy[i] over the i with indices[i] = r`, in their order.
@@ -30,6 +30,10 @@ impl Operator for GatherRowsBwd {
 
     fn exact_output(&self) -> bool {
         true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 1e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

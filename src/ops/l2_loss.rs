@@ -1,7 +1,6 @@
 //! Half the sum of squares (`tf.nn.l2_loss`): what weight decay adds to the loss.
 
-use super::{L2LossBwd, Operator, Port, Real, arity};
-use crate::graph::Vjp;
+use super::{L2LossBwd, Operator, Port, Real, Tolerance, Vjp, arity};
 use crate::{Shape, Tensor};
 
 /// `y = sum(x^2) / 2`. Input: `x`, of any extents. Output `[1]`.
@@ -26,6 +25,10 @@ impl Operator for L2Loss {
 
     fn exact_output(&self) -> bool {
         true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 2e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,6 +1,6 @@
 //! The gradient of [`L2Normalize`](super::L2Normalize).
 
-use super::{Operator, Real, arity, exactly};
+use super::{Operator, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `dx = dy / norm - x (x . dy) / norm^3` over the last axis, `norm = sqrt(max(sum(x^2), epsilon))`; the second term is
@@ -22,6 +22,10 @@ impl Operator for L2NormalizeBwd {
 
     fn flops(&self, _: &[&Shape], output: &Shape) -> u64 {
         8 * output.elements() as u64
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 4e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

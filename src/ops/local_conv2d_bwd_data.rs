@@ -1,6 +1,6 @@
 //! Gradient of a locally connected layer with respect to its input.
 
-use super::{Activation, LocalConv2d, Operator, Port, Real, arity, exactly};
+use super::{Activation, LocalConv2d, Operator, Port, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `dx[i] = sum over the windows p that cover i, and o, of dy[p, o] * w[p, o, i within the window]`, VALID.
@@ -52,6 +52,10 @@ impl Operator for LocalConv2dBwdData {
 
     fn port(&self, i: usize) -> Port {
         if i == 2 { Port::Extents } else { Port::Value }
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::SUMS
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

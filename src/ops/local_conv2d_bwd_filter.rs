@@ -1,7 +1,7 @@
 //! Gradient of a locally connected layer with respect to its filters.
 
 use super::local_conv2d_bwd_data::{forward, meetings};
-use super::{Operator, Port, Real, arity, exactly};
+use super::{Operator, Port, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `dw[p, o, k] = sum over images of dy[p, o] * x[element k of the window of p]`, VALID.
@@ -34,6 +34,10 @@ impl Operator for LocalConv2dBwdFilter {
 
     fn exact_output(&self) -> bool {
         true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::SUMS
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,6 +1,6 @@
 //! Gradient of the maximum over a sliding window.
 
-use super::{MaxPool2d, Operator, Padding, Real, arity, exactly, nhwc, window};
+use super::{MaxPool2d, Operator, Padding, Real, Tolerance, arity, exactly, nhwc, window};
 use crate::{Shape, Tensor};
 
 /// `dx = sum of dy over the windows of which the element is the maximum`; of equal maxima the first in row-major order
@@ -32,6 +32,10 @@ impl Operator for MaxPool2dBwd {
 
     fn flops(&self, inputs: &[&Shape], _: &Shape) -> u64 {
         (inputs[1].elements() * self.kernel[0] * self.kernel[1]) as u64
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 4e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

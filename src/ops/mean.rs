@@ -1,7 +1,6 @@
 //! The mean of all elements.
 
-use super::{MeanBwd, Operator, Port, Real, arity};
-use crate::graph::Vjp;
+use super::{MeanBwd, Operator, Port, Real, Tolerance, Vjp, arity};
 use crate::{Shape, Tensor};
 
 /// `y = sum(x) / elements`. Input: `x`, of any extents. Output `[1]`; 0 for no elements.
@@ -26,6 +25,10 @@ impl Operator for Mean {
 
     fn exact_output(&self) -> bool {
         true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 2e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -7,18 +7,23 @@ mod activation;
 mod check;
 mod list;
 mod operator;
+mod tolerance;
+mod vjp;
 pub mod window;
 
 pub use activation::Activation;
 pub use operator::{Operator, Port, Real};
 pub(crate) use optimizer::step as optimizer_step;
+#[doc(hidden)]
+pub use tolerance::Tolerance;
+pub(crate) use vjp::Append;
+pub use vjp::{NodeId, Vjp};
 pub use window::Padding;
 
 use activation::activation_vjp;
 use check::{arity, channels, exactly, index, nhwc};
 pub(crate) use list::for_each_op;
 
-use crate::graph::Vjp;
 use crate::{Shape, Tensor};
 
 macro_rules! ops {
@@ -55,6 +60,21 @@ macro_rules! ops {
             /// See [`Operator::STEM`].
             pub fn stem(&self) -> &'static str {
                 match self { $(Op::$name(_) => $name::STEM,)+ }
+            }
+
+            /// See [`Operator::F32_ALONE`].
+            pub fn f32_alone(&self) -> bool {
+                match self { $(Op::$name(_) => $name::F32_ALONE,)+ }
+            }
+
+            /// See [`Operator::RECOMPUTABLE`].
+            pub fn recomputable(&self) -> bool {
+                match self { $(Op::$name(_) => $name::RECOMPUTABLE,)+ }
+            }
+
+            /// See [`Operator::STRIDED_OUTPUT`].
+            pub fn strided_output(&self) -> bool {
+                match self { $(Op::$name(_) => $name::STRIDED_OUTPUT,)+ }
             }
         }
     };
@@ -101,6 +121,17 @@ impl Op {
     /// See [`Operator::in_place`].
     pub fn in_place(&self) -> Option<usize> {
         of_each!(self, op => op.in_place())
+    }
+
+    /// See [`Operator::by_image`].
+    pub fn by_image(&self, i: usize) -> bool {
+        of_each!(self, op => op.by_image(i))
+    }
+
+    /// See [`Operator::tolerance`].
+    #[doc(hidden)]
+    pub fn tolerance(&self) -> Tolerance {
+        of_each!(self, op => op.tolerance())
     }
 
     /// See [`Operator::vjp`].

@@ -1,6 +1,6 @@
 //! Exponential moving averages: of statistics, of weights.
 
-use super::{Operator, Port, Real, arity, exactly};
+use super::{Operator, Port, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `average - (1 - decay) (average - value)`. Inputs: `average` and `value`, of one shape, and `finite: [1]`. Output like
@@ -35,6 +35,10 @@ impl Operator for MovingAverage {
 
     fn in_place(&self) -> Option<usize> {
         Some(0)
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 1e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,6 +1,6 @@
 //! The nearest rows of other people: exact hardest negatives over a whole set.
 
-use super::{Metric, Operator, Port, Real, arity, exactly};
+use super::{Metric, Operator, Port, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// The `k` nearest rows of `y` whose label is another.
@@ -47,6 +47,10 @@ impl Operator for NearestOther {
 
     fn exact_output(&self) -> bool {
         true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 4e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -55,6 +55,7 @@ impl Nms {
 
 impl Operator for Nms {
     const STEM: &'static str = "nms";
+    const F32_ALONE: bool = true;
 
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         arity(inputs, 1, "boxes")?;

@@ -2,7 +2,7 @@
 
 use num_traits::Float;
 
-use crate::graph::Vjp;
+use super::{Tolerance, Vjp};
 use crate::{Shape, Tensor};
 
 /// A scalar the reference computes in.
@@ -28,6 +28,17 @@ pub trait Operator {
     /// The op's name in every room: `src/ops/STEM.rs`, `shaders/STEM.wgsl`, `tests/ops/STEM.rs`.
     const STEM: &'static str;
 
+    /// Whether the kernels of every backend can write rows of the last axis with gaps between them: into their place in
+    /// a concatenation's output.
+    const STRIDED_OUTPUT: bool = false;
+
+    /// Whether the result may be computed again for a gradient rather than kept; not worth it where it is small or
+    /// takes no memory.
+    const RECOMPUTABLE: bool = true;
+
+    /// Whether the kernels are written for f32 alone, as those of pixels and boxes are.
+    const F32_ALONE: bool = false;
+
     /// The output's shape, or why these inputs do not fit: which input, what was expected, what was given.
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String>;
 
@@ -50,6 +61,19 @@ pub trait Operator {
     /// The input whose memory the output may take: element `i` of the output reads no element of it but `i`.
     fn in_place(&self) -> Option<usize> {
         None
+    }
+
+    /// Whether input `i` is led by a batch, each image of the output depending on the same image of such inputs, and
+    /// otherwise on constants alone. An op without such an input mixes images.
+    fn by_image(&self, _i: usize) -> bool {
+        false
+    }
+
+    /// How far f32 arithmetic may be from the exact result; equal values, unless an op says more: it moves values,
+    /// chooses among them, or counts.
+    #[doc(hidden)]
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::EXACT
     }
 
     /// Appends the gradients of the inputs that are wanted, given the output's.

@@ -1,6 +1,6 @@
 //! A step of an optimizer, by TensorFlow's rules (`tf.train` 1.7) with the constants of `facenet.train`.
 
-use super::{Operator, Port, Real, arity, exactly};
+use super::{Operator, Port, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// Which rule.
@@ -121,6 +121,10 @@ impl Operator for Optimizer {
 
     fn in_place(&self) -> Option<usize> {
         Some(0)
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-7, 2e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

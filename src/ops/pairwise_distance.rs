@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use super::{Operator, Real, arity};
+use super::{Operator, Real, Tolerance, arity};
 use crate::{Error, Shape, Tensor};
 
 /// How far apart two embeddings are (`facenet.distance` of the original).
@@ -78,6 +78,11 @@ impl Operator for PairwiseDistance {
 
     fn flops(&self, inputs: &[&Shape], output: &Shape) -> u64 {
         3 * (output.elements() * inputs[0].last()) as u64
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        // The arc cosine of a rounded similarity.
+        Tolerance::new(2e-6, 4e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

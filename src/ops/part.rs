@@ -1,7 +1,6 @@
 //! A stretch of a tensor's values under extents of its own; moves nothing where memory allows.
 
-use super::{Operator, Port, Real, arity};
-use crate::graph::Vjp;
+use super::{Operator, Port, Real, Vjp, arity};
 use crate::{Shape, Tensor};
 
 /// Values of `x` that follow each other, row-major.
@@ -30,6 +29,7 @@ impl Part {
 
 impl Operator for Part {
     const STEM: &'static str = "part";
+    const RECOMPUTABLE: bool = false;
 
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         match self {

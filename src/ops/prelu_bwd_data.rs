@@ -1,6 +1,6 @@
 //! Gradient of the parametric rectifier with respect to its input.
 
-use super::{Operator, Port, Real, arity, exactly};
+use super::{Operator, Port, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `dx = dy where x > 0, else alpha * dy`. Inputs: `x: [.., c]`, `alpha: [c]`, `dy` like `x`.
@@ -23,6 +23,10 @@ impl Operator for PReluBwdData {
 
     fn port(&self, i: usize) -> Port {
         if i == 1 { Port::Exact } else { Port::Value }
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 4e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,7 +1,6 @@
 //! Rectifier.
 
-use super::{Activation, Operator, Real, ReluBwd, arity};
-use crate::graph::Vjp;
+use super::{Activation, Operator, Real, ReluBwd, Vjp, arity};
 use crate::{Shape, Tensor};
 
 /// `y = max(x, 0)`. Input: `x`, any shape.
@@ -18,6 +17,10 @@ impl Operator for Relu {
 
     fn flops(&self, _: &[&Shape], output: &Shape) -> u64 {
         output.elements() as u64
+    }
+
+    fn by_image(&self, i: usize) -> bool {
+        i == 0
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -16,6 +16,7 @@ pub struct ResizeBilinear {
 
 impl Operator for ResizeBilinear {
     const STEM: &'static str = "resize_bilinear";
+    const F32_ALONE: bool = true;
 
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         arity(inputs, 1, "x")?;
@@ -31,6 +32,10 @@ impl Operator for ResizeBilinear {
 
     fn flops(&self, inputs: &[&Shape], output: &Shape) -> u64 {
         2 * (inputs[0].elements() + output.elements()) as u64
+    }
+
+    fn by_image(&self, i: usize) -> bool {
+        i == 0
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,7 +1,6 @@
 //! Multiplication by a constant.
 
-use super::{Operator, Real, arity};
-use crate::graph::Vjp;
+use super::{Operator, Real, Tolerance, Vjp, arity};
 use crate::{Shape, Tensor};
 
 /// `y = factor * x`. Input: `x`, any shape.
@@ -21,6 +20,10 @@ impl Operator for Scale {
 
     fn flops(&self, _: &[&Shape], output: &Shape) -> u64 {
         output.elements() as u64
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 4e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

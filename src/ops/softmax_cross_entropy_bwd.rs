@@ -1,7 +1,7 @@
 //! The gradient of [`SoftmaxCrossEntropy`](super::SoftmaxCrossEntropy).
 
 use super::softmax_cross_entropy::logits_and_labels;
-use super::{Operator, Port, Real, arity, exactly, index};
+use super::{Operator, Port, Real, Tolerance, arity, exactly, index};
 use crate::{Shape, Tensor};
 
 /// `dx = (softmax(x) - one_hot(label)) dy`, row by row.
@@ -31,6 +31,10 @@ impl Operator for SoftmaxCrossEntropyBwd {
 
     fn exact_output(&self) -> bool {
         true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 4e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use super::{Operator, Real, arity};
+use super::{Operator, Real, Tolerance, arity};
 use crate::{Error, Shape, Tensor};
 
 /// What is done to an image's pixels before a network sees them. Input and output: `x: [n, ..]`, 0 to 255.
@@ -52,6 +52,15 @@ impl Operator for Standardize {
 
     fn flops(&self, _: &[&Shape], output: &Shape) -> u64 {
         2 * output.elements() as u64
+    }
+
+    fn by_image(&self, i: usize) -> bool {
+        i == 0
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        // The mean is of values up to 255, the result around 1.
+        Tolerance::new(1e-5, 4e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,7 +1,6 @@
 //! FaceNet's triplet loss (Schroff et al. 2015, eq. 3; `facenet.triplet_loss`).
 
-use super::{Metric, Operator, Port, Real, Triplet, TripletLossBwd, arity, exactly};
-use crate::graph::Vjp;
+use super::{Metric, Operator, Port, Real, Tolerance, Triplet, TripletLossBwd, Vjp, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `mean over rows of max(|a - p|^2 - |a - n|^2 + margin, 0)`.
@@ -45,6 +44,10 @@ impl Operator for TripletLoss {
 
     fn exact_output(&self) -> bool {
         true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 1e-5)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,7 +1,7 @@
 //! The gradients of [`TripletLoss`](super::TripletLoss).
 
 use super::triplet_loss::{active, triplets};
-use super::{Operator, Port, Real, arity, exactly};
+use super::{Operator, Port, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// A row of the triplet.
@@ -47,6 +47,10 @@ impl Operator for TripletLossBwd {
 
     fn exact_output(&self) -> bool {
         true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 1e-5)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

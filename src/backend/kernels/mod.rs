@@ -227,3 +227,22 @@ pub(in crate::backend) fn calls(step: &Step, tuning: Tuning) -> Calls {
     }
     lower(step, tuning)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the planner uses is what kernels can do.
+    #[test]
+    fn outputs_with_gaps_are_of_kernels_that_take_them() {
+        macro_rules! check {
+            ($($(#[$doc:meta])* $stem:ident::$name:ident $(, $extra:ident)*;)+) => {
+                $(
+                    let takes = <ops::$name as Lower>::Params::fields().iter().any(|(field, _)| *field == "y_stride");
+                    assert_eq!(takes, ops::$name::STRIDED_OUTPUT, stringify!($stem));
+                )+
+            };
+        }
+        for_each_op!(check);
+    }
+}
