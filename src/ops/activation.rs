@@ -1,9 +1,12 @@
 //! What a fused op does to its result, last.
 
+use serde::Deserialize;
+
 use super::{NodeId, Real, ReluBwd, Vjp};
 
 /// What a fused op does to its result, last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Activation {
     /// Nothing.
     #[default]

@@ -1,10 +1,13 @@
 //! Mean over a sliding window.
 
+use serde::Deserialize;
+
 use super::{AvgPool2dBwd, Operator, Padding, Real, Tolerance, Vjp, arity, nhwc, window};
 use crate::{Shape, Tensor};
 
 /// `y = mean over the part of the window within the input`, as TensorFlow counts. Input: `x: [n, h, w, c]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct AvgPool2d {
     /// Extents of the window: `[y, x]`; `None` is the whole image, whatever its size.
     pub kernel: Option<[usize; 2]>,

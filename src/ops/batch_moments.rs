@@ -1,5 +1,7 @@
 //! Mean and variance of each channel of a batch.
 
+use serde::Deserialize;
+
 use super::{Operator, Real, Tolerance, arity, channels};
 use crate::{Shape, Tensor};
 
@@ -7,7 +9,7 @@ use crate::{Shape, Tensor};
 ///
 /// Input: `x: [.., c]`, of `N` rows. Output `[3, c]`. The unbiased variance is `N / (N - 1)` of the biased one; of one
 /// row it is the biased one.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct BatchMoments;
 
 impl BatchMoments {

@@ -1,12 +1,15 @@
 //! Batch normalization at inference (Ioffe & Szegedy 2015): the statistics are given.
 
+use serde::Deserialize;
+
 use super::{ChannelSum, Operator, Port, Real, Scale, Tolerance, Vjp, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `y = gamma * (x - mean) / sqrt(variance + epsilon) + beta`.
 ///
 /// Inputs: `x: [.., c]`, then `gamma`, `beta`, `mean`, `variance`, each `[c]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BatchNorm {
     /// Added to the variance.
     pub epsilon: f32,

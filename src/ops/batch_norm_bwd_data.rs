@@ -1,5 +1,7 @@
 //! Gradient of batch normalization with respect to its input, through its statistics too.
 
+use serde::Deserialize;
+
 use super::batch_norm_train::Layer;
 use super::{BatchNormTrain, Operator, Port, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
@@ -8,7 +10,7 @@ use crate::{Shape, Tensor};
 /// as in [`super::BatchNormBwdSums`].
 ///
 /// Inputs: those of the layer, then `sums: [2, c]`, then `dy` like `x`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct BatchNormBwdData(pub BatchNormTrain);
 
 impl Operator for BatchNormBwdData {

@@ -1,5 +1,7 @@
 //! Sums that the gradients of batch normalization need.
 
+use serde::Deserialize;
+
 use super::batch_norm_train::Layer;
 use super::{BatchNormTrain, Operator, Port, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
@@ -8,7 +10,7 @@ use crate::{Shape, Tensor};
 /// normalized input, and `dz` is `dy` where the activation lets it through. The layer's output is computed anew.
 ///
 /// Inputs: those of the layer, then `dy` like `x`. Output `[2, c]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct BatchNormBwdSums(pub BatchNormTrain);
 
 impl Operator for BatchNormBwdSums {

@@ -1,5 +1,7 @@
 //! Batch normalization in training (Ioffe & Szegedy 2015): with the batch's own statistics, and its rectifier fused.
 
+use serde::Deserialize;
+
 use super::{
     Activation, BatchNormBwdData, BatchNormBwdSums, Operator, Part, Port, Real, Tolerance, Vjp, arity, exactly,
 };
@@ -9,7 +11,8 @@ use crate::{Shape, Tensor};
 ///
 /// Inputs: `x: [.., c]`, `moments: [3, c]` as [`super::BatchMoments`] gives them, `beta: [c]`, and `gamma: [c]` if
 /// `scale`. Its gradient takes the moments for those of `x`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BatchNormTrain {
     /// Added to the variance.
     pub epsilon: f32,

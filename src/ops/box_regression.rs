@@ -1,12 +1,15 @@
 //! Boxes moved by a network's offsets (MTCNN, Zhang et al. 2016; `bbreg` of the original).
 
+use serde::Deserialize;
+
 use super::{Operator, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// Each corner moves by its offset times the box's width (x) or height (y).
 ///
 /// Inputs: `boxes: [n, 4]` (x1 y1 x2 y2, pixels), `offsets: [n, 4]` (fractions of the box). Output `[n, 4]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BoxRegression {
     /// Whether a box's last pixel counts into its extent (`x2 - x1 + 1`): so after R-Net and O-Net, not after P-Net.
     pub inclusive: bool,

@@ -1,5 +1,7 @@
 //! Center loss (Wen et al. 2016; `facenet.center_loss`).
 
+use serde::Deserialize;
+
 use super::{CenterLossBwd, Operator, Port, Real, Tolerance, Vjp, arity, exactly, index};
 use crate::{Shape, Tensor};
 
@@ -7,7 +9,7 @@ use crate::{Shape, Tensor};
 ///
 /// Inputs: `features: [n, d]`, `centers: [classes, d]`, `labels: [n]`. Output `[1]`: not a number if a label is no class,
 /// 0 for no rows. The centers move by [`CenterUpdate`](super::CenterUpdate), not by gradient.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct CenterLoss;
 
 /// Checks `features: [n, d]`, `centers: [classes, d]` and `labels: [n]`, the first three of the inputs.

@@ -1,5 +1,7 @@
 //! The gradient of [`CenterLoss`](super::CenterLoss).
 
+use serde::Deserialize;
+
 use super::center_loss::features_centers_labels;
 use super::{Operator, Port, Real, Tolerance, arity, exactly, index};
 use crate::{Shape, Tensor};
@@ -8,7 +10,7 @@ use crate::{Shape, Tensor};
 ///
 /// Inputs: `features: [n, d]`, `centers: [classes, d]`, `labels: [n]`, `dy: [1]`. Output like the features: a row is not
 /// a number where its label is no class.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct CenterLossBwd;
 
 impl Operator for CenterLossBwd {

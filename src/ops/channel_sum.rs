@@ -1,10 +1,12 @@
 //! Sums over everything but channels: the gradient of a bias.
 
+use serde::Deserialize;
+
 use super::{Operator, Real, Tolerance, arity, channels};
 use crate::{Shape, Tensor};
 
 /// `y[c] = sum over all rows of x[.., c]`. Input: `x: [.., c]`. Output `[c]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct ChannelSum;
 
 impl Operator for ChannelSum {

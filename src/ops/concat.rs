@@ -1,10 +1,12 @@
 //! Joining tensors along their last axis.
 
+use serde::Deserialize;
+
 use super::{Operator, Real, Slice, Vjp};
 use crate::{Shape, Tensor};
 
 /// The inputs `[.., c_0]`, `[.., c_1]`, ... side by side: `[.., c_0 + c_1 + ...]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Concat;
 
 impl Operator for Concat {

@@ -1,5 +1,7 @@
 //! Two-dimensional convolution, as networks mean it (cross-correlation), with its epilogue fused.
 
+use serde::Deserialize;
+
 use super::{
     Activation, ChannelSum, Conv2dBwdData, Conv2dBwdFilter, Operator, Padding, Port, Real, Scale, Tolerance, Vjp,
     activation_vjp, arity, exactly, nhwc, window,
@@ -10,7 +12,8 @@ use crate::{Shape, Tensor};
 ///
 /// Inputs, in order: `x: [n, h, w, c_in]`, `w: [c_out, k_h, k_w, c_in]`, then those that the attributes ask for:
 /// `b: [c_out]`, `alpha: [c_out]` for [`Activation::PRelu`], `residual: [n, h_out, w_out, c_out]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Conv2d {
     /// Steps of the window: `[y, x]`.
     pub stride: [usize; 2],

@@ -1,5 +1,7 @@
 //! Fully connected layer.
 
+use serde::Deserialize;
+
 use super::{
     Activation, ChannelSum, DenseBwdData, DenseBwdFilter, Operator, Port, Real, Tolerance, Vjp, activation_vjp, arity,
     exactly,
@@ -10,7 +12,8 @@ use crate::{Shape, Tensor};
 ///
 /// Inputs: `x: [n, ..]` whose other axes are flattened to `k`, `w: [c_out, k]`, then as the attributes ask
 /// `b: [c_out]` and `alpha: [c_out]`. Output `[n, c_out]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Dense {
     /// Whether a bias is added.
     pub bias: bool,

@@ -1,10 +1,12 @@
 //! The same values under another shape.
 
+use serde::Deserialize;
+
 use super::{Operator, Part, Real, Vjp, arity};
 use crate::{Shape, Tensor};
 
 /// `[n, a, b, ..]` as `[n, a * b * ..]`; moves nothing.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Flatten;
 
 impl Operator for Flatten {

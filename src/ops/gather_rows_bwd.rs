@@ -1,12 +1,14 @@
 //! The gradient of [`GatherRows`](super::GatherRows).
 
+use serde::Deserialize;
+
 use super::{Operator, Port, Real, Tolerance, arity, exactly, index};
 use crate::{Shape, Tensor};
 
 /// `dx[r] = sum of dy[i] over the i with indices[i] = r`, in their order.
 ///
 /// Inputs: `dy: [t, d]`, `indices: [t]`, and `x: [m, d]`, of which the extents are read. Output `[m, d]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct GatherRowsBwd;
 
 impl Operator for GatherRowsBwd {

@@ -1,10 +1,12 @@
 //! Half the sum of squares (`tf.nn.l2_loss`): what weight decay adds to the loss.
 
+use serde::Deserialize;
+
 use super::{L2LossBwd, Operator, Port, Real, Tolerance, Vjp, arity};
 use crate::{Shape, Tensor};
 
 /// `y = sum(x^2) / 2`. Input: `x`, of any extents. Output `[1]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct L2Loss;
 
 impl Operator for L2Loss {

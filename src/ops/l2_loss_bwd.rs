@@ -1,10 +1,12 @@
 //! The gradient of [`L2Loss`](super::L2Loss).
 
+use serde::Deserialize;
+
 use super::{Operator, Port, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `dx = x dy`. Inputs: `x`, of any extents, and `dy: [1]`. Output like `x`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct L2LossBwd;
 
 impl Operator for L2LossBwd {

@@ -1,10 +1,13 @@
 //! Division by the Euclidean norm, as `tf.nn.l2_normalize`.
 
+use serde::Deserialize;
+
 use super::{L2NormalizeBwd, Operator, Real, Tolerance, Vjp, arity};
 use crate::{Shape, Tensor};
 
 /// `y = x / sqrt(max(sum(x^2), epsilon))` over the last axis. Input: `x: [.., d]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct L2Normalize {
     /// The least squared norm divided by; FaceNet uses 1e-10.
     pub epsilon: f32,

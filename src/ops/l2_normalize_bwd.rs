@@ -1,11 +1,14 @@
 //! The gradient of [`L2Normalize`](super::L2Normalize).
 
+use serde::Deserialize;
+
 use super::{Operator, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `dx = dy / norm - x (x . dy) / norm^3` over the last axis, `norm = sqrt(max(sum(x^2), epsilon))`; the second term is
 /// not there where the sum is below `epsilon`. Inputs: `x` and `dy`, both `[.., d]`. Output like `x`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct L2NormalizeBwd {
     /// The least squared norm divided by.
     pub epsilon: f32,

@@ -1,5 +1,7 @@
 //! Convolution whose filters are not shared between positions (DeepFace's locally connected layers).
 
+use serde::Deserialize;
+
 use super::{
     Activation, LocalConv2dBwdBias, LocalConv2dBwdData, LocalConv2dBwdFilter, Operator, Padding, Port, Real, Tolerance,
     Vjp, activation_vjp, arity, exactly, nhwc, window,
@@ -9,7 +11,8 @@ use crate::{Shape, Tensor};
 /// `y[p] = act(x[window of p] * w[p] + b[p])`, VALID.
 ///
 /// Inputs: `x: [n, h, w, c_in]`, `w: [h_out, w_out, c_out, k_h, k_w, c_in]`, `b: [h_out, w_out, c_out]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LocalConv2d {
     /// Steps of the window: `[y, x]`.
     pub stride: [usize; 2],

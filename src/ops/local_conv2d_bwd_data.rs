@@ -1,5 +1,7 @@
 //! Gradient of a locally connected layer with respect to its input.
 
+use serde::Deserialize;
+
 use super::{Activation, LocalConv2d, Operator, Port, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
 
@@ -7,7 +9,8 @@ use crate::{Shape, Tensor};
 ///
 /// Inputs: `dy: [n, h_out, w_out, c_out]`, `w: [h_out, w_out, c_out, k_h, k_w, c_in]`, and `x: [n, h, w, c_in]` for its
 /// extents alone.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LocalConv2dBwdData {
     /// Steps of the window: `[y, x]`.
     pub stride: [usize; 2],

@@ -1,5 +1,7 @@
 //! Gradient of a locally connected layer with respect to its filters.
 
+use serde::Deserialize;
+
 use super::local_conv2d_bwd_data::{forward, meetings};
 use super::{Operator, Port, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
@@ -8,7 +10,8 @@ use crate::{Shape, Tensor};
 ///
 /// Inputs: `x: [n, h, w, c_in]`, `dy: [n, h_out, w_out, c_out]`, and `w: [h_out, w_out, c_out, k_h, k_w, c_in]` for its
 /// extents alone.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LocalConv2dBwdFilter {
     /// Steps of the window: `[y, x]`.
     pub stride: [usize; 2],

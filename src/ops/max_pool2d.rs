@@ -1,10 +1,13 @@
 //! Maximum over a sliding window.
 
+use serde::Deserialize;
+
 use super::{MaxPool2dBwd, Operator, Padding, Real, Vjp, arity, nhwc, window};
 use crate::{Shape, Tensor};
 
 /// `y = max over the window`; padding never wins. Input: `x: [n, h, w, c]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct MaxPool2d {
     /// Extents of the window: `[y, x]`.
     pub kernel: [usize; 2],

@@ -1,5 +1,7 @@
 //! Gradient of the maximum over a sliding window.
 
+use serde::Deserialize;
+
 use super::{MaxPool2d, Operator, Padding, Real, Tolerance, arity, exactly, nhwc, window};
 use crate::{Shape, Tensor};
 
@@ -7,7 +9,8 @@ use crate::{Shape, Tensor};
 /// has it all, as in TensorFlow and PyTorch.
 ///
 /// Inputs: `x: [n, h, w, c]`, the pool's output `y: [n, h_out, w_out, c]`, `dy` like `y`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct MaxPool2dBwd {
     /// Extents of the window: `[y, x]`.
     pub kernel: [usize; 2],

@@ -1,10 +1,12 @@
 //! The mean of all elements.
 
+use serde::Deserialize;
+
 use super::{MeanBwd, Operator, Port, Real, Tolerance, Vjp, arity};
 use crate::{Shape, Tensor};
 
 /// `y = sum(x) / elements`. Input: `x`, of any extents. Output `[1]`; 0 for no elements.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Mean;
 
 impl Operator for Mean {

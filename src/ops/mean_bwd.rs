@@ -1,10 +1,12 @@
 //! The gradient of [`Mean`](super::Mean).
 
+use serde::Deserialize;
+
 use super::{Operator, Port, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `dx = dy / elements`, each. Inputs: `dy: [1]`, and `x`, of which the extents are read. Output like `x`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct MeanBwd;
 
 impl Operator for MeanBwd {

@@ -7,6 +7,7 @@ mod activation;
 mod check;
 mod list;
 mod operator;
+mod text;
 mod tolerance;
 mod vjp;
 pub mod window;
@@ -60,6 +61,18 @@ macro_rules! ops {
             /// See [`Operator::STEM`].
             pub fn stem(&self) -> &'static str {
                 match self { $(Op::$name(_) => $name::STEM,)+ }
+            }
+
+            /// The op of a stem with attributes as JSON has them: by the names of the fields, `null` where there are none.
+            /// Golden dumps describe their ops so.
+            ///
+            /// # Errors
+            /// An attribute that is missing, unknown or of another kind; a stem that is no op's.
+            pub fn from_json(stem: &str, attributes: serde_json::Value) -> Result<Op, serde_json::Error> {
+                match stem {
+                    $(stringify!($stem) => serde_json::from_value(attributes).map(Op::$name),)+
+                    _ => Err(serde::de::Error::custom(format_args!("there is no op `{stem}`"))),
+                }
             }
 
             /// See [`Operator::F32_ALONE`].

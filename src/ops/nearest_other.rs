@@ -1,5 +1,7 @@
 //! The nearest rows of other people: exact hardest negatives over a whole set.
 
+use serde::Deserialize;
+
 use super::{Metric, Operator, Port, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
 
@@ -8,7 +10,8 @@ use crate::{Shape, Tensor};
 /// Inputs: `x: [m, d]`, `labels_x: [m]`, `y: [n, d]`, `labels_y: [n]`. Output `[m, 2k]`: their numbers, then their squared
 /// distances, ascending, of equal ones the lower number first; -1 and infinity where there are fewer. A row whose
 /// distance is not finite is not near.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NearestOther {
     /// How many, 1 to [`NearestOther::MOST`].
     pub k: usize,

@@ -1,10 +1,12 @@
 //! Parametric rectifier (He et al. 2015, eq. 1).
 
+use serde::Deserialize;
+
 use super::{Activation, Operator, PReluBwdAlpha, PReluBwdData, Port, Real, Tolerance, Vjp, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `y = max(x, 0) + alpha * min(x, 0)`. Inputs: `x: [.., c]`, `alpha: [c]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct PRelu;
 
 impl Operator for PRelu {

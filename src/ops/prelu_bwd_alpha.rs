@@ -1,10 +1,12 @@
 //! Gradient of the parametric rectifier with respect to its slopes.
 
+use serde::Deserialize;
+
 use super::{Operator, Real, Tolerance, arity, channels, exactly};
 use crate::{Shape, Tensor};
 
 /// `dalpha = sum over all rows of dy * min(x, 0)`. Inputs: `x: [.., c]`, `dy` like `x`. Output `[c]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct PReluBwdAlpha;
 
 impl Operator for PReluBwdAlpha {

@@ -1,10 +1,12 @@
 //! Gradient of the parametric rectifier with respect to its input.
 
+use serde::Deserialize;
+
 use super::{Operator, Port, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `dx = dy where x > 0, else alpha * dy`. Inputs: `x: [.., c]`, `alpha: [c]`, `dy` like `x`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct PReluBwdData;
 
 impl Operator for PReluBwdData {

@@ -1,10 +1,12 @@
 //! Rectifier.
 
+use serde::Deserialize;
+
 use super::{Activation, Operator, Real, ReluBwd, Vjp, arity};
 use crate::{Shape, Tensor};
 
 /// `y = max(x, 0)`. Input: `x`, any shape.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Relu;
 
 impl Operator for Relu {

@@ -1,11 +1,13 @@
 //! Boxes made square around their centre (`rerec` of the original MTCNN).
 
+use serde::Deserialize;
+
 use super::box_regression::{boxes, row};
 use super::{Operator, Real, Tolerance, arity};
 use crate::{Shape, Tensor};
 
 /// The square of the longer side around the same centre. Input and output: `boxes: [n, 4]` (x1 y1 x2 y2, pixels).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Rerec;
 
 impl Rerec {

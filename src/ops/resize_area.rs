@@ -1,11 +1,14 @@
 //! OpenCV's `INTER_AREA`, which makes MTCNN's pyramid (on bytes) and its crops (on floats).
 
+use serde::Deserialize;
+
 use super::{Operator, Real, Tolerance, arity, nhwc};
 use crate::image::AreaResize;
 use crate::{Shape, Tensor};
 
 /// Resizes `x: [n, h_in, w_in, c]` to `[n, h, w, c]`, shrinking or growing, in f32 arithmetic.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ResizeArea {
     /// Rows of the result.
     pub h: usize,

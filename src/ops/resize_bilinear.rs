@@ -1,12 +1,15 @@
 //! Pillow's antialiased bilinear filter, which makes the embedding network's crops.
 
+use serde::Deserialize;
+
 use super::{Operator, Real, arity, nhwc};
 use crate::image::{Rgb8, resize_bilinear_pillow};
 use crate::{Shape, Tensor};
 
 /// Resizes bytes `x: [n, h_in, w_in, 3]`, 0 to 255, to `[n, h, w, 3]`, whole numbers again, in Pillow's fixed-point
 /// arithmetic.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ResizeBilinear {
     /// Rows of the result.
     pub h: usize,

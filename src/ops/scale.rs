@@ -1,10 +1,13 @@
 //! Multiplication by a constant.
 
+use serde::Deserialize;
+
 use super::{Operator, Real, Tolerance, Vjp, arity};
 use crate::{Shape, Tensor};
 
 /// `y = factor * x`. Input: `x`, any shape.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Scale {
     /// The factor.
     pub factor: f32,

@@ -1,10 +1,13 @@
 //! Scaled residual connection (Inception-ResNet, Szegedy et al. 2016, section 3.3).
 
+use serde::Deserialize;
+
 use super::{Operator, Real, Scale, Tolerance, Vjp, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `y = a + scale * b`. Inputs: `a` and `b` of one shape.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ScaledAdd {
     /// The factor of `b`.
     pub scale: f32,

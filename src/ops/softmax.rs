@@ -1,10 +1,12 @@
 //! Softmax over the last axis.
 
+use serde::Deserialize;
+
 use super::{Operator, Real, SoftmaxBwd, Tolerance, Vjp, arity};
 use crate::{Shape, Tensor};
 
 /// `y = exp(x - max) / sum(exp(x - max))` over the last axis. Input: `x: [.., c]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Softmax;
 
 impl Operator for Softmax {

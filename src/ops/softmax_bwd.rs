@@ -1,11 +1,13 @@
 //! The gradient of [`Softmax`](super::Softmax).
 
+use serde::Deserialize;
+
 use super::{Operator, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `dx = y (dy - sum(y dy))` over the last axis. Inputs: `y`, what the softmax gave, and `dy`, both `[.., c]`. Output
 /// like `y`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct SoftmaxBwd;
 
 impl Operator for SoftmaxBwd {

@@ -1,12 +1,14 @@
 //! Cross entropy of a softmax with labels (`tf.nn.sparse_softmax_cross_entropy_with_logits`).
 
+use serde::Deserialize;
+
 use super::{Operator, Port, Real, SoftmaxCrossEntropyBwd, Tolerance, Vjp, arity, exactly, index};
 use crate::{Shape, Tensor};
 
 /// `y = log(sum(exp(x - max))) + max - x[label]`, a loss for each row.
 ///
 /// Inputs: `logits: [n, c]`, `labels: [n]`, whole numbers. Output `[n]`: not a number where the label is no class.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct SoftmaxCrossEntropy;
 
 /// Checks `logits: [n, c]` and `labels: [n]`, the first two of the inputs, and gives `n` and `c`.

@@ -1,5 +1,7 @@
 //! The gradient of [`SoftmaxCrossEntropy`](super::SoftmaxCrossEntropy).
 
+use serde::Deserialize;
+
 use super::softmax_cross_entropy::logits_and_labels;
 use super::{Operator, Port, Real, Tolerance, arity, exactly, index};
 use crate::{Shape, Tensor};
@@ -8,7 +10,7 @@ use crate::{Shape, Tensor};
 ///
 /// Inputs: `logits: [n, c]`, `labels: [n]`, `dy: [n]`. Output like the logits: a row is not a number where its label is
 /// no class.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct SoftmaxCrossEntropyBwd;
 
 impl Operator for SoftmaxCrossEntropyBwd {

@@ -3,19 +3,34 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Operator, Real, Tolerance, arity};
 use crate::{Error, Shape, Tensor};
 
 /// What is done to an image's pixels before a network sees them. Input and output: `x: [n, ..]`, 0 to 255.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", try_from = "Attributes")]
 pub enum Standardize {
     /// `(x - 127.5) / 128`.
     Fixed,
     /// `(x - mean) / max(std, 1 / sqrt(count))` over each image, all pixels and channels.
     Prewhiten,
+}
+
+/// The attributes by name.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Attributes {
+    mode: String,
+}
+
+impl TryFrom<Attributes> for Standardize {
+    type Error = Error;
+
+    fn try_from(attributes: Attributes) -> Result<Self, Error> {
+        attributes.mode.parse()
+    }
 }
 
 impl fmt::Display for Standardize {

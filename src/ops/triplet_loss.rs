@@ -1,12 +1,15 @@
 //! FaceNet's triplet loss (Schroff et al. 2015, eq. 3; `facenet.triplet_loss`).
 
+use serde::Deserialize;
+
 use super::{Metric, Operator, Port, Real, Tolerance, Triplet, TripletLossBwd, Vjp, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `mean over rows of max(|a - p|^2 - |a - n|^2 + margin, 0)`.
 ///
 /// Inputs: `anchor`, `positive`, `negative`, each `[n, d]`. Output `[1]`; 0 for no rows.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TripletLoss {
     /// By how much the negative should be farther than the positive, in squared distance.
     pub margin: f32,
