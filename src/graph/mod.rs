@@ -101,6 +101,11 @@ impl Graph {
         NodeId(self.nodes.len() - 1)
     }
 
+    /// Whether a node is a constant.
+    fn is_param(&self, id: NodeId) -> bool {
+        matches!(self.nodes[id.0].source, Source::Param(_))
+    }
+
     /// All nodes, in order.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
