@@ -1,4 +1,4 @@
-//! Every op at the shapes that the networks use, an op a file; convolutions at those that take most of their operations.
+//! Every op at the shapes that the networks use, an op a file; convolutions at those that take most operations.
 
 #[path = "../common/mod.rs"]
 mod common;

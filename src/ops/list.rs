@@ -1,8 +1,7 @@
 //! The list of ops: a line each, of the op's stem and its type, and of what else its module exports.
 //!
-//! `for_each_op!(callback)` calls `callback! { .. }` with the whole list. Modules, re-exports, the variants of
-//! [`Op`](super::Op), launches, tests, golden dumps and benchmarks are made of it; `benches/` and `tests/` take this file
-//! by its path.
+//! `for_each_op!(callback)` calls `callback! { .. }` with the whole list. Modules, re-exports, the variants of `Op`,
+//! launches, tests, golden tests and benchmarks are made of it; `benches/` and `tests/` take this file by its path.
 
 macro_rules! for_each_op {
     ($callback:ident) => {

@@ -63,18 +63,6 @@ macro_rules! ops {
                 match self { $(Op::$name(_) => $name::STEM,)+ }
             }
 
-            /// The op of a stem with attributes as JSON has them: by the names of the fields, `null` where there are none.
-            /// Golden dumps describe their ops so.
-            ///
-            /// # Errors
-            /// An attribute that is missing, unknown or of another kind; a stem that is no op's.
-            pub fn from_json(stem: &str, attributes: serde_json::Value) -> Result<Op, serde_json::Error> {
-                match stem {
-                    $(stringify!($stem) => serde_json::from_value(attributes).map(Op::$name),)+
-                    _ => Err(serde::de::Error::custom(format_args!("there is no op `{stem}`"))),
-                }
-            }
-
             /// See [`Operator::F32_ALONE`].
             pub fn f32_alone(&self) -> bool {
                 match self { $(Op::$name(_) => $name::F32_ALONE,)+ }

@@ -1,8 +1,8 @@
 //! From an op at its sizes to calls: which entry point, with which parameters and operands, in how many workgroups.
 //!
 //! The kernels are written twice, in WGSL and in CUDA, with the same stems, parameters and operands; what differs,
-//! tiles and the work of one workgroup, is decided by the [`Dialect`]. Each op has a file of its stem, with its kernels'
-//! parameters and how it is [`Lower`]ed; what ops share is in the files beside them.
+//! tiles and the work of one workgroup, is decided by the [`Dialect`]. Each op has a file of its stem, with the parameters
+//! of its kernels and how it is lowered; what ops share is in the files beside them.
 
 mod convolution;
 mod dialect;
@@ -22,7 +22,7 @@ pub use params::{ParamsLayout, params_layouts};
 
 use crate::Shape;
 #[cfg(feature = "cuda")]
-use crate::backend::Precision;
+use crate::Precision;
 use crate::graph::{NodeId, Region, Step, View};
 use crate::ops::{self, Op, Operator, Port, for_each_op};
 use params::{Fields, Params, fields};

@@ -84,8 +84,8 @@ impl<'a> Work<'a> {
             // SAFETY: as the caller promises.
             return unsafe { self.reference() };
         }
-        // SAFETY, throughout: the output has room for what its op makes, and overlaps no input but one that the op works
-        // on in place.
+        // SAFETY, throughout: the output has room for what its op makes, and overlaps no input but one that the op
+        // works on in place.
         unsafe {
             match &self.step.op {
                 Op::Conv2d(op) => self.conv2d(op, scratch),
