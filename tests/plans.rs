@@ -7,8 +7,8 @@ use std::sync::Arc;
 use common::{Noise, Tolerance, assert_close, device, devices};
 use warpface::graph::{NodeId, Source};
 use warpface::ops::{
-    Activation, BatchMoments, BatchNormTrain, Concat, Conv2d, Dense, Flatten, MaxPool2d, Op, OptimizerKind, Padding,
-    Softmax,
+    Activation, AvgPool2d, BatchMoments, BatchNormTrain, Concat, Conv2d, Dense, Flatten, MaxPool2d, Op, OptimizerKind,
+    Padding, Softmax,
 };
 use warpface::train::network::{self, Loss, Options};
 use warpface::train::parameters::{Parameters, Spec};
@@ -104,7 +104,7 @@ macro_rules! every_backend {
 
 every_backend! { matches_the_reference does_not_depend_on_the_batch times_every_step }
 
-/// Branches of training: two batch norms, of so many channels, and a pool of two, in one concatenation, which is read.
+/// Branches of training: two batch norms, of so many channels, and both pools, in one concatenation, which is read.
 fn normalized(channels: [usize; 2]) -> Graph {
     let (mut graph, mut noise) = (Graph::new(), Noise::new(7));
     let mut parts: Vec<NodeId> = channels
@@ -120,14 +120,16 @@ fn normalized(channels: [usize; 2]) -> Graph {
         })
         .collect();
     let x = graph.input("x");
-    parts.push(graph.op("pool", MaxPool2d { kernel: [3; 2], stride: [2; 2], padding: Padding::Same }, &[x]));
+    let (kernel, stride, padding) = ([3; 2], [2; 2], Padding::Same);
+    parts.push(graph.op("pool", MaxPool2d { kernel, stride, padding }, &[x]));
+    parts.push(graph.op("mean", AvgPool2d { kernel: Some(kernel), stride, padding }, &[x]));
     let joined = graph.op("concat", Concat, &parts);
     graph.output(joined);
     graph
 }
 
 #[test]
-fn batch_norms_write_into_their_slices() {
+fn branches_write_into_their_slices() {
     // In fours, one of them beyond a binding's alignment; odd; more rows than a task of the CPU has.
     for (channels, n) in [([72, 8], 3), ([3, 33], 2), ([33, 72], 1), ([4, 256], 9)] {
         let graph = Arc::new(normalized(channels));
@@ -153,6 +155,32 @@ fn batch_norms_write_into_their_slices() {
 }
 
 #[test]
+fn a_slice_has_the_bits_that_a_copy_has() {
+    let graph = normalized([3, 33]);
+    let parts = graph.nodes().iter().find_map(|node| match &node.source {
+        Source::Op(Op::Concat(_), parts) => Some(parts.clone()),
+        _ => None,
+    });
+    // An output is memory of its own, and copied.
+    let mut copied = graph.clone();
+    parts.expect("a concatenation").into_iter().for_each(|part| copied.output(part));
+    let mut noise = Noise::new(10);
+    let given = [noise.signed(&[2, 5, 4, 3]), noise.signed(&[2, 5, 4, 33]), noise.signed(&[2, 9, 7, 4])];
+    let shapes = given.each_ref().map(|x| x.shape().clone());
+    let graphs = [graph, copied].map(Arc::new);
+    devices::each_and_simulated(|device| {
+        let [in_place, copied] = graphs.each_ref().map(|graph| {
+            let executable = device.backend().load(graph.clone()).unwrap().plan(&shapes).unwrap();
+            let copies = executable.plan().steps.iter().filter(|step| matches!(step.op, Op::Concat(_))).count();
+            let joined = executable.run(&given.each_ref().map(Tensor::data)).unwrap().remove(0);
+            (copies, joined.iter().map(|x| x.to_bits()).collect::<Vec<_>>())
+        });
+        assert_eq!((in_place.0, copied.0), (0, 1));
+        assert!(in_place.1 == copied.1, "{}", device.info().name);
+    });
+}
+
+#[test]
 fn a_part_with_a_second_reader_is_copied_alone() {
     let mut graph = normalized([5, 8]);
     let parts = graph.nodes().iter().find_map(|node| match &node.source {
@@ -173,7 +201,7 @@ fn a_part_with_a_second_reader_is_copied_alone() {
         let concat = steps.iter().find(|step| matches!(step.op, Op::Concat(_))).expect("a copy");
         assert_eq!(
             concat.inputs.iter().map(|view| view.is_dense()).collect::<Vec<_>>(),
-            [true, false, false],
+            [true, false, false, false],
             "{what}"
         );
         let got = executable.run(&given.each_ref().map(Tensor::data)).unwrap();

@@ -1,14 +1,13 @@
-//! Same stem, every room, on the CUDA side: each op has its kernels, each kernel says what the Rust side believes of it,
-//! and the shipped PTX is made of the sources beside it.
+//! Each op has its CUDA kernels, each kernel says what the Rust side believes of it, and the shipped PTX is made of the
+//! sources beside it.
 #![cfg(feature = "cuda")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
+use warpface::backend::ParamsLayout;
 use warpface::backend::cuda::STEMS;
-use warpface::backend::params_layouts;
-use warpface::ops::Op;
 
 fn kernels() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("kernels")
@@ -35,15 +34,9 @@ fn hash(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-#[test]
-fn every_op_has_its_kernels() {
-    for stem in Op::STEMS {
-        assert!(kernels().join(format!("{stem}.cu")).is_file(), "kernels/{stem}.cu is missing");
-        assert!(STEMS.contains(stem), "{stem} is not among the shipped PTX");
-    }
-    for stem in STEMS {
-        read(&format!("{stem}.cu"));
-    }
+/// The parameters of every kernel, the ops' and the cascade's, as the Rust side lays them.
+fn layouts() -> Vec<ParamsLayout> {
+    warpface::backend::params_layouts().into_iter().chain(warpface::face::params_layouts()).collect()
 }
 
 #[test]
@@ -87,7 +80,7 @@ fn fields(source: &str) -> Vec<String> {
 
 #[test]
 fn parameters_lie_as_rust_lays_them() {
-    for layout in params_layouts() {
+    for layout in layouts() {
         let made = manifest().into_iter().find(|block| block["file"].starts_with(&format!("{}.", layout.stem)));
         let sources = &made.unwrap_or_else(|| panic!("{} is not in the MANIFEST", layout.stem))["sources"];
         let fields = fields(&sources.split(' ').map(read).collect::<String>());
@@ -99,7 +92,7 @@ fn parameters_lie_as_rust_lays_them() {
 
 #[test]
 fn entry_points_carry_their_stem_and_the_size_of_their_parameters() {
-    let sizes: BTreeMap<&str, usize> = params_layouts().into_iter().map(|layout| (layout.stem, layout.size)).collect();
+    let sizes: BTreeMap<&str, usize> = layouts().into_iter().map(|layout| (layout.stem, layout.size)).collect();
     for block in manifest() {
         let file = &block["file"];
         let stem = file.strip_suffix(&format!(".{}.ptx", block["target"])).expect("named by its target");

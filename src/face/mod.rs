@@ -7,6 +7,9 @@ mod embed;
 
 pub use crate::ops::Standardize;
 pub use align::{Alignment, align, choose};
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+#[doc(hidden)]
+pub use cascade::params_layouts;
 pub use cascade::{Cascade, CpuCascade};
 pub use detect::{DetectOptions, Detector, Face};
 pub use embed::Embedder;

@@ -4,62 +4,12 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::{Graph, NodeId, Source};
-use crate::ops::{Op, Port, ScaledAdd};
+use crate::ops::{Append, Op, Port, ScaledAdd, Vjp};
 use crate::{Error, Result};
 
-/// One op of a graph whose gradients are being appended to it.
-pub struct Vjp<'a> {
-    graph: &'a mut Graph,
-    name: String,
-    inputs: Vec<NodeId>,
-    wanted: Vec<bool>,
-    gradients: Vec<Option<NodeId>>,
-    y: NodeId,
-    dy: NodeId,
-}
-
-impl Vjp<'_> {
-    /// The op's input `i`.
-    pub fn input(&self, i: usize) -> NodeId {
-        self.inputs[i]
-    }
-
-    /// How many inputs the op has.
-    pub fn inputs(&self) -> usize {
-        self.inputs.len()
-    }
-
-    /// The op's output.
-    pub fn y(&self) -> NodeId {
-        self.y
-    }
-
-    /// The gradient of the output.
-    pub fn dy(&self) -> NodeId {
-        self.dy
-    }
-
-    /// Whether anybody wants the gradient of input `i`.
-    pub fn wanted(&self, i: usize) -> bool {
-        self.wanted[i]
-    }
-
-    /// Appends an op, named after the one whose gradient it serves.
-    pub fn op(&mut self, name: &str, op: impl Into<Op>, inputs: &[NodeId]) -> NodeId {
-        self.graph.op(&format!("{}/{name}", self.name), op, inputs)
-    }
-
-    /// The gradient of input `i` is this.
-    pub fn set(&mut self, i: usize, gradient: NodeId) {
-        self.gradients[i] = Some(gradient);
-    }
-
-    /// Appends an op whose result is the gradient of input `i`, if anybody wants it.
-    pub fn gradient(&mut self, i: usize, name: &str, op: impl Into<Op>, inputs: &[NodeId]) {
-        if self.wanted(i) {
-            let gradient = self.op(name, op, inputs);
-            self.set(i, gradient);
-        }
+impl Append for Graph {
+    fn append(&mut self, name: &str, op: Op, inputs: &[NodeId]) -> NodeId {
+        self.op(name, op, inputs)
     }
 }
 
@@ -68,7 +18,7 @@ impl Graph {
     /// of a loss scale. A node that the value does not depend on has none.
     ///
     /// What lies within one of `blocks`, ranges of nodes, is computed again where a gradient needs it, rather than kept:
-    /// all but what others read, and the statistics that are small.
+    /// all but what others read, and what is not worth it ([`crate::ops::Operator::RECOMPUTABLE`]).
     ///
     /// # Errors
     /// [`Error::Shape`] names an op on the way that has no gradient, and says why.
@@ -137,8 +87,7 @@ impl Again {
         let mut nodes = vec![false; of.0 + 1];
         for block in blocks {
             for i in block.clone().filter(|&i| i < of.0) {
-                let is_large = |op: &Op| !matches!(op, Op::BatchMoments(_) | Op::Part(_));
-                nodes[i] = matches!(&graph.nodes[i].source, Source::Op(op, _) if is_large(op));
+                nodes[i] = matches!(&graph.nodes[i].source, Source::Op(op, _) if op.recomputable());
             }
             for node in &graph.nodes[block.end.min(graph.nodes.len())..] {
                 let Source::Op(_, from) = &node.source else { continue };

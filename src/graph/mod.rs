@@ -6,24 +6,13 @@
 mod grad;
 mod plan;
 
-pub use grad::Vjp;
+pub use crate::ops::{NodeId, Vjp};
 pub use plan::{Plan, Region, Step, View};
 
 use std::sync::Arc;
 
 use crate::ops::{Op, Real};
 use crate::{Error, Result, Shape, Tensor};
-
-/// A value in a graph: the result of one of its nodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct NodeId(usize);
-
-impl NodeId {
-    /// The node's place in [`Graph::nodes`].
-    pub fn index(self) -> usize {
-        self.0
-    }
-}
 
 /// Where a node's value comes from.
 #[derive(Clone, Debug)]
@@ -110,6 +99,11 @@ impl Graph {
     fn push(&mut self, name: &str, source: Source) -> NodeId {
         self.nodes.push(Node { name: name.to_owned(), source });
         NodeId(self.nodes.len() - 1)
+    }
+
+    /// Whether a node is a constant.
+    fn is_param(&self, id: NodeId) -> bool {
+        matches!(self.nodes[id.0].source, Source::Param(_))
     }
 
     /// All nodes, in order.

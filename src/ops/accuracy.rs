@@ -1,5 +1,7 @@
 //! Which rows are classified as their labels say.
 
+use serde::Deserialize;
+
 use super::softmax_cross_entropy::logits_and_labels;
 use super::{Operator, Port, Real, arity, index};
 use crate::{Shape, Tensor};
@@ -7,7 +9,7 @@ use crate::{Shape, Tensor};
 /// 1 where the first largest logit is the label's, else 0: `tf.cast(tf.equal(tf.argmax(logits, 1), labels), tf.float32)`.
 ///
 /// Inputs: `logits: [n, c]`, `labels: [n]`. Output `[n]`; 0 where the label is no class, or a logit not a number.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Accuracy;
 
 impl Operator for Accuracy {

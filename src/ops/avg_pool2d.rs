@@ -1,11 +1,13 @@
 //! Mean over a sliding window.
 
-use super::{AvgPool2dBwd, Operator, Padding, Real, arity, nhwc, window};
-use crate::graph::Vjp;
+use serde::Deserialize;
+
+use super::{AvgPool2dBwd, Operator, Padding, Real, Tolerance, Vjp, arity, nhwc, window};
 use crate::{Shape, Tensor};
 
 /// `y = mean over the part of the window within the input`, as TensorFlow counts. Input: `x: [n, h, w, c]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct AvgPool2d {
     /// Extents of the window: `[y, x]`; `None` is the whole image, whatever its size.
     pub kernel: Option<[usize; 2]>,
@@ -29,6 +31,7 @@ impl AvgPool2d {
 
 impl Operator for AvgPool2d {
     const STEM: &'static str = "avg_pool2d";
+    const STRIDED_OUTPUT: bool = true;
 
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         arity(inputs, 1, "x")?;
@@ -41,6 +44,14 @@ impl Operator for AvgPool2d {
         let [_, h, w, _] = inputs[0].nhwc().unwrap_or_default();
         let [k_h, k_w] = self.kernel_on(h, w);
         (output.elements() * k_h * k_w) as u64
+    }
+
+    fn by_image(&self, i: usize) -> bool {
+        i == 0
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 1e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

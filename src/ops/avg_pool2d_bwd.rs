@@ -1,12 +1,15 @@
 //! Gradient of the mean over a sliding window.
 
-use super::{AvgPool2d, Operator, Padding, Port, Real, arity, exactly, nhwc, window};
+use serde::Deserialize;
+
+use super::{AvgPool2d, Operator, Padding, Port, Real, Tolerance, arity, exactly, nhwc, window};
 use crate::{Shape, Tensor};
 
 /// `dx = sum over the windows that cover the element of dy / pixels of the window within the image`.
 ///
 /// Inputs: `dy: [n, h_out, w_out, c]`, and `x: [n, h, w, c]` for its extents alone.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct AvgPool2dBwd {
     /// Extents of the window: `[y, x]`; `None` is the whole image, whatever its size.
     pub kernel: Option<[usize; 2]>,
@@ -42,6 +45,10 @@ impl Operator for AvgPool2dBwd {
 
     fn port(&self, i: usize) -> Port {
         if i == 0 { Port::Value } else { Port::Extents }
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 4e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

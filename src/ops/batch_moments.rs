@@ -1,13 +1,15 @@
 //! Mean and variance of each channel of a batch.
 
-use super::{Operator, Real, arity, channels};
+use serde::Deserialize;
+
+use super::{Operator, Real, Tolerance, arity, channels};
 use crate::{Shape, Tensor};
 
 /// Rows: the mean, the biased variance, and the variance with Bessel's correction, which a running average takes.
 ///
 /// Input: `x: [.., c]`, of `N` rows. Output `[3, c]`. The unbiased variance is `N / (N - 1)` of the biased one; of one
 /// row it is the biased one.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct BatchMoments;
 
 impl BatchMoments {
@@ -19,6 +21,7 @@ impl BatchMoments {
 
 impl Operator for BatchMoments {
     const STEM: &'static str = "batch_moments";
+    const RECOMPUTABLE: bool = false;
 
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         arity(inputs, 1, "x")?;
@@ -35,6 +38,10 @@ impl Operator for BatchMoments {
 
     fn exact_output(&self) -> bool {
         true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::SUMS
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,13 +1,15 @@
 //! Batch normalization at inference (Ioffe & Szegedy 2015): the statistics are given.
 
-use super::{ChannelSum, Operator, Port, Real, Scale, arity, exactly};
-use crate::graph::Vjp;
+use serde::Deserialize;
+
+use super::{ChannelSum, Operator, Port, Real, Scale, Tolerance, Vjp, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `y = gamma * (x - mean) / sqrt(variance + epsilon) + beta`.
 ///
 /// Inputs: `x: [.., c]`, then `gamma`, `beta`, `mean`, `variance`, each `[c]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BatchNorm {
     /// Added to the variance.
     pub epsilon: f32,
@@ -30,6 +32,14 @@ impl Operator for BatchNorm {
 
     fn port(&self, i: usize) -> Port {
         if i == 0 { Port::Value } else { Port::Exact }
+    }
+
+    fn by_image(&self, i: usize) -> bool {
+        i == 0
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 1e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,14 +1,16 @@
 //! Gradient of batch normalization with respect to its input, through its statistics too.
 
+use serde::Deserialize;
+
 use super::batch_norm_train::Layer;
-use super::{BatchNormTrain, Operator, Port, Real, arity, exactly};
+use super::{BatchNormTrain, Operator, Port, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `dx = gamma / sqrt(variance + epsilon) * (dz - sums[0] / N - xhat * sums[1] / N)` over `N` rows, with `dz` and `xhat`
 /// as in [`super::BatchNormBwdSums`].
 ///
 /// Inputs: those of the layer, then `sums: [2, c]`, then `dy` like `x`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct BatchNormBwdData(pub BatchNormTrain);
 
 impl Operator for BatchNormBwdData {
@@ -29,6 +31,10 @@ impl Operator for BatchNormBwdData {
 
     fn port(&self, i: usize) -> Port {
         if i == 0 || i == self.0.inputs() + 1 { Port::Value } else { Port::Exact }
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::SUMS
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

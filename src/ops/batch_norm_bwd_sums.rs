@@ -1,14 +1,16 @@
 //! Sums that the gradients of batch normalization need.
 
+use serde::Deserialize;
+
 use super::batch_norm_train::Layer;
-use super::{BatchNormTrain, Operator, Port, Real, arity, exactly};
+use super::{BatchNormTrain, Operator, Port, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// Rows: `sum dz`, the gradient of beta, and `sum dz * xhat`, the gradient of gamma, over all rows of `x`; `xhat` is the
 /// normalized input, and `dz` is `dy` where the activation lets it through. The layer's output is computed anew.
 ///
 /// Inputs: those of the layer, then `dy` like `x`. Output `[2, c]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct BatchNormBwdSums(pub BatchNormTrain);
 
 impl Operator for BatchNormBwdSums {
@@ -32,6 +34,10 @@ impl Operator for BatchNormBwdSums {
 
     fn exact_output(&self) -> bool {
         true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::SUMS
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,14 +1,18 @@
 //! Batch normalization in training (Ioffe & Szegedy 2015): with the batch's own statistics, and its rectifier fused.
 
-use super::{Activation, BatchNormBwdData, BatchNormBwdSums, Operator, Part, Port, Real, arity, exactly};
-use crate::graph::Vjp;
+use serde::Deserialize;
+
+use super::{
+    Activation, BatchNormBwdData, BatchNormBwdSums, Operator, Part, Port, Real, Tolerance, Vjp, arity, exactly,
+};
 use crate::{Shape, Tensor};
 
 /// `y = act(gamma * (x - mean) / sqrt(variance + epsilon) + beta)`, with the biased variance.
 ///
 /// Inputs: `x: [.., c]`, `moments: [3, c]` as [`super::BatchMoments`] gives them, `beta: [c]`, and `gamma: [c]` if
 /// `scale`. Its gradient takes the moments for those of `x`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BatchNormTrain {
     /// Added to the variance.
     pub epsilon: f32,
@@ -87,6 +91,7 @@ impl BatchNormTrain {
 
 impl Operator for BatchNormTrain {
     const STEM: &'static str = "batch_norm_train";
+    const STRIDED_OUTPUT: bool = true;
 
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         arity(inputs, self.inputs(), "x, moments, beta, then gamma as the attributes say")?;
@@ -100,6 +105,10 @@ impl Operator for BatchNormTrain {
 
     fn port(&self, i: usize) -> Port {
         if i == 0 { Port::Value } else { Port::Exact }
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 4e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,5 +1,7 @@
 //! Which part of a box lies within the image, and where in the box's own crop it goes (`pad` of the original MTCNN).
 
+use serde::Deserialize;
+
 use super::box_regression::{boxes, row};
 use super::{Operator, Real, arity};
 use crate::{Shape, Tensor};
@@ -8,7 +10,8 @@ use crate::{Shape, Tensor};
 ///
 /// Input: `boxes: [n, 4]` (x1 y1 x2 y2). Output `[n, 10]`, the original's columns: `dy edy dx edx` (rows and columns
 /// of the crop that the image fills), `y ey x ex` (those of the image), `w h` (the crop's extents); 1-based, inclusive.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BoxPad {
     /// The image's width, in pixels.
     pub width: usize,
@@ -36,6 +39,7 @@ fn clip<T: Real>(first: T, last: T, limit: T) -> [T; 5] {
 
 impl Operator for BoxPad {
     const STEM: &'static str = "box_pad";
+    const F32_ALONE: bool = true;
 
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         arity(inputs, 1, "boxes")?;

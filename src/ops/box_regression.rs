@@ -1,12 +1,15 @@
 //! Boxes moved by a network's offsets (MTCNN, Zhang et al. 2016; `bbreg` of the original).
 
-use super::{Operator, Real, arity, exactly};
+use serde::Deserialize;
+
+use super::{Operator, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// Each corner moves by its offset times the box's width (x) or height (y).
 ///
 /// Inputs: `boxes: [n, 4]` (x1 y1 x2 y2, pixels), `offsets: [n, 4]` (fractions of the box). Output `[n, 4]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BoxRegression {
     /// Whether a box's last pixel counts into its extent (`x2 - x1 + 1`): so after R-Net and O-Net, not after P-Net.
     pub inclusive: bool,
@@ -36,6 +39,7 @@ pub(super) fn row<T: Real>(x: &Tensor<T>, i: usize) -> [T; 4] {
 
 impl Operator for BoxRegression {
     const STEM: &'static str = "box_regression";
+    const F32_ALONE: bool = true;
 
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         arity(inputs, 2, "boxes, offsets")?;
@@ -46,6 +50,11 @@ impl Operator for BoxRegression {
 
     fn flops(&self, _: &[&Shape], output: &Shape) -> u64 {
         3 * output.elements() as u64
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        // Pixels.
+        Tolerance::new(1e-4, 1e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

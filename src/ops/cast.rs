@@ -1,11 +1,13 @@
 //! From the precision's own storage to f32 and back.
 
-use super::{Operator, Port, Real, arity};
-use crate::graph::Vjp;
+use serde::Deserialize;
+
+use super::{Operator, Port, Real, Vjp, arity};
 use crate::{Shape, Tensor};
 
 /// The same values, stored as f32 in every precision, or as the precision stores values. Input: `x`, stored the other way.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Cast {
     /// Whether the output is f32 in every precision.
     pub exact: bool,

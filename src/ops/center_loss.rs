@@ -1,14 +1,15 @@
 //! Center loss (Wen et al. 2016; `facenet.center_loss`).
 
-use super::{CenterLossBwd, Operator, Port, Real, arity, exactly, index};
-use crate::graph::Vjp;
+use serde::Deserialize;
+
+use super::{CenterLossBwd, Operator, Port, Real, Tolerance, Vjp, arity, exactly, index};
 use crate::{Shape, Tensor};
 
 /// `y = mean over n d of (features - centers[label])^2`.
 ///
 /// Inputs: `features: [n, d]`, `centers: [classes, d]`, `labels: [n]`. Output `[1]`: not a number if a label is no class,
 /// 0 for no rows. The centers move by [`CenterUpdate`](super::CenterUpdate), not by gradient.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct CenterLoss;
 
 /// Checks `features: [n, d]`, `centers: [classes, d]` and `labels: [n]`, the first three of the inputs.
@@ -40,6 +41,10 @@ impl Operator for CenterLoss {
 
     fn exact_output(&self) -> bool {
         true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 2e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,14 +1,16 @@
 //! The gradient of [`CenterLoss`](super::CenterLoss).
 
+use serde::Deserialize;
+
 use super::center_loss::features_centers_labels;
-use super::{Operator, Port, Real, arity, exactly, index};
+use super::{Operator, Port, Real, Tolerance, arity, exactly, index};
 use crate::{Shape, Tensor};
 
 /// `dx = 2 (features - centers[label]) dy / (n d)`.
 ///
 /// Inputs: `features: [n, d]`, `centers: [classes, d]`, `labels: [n]`, `dy: [1]`. Output like the features: a row is not
 /// a number where its label is no class.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct CenterLossBwd;
 
 impl Operator for CenterLossBwd {
@@ -31,6 +33,10 @@ impl Operator for CenterLossBwd {
 
     fn exact_output(&self) -> bool {
         true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 2e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,6 +1,8 @@
 //! Centers of classes following their features (`facenet.center_loss`, whose `tf.scatter_sub` this is).
 
-use super::{Operator, Port, Real, arity, exactly, index};
+use serde::Deserialize;
+
+use super::{Operator, Port, Real, Tolerance, arity, exactly, index};
 use crate::{Shape, Tensor};
 
 /// `centers[l] - (1 - alfa) sum of (centers[l] - features[i]) over the i with label l`, all differences being from the
@@ -9,7 +11,8 @@ use crate::{Shape, Tensor};
 /// Inputs: `centers: [classes, d]`, `features: [n, d]`, `labels: [n]`, `finite: [1]`. Output like the centers, whose
 /// memory it may take; only rows that a label names are touched, and labels that are no class name none. Where `finite`
 /// is 0 the centers stay as they are, whatever the features are.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CenterUpdate {
     /// How much of the old center stays.
     pub alfa: f32,
@@ -43,6 +46,10 @@ impl Operator for CenterUpdate {
 
     fn in_place(&self) -> Option<usize> {
         Some(0)
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 2e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

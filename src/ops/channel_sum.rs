@@ -1,10 +1,12 @@
 //! Sums over everything but channels: the gradient of a bias.
 
-use super::{Operator, Real, arity, channels};
+use serde::Deserialize;
+
+use super::{Operator, Real, Tolerance, arity, channels};
 use crate::{Shape, Tensor};
 
 /// `y[c] = sum over all rows of x[.., c]`. Input: `x: [.., c]`. Output `[c]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct ChannelSum;
 
 impl Operator for ChannelSum {
@@ -21,6 +23,10 @@ impl Operator for ChannelSum {
 
     fn exact_output(&self) -> bool {
         true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::SUMS
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,11 +1,12 @@
 //! Joining tensors along their last axis.
 
-use super::{Operator, Real, Slice};
-use crate::graph::Vjp;
+use serde::Deserialize;
+
+use super::{Operator, Real, Slice, Vjp};
 use crate::{Shape, Tensor};
 
 /// The inputs `[.., c_0]`, `[.., c_1]`, ... side by side: `[.., c_0 + c_1 + ...]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Concat;
 
 impl Operator for Concat {
@@ -30,6 +31,10 @@ impl Operator for Concat {
 
     fn flops(&self, _: &[&Shape], _: &Shape) -> u64 {
         0
+    }
+
+    fn by_image(&self, _: usize) -> bool {
+        true
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

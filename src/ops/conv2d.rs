@@ -1,17 +1,19 @@
 //! Two-dimensional convolution, as networks mean it (cross-correlation), with its epilogue fused.
 
+use serde::Deserialize;
+
 use super::{
-    Activation, ChannelSum, Conv2dBwdData, Conv2dBwdFilter, Operator, Padding, Port, Real, Scale, activation_vjp,
-    arity, exactly, nhwc, window,
+    Activation, ChannelSum, Conv2dBwdData, Conv2dBwdFilter, Operator, Padding, Port, Real, Scale, Tolerance, Vjp,
+    activation_vjp, arity, exactly, nhwc, window,
 };
-use crate::graph::Vjp;
 use crate::{Shape, Tensor};
 
 /// `y = act(scale * (x * w + b) + residual)`.
 ///
 /// Inputs, in order: `x: [n, h, w, c_in]`, `w: [c_out, k_h, k_w, c_in]`, then those that the attributes ask for:
 /// `b: [c_out]`, `alpha: [c_out]` for [`Activation::PRelu`], `residual: [n, h_out, w_out, c_out]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Conv2d {
     /// Steps of the window: `[y, x]`.
     pub stride: [usize; 2],
@@ -60,6 +62,7 @@ impl Conv2d {
 
 impl Operator for Conv2d {
     const STEM: &'static str = "conv2d";
+    const STRIDED_OUTPUT: bool = true;
 
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         let [b, alpha, residual] = self.optional_inputs();
@@ -96,6 +99,14 @@ impl Operator for Conv2d {
             i if Some(i) == b || Some(i) == alpha => Port::Exact,
             _ => Port::Value,
         }
+    }
+
+    fn by_image(&self, i: usize) -> bool {
+        i == 0 || self.optional_inputs()[2] == Some(i)
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::SUMS
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

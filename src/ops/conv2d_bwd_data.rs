@@ -1,12 +1,15 @@
 //! Gradient of a convolution with respect to its input.
 
-use super::{Conv2d, Operator, Padding, Port, Real, arity, exactly, window};
+use serde::Deserialize;
+
+use super::{Conv2d, Operator, Padding, Port, Real, Tolerance, arity, exactly, window};
 use crate::{Shape, Tensor};
 
 /// `dx[i] = sum over the windows that cover i, and o, of dy[window, o] * w[o, i within the window]`.
 ///
 /// Inputs: `dy: [n, h_out, w_out, c_out]`, `w: [c_out, k_h, k_w, c_in]`, and `x: [n, h, w, c_in]` for its extents alone.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Conv2dBwdData {
     /// Steps of the window: `[y, x]`.
     pub stride: [usize; 2],
@@ -35,6 +38,10 @@ impl Operator for Conv2dBwdData {
 
     fn port(&self, i: usize) -> Port {
         [Port::Value, Port::Any, Port::Extents][i]
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::SUMS
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

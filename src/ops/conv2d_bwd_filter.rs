@@ -1,13 +1,16 @@
 //! Gradient of a convolution with respect to its filters.
 
+use serde::Deserialize;
+
 use super::conv2d_bwd_data::forward;
-use super::{Operator, Padding, Port, Real, arity, exactly, window};
+use super::{Operator, Padding, Port, Real, Tolerance, arity, exactly, window};
 use crate::{Shape, Tensor};
 
 /// `dw[o, k] = sum over output pixels of dy[pixel, o] * x[element k of the pixel's window]`.
 ///
 /// Inputs: `x: [n, h, w, c_in]`, `dy: [n, h_out, w_out, c_out]`, and `w: [c_out, k_h, k_w, c_in]` for its extents alone.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Conv2dBwdFilter {
     /// Steps of the window: `[y, x]`.
     pub stride: [usize; 2],
@@ -35,6 +38,10 @@ impl Operator for Conv2dBwdFilter {
 
     fn exact_output(&self) -> bool {
         true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::SUMS
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,12 +1,15 @@
 //! A window of an image, which may reach over its borders.
 
+use serde::Deserialize;
+
 use super::{Operator, Real, arity, nhwc};
 use crate::{Shape, Tensor};
 
 /// The window of `h` x `w` pixels whose first pixel is `(y, x)`; what lies outside the image is zero.
 ///
 /// Input: `x: [n, h_in, w_in, c]`. Output: `[n, h, w, c]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Crop {
     /// First row, in pixels of the input; may be negative.
     pub y: i32,
@@ -29,6 +32,10 @@ impl Operator for Crop {
 
     fn flops(&self, _: &[&Shape], _: &Shape) -> u64 {
         0
+    }
+
+    fn by_image(&self, i: usize) -> bool {
+        i == 0
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

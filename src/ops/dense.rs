@@ -1,16 +1,19 @@
 //! Fully connected layer.
 
+use serde::Deserialize;
+
 use super::{
-    Activation, ChannelSum, DenseBwdData, DenseBwdFilter, Operator, Port, Real, activation_vjp, arity, exactly,
+    Activation, ChannelSum, DenseBwdData, DenseBwdFilter, Operator, Port, Real, Tolerance, Vjp, activation_vjp, arity,
+    exactly,
 };
-use crate::graph::Vjp;
 use crate::{Shape, Tensor};
 
 /// `y = act(x w^T + b)`.
 ///
 /// Inputs: `x: [n, ..]` whose other axes are flattened to `k`, `w: [c_out, k]`, then as the attributes ask
 /// `b: [c_out]` and `alpha: [c_out]`. Output `[n, c_out]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Dense {
     /// Whether a bias is added.
     pub bias: bool,
@@ -61,6 +64,14 @@ impl Operator for Dense {
             i if Some(i) == b || Some(i) == alpha => Port::Exact,
             _ => Port::Value,
         }
+    }
+
+    fn by_image(&self, i: usize) -> bool {
+        i == 0
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::SUMS
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,10 +1,12 @@
 //! Gradient of a fully connected layer with respect to its input.
 
-use super::{Dense, Operator, Port, Real, arity, exactly};
+use serde::Deserialize;
+
+use super::{Dense, Operator, Port, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `dx = dy w`. Inputs: `dy: [n, c_out]`, `w: [c_out, k]`, and `x: [n, ..]` for its extents alone.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct DenseBwdData;
 
 /// The output's shape of the plain layer on `x` with `w`.
@@ -27,6 +29,10 @@ impl Operator for DenseBwdData {
 
     fn port(&self, i: usize) -> Port {
         [Port::Value, Port::Any, Port::Extents][i]
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::SUMS
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

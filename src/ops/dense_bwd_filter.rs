@@ -1,11 +1,13 @@
 //! Gradient of a fully connected layer with respect to its weight.
 
+use serde::Deserialize;
+
 use super::dense_bwd_data::forward;
-use super::{Operator, Port, Real, arity, exactly};
+use super::{Operator, Port, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `dw = dy^T x`. Inputs: `x: [n, ..]`, `dy: [n, c_out]`, and `w: [c_out, k]` for its extents alone.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct DenseBwdFilter;
 
 impl Operator for DenseBwdFilter {
@@ -27,6 +29,10 @@ impl Operator for DenseBwdFilter {
 
     fn exact_output(&self) -> bool {
         true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::SUMS
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,7 +1,8 @@
 //! Dropout (Srivastava et al. 2014; `tf.nn.dropout`), with a mask that is a function of seed, step and element.
 
-use super::{Operator, Port, Real, arity, exactly};
-use crate::graph::Vjp;
+use serde::Deserialize;
+
+use super::{Operator, Port, Real, Tolerance, Vjp, arity, exactly, text};
 use crate::random::{Stream, unit};
 use crate::{Shape, Tensor};
 
@@ -10,11 +11,13 @@ use crate::{Shape, Tensor};
 /// Inputs: `x`, of any extents, and `step: [1]`, a whole number. Output like `x`. Element `i` is kept if word `i` of the
 /// [`Stream`] of the seed, the stream and the step, as a number of [0, 1), is less than `keep`: the same elements on
 /// every backend.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Dropout {
     /// The part that is kept, above 0 and at most 1.
     pub keep: f32,
     /// The run's seed.
+    #[serde(deserialize_with = "text::whole")]
     pub seed: u64,
     /// Which dropout of the graph it is: [`crate::random::purpose::DROPOUT`] and on.
     pub stream: u32,
@@ -39,6 +42,10 @@ impl Operator for Dropout {
 
     fn port(&self, i: usize) -> Port {
         if i == 0 { Port::Value } else { Port::Exact }
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(0.0, 1e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,11 +1,12 @@
 //! The same values under another shape.
 
-use super::{Operator, Part, Real, arity};
-use crate::graph::Vjp;
+use serde::Deserialize;
+
+use super::{Operator, Part, Real, Vjp, arity};
 use crate::{Shape, Tensor};
 
 /// `[n, a, b, ..]` as `[n, a * b * ..]`; moves nothing.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Flatten;
 
 impl Operator for Flatten {
@@ -21,6 +22,10 @@ impl Operator for Flatten {
 
     fn flops(&self, _: &[&Shape], _: &Shape) -> u64 {
         0
+    }
+
+    fn by_image(&self, i: usize) -> bool {
+        i == 0
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,13 +1,14 @@
 //! Rows of a matrix by their numbers (`tf.gather`).
 
-use super::{GatherRowsBwd, Operator, Port, Real, arity, index};
-use crate::graph::Vjp;
+use serde::Deserialize;
+
+use super::{GatherRowsBwd, Operator, Port, Real, Vjp, arity, index};
 use crate::{Shape, Tensor};
 
 /// `y[i] = x[indices[i]]`.
 ///
 /// Inputs: `x: [m, d]`, `indices: [t]`, whole numbers. Output `[t, d]`: not a number where an index is that of no row.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct GatherRows;
 
 impl Operator for GatherRows {

@@ -1,12 +1,14 @@
 //! The gradient of [`GatherRows`](super::GatherRows).
 
-use super::{Operator, Port, Real, arity, exactly, index};
+use serde::Deserialize;
+
+use super::{Operator, Port, Real, Tolerance, arity, exactly, index};
 use crate::{Shape, Tensor};
 
 /// `dx[r] = sum of dy[i] over the i with indices[i] = r`, in their order.
 ///
 /// Inputs: `dy: [t, d]`, `indices: [t]`, and `x: [m, d]`, of which the extents are read. Output `[m, d]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct GatherRowsBwd;
 
 impl Operator for GatherRowsBwd {
@@ -30,6 +32,10 @@ impl Operator for GatherRowsBwd {
 
     fn exact_output(&self) -> bool {
         true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 1e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

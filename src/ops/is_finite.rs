@@ -1,10 +1,12 @@
 //! Whether gradients overflowed: what dynamic loss scaling asks before each step.
 
+use serde::Deserialize;
+
 use super::{Operator, Port, Real, arity};
 use crate::{Shape, Tensor};
 
 /// 1 if every element is finite, else 0. Input: `x`, of any extents. Output `[1]`; 1 for no elements.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct IsFinite;
 
 impl Operator for IsFinite {

@@ -1,5 +1,7 @@
 //! Tensors end to end in one vector, each where a device may bind it.
 
+use serde::Deserialize;
+
 use super::{Operator, Real};
 use crate::{Shape, Tensor};
 
@@ -7,7 +9,7 @@ use crate::{Shape, Tensor};
 const ALIGN: usize = 64;
 
 /// The inputs' values, one after the other, each beginning at a multiple of 64 elements; zeros between. Output `[n]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Join;
 
 impl Join {

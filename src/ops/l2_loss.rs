@@ -1,11 +1,12 @@
 //! Half the sum of squares (`tf.nn.l2_loss`): what weight decay adds to the loss.
 
-use super::{L2LossBwd, Operator, Port, Real, arity};
-use crate::graph::Vjp;
+use serde::Deserialize;
+
+use super::{L2LossBwd, Operator, Port, Real, Tolerance, Vjp, arity};
 use crate::{Shape, Tensor};
 
 /// `y = sum(x^2) / 2`. Input: `x`, of any extents. Output `[1]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct L2Loss;
 
 impl Operator for L2Loss {
@@ -26,6 +27,10 @@ impl Operator for L2Loss {
 
     fn exact_output(&self) -> bool {
         true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 2e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

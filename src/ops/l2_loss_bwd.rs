@@ -1,10 +1,12 @@
 //! The gradient of [`L2Loss`](super::L2Loss).
 
-use super::{Operator, Port, Real, arity, exactly};
+use serde::Deserialize;
+
+use super::{Operator, Port, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `dx = x dy`. Inputs: `x`, of any extents, and `dy: [1]`. Output like `x`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct L2LossBwd;
 
 impl Operator for L2LossBwd {
@@ -26,6 +28,10 @@ impl Operator for L2LossBwd {
 
     fn exact_output(&self) -> bool {
         true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 1e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

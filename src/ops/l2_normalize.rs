@@ -1,11 +1,13 @@
 //! Division by the Euclidean norm, as `tf.nn.l2_normalize`.
 
-use super::{L2NormalizeBwd, Operator, Real, arity};
-use crate::graph::Vjp;
+use serde::Deserialize;
+
+use super::{L2NormalizeBwd, Operator, Real, Tolerance, Vjp, arity};
 use crate::{Shape, Tensor};
 
 /// `y = x / sqrt(max(sum(x^2), epsilon))` over the last axis. Input: `x: [.., d]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct L2Normalize {
     /// The least squared norm divided by; FaceNet uses 1e-10.
     pub epsilon: f32,
@@ -21,6 +23,15 @@ impl Operator for L2Normalize {
 
     fn flops(&self, _: &[&Shape], output: &Shape) -> u64 {
         3 * output.elements() as u64
+    }
+
+    fn by_image(&self, i: usize) -> bool {
+        i == 0
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        // GPUs' exponentials and roots are off by some last bits.
+        Tolerance::new(1e-6, 4e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

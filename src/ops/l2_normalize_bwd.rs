@@ -1,11 +1,14 @@
 //! The gradient of [`L2Normalize`](super::L2Normalize).
 
-use super::{Operator, Real, arity, exactly};
+use serde::Deserialize;
+
+use super::{Operator, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `dx = dy / norm - x (x . dy) / norm^3` over the last axis, `norm = sqrt(max(sum(x^2), epsilon))`; the second term is
 /// not there where the sum is below `epsilon`. Inputs: `x` and `dy`, both `[.., d]`. Output like `x`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct L2NormalizeBwd {
     /// The least squared norm divided by.
     pub epsilon: f32,
@@ -22,6 +25,10 @@ impl Operator for L2NormalizeBwd {
 
     fn flops(&self, _: &[&Shape], output: &Shape) -> u64 {
         8 * output.elements() as u64
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 4e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,16 +1,18 @@
 //! Convolution whose filters are not shared between positions (DeepFace's locally connected layers).
 
+use serde::Deserialize;
+
 use super::{
-    Activation, LocalConv2dBwdBias, LocalConv2dBwdData, LocalConv2dBwdFilter, Operator, Padding, Port, Real,
-    activation_vjp, arity, exactly, nhwc, window,
+    Activation, LocalConv2dBwdBias, LocalConv2dBwdData, LocalConv2dBwdFilter, Operator, Padding, Port, Real, Tolerance,
+    Vjp, activation_vjp, arity, exactly, nhwc, window,
 };
-use crate::graph::Vjp;
 use crate::{Shape, Tensor};
 
 /// `y[p] = act(x[window of p] * w[p] + b[p])`, VALID.
 ///
 /// Inputs: `x: [n, h, w, c_in]`, `w: [h_out, w_out, c_out, k_h, k_w, c_in]`, `b: [h_out, w_out, c_out]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LocalConv2d {
     /// Steps of the window: `[y, x]`.
     pub stride: [usize; 2],
@@ -43,6 +45,14 @@ impl Operator for LocalConv2d {
 
     fn port(&self, i: usize) -> Port {
         if i == 2 { Port::Exact } else { Port::Value }
+    }
+
+    fn by_image(&self, i: usize) -> bool {
+        i == 0
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::SUMS
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,10 +1,12 @@
 //! Gradient of a locally connected layer with respect to its bias.
 
-use super::{Operator, Real, arity, nhwc};
+use serde::Deserialize;
+
+use super::{Operator, Real, Tolerance, arity, nhwc};
 use crate::{Shape, Tensor};
 
 /// `db = sum over images of dy`. Input: `dy: [n, h, w, c]`. Output `[h, w, c]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct LocalConv2dBwdBias;
 
 impl Operator for LocalConv2dBwdBias {
@@ -22,6 +24,10 @@ impl Operator for LocalConv2dBwdBias {
 
     fn exact_output(&self) -> bool {
         true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::SUMS
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

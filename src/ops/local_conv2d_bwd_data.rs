@@ -1,13 +1,16 @@
 //! Gradient of a locally connected layer with respect to its input.
 
-use super::{Activation, LocalConv2d, Operator, Port, Real, arity, exactly};
+use serde::Deserialize;
+
+use super::{Activation, LocalConv2d, Operator, Port, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `dx[i] = sum over the windows p that cover i, and o, of dy[p, o] * w[p, o, i within the window]`, VALID.
 ///
 /// Inputs: `dy: [n, h_out, w_out, c_out]`, `w: [h_out, w_out, c_out, k_h, k_w, c_in]`, and `x: [n, h, w, c_in]` for its
 /// extents alone.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LocalConv2dBwdData {
     /// Steps of the window: `[y, x]`.
     pub stride: [usize; 2],
@@ -52,6 +55,10 @@ impl Operator for LocalConv2dBwdData {
 
     fn port(&self, i: usize) -> Port {
         if i == 2 { Port::Extents } else { Port::Value }
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::SUMS
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

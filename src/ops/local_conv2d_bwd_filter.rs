@@ -1,14 +1,17 @@
 //! Gradient of a locally connected layer with respect to its filters.
 
+use serde::Deserialize;
+
 use super::local_conv2d_bwd_data::{forward, meetings};
-use super::{Operator, Port, Real, arity, exactly};
+use super::{Operator, Port, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `dw[p, o, k] = sum over images of dy[p, o] * x[element k of the window of p]`, VALID.
 ///
 /// Inputs: `x: [n, h, w, c_in]`, `dy: [n, h_out, w_out, c_out]`, and `w: [h_out, w_out, c_out, k_h, k_w, c_in]` for its
 /// extents alone.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LocalConv2dBwdFilter {
     /// Steps of the window: `[y, x]`.
     pub stride: [usize; 2],
@@ -34,6 +37,10 @@ impl Operator for LocalConv2dBwdFilter {
 
     fn exact_output(&self) -> bool {
         true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::SUMS
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

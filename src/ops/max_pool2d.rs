@@ -1,11 +1,13 @@
 //! Maximum over a sliding window.
 
-use super::{MaxPool2dBwd, Operator, Padding, Real, arity, nhwc, window};
-use crate::graph::Vjp;
+use serde::Deserialize;
+
+use super::{MaxPool2dBwd, Operator, Padding, Real, Vjp, arity, nhwc, window};
 use crate::{Shape, Tensor};
 
 /// `y = max over the window`; padding never wins. Input: `x: [n, h, w, c]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct MaxPool2d {
     /// Extents of the window: `[y, x]`.
     pub kernel: [usize; 2],
@@ -17,6 +19,7 @@ pub struct MaxPool2d {
 
 impl Operator for MaxPool2d {
     const STEM: &'static str = "max_pool2d";
+    const STRIDED_OUTPUT: bool = true;
 
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         arity(inputs, 1, "x")?;
@@ -27,6 +30,10 @@ impl Operator for MaxPool2d {
 
     fn flops(&self, _: &[&Shape], output: &Shape) -> u64 {
         (output.elements() * self.kernel[0] * self.kernel[1]) as u64
+    }
+
+    fn by_image(&self, i: usize) -> bool {
+        i == 0
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,13 +1,16 @@
 //! Gradient of the maximum over a sliding window.
 
-use super::{MaxPool2d, Operator, Padding, Real, arity, exactly, nhwc, window};
+use serde::Deserialize;
+
+use super::{MaxPool2d, Operator, Padding, Real, Tolerance, arity, exactly, nhwc, window};
 use crate::{Shape, Tensor};
 
 /// `dx = sum of dy over the windows of which the element is the maximum`; of equal maxima the first in row-major order
 /// has it all, as in TensorFlow and PyTorch.
 ///
 /// Inputs: `x: [n, h, w, c]`, the pool's output `y: [n, h_out, w_out, c]`, `dy` like `y`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct MaxPool2dBwd {
     /// Extents of the window: `[y, x]`.
     pub kernel: [usize; 2],
@@ -32,6 +35,10 @@ impl Operator for MaxPool2dBwd {
 
     fn flops(&self, inputs: &[&Shape], _: &Shape) -> u64 {
         (inputs[1].elements() * self.kernel[0] * self.kernel[1]) as u64
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 4e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,11 +1,12 @@
 //! The mean of all elements.
 
-use super::{MeanBwd, Operator, Port, Real, arity};
-use crate::graph::Vjp;
+use serde::Deserialize;
+
+use super::{MeanBwd, Operator, Port, Real, Tolerance, Vjp, arity};
 use crate::{Shape, Tensor};
 
 /// `y = sum(x) / elements`. Input: `x`, of any extents. Output `[1]`; 0 for no elements.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Mean;
 
 impl Operator for Mean {
@@ -26,6 +27,10 @@ impl Operator for Mean {
 
     fn exact_output(&self) -> bool {
         true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 2e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,10 +1,12 @@
 //! The gradient of [`Mean`](super::Mean).
 
-use super::{Operator, Port, Real, arity, exactly};
+use serde::Deserialize;
+
+use super::{Operator, Port, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `dx = dy / elements`, each. Inputs: `dy: [1]`, and `x`, of which the extents are read. Output like `x`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct MeanBwd;
 
 impl Operator for MeanBwd {
@@ -26,6 +28,10 @@ impl Operator for MeanBwd {
 
     fn exact_output(&self) -> bool {
         true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 1e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,11 +1,14 @@
 //! The choice of negatives within a batch (Schroff et al. 2015, section 3.2; `train_tripletloss.select_triplets`).
 
-use super::{Operator, Port, Real, arity, exactly};
+use serde::Deserialize;
+
+use super::{Operator, Port, Real, arity, exactly, text};
 use crate::random::{Stream, purpose};
 use crate::{Shape, Tensor};
 
 /// Which negatives come into question for an anchor `a` and a positive `p`, and which of them is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Mining {
     /// Any of all negatives.
     Random,
@@ -22,13 +25,15 @@ pub enum Mining {
 /// Inputs: `distances: [m, m]`, squared, `labels: [m]`, `step: [1]`. Output `[m, m]`: at `(a, p)` with `a < p` and equal
 /// labels the chosen negative's number, -1 if none comes into question; elsewhere -1. Among several each is equally
 /// likely; word `a m + p` of the [`Stream`] of seed and step decides. Of equally near ones the first is the nearest.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct MineTriplets {
     /// Which negatives.
     pub mode: Mining,
     /// The loss's margin.
     pub margin: f32,
     /// The run's seed.
+    #[serde(deserialize_with = "text::whole")]
     pub seed: u64,
 }
 

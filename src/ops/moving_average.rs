@@ -1,11 +1,14 @@
 //! Exponential moving averages: of statistics, of weights.
 
-use super::{Operator, Port, Real, arity, exactly};
+use serde::Deserialize;
+
+use super::{Operator, Port, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `average - (1 - decay) (average - value)`. Inputs: `average` and `value`, of one shape, and `finite: [1]`. Output like
 /// `average`, whose memory it may take. Where `finite` is 0 the average stays as it is, whatever the value is.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct MovingAverage {
     /// How much of the old average stays.
     pub decay: f32,
@@ -35,6 +38,10 @@ impl Operator for MovingAverage {
 
     fn in_place(&self) -> Option<usize> {
         Some(0)
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 1e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

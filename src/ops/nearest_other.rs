@@ -1,6 +1,8 @@
 //! The nearest rows of other people: exact hardest negatives over a whole set.
 
-use super::{Metric, Operator, Port, Real, arity, exactly};
+use serde::Deserialize;
+
+use super::{Metric, Operator, Port, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// The `k` nearest rows of `y` whose label is another.
@@ -8,7 +10,8 @@ use crate::{Shape, Tensor};
 /// Inputs: `x: [m, d]`, `labels_x: [m]`, `y: [n, d]`, `labels_y: [n]`. Output `[m, 2k]`: their numbers, then their squared
 /// distances, ascending, of equal ones the lower number first; -1 and infinity where there are fewer. A row whose
 /// distance is not finite is not near.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NearestOther {
     /// How many, 1 to [`NearestOther::MOST`].
     pub k: usize,
@@ -47,6 +50,10 @@ impl Operator for NearestOther {
 
     fn exact_output(&self) -> bool {
         true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 4e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,11 +1,14 @@
 //! Greedy non-maximum suppression (`nms` of the original MTCNN).
 
+use serde::Deserialize;
+
 use super::box_regression::boxes;
 use super::{Operator, Real, arity};
 use crate::{Shape, Tensor};
 
 /// What the intersection of two boxes is compared with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Overlap {
     /// Their union: the usual intersection over union.
     Union,
@@ -18,7 +21,8 @@ pub enum Overlap {
 /// Input: `boxes: [n, 5]` (x1 y1 x2 y2 score; pixels, the last one counted in). Output `[n]`: the kept rows'
 /// indices, best first, then -1. Of equal scores the later row counts as the better, as a stable ascending sort read
 /// from its end has it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Nms {
     /// Boxes that overlap by more than this are dropped.
     pub threshold: f32,
@@ -55,6 +59,7 @@ impl Nms {
 
 impl Operator for Nms {
     const STEM: &'static str = "nms";
+    const F32_ALONE: bool = true;
 
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         arity(inputs, 1, "boxes")?;

@@ -1,11 +1,13 @@
 //! The mean norm of rows (`train_softmax.py`'s `prelogits_norm`).
 
-use super::{NormLossBwd, Operator, Port, Real, arity};
-use crate::graph::Vjp;
+use serde::Deserialize;
+
+use super::{NormLossBwd, Operator, Port, Real, Tolerance, Vjp, arity};
 use crate::{Shape, Tensor};
 
 /// `y = mean over rows of (sum (|x| + epsilon)^p)^(1/p)`. Input: `x: [n, d]`. Output `[1]`; 0 for no rows.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NormLoss {
     /// Which norm; 1 or more. The original's default is 1.
     pub p: f32,
@@ -45,6 +47,10 @@ impl Operator for NormLoss {
 
     fn exact_output(&self) -> bool {
         true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 1e-5)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,13 +1,16 @@
 //! The gradient of [`NormLoss`](super::NormLoss).
 
+use serde::Deserialize;
+
 use super::norm_loss::{norm_of_rows, powers};
-use super::{Operator, Port, Real, arity, exactly};
+use super::{Operator, Port, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `dx = sign(x) (|x| + epsilon)^(p - 1) s^(1/p - 1) dy / n`, where `s = sum (|x| + epsilon)^p` of the row.
 ///
 /// Inputs: `x: [n, d]`, `dy: [1]`. Output like `x`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct NormLossBwd {
     /// Which norm; 1 or more.
     pub p: f32,
@@ -35,6 +38,10 @@ impl Operator for NormLossBwd {
 
     fn exact_output(&self) -> bool {
         true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 1e-5)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

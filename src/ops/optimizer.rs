@@ -1,10 +1,13 @@
 //! A step of an optimizer, by TensorFlow's rules (`tf.train` 1.7) with the constants of `facenet.train`.
 
-use super::{Operator, Port, Real, arity, exactly};
+use serde::Deserialize;
+
+use super::{Operator, Port, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// Which rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OptimizerKind {
     /// `AdagradOptimizer`, accumulators starting at 0.1.
     Adagrad,
@@ -41,7 +44,8 @@ impl OptimizerKind {
 /// take. The state's rows are the weights, the slots of the kind, and with `average` the weights' moving average. Rates
 /// are the learning rate, the factor of the gradient (1 over the loss scale), and the decay of the average. Where
 /// `finite` is 0 the state stays as it is.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Optimizer {
     /// Which rule.
     pub kind: OptimizerKind,
@@ -121,6 +125,10 @@ impl Operator for Optimizer {
 
     fn in_place(&self) -> Option<usize> {
         Some(0)
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-7, 2e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

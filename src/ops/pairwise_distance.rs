@@ -3,13 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{Operator, Real, arity};
+use super::{Operator, Real, Tolerance, arity};
 use crate::{Error, Shape, Tensor};
 
 /// How far apart two embeddings are (`facenet.distance` of the original).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Metric {
     /// `|a - b|^2`: 0 to 4 for unit vectors, 0 to 8 for two of them joined.
@@ -41,7 +41,8 @@ impl FromStr for Metric {
 }
 
 /// `y[i, j] = distance(a[i], b[j])`. Inputs: `a: [n, d]`, `b: [m, d]`. Output `[n, m]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PairwiseDistance {
     /// The distance.
     pub metric: Metric,
@@ -78,6 +79,11 @@ impl Operator for PairwiseDistance {
 
     fn flops(&self, inputs: &[&Shape], output: &Shape) -> u64 {
         3 * (output.elements() * inputs[0].last()) as u64
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        // The arc cosine of a rounded similarity.
+        Tolerance::new(2e-6, 4e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

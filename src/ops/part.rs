@@ -1,13 +1,15 @@
 //! A stretch of a tensor's values under extents of its own; moves nothing where memory allows.
 
-use super::{Operator, Port, Real, arity};
-use crate::graph::Vjp;
+use serde::Deserialize;
+
+use super::{Operator, Port, Real, Vjp, arity};
 use crate::{Shape, Tensor};
 
 /// Values of `x` that follow each other, row-major.
 ///
 /// Inputs: `x`, and for [`Part::Like`] a second tensor whose extents alone are read.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(from = "Attributes")]
 pub enum Part {
     /// From this element on, under these extents.
     At(usize, Shape),
@@ -15,6 +17,25 @@ pub enum Part {
     Row(usize),
     /// All values, under the second input's extents.
     Like,
+}
+
+/// The attributes by name.
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+enum Attributes {
+    At { offset: usize, extents: Vec<usize> },
+    Row { index: usize },
+    Like,
+}
+
+impl From<Attributes> for Part {
+    fn from(attributes: Attributes) -> Part {
+        match attributes {
+            Attributes::At { offset, extents } => Part::At(offset, extents.into()),
+            Attributes::Row { index } => Part::Row(index),
+            Attributes::Like => Part::Like,
+        }
+    }
 }
 
 impl Part {
@@ -30,6 +51,7 @@ impl Part {
 
 impl Operator for Part {
     const STEM: &'static str = "part";
+    const RECOMPUTABLE: bool = false;
 
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         match self {

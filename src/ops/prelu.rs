@@ -1,11 +1,12 @@
 //! Parametric rectifier (He et al. 2015, eq. 1).
 
-use super::{Activation, Operator, PReluBwdAlpha, PReluBwdData, Port, Real, arity, exactly};
-use crate::graph::Vjp;
+use serde::Deserialize;
+
+use super::{Activation, Operator, PReluBwdAlpha, PReluBwdData, Port, Real, Tolerance, Vjp, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `y = max(x, 0) + alpha * min(x, 0)`. Inputs: `x: [.., c]`, `alpha: [c]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct PRelu;
 
 impl Operator for PRelu {
@@ -23,6 +24,14 @@ impl Operator for PRelu {
 
     fn port(&self, i: usize) -> Port {
         if i == 0 { Port::Value } else { Port::Exact }
+    }
+
+    fn by_image(&self, i: usize) -> bool {
+        i == 0
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 1e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

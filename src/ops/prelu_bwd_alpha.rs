@@ -1,10 +1,12 @@
 //! Gradient of the parametric rectifier with respect to its slopes.
 
-use super::{Operator, Real, arity, channels, exactly};
+use serde::Deserialize;
+
+use super::{Operator, Real, Tolerance, arity, channels, exactly};
 use crate::{Shape, Tensor};
 
 /// `dalpha = sum over all rows of dy * min(x, 0)`. Inputs: `x: [.., c]`, `dy` like `x`. Output `[c]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct PReluBwdAlpha;
 
 impl Operator for PReluBwdAlpha {
@@ -22,6 +24,10 @@ impl Operator for PReluBwdAlpha {
 
     fn exact_output(&self) -> bool {
         true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::SUMS
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

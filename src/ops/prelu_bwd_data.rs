@@ -1,10 +1,12 @@
 //! Gradient of the parametric rectifier with respect to its input.
 
-use super::{Operator, Port, Real, arity, exactly};
+use serde::Deserialize;
+
+use super::{Operator, Port, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `dx = dy where x > 0, else alpha * dy`. Inputs: `x: [.., c]`, `alpha: [c]`, `dy` like `x`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct PReluBwdData;
 
 impl Operator for PReluBwdData {
@@ -23,6 +25,10 @@ impl Operator for PReluBwdData {
 
     fn port(&self, i: usize) -> Port {
         if i == 1 { Port::Exact } else { Port::Value }
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 4e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,11 +1,12 @@
 //! Rectifier.
 
-use super::{Activation, Operator, Real, ReluBwd, arity};
-use crate::graph::Vjp;
+use serde::Deserialize;
+
+use super::{Activation, Operator, Real, ReluBwd, Vjp, arity};
 use crate::{Shape, Tensor};
 
 /// `y = max(x, 0)`. Input: `x`, any shape.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Relu;
 
 impl Operator for Relu {
@@ -18,6 +19,10 @@ impl Operator for Relu {
 
     fn flops(&self, _: &[&Shape], output: &Shape) -> u64 {
         output.elements() as u64
+    }
+
+    fn by_image(&self, i: usize) -> bool {
+        i == 0
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,10 +1,12 @@
 //! Gradient of the rectifier.
 
+use serde::Deserialize;
+
 use super::{Operator, Real, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `dx = dy where y > 0, else 0`. Inputs: the rectifier's output `y` and `dy`, of one shape.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct ReluBwd;
 
 impl Operator for ReluBwd {

@@ -1,11 +1,13 @@
 //! Boxes made square around their centre (`rerec` of the original MTCNN).
 
+use serde::Deserialize;
+
 use super::box_regression::{boxes, row};
-use super::{Operator, Real, arity};
+use super::{Operator, Real, Tolerance, arity};
 use crate::{Shape, Tensor};
 
 /// The square of the longer side around the same centre. Input and output: `boxes: [n, 4]` (x1 y1 x2 y2, pixels).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Rerec;
 
 impl Rerec {
@@ -20,6 +22,7 @@ impl Rerec {
 
 impl Operator for Rerec {
     const STEM: &'static str = "rerec";
+    const F32_ALONE: bool = true;
 
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         arity(inputs, 1, "boxes")?;
@@ -28,6 +31,11 @@ impl Operator for Rerec {
 
     fn flops(&self, _: &[&Shape], output: &Shape) -> u64 {
         3 * output.elements() as u64
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        // Pixels.
+        Tolerance::new(1e-4, 1e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

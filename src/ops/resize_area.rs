@@ -1,11 +1,14 @@
 //! OpenCV's `INTER_AREA`, which makes MTCNN's pyramid (on bytes) and its crops (on floats).
 
-use super::{Operator, Real, arity, nhwc};
+use serde::Deserialize;
+
+use super::{Operator, Real, Tolerance, arity, nhwc};
 use crate::image::AreaResize;
 use crate::{Shape, Tensor};
 
 /// Resizes `x: [n, h_in, w_in, c]` to `[n, h, w, c]`, shrinking or growing, in f32 arithmetic.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ResizeArea {
     /// Rows of the result.
     pub h: usize,
@@ -17,6 +20,7 @@ pub struct ResizeArea {
 
 impl Operator for ResizeArea {
     const STEM: &'static str = "resize_area";
+    const F32_ALONE: bool = true;
 
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         arity(inputs, 1, "x")?;
@@ -29,6 +33,15 @@ impl Operator for ResizeArea {
 
     fn flops(&self, inputs: &[&Shape], output: &Shape) -> u64 {
         2 * (inputs[0].elements() + output.elements()) as u64
+    }
+
+    fn by_image(&self, i: usize) -> bool {
+        i == 0
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        // A GPU may fuse a product into OpenCV's sums.
+        if self.bytes { Tolerance::EXACT } else { Tolerance::new(1e-4, 1e-6) }
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

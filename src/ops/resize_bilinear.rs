@@ -1,12 +1,15 @@
 //! Pillow's antialiased bilinear filter, which makes the embedding network's crops.
 
+use serde::Deserialize;
+
 use super::{Operator, Real, arity, nhwc};
 use crate::image::{Rgb8, resize_bilinear_pillow};
 use crate::{Shape, Tensor};
 
 /// Resizes bytes `x: [n, h_in, w_in, 3]`, 0 to 255, to `[n, h, w, 3]`, whole numbers again, in Pillow's fixed-point
 /// arithmetic.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ResizeBilinear {
     /// Rows of the result.
     pub h: usize,
@@ -16,6 +19,7 @@ pub struct ResizeBilinear {
 
 impl Operator for ResizeBilinear {
     const STEM: &'static str = "resize_bilinear";
+    const F32_ALONE: bool = true;
 
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         arity(inputs, 1, "x")?;
@@ -31,6 +35,10 @@ impl Operator for ResizeBilinear {
 
     fn flops(&self, inputs: &[&Shape], output: &Shape) -> u64 {
         2 * (inputs[0].elements() + output.elements()) as u64
+    }
+
+    fn by_image(&self, i: usize) -> bool {
+        i == 0
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

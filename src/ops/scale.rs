@@ -1,11 +1,13 @@
 //! Multiplication by a constant.
 
-use super::{Operator, Real, arity};
-use crate::graph::Vjp;
+use serde::Deserialize;
+
+use super::{Operator, Real, Tolerance, Vjp, arity};
 use crate::{Shape, Tensor};
 
 /// `y = factor * x`. Input: `x`, any shape.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Scale {
     /// The factor.
     pub factor: f32,
@@ -21,6 +23,10 @@ impl Operator for Scale {
 
     fn flops(&self, _: &[&Shape], output: &Shape) -> u64 {
         output.elements() as u64
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 4e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,11 +1,13 @@
 //! Scaled residual connection (Inception-ResNet, Szegedy et al. 2016, section 3.3).
 
-use super::{Operator, Real, Scale, arity, exactly};
-use crate::graph::Vjp;
+use serde::Deserialize;
+
+use super::{Operator, Real, Scale, Tolerance, Vjp, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `y = a + scale * b`. Inputs: `a` and `b` of one shape.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ScaledAdd {
     /// The factor of `b`.
     pub scale: f32,
@@ -22,6 +24,14 @@ impl Operator for ScaledAdd {
 
     fn flops(&self, _: &[&Shape], output: &Shape) -> u64 {
         2 * output.elements() as u64
+    }
+
+    fn by_image(&self, _: usize) -> bool {
+        true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 1e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,5 +1,7 @@
 //! A stretch of channels: what undoes a concatenation.
 
+use serde::Deserialize;
+
 use super::{Operator, Port, Real};
 use crate::{Shape, Tensor};
 
@@ -7,7 +9,7 @@ use crate::{Shape, Tensor};
 ///
 /// Inputs: `x: [.., c]`, then one or more of those tensors, in their order, read for their extents alone: the channels
 /// begin where those before the last end, and are as many as the last has.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Slice;
 
 impl Slice {

@@ -1,11 +1,12 @@
 //! Softmax over the last axis.
 
-use super::{Operator, Real, SoftmaxBwd, arity};
-use crate::graph::Vjp;
+use serde::Deserialize;
+
+use super::{Operator, Real, SoftmaxBwd, Tolerance, Vjp, arity};
 use crate::{Shape, Tensor};
 
 /// `y = exp(x - max) / sum(exp(x - max))` over the last axis. Input: `x: [.., c]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Softmax;
 
 impl Operator for Softmax {
@@ -18,6 +19,15 @@ impl Operator for Softmax {
 
     fn flops(&self, _: &[&Shape], output: &Shape) -> u64 {
         4 * output.elements() as u64
+    }
+
+    fn by_image(&self, i: usize) -> bool {
+        i == 0
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        // GPUs' exponentials and roots are off by some last bits.
+        Tolerance::new(1e-6, 4e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

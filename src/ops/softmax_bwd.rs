@@ -1,11 +1,13 @@
 //! The gradient of [`Softmax`](super::Softmax).
 
-use super::{Operator, Real, arity, exactly};
+use serde::Deserialize;
+
+use super::{Operator, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `dx = y (dy - sum(y dy))` over the last axis. Inputs: `y`, what the softmax gave, and `dy`, both `[.., c]`. Output
 /// like `y`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct SoftmaxBwd;
 
 impl Operator for SoftmaxBwd {
@@ -19,6 +21,10 @@ impl Operator for SoftmaxBwd {
 
     fn flops(&self, _: &[&Shape], output: &Shape) -> u64 {
         4 * output.elements() as u64
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 4e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

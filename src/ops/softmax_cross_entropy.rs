@@ -1,13 +1,14 @@
 //! Cross entropy of a softmax with labels (`tf.nn.sparse_softmax_cross_entropy_with_logits`).
 
-use super::{Operator, Port, Real, SoftmaxCrossEntropyBwd, arity, exactly, index};
-use crate::graph::Vjp;
+use serde::Deserialize;
+
+use super::{Operator, Port, Real, SoftmaxCrossEntropyBwd, Tolerance, Vjp, arity, exactly, index};
 use crate::{Shape, Tensor};
 
 /// `y = log(sum(exp(x - max))) + max - x[label]`, a loss for each row.
 ///
 /// Inputs: `logits: [n, c]`, `labels: [n]`, whole numbers. Output `[n]`: not a number where the label is no class.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct SoftmaxCrossEntropy;
 
 /// Checks `logits: [n, c]` and `labels: [n]`, the first two of the inputs, and gives `n` and `c`.
@@ -36,6 +37,10 @@ impl Operator for SoftmaxCrossEntropy {
 
     fn exact_output(&self) -> bool {
         true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 4e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,14 +1,16 @@
 //! The gradient of [`SoftmaxCrossEntropy`](super::SoftmaxCrossEntropy).
 
+use serde::Deserialize;
+
 use super::softmax_cross_entropy::logits_and_labels;
-use super::{Operator, Port, Real, arity, exactly, index};
+use super::{Operator, Port, Real, Tolerance, arity, exactly, index};
 use crate::{Shape, Tensor};
 
 /// `dx = (softmax(x) - one_hot(label)) dy`, row by row.
 ///
 /// Inputs: `logits: [n, c]`, `labels: [n]`, `dy: [n]`. Output like the logits: a row is not a number where its label is
 /// no class.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct SoftmaxCrossEntropyBwd;
 
 impl Operator for SoftmaxCrossEntropyBwd {
@@ -31,6 +33,10 @@ impl Operator for SoftmaxCrossEntropyBwd {
 
     fn exact_output(&self) -> bool {
         true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 4e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

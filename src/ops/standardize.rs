@@ -3,19 +3,34 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{Operator, Real, arity};
+use super::{Operator, Real, Tolerance, arity};
 use crate::{Error, Shape, Tensor};
 
 /// What is done to an image's pixels before a network sees them. Input and output: `x: [n, ..]`, 0 to 255.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", try_from = "Attributes")]
 pub enum Standardize {
     /// `(x - 127.5) / 128`.
     Fixed,
     /// `(x - mean) / max(std, 1 / sqrt(count))` over each image, all pixels and channels.
     Prewhiten,
+}
+
+/// The attributes by name.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Attributes {
+    mode: String,
+}
+
+impl TryFrom<Attributes> for Standardize {
+    type Error = Error;
+
+    fn try_from(attributes: Attributes) -> Result<Self, Error> {
+        attributes.mode.parse()
+    }
 }
 
 impl fmt::Display for Standardize {
@@ -52,6 +67,15 @@ impl Operator for Standardize {
 
     fn flops(&self, _: &[&Shape], output: &Shape) -> u64 {
         2 * output.elements() as u64
+    }
+
+    fn by_image(&self, i: usize) -> bool {
+        i == 0
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        // The mean is of values up to 255, the result around 1.
+        Tolerance::new(1e-5, 4e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -1,13 +1,15 @@
 //! FaceNet's triplet loss (Schroff et al. 2015, eq. 3; `facenet.triplet_loss`).
 
-use super::{Metric, Operator, Port, Real, Triplet, TripletLossBwd, arity, exactly};
-use crate::graph::Vjp;
+use serde::Deserialize;
+
+use super::{Metric, Operator, Port, Real, Tolerance, Triplet, TripletLossBwd, Vjp, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// `mean over rows of max(|a - p|^2 - |a - n|^2 + margin, 0)`.
 ///
 /// Inputs: `anchor`, `positive`, `negative`, each `[n, d]`. Output `[1]`; 0 for no rows.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TripletLoss {
     /// By how much the negative should be farther than the positive, in squared distance.
     pub margin: f32,
@@ -45,6 +47,10 @@ impl Operator for TripletLoss {
 
     fn exact_output(&self) -> bool {
         true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 1e-5)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

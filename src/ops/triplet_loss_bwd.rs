@@ -1,11 +1,14 @@
 //! The gradients of [`TripletLoss`](super::TripletLoss).
 
+use serde::Deserialize;
+
 use super::triplet_loss::{active, triplets};
-use super::{Operator, Port, Real, arity, exactly};
+use super::{Operator, Port, Real, Tolerance, arity, exactly};
 use crate::{Shape, Tensor};
 
 /// A row of the triplet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Triplet {
     /// The row the others are compared with.
     Anchor,
@@ -19,7 +22,8 @@ pub enum Triplet {
 /// for the positive, `2 (anchor - negative)` for the negative; of the others 0.
 ///
 /// Inputs: `anchor`, `positive`, `negative`, each `[n, d]`, and `dy: [1]`. Output `[n, d]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TripletLossBwd {
     /// By how much the negative should be farther than the positive, in squared distance.
     pub margin: f32,
@@ -47,6 +51,10 @@ impl Operator for TripletLossBwd {
 
     fn exact_output(&self) -> bool {
         true
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        Tolerance::new(1e-6, 1e-5)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -2,11 +2,14 @@
 
 use std::ops::Range;
 
+use serde::Deserialize;
+
 use super::Real;
 use crate::{Shape, Tensor};
 
 /// How a window meets the border, in TensorFlow's terms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Padding {
     /// As many outputs as there are strides in the input, rounded up; an odd pad has its larger half after.
     Same,

@@ -7,10 +7,10 @@ pub mod files;
 pub mod npz;
 #[cfg(feature = "cuda")]
 pub mod simulated;
-pub mod tolerance;
 
 use std::path::PathBuf;
 
+pub use warpface::ops::Tolerance;
 use warpface::{Device, DeviceKind, Tensor};
 
 /// Whether tests of this backend must not be skipped: `WARPFACE_REQUIRE` lists them, separated by commas.
@@ -101,13 +101,6 @@ impl Noise {
         let x = self.tensor(dims, 0.0, 256.0);
         Tensor::new(dims, x.data().iter().map(|x| x.floor().min(255.0)).collect())
     }
-}
-
-/// By how much a result may differ: `atol + rtol * |expected|`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Tolerance {
-    pub atol: f32,
-    pub rtol: f32,
 }
 
 /// Compares element by element. NaN equals NaN only.

@@ -13,7 +13,9 @@ fn cases() -> Vec<Case> {
             let dy = noise.signed(&[n, y.out, x.out, c_out]);
             let inputs = vec![noise.signed(&[n, h, w, c_in]), dy, noise.signed(&[c_out, k_h, k_w, c_in])];
             let op = Conv2dBwdFilter { stride, padding };
-            Case::new(format!("{n} {h}x{w}x{c_in} to {c_out} by {k_h}x{k_w}, {op:?}"), op, inputs)
+            let case = Case::new(format!("{n} {h}x{w}x{c_in} to {c_out} by {k_h}x{k_w}, {op:?}"), op, inputs);
+            // Sums of so many products near 1 lose more to rounding than those of a network's layer.
+            if n * y.out * x.out > 500 { case.atol(2e-5) } else { case }
         };
     [
         ([1, 1, 1, 1], [1, 1, 1], [1, 1], Valid),

@@ -8,7 +8,9 @@ fn cases() -> Vec<Case> {
     let case = |(dims, c_out): (&[usize], usize)| {
         let (mut noise, k) = (Noise::new(46), dims[1..].iter().product());
         let inputs = vec![noise.signed(dims), noise.signed(&[dims[0], c_out]), noise.signed(&[c_out, k])];
-        Case::new(format!("{dims:?} {c_out}"), DenseBwdFilter, inputs)
+        let case = Case::new(format!("{dims:?} {c_out}"), DenseBwdFilter, inputs);
+        // Sums of so many products near 1 lose more to rounding than those of a network's layer.
+        if dims[0] > 500 { case.atol(2e-5) } else { case }
     };
     shapes.map(case).into()
 }

@@ -4,11 +4,13 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../../src/ops/list.rs"]
+mod list;
 
 use std::sync::Arc;
 
 use common::{Tolerance, assert_close};
-use warpface::ops::{Cast, Metric, Op, Port};
+use warpface::ops::{Cast, Op, Port};
 use warpface::{Device, DeviceKind, Graph, Precision, Shape, Tensor};
 
 /// One op on one set of inputs.
@@ -18,6 +20,8 @@ struct Case {
     inputs: Vec<Tensor>,
     /// Which inputs a network would hold as constants.
     constants: std::ops::Range<usize>,
+    /// An absolute tolerance where the op's own cannot be held.
+    atol: f32,
 }
 
 /// What is fed with each run; the rest are constants.
@@ -34,12 +38,17 @@ enum Feeding {
 impl Case {
     /// A case whose inputs are all computed.
     fn new(name: impl Into<String>, op: impl Into<Op>, inputs: Vec<Tensor>) -> Case {
-        Case { name: name.into(), op: op.into(), inputs, constants: 0..0 }
+        Case { name: name.into(), op: op.into(), inputs, constants: 0..0, atol: 0.0 }
     }
 
     /// The case with these inputs as constants.
     fn constants(self, constants: std::ops::Range<usize>) -> Case {
         Case { constants, ..self }
+    }
+
+    /// The case with an absolute tolerance of its own.
+    fn atol(self, atol: f32) -> Case {
+        Case { atol, ..self }
     }
 
     /// The graph of the op alone, and what to feed it.
@@ -69,44 +78,10 @@ impl Case {
     }
 }
 
-/// How far a backend may be from the f32 reference, op by op. Sums of hundreds of products differ by their order;
-/// resizes of bytes, choices and movements of data must be equal. In other precisions the inputs are rounded first, for
-/// both: what is left is the rounding of the result, twice for safety.
-fn tolerance(op: &Op, precision: Precision) -> Tolerance {
-    let (atol, rtol) = match op {
-        Op::Conv2d(_) | Op::LocalConv2d(_) | Op::Dense(_) => (2e-5, 2e-5),
-        Op::Conv2dBwdData(_) | Op::LocalConv2dBwdData(_) | Op::DenseBwdData(_) => (2e-5, 2e-5),
-        Op::Conv2dBwdFilter(_) | Op::LocalConv2dBwdFilter(_) | Op::DenseBwdFilter(_) => (2e-5, 2e-5),
-        Op::ChannelSum(_) | Op::LocalConv2dBwdBias(_) | Op::PReluBwdAlpha(_) | Op::BatchNormBwdSums(_) => (2e-5, 2e-5),
-        Op::BatchNormTrain(_) | Op::BatchNormBwdData(_) => (1e-5, 1e-5),
-        // The reference itself sums from the first row to the last.
-        Op::BatchMoments(_) => (1e-5, 2e-5),
-        Op::AvgPool2dBwd(_) | Op::MaxPool2dBwd(_) | Op::PReluBwdData(_) | Op::Scale(_) => (1e-6, 1e-6),
-        Op::BatchNorm(_) | Op::Softmax(_) | Op::L2Normalize(_) => (1e-6, 4e-6),
-        // The reference itself sums an image from its first pixel to its last.
-        Op::Standardize(_) => (1e-4, 1e-4),
-        // Near a similarity of 1 the arc cosine makes 1.6e-4 of its last bit.
-        Op::PairwiseDistance(op) if op.metric == Metric::Cosine => (2e-4, 1e-5),
-        Op::PairwiseDistance(_) => (1e-5, 1e-5),
-        Op::TripletLoss(_) | Op::TripletLossBwd(_) => (1e-5, 1e-5),
-        Op::L2NormalizeBwd(_) | Op::SoftmaxBwd(_) | Op::SoftmaxCrossEntropy(_) | Op::SoftmaxCrossEntropyBwd(_) => {
-            (1e-6, 4e-6)
-        }
-        Op::CenterLoss(_) | Op::CenterLossBwd(_) | Op::CenterUpdate(_) => (1e-6, 4e-6),
-        Op::GatherRowsBwd(_) | Op::MovingAverage(_) => (1e-6, 1e-6),
-        Op::Mean(_) | Op::MeanBwd(_) | Op::L2Loss(_) | Op::L2LossBwd(_) => (1e-6, 4e-6),
-        Op::NormLoss(_) | Op::NormLossBwd(_) => (1e-6, 1e-5),
-        Op::Optimizer(_) => (1e-6, 4e-6),
-        // A division; what is dropped is equal, for the values kept are 1 at least.
-        Op::Dropout(_) => (1e-7, 1e-6),
-        // Numbers up to some thousands must be equal.
-        Op::NearestOther(_) => (1e-6, 1e-6),
-        Op::AvgPool2d(_) => (1e-6, 1e-6),
-        Op::PRelu(_) | Op::ScaledAdd(_) => (1e-7, 1e-6),
-        Op::BoxRegression(_) | Op::Rerec(_) => (1e-4, 1e-6),
-        Op::ResizeArea(resize) if !resize.bytes => (1e-4, 1e-6),
-        _ => (0.0, 0.0),
-    };
+/// How far a backend may be from the exact result of a case. In other precisions the inputs are rounded first: what is
+/// left is the rounding of the result, twice for safety.
+fn tolerance(case: &Case, precision: Precision) -> Tolerance {
+    let Tolerance { atol, rtol } = case.op.tolerance().at_least(case.atol);
     let rounding = match precision {
         Precision::F32 | Precision::Tf32 => 0.0,
         Precision::F16 => 1.0 / 1024.0,
@@ -114,6 +89,16 @@ fn tolerance(op: &Op, precision: Precision) -> Tolerance {
     };
     // The smallest f16 above zero is 2^-24.
     Tolerance { atol: atol + rounding * 1e-4, rtol: rtol + rounding }
+}
+
+/// What a backend is compared with: the reference in f64, or, where values must be equal, in f32.
+fn expected(op: &Op, graph: &Graph, fed: &[Tensor]) -> Result<Tensor, warpface::Error> {
+    if op.tolerance() == Tolerance::EXACT {
+        return Ok(graph.reference(fed)?.remove(0));
+    }
+    let wide = |x: &Tensor| Tensor::<f64>::new(x.shape().clone(), x.data().iter().map(|&x| x.into()).collect());
+    let y = graph.reference(&fed.iter().map(wide).collect::<Vec<_>>())?.remove(0);
+    Ok(Tensor::new(y.shape().clone(), y.data().iter().map(|&y| y as f32).collect()))
 }
 
 /// A value as a precision stores or multiplies it.
@@ -124,14 +109,6 @@ fn rounded(x: f32, precision: Precision) -> f32 {
         Precision::F16 => half::f16::from_f32(x).to_f32(),
         Precision::Bf16 => half::bf16::from_f32(x).to_f32(),
     }
-}
-
-/// Whether an op is one of pixels, boxes or losses, which are always f32.
-fn is_f32_alone(op: &Op) -> bool {
-    matches!(
-        op,
-        Op::ResizeArea(_) | Op::ResizeBilinear(_) | Op::BoxRegression(_) | Op::Rerec(_) | Op::BoxPad(_) | Op::Nms(_)
-    )
 }
 
 /// Runs every case on a device, constants given and, in f32, constants fed, and compares with the reference.
@@ -154,7 +131,7 @@ fn check(device: Option<Device>, precision: Precision, cases: Vec<Case>) {
                 continue;
             }
             let (graph, fed) = case.graph(feeding);
-            let expected = graph.reference(&fed).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+            let expected = expected(&case.op, &graph, &fed).unwrap_or_else(|error| panic!("{}: {error}", case.name));
             let shapes: Vec<Shape> = fed.iter().map(|x| x.shape().clone()).collect();
             let inputs: Vec<&[f32]> = fed.iter().map(|x| x.data()).collect();
             let run = || {
@@ -163,13 +140,13 @@ fn check(device: Option<Device>, precision: Precision, cases: Vec<Case>) {
             };
             let what = format!("{} {precision} {feeding:?} {} {}", device.info().name, case.op.stem(), case.name);
             let stored_in_f32 = matches!(precision, Precision::F32 | Precision::Tf32);
-            if is_f32_alone(&case.op) && !stored_in_f32 {
+            if case.op.f32_alone() && !stored_in_f32 {
                 let error = run().expect_err("there is no such kernel").to_string();
                 assert!(error.contains("no kernel"), "{what}: {error}");
                 continue;
             }
             let [first, again] = run().unwrap_or_else(|error| panic!("{what}: {error}"));
-            assert_close(&what, &first[0], expected[0].data(), tolerance(&case.op, precision));
+            assert_close(&what, &first[0], expected.data(), tolerance(&case, precision));
             let bits = |y: &[f32]| y.iter().map(|y| y.to_bits()).collect::<Vec<u32>>();
             assert_eq!(bits(&first[0]), bits(&again[0]), "{what}: a second run differs");
         }
@@ -228,71 +205,10 @@ macro_rules! simulated_test {
 }
 use simulated_test;
 
-mod accuracy;
-mod avg_pool2d;
-mod avg_pool2d_bwd;
-mod batch_moments;
-mod batch_norm;
-mod batch_norm_bwd_data;
-mod batch_norm_bwd_sums;
-mod batch_norm_train;
-mod box_pad;
-mod box_regression;
-mod cast;
-mod center_loss;
-mod center_loss_bwd;
-mod center_update;
-mod channel_sum;
-mod concat;
-mod conv2d;
-mod conv2d_bwd_data;
-mod conv2d_bwd_filter;
-mod crop;
-mod dense;
-mod dense_bwd_data;
-mod dense_bwd_filter;
-mod dropout;
-mod flatten;
-mod gather_rows;
-mod gather_rows_bwd;
-mod is_finite;
-mod join;
-mod l2_loss;
-mod l2_loss_bwd;
-mod l2_normalize;
-mod l2_normalize_bwd;
-mod local_conv2d;
-mod local_conv2d_bwd_bias;
-mod local_conv2d_bwd_data;
-mod local_conv2d_bwd_filter;
-mod max_pool2d;
-mod max_pool2d_bwd;
-mod mean;
-mod mean_bwd;
-mod mine_triplets;
-mod moving_average;
-mod nearest_other;
-mod nms;
-mod norm_loss;
-mod norm_loss_bwd;
-mod optimizer;
-mod pairwise_distance;
-mod part;
-mod prelu;
-mod prelu_bwd_alpha;
-mod prelu_bwd_data;
-mod relu;
-mod relu_bwd;
-mod rerec;
-mod resize_area;
-mod resize_bilinear;
-mod scale;
-mod scaled_add;
-mod slice;
-mod softmax;
-mod softmax_bwd;
-mod softmax_cross_entropy;
-mod softmax_cross_entropy_bwd;
-mod standardize;
-mod triplet_loss;
-mod triplet_loss_bwd;
+macro_rules! modules {
+    ($($(#[$doc:meta])* $stem:ident::$name:ident $(, $extra:ident)*;)+) => {
+        $(mod $stem;)+
+    };
+}
+
+list::for_each_op!(modules);

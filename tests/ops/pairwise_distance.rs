@@ -11,7 +11,9 @@ fn cases() -> Vec<Case> {
             cases.push(Case::new(format!("{metric} {n} {m} {d}"), PairwiseDistance { metric }, inputs).constants(1..2));
         }
         let same = Noise::new(16).signed(&[4, 64]);
-        cases.push(Case::new(format!("{metric} with itself"), PairwiseDistance { metric }, vec![same.clone(), same]));
+        let case = Case::new(format!("{metric} with itself"), PairwiseDistance { metric }, vec![same.clone(), same]);
+        // Near a similarity of 1 the arc cosine makes 1.6e-4 of its last bit.
+        cases.push(if metric == Metric::Cosine { case.atol(2e-4) } else { case });
     }
     cases
 }

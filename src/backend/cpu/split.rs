@@ -10,7 +10,6 @@ use rayon::prelude::*;
 use super::{Cpu, CpuExecutable, CpuModule};
 use crate::backend::{Executable, check_inputs};
 use crate::graph::{Region, Step};
-use crate::ops::Op;
 use crate::{Plan, Result, Shape};
 
 /// The parts of a batch.
@@ -78,34 +77,10 @@ impl Split {
 /// Whether each image of a step's output depends on the same image of its inputs alone: values are led by the batch,
 /// everything else is constant.
 fn is_by_image(step: &Step, leads: &impl Fn(&Shape) -> bool) -> bool {
-    let is_value = |i: usize| match &step.op {
-        Op::Concat(_) | Op::ScaledAdd(_) => true,
-        Op::Conv2d(op) => i == 0 || op.optional_inputs()[2] == Some(i),
-        _ => i == 0,
-    };
-    let apart = matches!(
-        step.op,
-        Op::Conv2d(_)
-            | Op::LocalConv2d(_)
-            | Op::Dense(_)
-            | Op::PRelu(_)
-            | Op::Relu(_)
-            | Op::MaxPool2d(_)
-            | Op::AvgPool2d(_)
-            | Op::BatchNorm(_)
-            | Op::Softmax(_)
-            | Op::Concat(_)
-            | Op::ScaledAdd(_)
-            | Op::L2Normalize(_)
-            | Op::Flatten(_)
-            | Op::ResizeArea(_)
-            | Op::ResizeBilinear(_)
-            | Op::Standardize(_)
-            | Op::Crop(_)
-    );
+    let apart = (0..step.inputs.len()).any(|i| step.op.by_image(i));
     let fits = step.inputs.iter().enumerate().all(|(i, view)| match view.region {
-        Region::Arena => is_value(i) && leads(&view.shape),
-        Region::Param(_) => !is_value(i),
+        Region::Arena => step.op.by_image(i) && leads(&view.shape),
+        Region::Param(_) => !step.op.by_image(i),
         Region::State(_) => false,
     });
     apart && fits && leads(&step.output.shape)

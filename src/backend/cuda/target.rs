@@ -46,103 +46,12 @@ impl fmt::Display for Target {
 /// A kernel file's PTX for each of its targets, the most general first.
 pub(super) type Texts = &'static [(Target, &'static str)];
 
-macro_rules! ptx {
-    ($($stem:literal: $($target:ident $name:literal),+;)+) => {
-        /// The PTX of a kernel file.
-        pub(super) fn texts(stem: &str) -> Option<Texts> {
-            Some(match stem {
-                $($stem => &[$((
-                    Target::$target,
-                    include_str!(concat!("../../../kernels/ptx/", $stem, ".", $name, ".ptx")),
-                )),+],)+
-                _ => return None,
-            })
-        }
+// `STEMS` and `TEXTS`, of the files in kernels/ptx/.
+include!(concat!(env!("OUT_DIR"), "/ptx.rs"));
 
-        /// Every kernel file that is shipped.
-        pub const STEMS: &[&str] = &[$($stem),+];
-    };
-}
-
-ptx! {
-    "accuracy": Compute75 "compute_75";
-    "avg_pool2d": Compute75 "compute_75";
-    "avg_pool2d_bwd": Compute75 "compute_75";
-    "batch_moments": Compute75 "compute_75";
-    "batch_norm": Compute75 "compute_75";
-    "batch_norm_bwd_data": Compute75 "compute_75";
-    "batch_norm_bwd_sums": Compute75 "compute_75";
-    "batch_norm_train": Compute75 "compute_75";
-    "box_pad": Compute75 "compute_75";
-    "box_regression": Compute75 "compute_75";
-    "cast": Compute75 "compute_75";
-    "center_loss": Compute75 "compute_75";
-    "center_loss_bwd": Compute75 "compute_75";
-    "center_update": Compute75 "compute_75";
-    "channel_sum": Compute75 "compute_75";
-    "concat": Compute75 "compute_75";
-    "conv2d": Compute75 "compute_75", Compute80 "compute_80", Sm90a "sm_90a";
-    "conv2d_bwd_data": Compute75 "compute_75";
-    "conv2d_bwd_filter": Compute75 "compute_75", Compute80 "compute_80", Sm90a "sm_90a";
-    "convert": Compute75 "compute_75";
-    "crop": Compute75 "compute_75";
-    "dense": Compute75 "compute_75";
-    "dense_bwd_data": Compute75 "compute_75";
-    "dense_bwd_filter": Compute75 "compute_75", Compute80 "compute_80";
-    "dropout": Compute75 "compute_75";
-    "flatten": Compute75 "compute_75";
-    "gather_rows": Compute75 "compute_75";
-    "gather_rows_bwd": Compute75 "compute_75";
-    "is_finite": Compute75 "compute_75";
-    "join": Compute75 "compute_75";
-    "l2_loss": Compute75 "compute_75";
-    "l2_loss_bwd": Compute75 "compute_75";
-    "l2_normalize": Compute75 "compute_75";
-    "l2_normalize_bwd": Compute75 "compute_75";
-    "local_conv2d": Compute75 "compute_75";
-    "local_conv2d_bwd_bias": Compute75 "compute_75";
-    "local_conv2d_bwd_data": Compute75 "compute_75";
-    "local_conv2d_bwd_filter": Compute75 "compute_75";
-    "max_pool2d": Compute75 "compute_75";
-    "max_pool2d_bwd": Compute75 "compute_75";
-    "mean": Compute75 "compute_75";
-    "mean_bwd": Compute75 "compute_75";
-    "mine_triplets": Compute75 "compute_75";
-    "moving_average": Compute75 "compute_75";
-    "nearest_other": Compute75 "compute_75";
-    "nms": Compute75 "compute_75";
-    "norm_loss": Compute75 "compute_75";
-    "norm_loss_bwd": Compute75 "compute_75";
-    "optimizer": Compute75 "compute_75";
-    "pack": Compute75 "compute_75";
-    "pairwise_distance": Compute75 "compute_75";
-    "part": Compute75 "compute_75";
-    "prelu": Compute75 "compute_75";
-    "prelu_bwd_alpha": Compute75 "compute_75";
-    "prelu_bwd_data": Compute75 "compute_75";
-    "relu": Compute75 "compute_75";
-    "relu_bwd": Compute75 "compute_75";
-    "rerec": Compute75 "compute_75";
-    "resize_area": Compute75 "compute_75";
-    "resize_bilinear": Compute75 "compute_75";
-    "scale": Compute75 "compute_75";
-    "scaled_add": Compute75 "compute_75";
-    "slice": Compute75 "compute_75";
-    "softmax": Compute75 "compute_75";
-    "softmax_bwd": Compute75 "compute_75";
-    "softmax_cross_entropy": Compute75 "compute_75";
-    "softmax_cross_entropy_bwd": Compute75 "compute_75";
-    "standardize": Compute75 "compute_75";
-    "triplet_loss": Compute75 "compute_75";
-    "triplet_loss_bwd": Compute75 "compute_75";
-    "cascade/collect_cells": Compute75 "compute_75";
-    "cascade/collect_crops": Compute75 "compute_75";
-    "cascade/crop_boxes": Compute75 "compute_75";
-    "cascade/faces": Compute75 "compute_75";
-    "cascade/merge": Compute75 "compute_75";
-    "cascade/pyramid": Compute75 "compute_75";
-    "cascade/square": Compute75 "compute_75";
-    "cascade/suppress": Compute75 "compute_75";
+/// The PTX of a kernel file.
+pub(super) fn texts(stem: &str) -> Option<Texts> {
+    TEXTS.iter().find(|(name, _)| *name == stem).map(|(_, texts)| *texts)
 }
 
 /// The best text that has an entry, for a device that takes `target`, and the entry's block.

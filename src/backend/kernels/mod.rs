@@ -1,31 +1,31 @@
 //! From an op at its sizes to calls: which entry point, with which parameters and operands, in how many workgroups.
 //!
 //! The kernels are written twice, in WGSL and in CUDA, with the same stems, parameters and operands; what differs,
-//! tiles and the work of one workgroup, is decided by the [`Dialect`].
+//! tiles and the work of one workgroup, is decided by the [`Dialect`]. Each op has a file of its stem, with the parameters
+//! of its kernels and how it is lowered; what ops share is in the files beside them.
 
-mod boxes;
-mod conv2d;
-mod conv2d_bwd;
+mod convolution;
 mod dialect;
 mod elementwise;
-mod losses;
-mod mining;
+mod filter_gradient;
+mod filters;
+mod normalization;
 pub(crate) mod params;
 mod pool2d;
-mod resize;
-mod rows;
+mod reductions;
 mod sums;
 mod updates;
 
-pub(crate) use conv2d::{Packing, packing};
 pub(crate) use dialect::{Dialect, MatrixUnits, Tuning};
+pub(crate) use filters::Packing;
 pub use params::{ParamsLayout, params_layouts};
 
 #[cfg(feature = "cuda")]
 use crate::Precision;
+use crate::Shape;
 use crate::graph::{NodeId, Region, Step, View};
-use crate::ops::{Op, Port};
-use params::Params;
+use crate::ops::{self, Op, Operator, Port, for_each_op};
+use params::{Fields, Params, fields};
 
 /// One dispatch of an entry point.
 #[derive(Clone, Debug)]
@@ -149,14 +149,9 @@ impl Operand {
     }
 }
 
-/// Inputs and output as operands, in this order.
+/// Inputs and output as operands, in this order, by what the op does with each input: those it reads as f32 are
+/// constants, those it reads the extents of are not bound.
 fn operands(step: &Step) -> Vec<Operand> {
-    step.inputs.iter().chain([&step.output]).cloned().map(Operand::View).collect()
-}
-
-/// As [`operands`], by what the op does with each input: those it reads as f32 are constants, those it reads the extents
-/// of are not bound.
-fn by_port(step: &Step) -> Vec<Operand> {
     let bound = |(i, view): (usize, &View)| match step.op.port(i) {
         Port::Extents => None,
         Port::Exact => Some(Operand::Constant(view.clone())),
@@ -166,24 +161,58 @@ fn by_port(step: &Step) -> Vec<Operand> {
     inputs.chain([Operand::View(step.output.clone())]).collect()
 }
 
-/// As [`operands`], the inputs from the second on being constants.
-fn with_constants(step: &Step) -> Vec<Operand> {
-    let mut operands = operands(step);
-    let last = operands.len() - 1;
-    for operand in &mut operands[1..last] {
-        let Operand::View(view) = operand else { continue };
-        *operand = Operand::Constant(view.clone());
+/// What a step calls, or why no kernel takes it.
+type Calls = Result<Vec<Call>, String>;
+
+/// How an op runs on a GPU.
+trait Lower: Operator {
+    /// The parameters of its kernels.
+    type Params: Fields;
+
+    /// What a step of the op calls; its output is not empty.
+    fn calls(&self, step: &Step, tuning: Tuning) -> Calls;
+
+    /// How input `i` is packed if it is a parameter of this shape; `None` leaves it as it is.
+    fn packing(&self, _i: usize, _shape: &Shape, _tuning: Tuning) -> Option<Packing> {
+        None
     }
-    operands
 }
 
-/// A call of an entry point of `P`'s shader.
-fn call<P: Params>(entry: &'static str, params: P, operands: Vec<Operand>, groups: [u32; 3]) -> Call {
+/// A call of an entry point of an op's kernels.
+fn call<L: Lower>(entry: &'static str, params: L::Params, operands: Vec<Operand>, groups: [u32; 3]) -> Call {
+    Call { stem: L::STEM, entry, params: bytemuck::bytes_of(&params).to_vec(), operands, groups, shared: 0 }
+}
+
+/// A call of an entry point of kernels that are no op's.
+fn call_of<P: Params>(entry: &'static str, params: P, operands: Vec<Operand>, groups: [u32; 3]) -> Call {
     Call { stem: P::STEM, entry, params: bytemuck::bytes_of(&params).to_vec(), operands, groups, shared: 0 }
 }
 
+macro_rules! lowered {
+    ($($(#[$doc:meta])* $stem:ident::$name:ident $(, $extra:ident)*;)+) => {
+        $(mod $stem;)+
+
+        /// What a step calls, whichever op it is of.
+        fn lower(step: &Step, tuning: Tuning) -> Calls {
+            match &step.op { $(Op::$name(op) => op.calls(step, tuning),)+ }
+        }
+
+        /// How input `i` of an op is packed if it is a parameter of this shape; `None` leaves it as it is.
+        pub(crate) fn packing(op: &Op, i: usize, shape: &Shape, tuning: Tuning) -> Option<Packing> {
+            match op { $(Op::$name(op) => op.packing(i, shape, tuning),)+ }
+        }
+
+        /// The parameters of every op's kernels.
+        fn op_layouts() -> Vec<ParamsLayout> {
+            vec![$(ParamsLayout::new::<<ops::$name as Lower>::Params>(ops::$name::STEM)),+]
+        }
+    };
+}
+
+for_each_op!(lowered);
+
 /// What a step calls; nothing if it computes nothing.
-pub(crate) fn calls(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
+pub(crate) fn calls(step: &Step, tuning: Tuning) -> Calls {
     if step.output.shape.elements() == 0 {
         return Ok(Vec::new());
     }
@@ -194,74 +223,24 @@ pub(crate) fn calls(step: &Step, tuning: Tuning) -> Result<Vec<Call>, String> {
     if step.inputs.iter().chain([&step.output]).any(|view| too_large(&view)) {
         return Err(format!("a value of over {} GiB; use a smaller batch", most.div_ceil(1 << 28)));
     }
-    match &step.op {
-        Op::Conv2d(op) => conv2d::conv2d(op, step, tuning),
-        Op::LocalConv2d(op) => conv2d::local_conv2d(op, step, tuning),
-        Op::Dense(op) => conv2d::dense(op, step, tuning),
-        Op::PRelu(_) => elementwise::prelu(step, tuning),
-        Op::Relu(_) => elementwise::relu(step, tuning),
-        Op::MaxPool2d(op) => pool2d::max_pool2d(op, step, tuning),
-        Op::AvgPool2d(op) => pool2d::avg_pool2d(op, step, tuning),
-        Op::BatchNorm(op) => elementwise::batch_norm(op, step, tuning),
-        Op::Softmax(_) => rows::softmax(step, tuning),
-        Op::Concat(_) => elementwise::concat(step, tuning),
-        Op::ScaledAdd(op) => elementwise::scaled_add(op, step, tuning),
-        Op::L2Normalize(op) => rows::l2_normalize(op, step, tuning),
-        Op::Flatten(_) => elementwise::flatten(step, tuning),
-        Op::Join(_) => elementwise::join(step, tuning),
-        Op::Part(op) => elementwise::part(op, step, tuning),
-        Op::Cast(op) => elementwise::cast(op, step, tuning),
-        Op::ResizeArea(op) => resize::resize_area(op, step, tuning),
-        Op::ResizeBilinear(op) => resize::resize_bilinear(op, step, tuning),
-        Op::Standardize(op) => rows::standardize(*op, step, tuning),
-        Op::Crop(op) => elementwise::crop(op, step, tuning),
-        Op::BoxRegression(op) => boxes::box_regression(op, step, tuning),
-        Op::Rerec(_) => boxes::rerec(step, tuning),
-        Op::BoxPad(op) => boxes::box_pad(op, step, tuning),
-        Op::Nms(op) => boxes::nms(op, step),
-        Op::PairwiseDistance(op) => rows::pairwise_distance(op, step, tuning),
-        Op::TripletLoss(op) => losses::triplet_loss(op, step, tuning),
-        Op::L2NormalizeBwd(op) => rows::l2_normalize_bwd(op, step, tuning),
-        Op::SoftmaxBwd(_) => rows::softmax_bwd(step, tuning),
-        Op::SoftmaxCrossEntropy(_) => losses::softmax_cross_entropy(step, tuning),
-        Op::SoftmaxCrossEntropyBwd(_) => losses::softmax_cross_entropy_bwd(step, tuning),
-        Op::Accuracy(_) => losses::accuracy(step, tuning),
-        Op::Mean(_) => losses::mean(step, tuning),
-        Op::MeanBwd(_) => losses::mean_bwd(step, tuning),
-        Op::TripletLossBwd(op) => losses::triplet_loss_bwd(op, step, tuning),
-        Op::GatherRows(_) => elementwise::gather_rows(step, tuning),
-        Op::GatherRowsBwd(_) => rows::gather_rows_bwd(step, tuning),
-        Op::CenterLoss(_) => losses::center_loss(step, tuning),
-        Op::CenterLossBwd(_) => losses::center_loss_bwd(step, tuning),
-        Op::CenterUpdate(op) => updates::center_update(op, step, tuning),
-        Op::Dropout(op) => elementwise::dropout(op, step, tuning),
-        Op::NormLoss(op) => losses::norm_loss(op, step, tuning),
-        Op::NormLossBwd(op) => losses::norm_loss_bwd(op, step, tuning),
-        Op::L2Loss(_) => losses::l2_loss(step, tuning),
-        Op::L2LossBwd(_) => losses::l2_loss_bwd(step, tuning),
-        Op::IsFinite(_) => losses::is_finite(step, tuning),
-        Op::Optimizer(op) => updates::optimizer(op, step, tuning),
-        Op::MovingAverage(op) => updates::moving_average(op, step, tuning),
-        Op::MineTriplets(op) => mining::mine_triplets(op, step, tuning),
-        Op::NearestOther(op) => mining::nearest_other(op, step, tuning),
-        Op::Conv2dBwdData(op) => conv2d_bwd::conv2d_data(op, step, tuning),
-        Op::Conv2dBwdFilter(op) => conv2d_bwd::conv2d_filter(op, step, tuning),
-        Op::DenseBwdData(_) => conv2d_bwd::dense_data(step, tuning),
-        Op::DenseBwdFilter(_) => conv2d_bwd::dense_filter(step, tuning),
-        Op::ChannelSum(_) => sums::channel_sum(step),
-        Op::LocalConv2dBwdData(op) => conv2d_bwd::local_conv2d_data(op, step, tuning),
-        Op::LocalConv2dBwdFilter(op) => conv2d_bwd::local_conv2d_filter(op, step, tuning),
-        Op::LocalConv2dBwdBias(_) => conv2d_bwd::local_conv2d_bias(step, tuning),
-        Op::ReluBwd(_) => elementwise::relu_bwd(step, tuning),
-        Op::PReluBwdData(_) => elementwise::prelu_bwd_data(step, tuning),
-        Op::PReluBwdAlpha(_) => sums::prelu_bwd_alpha(step),
-        Op::MaxPool2dBwd(op) => pool2d::max_pool2d_bwd(op, step, tuning),
-        Op::AvgPool2dBwd(op) => pool2d::avg_pool2d_bwd(op, step, tuning),
-        Op::BatchMoments(_) => sums::batch_moments(step),
-        Op::BatchNormTrain(op) => elementwise::batch_norm_train(op, step, tuning),
-        Op::BatchNormBwdSums(op) => sums::batch_norm_bwd_sums(op, step),
-        Op::BatchNormBwdData(op) => elementwise::batch_norm_bwd_data(op, step, tuning),
-        Op::Slice(_) => elementwise::slice(step, tuning),
-        Op::Scale(op) => elementwise::scale(op, step, tuning),
+    lower(step, tuning)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the planner uses is what kernels can do.
+    #[test]
+    fn outputs_with_gaps_are_of_kernels_that_take_them() {
+        macro_rules! check {
+            ($($(#[$doc:meta])* $stem:ident::$name:ident $(, $extra:ident)*;)+) => {
+                $(
+                    let takes = <ops::$name as Lower>::Params::fields().iter().any(|(field, _)| *field == "y_stride");
+                    assert_eq!(takes, ops::$name::STRIDED_OUTPUT, stringify!($stem));
+                )+
+            };
+        }
+        for_each_op!(check);
     }
 }

@@ -12,6 +12,8 @@ mod pyramid;
 use std::any::Any;
 
 pub use cpu::CpuCascade;
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+pub use gpu::params_layouts;
 
 use super::{DetectOptions, Face};
 use crate::backend::{Backend, Device, Pending, cpu::Cpu};

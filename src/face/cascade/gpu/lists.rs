@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::arena::Net;
 use super::layout::Chunk;
+use super::params;
 use crate::backend::gpu::{Argument, Command, Dispatch, Runtime};
-use crate::backend::kernels::params::{self, Params};
+use crate::backend::kernels::params::Params;
 use crate::{Precision, Result};
 
 /// Bytes of a box; `Box` of the kernels.

@@ -9,6 +9,7 @@
 mod arena;
 mod layout;
 mod lists;
+mod params;
 
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use super::Cascade;
 use super::candidates::finish;
 use crate::backend::Pending;
 use crate::backend::gpu::{GpuModule, Runtime, Wait};
-use crate::backend::kernels::{Dialect, Tuning, params};
+use crate::backend::kernels::{Dialect, Tuning};
 use crate::face::{DetectOptions, Face};
 use crate::image::{LinearTable, Rgb8};
 use crate::models::Mtcnn;
@@ -24,6 +25,7 @@ use crate::{Graph, Precision, Result};
 use arena::Arena;
 use layout::{Chunk, Job};
 use lists::{Lists, Recorder, Scratch, Submitted};
+pub use params::params_layouts;
 
 /// How much runs at once: what keeps a device busy without filling its memory.
 #[derive(Clone, Copy)]

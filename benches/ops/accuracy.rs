@@ -1,0 +1,7 @@
+use crate::{Bench, CLASSES, ROWS, labels, op_in_f32, x};
+use warpface::ops::Accuracy;
+
+pub fn cases(bench: &mut Bench) {
+    let inputs = vec![x([ROWS, CLASSES]), labels(ROWS, CLASSES)];
+    op_in_f32(bench, "100,000 classes", Accuracy, inputs);
+}

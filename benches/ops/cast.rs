@@ -1,0 +1,7 @@
+use crate::{Bench, op, w};
+use warpface::ops::Cast;
+
+pub fn cases(bench: &mut Bench) {
+    let x = w([bench.batch(), 10_000]);
+    op(bench, "logits", Cast { exact: true }, vec![x]);
+}

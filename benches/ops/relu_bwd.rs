@@ -1,0 +1,7 @@
+use crate::{Bench, block35, op};
+use warpface::ops::ReluBwd;
+
+pub fn cases(bench: &mut Bench) {
+    let inputs = vec![block35(bench), block35(bench)];
+    op(bench, "block35", ReluBwd, inputs);
+}

@@ -1,0 +1,198 @@
+//! One step of a plan: which form each op takes here.
+
+mod maps;
+mod moves;
+mod normalization;
+mod products;
+mod scalars;
+
+use std::collections::HashMap;
+
+use super::conv2d::{Geometry, Output};
+use super::pack::Packed;
+use super::pool2d::{self, Reduce};
+use super::pool2d_bwd::{self, Pool};
+use super::workers::Workers;
+use crate::graph::{NodeId, Step};
+use crate::ops::{AvgPool2d, AvgPool2dBwd, MaxPool2d, MaxPool2dBwd, Op, window};
+use crate::{Shape, Tensor};
+
+pub(super) use products::scratch;
+
+/// A step with the memory that it works on.
+pub(super) struct Work<'a> {
+    pub workers: Workers<'a>,
+    pub step: &'a Step,
+    /// Where each input begins.
+    pub inputs: &'a [*const f32],
+    /// Where the output begins.
+    pub output: *mut f32,
+    /// Filters that are constants.
+    pub packed: &'a HashMap<NodeId, Packed>,
+}
+
+/// The geometry of a window over `x: [n, h, w, c]`.
+fn geometry(x: &[usize], kernel: [usize; 2], stride: [usize; 2], padding: window::Padding) -> Geometry {
+    let x: [usize; 4] = x.try_into().expect("the plan checked the rank");
+    let axes = window::axes([x[1], x[2]], kernel, stride, padding).expect("the plan checked that it fits");
+    Geometry { x, kernel, stride, axes }
+}
+
+impl<'a> Work<'a> {
+    /// An input's values.
+    ///
+    /// # Safety
+    /// They are there, and the op does not work in place on them.
+    unsafe fn x(&self, i: usize) -> &'a [f32] {
+        // SAFETY: inputs are dense; the planner lets no output overlap them, but for what works in place.
+        unsafe { std::slice::from_raw_parts(self.inputs[i], self.step.inputs[i].shape.elements()) }
+    }
+
+    fn shape(&self, i: usize) -> &'a Shape {
+        &self.step.inputs[i].shape
+    }
+
+    fn dims(&self, i: usize) -> &'a [usize] {
+        self.shape(i).dims()
+    }
+
+    /// Values of the output.
+    fn len(&self) -> usize {
+        self.step.output.shape.elements()
+    }
+
+    /// Writes the output, of as many values.
+    ///
+    /// # Safety
+    /// As [`Work::run`].
+    unsafe fn write(&self, values: &[f32]) {
+        // SAFETY: as the caller promises.
+        unsafe { std::slice::from_raw_parts_mut(self.output, values.len()) }.copy_from_slice(values);
+    }
+
+    /// The geometry of a window over input `i`.
+    fn window(&self, i: usize, kernel: [usize; 2], stride: [usize; 2], padding: window::Padding) -> Geometry {
+        geometry(self.dims(i), kernel, stride, padding)
+    }
+
+    /// Runs the step; `scratch` has as many values as [`scratch`] says.
+    ///
+    /// # Safety
+    /// Inputs and output are as the planner placed them, and nobody else uses them meanwhile, but to read inputs.
+    pub unsafe fn run(self, scratch: &mut [f32]) {
+        if self.step.inputs.iter().any(|view| view.shape.elements() == 0) {
+            // SAFETY: as the caller promises.
+            return unsafe { self.reference() };
+        }
+        // SAFETY, throughout: the output has room for what its op makes, and overlaps no input but one that the op
+        // works on in place.
+        unsafe {
+            match &self.step.op {
+                Op::Conv2d(op) => self.conv2d(op, scratch),
+                Op::Dense(op) => self.dense(op, scratch),
+                Op::Conv2dBwdData(op) => self.conv2d_bwd_data(op, scratch),
+                Op::DenseBwdData(_) => self.dense_bwd_data(scratch),
+                Op::Conv2dBwdFilter(op) => self.conv2d_bwd_filter(op, scratch),
+                Op::DenseBwdFilter(_) => self.dense_bwd_filter(scratch),
+                Op::MaxPool2d(op) => self.max_pool2d(op),
+                Op::AvgPool2d(op) => self.avg_pool2d(op),
+                Op::MaxPool2dBwd(op) => self.max_pool2d_bwd(op),
+                Op::AvgPool2dBwd(op) => self.avg_pool2d_bwd(op),
+                Op::BatchMoments(_) => self.batch_moments(),
+                Op::BatchNormTrain(op) => self.batch_norm_train(op),
+                Op::BatchNormBwdSums(op) => self.batch_norm_bwd_sums(&op.0),
+                Op::BatchNormBwdData(op) => self.batch_norm_bwd_data(&op.0),
+                Op::ChannelSum(_) => self.channel_sum(),
+                Op::Relu(_) => self.relu(),
+                Op::ReluBwd(_) => self.relu_bwd(),
+                Op::Scale(op) => self.scale(op.factor),
+                Op::ScaledAdd(op) => self.scaled_add(op.scale),
+                Op::MovingAverage(op) => self.moving_average(op.decay),
+                Op::Optimizer(op) => self.optimizer(op),
+                Op::L2Loss(_) => self.l2_loss(),
+                Op::L2LossBwd(_) => self.l2_loss_bwd(),
+                Op::Mean(_) => self.mean(),
+                Op::IsFinite(_) => self.is_finite(),
+                Op::Flatten(_) | Op::Cast(_) => self.same(),
+                Op::Part(op) => self.part(op),
+                Op::Slice(_) => self.slice(),
+                Op::Concat(_) => self.concat(),
+                Op::Join(_) => self.join(),
+                _ => self.reference(),
+            }
+        }
+    }
+
+    /// What is small.
+    ///
+    /// # Safety
+    /// As [`Work::run`].
+    unsafe fn reference(&self) {
+        let inputs: Vec<Tensor> = (0..self.inputs.len())
+            // SAFETY: copied before anything is written.
+            .map(|i| Tensor::new(self.shape(i).clone(), unsafe { self.x(i) }.to_vec()))
+            .collect();
+        let result = self.step.op.reference(&inputs.iter().collect::<Vec<_>>());
+        let y = Output::new(self.output, self.step.output.stride);
+        for (row, values) in result.data().chunks(self.step.output.shape.last().max(1)).enumerate() {
+            // SAFETY: the output has this row.
+            unsafe { std::slice::from_raw_parts_mut(y.pixel(row), values.len()) }.copy_from_slice(values);
+        }
+    }
+}
+
+/// Pools.
+impl Work<'_> {
+    /// See [`MaxPool2d`].
+    ///
+    /// # Safety
+    /// As [`Work::run`].
+    unsafe fn max_pool2d(&self, op: &MaxPool2d) {
+        // SAFETY: as the caller promises.
+        unsafe { self.pool(self.window(0, op.kernel, op.stride, op.padding), Reduce::Max) }
+    }
+
+    /// See [`AvgPool2d`].
+    ///
+    /// # Safety
+    /// As [`Work::run`].
+    unsafe fn avg_pool2d(&self, op: &AvgPool2d) {
+        let kernel = op.kernel_on(self.dims(0)[1], self.dims(0)[2]);
+        // SAFETY: as the caller promises.
+        unsafe { self.pool(self.window(0, kernel, op.stride, op.padding), Reduce::Mean) }
+    }
+
+    /// A pool of input 0.
+    ///
+    /// # Safety
+    /// As [`Work::run`].
+    unsafe fn pool(&self, geometry: Geometry, reduce: Reduce) {
+        let y = Output::new(self.output, self.step.output.stride);
+        // SAFETY: as the caller promises.
+        unsafe { pool2d::run(self.workers, geometry, self.x(0), reduce, y) }
+    }
+
+    /// See [`MaxPool2dBwd`].
+    ///
+    /// # Safety
+    /// As [`Work::run`].
+    unsafe fn max_pool2d_bwd(&self, op: &MaxPool2dBwd) {
+        let geometry = self.window(0, op.kernel, op.stride, op.padding);
+        // SAFETY: as the caller promises.
+        unsafe {
+            let pool = Pool::Max { x: self.x(0), y: self.x(1) };
+            pool2d_bwd::run(self.workers, geometry, pool, self.x(2), self.output);
+        }
+    }
+
+    /// See [`AvgPool2dBwd`].
+    ///
+    /// # Safety
+    /// As [`Work::run`].
+    unsafe fn avg_pool2d_bwd(&self, op: &AvgPool2dBwd) {
+        let kernel = op.kernel_on(self.dims(1)[1], self.dims(1)[2]);
+        let geometry = self.window(1, kernel, op.stride, op.padding);
+        // SAFETY: as the caller promises.
+        unsafe { pool2d_bwd::run(self.workers, geometry, Pool::Mean, self.x(0), self.output) }
+    }
+}

@@ -1,0 +1,17 @@
+//! One thread an element.
+
+use super::elementwise::over_elements;
+use super::pool2d::Forward;
+use super::{Calls, Lower, Tuning, operands};
+use crate::graph::Step;
+use crate::ops::AvgPool2d;
+
+impl Lower for AvgPool2d {
+    type Params = Forward;
+
+    fn calls(&self, step: &Step, tuning: Tuning) -> Calls {
+        let [_, h, w, _] = step.inputs[0].shape.nhwc().ok_or("x is not [n, h, w, c]")?;
+        let params = Forward::of(step, self.kernel_on(h, w), self.stride, self.padding)?;
+        over_elements::<Self>("avg_pool2d_fwd", params, operands(step), step, tuning)
+    }
+}

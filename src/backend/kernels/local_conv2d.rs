@@ -1,0 +1,39 @@
+//! One thread an element.
+
+use super::{Calls, Lower, Tuning, call, fields, operands};
+use crate::graph::Step;
+use crate::ops::{Activation, LocalConv2d};
+
+fields! {
+    Params {
+        h: u32, w: u32, c_in: u32, h_out: u32, w_out: u32, c_out: u32, k_h: u32, k_w: u32, stride_y: u32,
+        stride_x: u32, outputs: u32, relu: u32,
+    }
+}
+
+impl Lower for LocalConv2d {
+    type Params = Params;
+
+    fn calls(&self, step: &Step, tuning: Tuning) -> Calls {
+        let [_, h, w, c_in] = step.inputs[0].shape.nhwc().ok_or("x is not [n, h, w, c]")?;
+        let &[h_out, w_out, c_out, k_h, k_w, _] = step.inputs[1].shape.dims() else {
+            return Err("w is not [h_out, w_out, c_out, k_h, k_w, c_in]".into());
+        };
+        let outputs = step.output.shape.elements();
+        let params = Params {
+            h: h as u32,
+            w: w as u32,
+            c_in: c_in as u32,
+            h_out: h_out as u32,
+            w_out: w_out as u32,
+            c_out: c_out as u32,
+            k_h: k_h as u32,
+            k_w: k_w as u32,
+            stride_y: self.stride[0] as u32,
+            stride_x: self.stride[1] as u32,
+            outputs: outputs as u32,
+            relu: u32::from(self.activation == Activation::Relu),
+        };
+        Ok(vec![call::<Self>("local_conv2d_fwd", params, operands(step), tuning.threads(outputs)?)])
+    }
+}
