@@ -7,6 +7,8 @@ pub mod cpu;
 pub mod cuda;
 mod device;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
+// What only the other backend takes of the one table lies idle where there is one.
+#[cfg_attr(not(all(feature = "cuda", feature = "wgpu")), allow(dead_code, unused_imports))]
 mod kernels;
 mod precision;
 mod roofline;
