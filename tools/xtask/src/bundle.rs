@@ -1,5 +1,7 @@
 //! `cargo xtask bundle`: everything that proves warpface on another machine, in one folder that needs neither cargo nor
-//! a network there; and the same in parts that travel over narrow links.
+//! a network there; and the same in parts that travel over narrow links. With `--small`, what short visits take.
+
+mod small;
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -50,9 +52,18 @@ pub struct Args {
     /// Leave the criterion benches out; they take longest to build
     #[arg(long)]
     no_benches: bool,
+    /// Only what a few minutes on a card take: networks drawn by a seed for a first visit, LFW for a second
+    #[arg(long)]
+    small: bool,
+    /// With --small: the folder of images/ and pairs.txt that the second visit takes along [default: ../shared/lfw]
+    #[arg(long, value_name = "DIR", requires = "small")]
+    lfw: Option<PathBuf>,
 }
 
 pub fn run(args: &Args) -> Result<()> {
+    if args.small {
+        return small::run(args);
+    }
     ensure!(args.part_size > 0, "--part-size must be at least 1");
     let root = shell::root();
     let weights = root.join("weights");
