@@ -13,6 +13,7 @@ if a step failed, and with 3 if there is no device to prove anything on. Needs P
 """
 
 import argparse
+import hashlib
 import json
 import os
 import platform
@@ -110,6 +111,8 @@ class Check:
         cache = {"CUDA_CACHE_PATH": str(work / "cuda-cache"), "PYTHONDONTWRITEBYTECODE": "1"}
         self.environment = {**os.environ, **cache, "WARPFACE_SEEDED": str(self.seeded)}
         self.fault = None
+        # Seconds that proving leaves to the rates.
+        self.floor = (1 - PROOF) * 60 * args.minutes if args.visit == 1 else 0
 
     def left(self):
         return 60 * self.args.minutes - (time.monotonic() - self.begin)
@@ -166,8 +169,21 @@ class Check:
         if shutil.which("nvidia-smi"):
             query = "name,driver_version,compute_cap,memory.total,clocks.max.sm,clocks.max.mem,power.limit"
             done = self.run("nvidia-smi", 20, ["nvidia-smi", f"--query-gpu={query}", "--format=csv,noheader"])
-            line(f"- nvidia-smi: {done.text.strip() if done else ''}")
+            line(f"- nvidia-smi: {done.text.strip() if done else 'no answer'}")
         self.report.heading("Devices")
+
+    def whole(self):
+        """Whether the files are those that were packed."""
+        lines = [line.split(maxsplit=1) for line in (HERE / "SHA256SUMS").read_text().splitlines()]
+        wrong = [name for digest, name in lines if not self.is_whole(HERE / name, digest)]
+        self.report.note("FAIL" if wrong else "PASS", "files are whole", ", ".join(wrong) or f"{len(lines)} files")
+
+    @staticmethod
+    def is_whole(path, digest):
+        try:
+            return hashlib.sha256(path.read_bytes()).hexdigest() == digest
+        except OSError:
+            return False
 
     def devices(self):
         """The devices by kind, each with why there is none if so."""
@@ -211,14 +227,14 @@ class Check:
         if self.judge(name, done) or len(names) == 1:
             return done.code == 0
         for one in names:
-            self.suite(f"{name}, {one}", 20, [one], **environment)
+            if self.left() > self.floor:
+                self.suite(f"{name}, {one}", 20, [one], **environment)
         return False
 
     def prove(self, device):
         """The ops and the networks on a device, precision after precision."""
         groups = self.ops(device)
         required = {"WARPFACE_REQUIRE": device, "RUST_BACKTRACE": "0"}
-        reserve = (1 - PROOF) * 60 * self.args.minutes if self.args.visit == 1 else 0
         for precision in PRECISIONS if device == "cuda" else ["f32"]:
             self.report.heading(f"On {device} beside the CPU, {precision}")
             environment = {**required, "WARPFACE_PRECISIONS": precision}
@@ -227,16 +243,14 @@ class Check:
                 steps.append(("cascade f32", [f"seeded::cascade::{device}"]))
             steps.append((f"whole network {precision}", [f"seeded::network::{device}"]))
             for name, names in steps:
-                if self.left() < reserve:
+                if self.left() < self.floor:
                     self.report.note("SKIPPED", name, "its time is over; what is left is for the rates")
                     continue
-                self.suite(name, min(60, self.left() - reserve + 3), names, **environment)
+                self.suite(name, min(60, self.left() - self.floor + 3), names, **environment)
 
     def rates(self, device):
         """What is measured, PyTorch by turns with warpface; each task and precision in a process of its own."""
         self.report.heading("Rates")
-        self.report.line("| task | precision | batch | who | per second | on the device | ours to it | on the device |")
-        self.report.line("|---|---|--:|---|--:|--:|--:|--:|")
         on = "cuda" if device == "cuda" else "cpu"
         small = device != "cuda"
         peers = [sys.executable, HERE / "peers/gpu.py", "--binary", self.warpface, "--model", self.seeded / "facenet.npz"]
@@ -260,7 +274,7 @@ class Check:
 
     def keep_rates(self, name, done):
         """The lines that a process printed before it ended, or was ended."""
-        ours, missing = False, []
+        ours, missing, rows = False, [], []
         number = lambda value, form: format(value, form) if value is not None else "-"
         for text in done.text.splitlines():
             try:
@@ -278,7 +292,10 @@ class Check:
             cells = [line["task"], line.get("precision", "f32"), str(line.get("batch", line.get("label", "-"))), line["setting"]]
             cells += [number(line["rate"], ".1f"), number(line.get("device_rate"), ".1f")]
             cells += [number(line.get("ratio_host"), ".2f"), number(line.get("ratio_events"), ".2f")]
-            self.report.line("| " + " | ".join(cells) + " |")
+            rows.append("| " + " | ".join(cells) + " |")
+        if rows:
+            head = "| task | precision | batch | who | per second | on the device | ours to it | on the device |"
+            self.report.line("\n".join(["", head, "|---|---|--:|---|--:|--:|--:|--:|", *rows, ""]))
         remark = "; ".join(["measured" if ours else done.why(), *missing])
         self.report.note("PASS" if ours else "FAIL", f"rates {name}", f"{remark} ({done.seconds:.1f} s)")
 
@@ -346,6 +363,7 @@ class Check:
 
     def everything(self):
         self.machine()
+        self.whole()
         found, missing = self.devices()
         device = self.args.device
         if device not in found:

@@ -1,6 +1,6 @@
 """Detection in PyTorch's own words, by weights under facenet-pytorch's names: MTCNN's three networks, torchvision's
-resizing by areas and its non-maximum suppression. Boxes may differ from ours by what resizing differs; it is the work
-that is compared.
+resizing by areas and its non-maximum suppression. PyTorch's areas have whole pixels for their borders, OpenCV's and ours
+have not, so boxes differ; it is the work that is compared.
 
 eager  one kernel after the other
 graph  P-Net captured at each level of the pyramid into a CUDA graph; the other networks' batches have no fixed size

@@ -255,11 +255,12 @@ fn sha256(path: &Path) -> Result<String> {
 /// Writes the sums of a folder's files, as `sha256sum --check` reads them.
 fn write_sums(folder: &Path) -> Result<()> {
     let mut text = String::new();
-    for path in files(folder)? {
+    let sums = folder.join("SHA256SUMS");
+    for path in files(folder)?.into_iter().filter(|path| *path != sums) {
         let inside = path.strip_prefix(folder)?;
         text += &format!("{}  {}\n", sha256(&path)?, inside.display());
     }
-    Ok(fs::write(folder.join("SHA256SUMS"), text)?)
+    Ok(fs::write(sums, text)?)
 }
 
 /// Says what takes how much.

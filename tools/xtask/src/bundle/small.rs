@@ -97,6 +97,7 @@ fn second(args: &Args, work: &Path, program: &Path, out: &Path) -> Result<bool> 
     if color.is_dir() {
         copy_tree(&color, &program.join("lfw_color"))?;
     }
+    write_sums(program)?;
     pack(program, &out.join("visit-2.tar.gz"), true)?;
     Ok(true)
 }

@@ -17,11 +17,14 @@ pub struct Args {
     /// what its compiler makes
     #[arg(long, value_name = "cpu,wgpu,ptxsim,ptx")]
     require: Option<String>,
+    /// Only this part
+    #[arg(long, value_enum)]
+    only: Option<Part>,
     /// Build everything anew, in target/times, and print the minutes of each part beside its budget
     #[arg(long)]
     times: bool,
     /// What takes too long for every change: fuzzing, the full references, ignored tests; kept in benches/runs/long.md
-    #[arg(long, conflicts_with = "times")]
+    #[arg(long, conflicts_with_all = ["times", "only"])]
     long: bool,
 }
 
@@ -32,10 +35,16 @@ pub fn run(args: &Args) -> Result<()> {
         return long::run(&require);
     }
     let mut times = Times::new(args.times)?;
-    core(&require, &mut times)?;
-    times.step(Part::Builds, "combinations of features", builds::features)?;
-    times.step(Part::Builds, "the library's documentation", builds::documentation)?;
-    times.step(Part::Builds, "the package", package::check)?;
+    for part in Part::ALL.into_iter().filter(|part| args.only.is_none_or(|only| only == *part)) {
+        match part {
+            Part::Core => core(&require, &mut times)?,
+            Part::Builds => {
+                times.step(part, "combinations of features", builds::features)?;
+                times.step(part, "the library's documentation", builds::documentation)?;
+                times.step(part, "the package", package::check)?;
+            }
+        }
+    }
     times.finish();
     shell::say("all is well");
     Ok(())

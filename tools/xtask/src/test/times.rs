@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use crate::shell::{self, cargo};
 
 /// A part of the tests with a budget of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Part {
     /// Kernels, lints, all tests.
     Core,
@@ -19,7 +19,8 @@ pub enum Part {
 }
 
 impl Part {
-    const ALL: [Part; 2] = [Part::Core, Part::Builds];
+    /// In the order in which they run.
+    pub const ALL: [Part; 2] = [Part::Core, Part::Builds];
 
     fn name(self) -> &'static str {
         match self {
