@@ -130,6 +130,12 @@ class Warpface:
         flags = ["--batch", batch, "--classes", classes, "--seconds", 5 * self.args.seconds, "--precision", precision]
         return json.loads(self.run("--json", "bench", "train", *flags))["photographs_per_second"]
 
+    def train_by_events(self, batch, classes, precision):
+        """A step's time on the device by its own clock: what its kernels take, each for itself."""
+        flags = ["--batch", batch, "--classes", classes, "--seconds", 0, "--precision", precision, "--ops"]
+        seconds = sum(op["ms"] for op in json.loads(self.run("--json", "bench", "train", *flags))["ops"]) / 1e3
+        return {"device_ms": 1e3 * seconds, "device_rate": batch / seconds}
+
 
 def cosine(a, b):
     dot = lambda x, y: sum(p * q for p, q in zip(x, y))
@@ -301,9 +307,13 @@ class Contest:
                         rates.append(peer.ask(do="measure", seconds=5 * self.args.seconds)["rate"])
                     except Missing as reason:
                         self.keep(**what, setting=setting, missing=str(reason))
-            rate = statistics.median(ours) if ours else None
+            rate, events = statistics.median(ours) if ours else None, {}
             if rate:
-                self.keep(**what, setting="warpface", rate=rate, rounds=ours)
+                try:
+                    events = self.warpface.train_by_events(batch, classes, precision)
+                except Missing as reason:
+                    self.keep(**what, setting="warpface by events", missing=str(reason))
+                self.keep(**what, setting="warpface", rate=rate, **events, rounds=ours)
             for setting, (peer, rates) in found.items():
                 peer.stop()
                 if rates:
