@@ -34,18 +34,6 @@ fn least(precision: Precision) -> f64 {
     }
 }
 
-/// Precisions that the device has; the others are skipped loudly.
-fn precisions(device: &Device) -> Vec<Precision> {
-    let has = |precision: &Precision| match device.backend().check(*precision) {
-        Ok(()) => true,
-        Err(error) => {
-            common::skip(&format!("{precision}"), error);
-            false
-        }
-    };
-    Precision::ALL.into_iter().filter(has).collect()
-}
-
 /// Sample photographs: those beside the weights, which travel with them, else whatever there is.
 fn photographs() -> Option<Vec<Rgb8>> {
     let beside = common::weights(&files::MTCNN)?.join("five-people");
@@ -87,7 +75,7 @@ fn embeddings() {
     let cpu = Embedder::load(&Device::cpu(0).unwrap(), &model, Standardize::Prewhiten).unwrap();
     let expected = cpu.embed(&crops).unwrap();
     let mut failed = Vec::new();
-    for precision in precisions(&device) {
+    for precision in common::precisions(&device) {
         let embedder = Embedder::load_in(&device, &model, Standardize::Prewhiten, precision).unwrap();
         let got = embedder.embed(&crops).unwrap();
         let rows = got.chunks_exact(cpu.dim()).zip(expected.chunks_exact(cpu.dim()));
@@ -141,7 +129,7 @@ fn bits_do_not_depend_on_the_batch() {
     let (Some(device), Some(model)) = (device(), model()) else { return };
     let Some(crops) = photographs().and_then(|photos| crops(&photos)) else { return };
     let crops = some(&device, &crops);
-    for precision in precisions(&device) {
+    for precision in common::precisions(&device) {
         let load = || Embedder::load_in(&device, &model, Standardize::Prewhiten, precision).unwrap();
         let embed = |embedder: &Embedder, crops: &[&Rgb8]| -> Vec<Vec<u32>> {
             let rows = embedder.embed(crops).unwrap();

@@ -165,14 +165,34 @@ impl Bench {
         let Some(roofline) = self.roofline.filter(|_| !self.rows.is_empty()) else { return };
         let table = table(self.group, &self.device, &roofline, &self.rows);
         println!("{table}");
-        // `cargo xtask bench-run` keeps the tables.
-        if let Some(path) = std::env::var_os("WARPFACE_BENCH_RUN") {
-            let file = File::options().append(true).create(true).open(&path);
-            if let Err(error) = file.and_then(|mut file| write!(file, "\n{table}")) {
-                eprintln!("{}: {error}", Path::new(&path).display());
-            }
-        }
+        // `cargo xtask bench-run` keeps the tables, and the rows that they are made of.
+        append("WARPFACE_BENCH_RUN", &format!("\n{table}"));
+        append("WARPFACE_BENCH_ROWS", &raw_rows(self.group, &self.device, &roofline, &self.rows));
     }
+}
+
+/// Appends to the file that an environment variable names, if it does.
+fn append(variable: &str, text: &str) {
+    let Some(path) = std::env::var_os(variable) else { return };
+    let file = File::options().append(true).create(true).open(&path);
+    if let Err(error) = file.and_then(|mut file| file.write_all(text.as_bytes())) {
+        eprintln!("{}: {error}", Path::new(&path).display());
+    }
+}
+
+/// A line of CSV for each row: bench, device, precision, case, seconds, operations, bytes, seconds at the roofline.
+fn raw_rows(group: &str, device: &Device, roofline: &Roofline, rows: &[Row]) -> String {
+    let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+    let (kind, precision) = (device.info().kind, roofline.precision);
+    let mut text = String::new();
+    for Row { name, seconds, work } in rows {
+        let _ = write!(text, "{group},{kind},{precision},{},{seconds:e}", quoted(name));
+        let _ = match work {
+            Some(Work { flops, bytes, seconds }) => writeln!(text, ",{flops},{bytes},{seconds:e}"),
+            None => writeln!(text, ",,,"),
+        };
+    }
+    text
 }
 
 fn table(group: &str, device: &Device, roofline: &Roofline, rows: &[Row]) -> String {

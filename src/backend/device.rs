@@ -60,7 +60,7 @@ impl Device {
     /// Opens a device. `threads` is for the CPU: 0 is one for each core at hand.
     ///
     /// # Errors
-    /// [`Error::Device`] says what an explicitly named device lacks. [`DeviceKind::Auto`] always finds the CPU.
+    /// [`crate::Error::Device`] says what an explicitly named device lacks. [`DeviceKind::Auto`] always finds the CPU.
     pub fn open(kind: DeviceKind, threads: usize) -> Result<Device> {
         match kind {
             DeviceKind::Cpu => Self::cpu(threads),
@@ -76,7 +76,7 @@ impl Device {
     /// The CPU; 0 threads is one for each core at hand.
     ///
     /// # Errors
-    /// [`Error::Device`] if the threads cannot be started.
+    /// [`crate::Error::Device`] if the threads cannot be started.
     pub fn cpu(threads: usize) -> Result<Device> {
         Ok(Device(Arc::new(cpu::Cpu::new(threads)?)))
     }

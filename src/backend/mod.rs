@@ -5,8 +5,11 @@ pub mod cpu;
 pub mod cuda;
 mod device;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
+// What only the other backend takes of the one table lies idle where there is one.
+#[cfg_attr(not(all(feature = "cuda", feature = "wgpu")), allow(dead_code, unused_imports))]
 pub(crate) mod gpu;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
+#[cfg_attr(not(all(feature = "cuda", feature = "wgpu")), allow(dead_code, unused_imports))]
 pub(crate) mod kernels;
 mod roofline;
 #[cfg(feature = "wgpu")]

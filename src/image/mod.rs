@@ -21,7 +21,7 @@ pub use encode::{encode_jpeg, encode_png, save_jpeg, save_png};
 pub use resize_area::{AreaResize, AreaTable, LinearTable, LinearTap, Tap, resize_area_f32, resize_area_u8};
 pub use resize_bilinear::resize_bilinear_pillow;
 pub use standardize::{fixed_standardize, prewhiten};
-#[cfg(feature = "wgpu")]
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
 pub(crate) use {
     resize_area::Method,
     resize_bilinear::{PillowResize, PillowTable},

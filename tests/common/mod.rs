@@ -11,7 +11,7 @@ pub mod simulated;
 use std::path::PathBuf;
 
 pub use warpface::ops::Tolerance;
-use warpface::{Device, DeviceKind, Tensor};
+use warpface::{Device, DeviceKind, Precision, Tensor};
 
 /// Whether tests of this backend must not be skipped: `WARPFACE_REQUIRE` lists them, separated by commas.
 pub fn required(what: &str) -> bool {
@@ -45,6 +45,21 @@ pub fn device(kind: DeviceKind) -> Option<Device> {
             None
         }
     }
+}
+
+/// The precisions that the device has, of those that `WARPFACE_PRECISIONS` lists, else of all; the others are skipped
+/// loudly.
+pub fn precisions(device: &Device) -> Vec<Precision> {
+    let asked = std::env::var("WARPFACE_PRECISIONS").ok();
+    let asked = asked.map(|list| list.split(',').map(|name| name.trim().parse().unwrap()).collect::<Vec<Precision>>());
+    let has = |precision: &Precision| match device.backend().check(*precision) {
+        Ok(()) => true,
+        Err(error) => {
+            skip(&format!("{precision}"), error);
+            false
+        }
+    };
+    asked.unwrap_or(Precision::ALL.to_vec()).into_iter().filter(has).collect()
 }
 
 /// The folder of published weights: `WARPFACE_WEIGHTS`, else `weights` of the repository; or a loud skip.

@@ -6,6 +6,9 @@
 mod common;
 #[path = "../../src/ops/list.rs"]
 mod list;
+// Here, so that one executable is all that a short visit to a card needs.
+#[path = "../seeded/mod.rs"]
+mod seeded;
 
 use std::sync::Arc;
 
@@ -156,11 +159,8 @@ fn check(device: Option<Device>, precision: Precision, cases: Vec<Case>) {
 /// In every precision that the GPU at hand has.
 fn check_cuda(cases: fn() -> Vec<Case>) {
     let Some(device) = common::device(DeviceKind::Cuda) else { return };
-    for precision in Precision::ALL {
-        match device.backend().check(precision) {
-            Ok(()) => check(Some(device.clone()), precision, cases()),
-            Err(error) => eprintln!("SKIPPED: {error}"),
-        }
+    for precision in common::precisions(&device) {
+        check(Some(device.clone()), precision, cases());
     }
 }
 

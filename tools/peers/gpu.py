@@ -5,7 +5,8 @@
 Both embed batches of the same size in the same precision. warpface is measured from pixels to embeddings, through
 `warpface bench embed`; PyTorch from standardized f32 in pinned memory to embeddings ("host"), and on the device alone
 with its input there already ("device"). Each line of standard output is a JSON object; the table goes to standard
-error. Detection is compared with facenet-pytorch's MTCNN where that can be imported.
+error. Detection is compared with facenet-pytorch's MTCNN where that can be imported; with `--seeded`, where the weights
+are nobody's, with the same cascade in PyTorch's own words (detect_pytorch.py).
 """
 
 import argparse
@@ -25,6 +26,8 @@ SIZE = 160
 CROPS = 16
 # At less than this, two networks compute different things.
 SAME = {"f32": 0.9999, "tf32": 0.999, "f16": 0.999, "bf16": 0.995}
+# The same of embeddings less their mean: random weights give all crops nearly one embedding.
+SAME_SEEDED = {"f32": 0.9999, "tf32": 0.99, "f16": 0.99, "bf16": 0.9}
 
 
 def say(text):
@@ -98,7 +101,11 @@ class Warpface:
     def run(self, *command, limit=300):
         args = self.args
         model = ["--model", str(args.model), "--standardize", "fixed"]
-        line = [str(args.binary), "--device", args.device, "--weights", str(args.weights), *model, *map(str, command)]
+        flags = ["--device", args.ours or args.device, "--weights", str(args.weights), *model]
+        if args.seeded:
+            # Files of published names with other weights in them.
+            flags.append("--allow-modified-weights")
+        line = [str(args.binary), *flags, *map(str, command)]
         try:
             done = subprocess.run(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=limit)
         except (OSError, subprocess.TimeoutExpired) as error:
@@ -113,15 +120,32 @@ class Warpface:
         line = json.loads(out)
         return line["faces_per_second" if task == "embed" else "photographs_per_second"]
 
+    def by_events(self, batch, precision):
+        """A batch's time on the device by its own clock: what the network's steps take, each its median."""
+        line = json.loads(self.run("--json", "bench", "facenet", "--batch", batch, "--runs", 5, "--precision", precision))
+        return {"device_ms": line["ms"], "device_rate": line["images_per_second"]}
+
     def train_rate(self, batch, classes, precision):
         """Photographs a second of a step of training."""
         flags = ["--batch", batch, "--classes", classes, "--seconds", 5 * self.args.seconds, "--precision", precision]
         return json.loads(self.run("--json", "bench", "train", *flags))["photographs_per_second"]
 
+    def train_by_events(self, batch, classes, precision):
+        """A step's time on the device by its own clock: what its kernels take, each for itself."""
+        flags = ["--batch", batch, "--classes", classes, "--seconds", 0, "--precision", precision, "--ops"]
+        seconds = sum(op["ms"] for op in json.loads(self.run("--json", "bench", "train", *flags))["ops"]) / 1e3
+        return {"device_ms": 1e3 * seconds, "device_rate": batch / seconds}
+
 
 def cosine(a, b):
     dot = lambda x, y: sum(p * q for p, q in zip(x, y))
     return dot(a, b) / (dot(a, a) * dot(b, b)) ** 0.5
+
+
+def centred(rows):
+    """Rows less their mean."""
+    mean = [sum(column) / len(rows) for column in zip(*rows)]
+    return [[x - m for x, m in zip(row, mean)] for row in rows]
 
 
 def make_crops(folder):
@@ -148,11 +172,14 @@ class Contest:
         self.warpface = Warpface(args)
         job = {"device": args.device, "weights": str(args.model)}
         self.pytorch = Worker("gpu_worker.py", job, work / "gpu_worker.log")
-        self.lines = []
+        self.lines, self.embedded = [], {}
 
     def keep(self, **line):
         self.lines.append(line)
         print(json.dumps(line), flush=True)
+        if self.args.rows:
+            with open(self.args.rows, "a") as file:
+                file.write(json.dumps(line) + "\n")
 
     def is_over(self):
         return time.monotonic() - self.begin > self.args.limit
@@ -198,7 +225,9 @@ class Contest:
         what = {"task": "embed", "precision": precision, "batch": batch}
         rates, found, cosines = [], {}, {}
         try:
-            expected = self.ours(precision, crops)
+            if precision not in self.embedded:
+                self.embedded[precision] = self.ours(precision, crops)
+            expected = self.embedded[precision]
         except Missing as reason:
             expected = None
             self.keep(**what, setting="warpface", missing=str(reason))
@@ -211,8 +240,9 @@ class Contest:
                 self.pytorch.ask(limit=self.args.compile_limit, **ask)
                 if expected:
                     theirs = self.pytorch.ask(do="embed", setting=setting, pixels=str(raw))["embeddings"]
-                    cosines[setting] = min(map(cosine, expected, theirs))
-                    if not cosines[setting] >= SAME[precision]:
+                    pair = (centred(expected), centred(theirs)) if self.args.seeded else (expected, theirs)
+                    cosines[setting] = min(map(cosine, *pair))
+                    if not cosines[setting] >= (SAME_SEEDED if self.args.seeded else SAME)[precision]:
                         raise Missing(f"it computes something else: the least cosine is {cosines[setting]:.6f}")
                 found[setting] = []
             except Missing as reason:
@@ -230,14 +260,20 @@ class Contest:
                 except Missing as reason:
                     self.keep(**what, setting=setting, missing=str(reason))
                     del found[setting]
-        ours = statistics.median(rates) if rates else None
+        ours, events = statistics.median(rates) if rates else None, {}
         if ours:
-            self.keep(**what, setting="warpface", rate=ours, rounds=rates)
+            try:
+                events = self.warpface.by_events(batch, precision)
+            except Missing as reason:
+                self.keep(**what, setting="warpface by events", missing=str(reason))
+            self.keep(**what, setting="warpface", rate=ours, **events, rounds=rates)
         for setting, rounds in found.items():
             middle = {key: statistics.median(line[key] for line in rounds) for key in rounds[0]}
             ratios = {}
             if ours:
                 ratios = {"ratio_host": ours / middle["rate"], "ratio_device": ours / middle["device_rate"]}
+            if events:
+                ratios["ratio_events"] = events["device_rate"] / middle["device_rate"]
             self.keep(**what, setting=setting, **middle, **ratios, least_cosine=cosines.get(setting), rounds=rounds)
         try:
             self.pytorch.ask(do="release")
@@ -251,7 +287,7 @@ class Contest:
         for precision in (p for p in self.args.precisions if p != "tf32"):
             what = {"task": "train", "precision": precision, "batch": batch}
             ours, found = [], {}
-            for setting in ("eager", "compiled"):
+            for setting in self.args.train_settings:
                 peer = Worker("gpu_train_worker.py", job, self.work / f"train-{setting}.log")
                 ask = dict(do="prepare", precision=precision, batch=batch, setting=setting, classes=classes)
                 try:
@@ -271,9 +307,13 @@ class Contest:
                         rates.append(peer.ask(do="measure", seconds=5 * self.args.seconds)["rate"])
                     except Missing as reason:
                         self.keep(**what, setting=setting, missing=str(reason))
-            rate = statistics.median(ours) if ours else None
+            rate, events = statistics.median(ours) if ours else None, {}
             if rate:
-                self.keep(**what, setting="warpface", rate=rate, rounds=ours)
+                try:
+                    events = self.warpface.train_by_events(batch, classes, precision)
+                except Missing as reason:
+                    self.keep(**what, setting="warpface by events", missing=str(reason))
+                self.keep(**what, setting="warpface", rate=rate, **events, rounds=ours)
             for setting, (peer, rates) in found.items():
                 peer.stop()
                 if rates:
@@ -281,7 +321,7 @@ class Contest:
                     self.keep(**what, setting=setting, rate=middle, ratio_host=rate and rate / middle, rounds=rates)
 
     def detect(self):
-        suffixes = {".jpg", ".jpeg", ".png"}
+        suffixes = {".jpg", ".jpeg", ".png", ".ppm"}
         paths = sorted(path for path in self.args.photos.rglob("*") if path.suffix.lower() in suffixes)
         paths = paths[: self.args.count]
         folder = self.work / "photographs"
@@ -289,18 +329,23 @@ class Contest:
         for i, path in enumerate(paths):
             (folder / f"{i:04}{path.suffix.lower()}").symlink_to(path.resolve())
         job = {"threads": 4, "device": self.args.device, "photographs": list(map(str, paths))}
-        peer, found, ours = Worker("detect_facenet_pytorch.py", job, self.work / "detect.log"), {}, []
+        name, script = "facenet-pytorch", "detect_facenet_pytorch.py"
+        if self.args.seeded:
+            name, script = "PyTorch", "detect_pytorch.py"
+            job["weights"] = str(self.args.weights)
+        what = {"task": "detect", **({"label": self.args.label} if self.args.label else {})}
+        peer, found, ours = Worker(script, job, self.work / "detect.log"), {}, []
         try:
             started = peer.start()
             found = {setting: [] for setting in started["settings"]}
-            self.keep(task="detect", setting="facenet-pytorch", versions=started["versions"])
+            self.keep(**what, setting=name, versions=started["versions"])
         except Missing as reason:
-            self.keep(task="detect", setting="facenet-pytorch", missing=str(reason))
+            self.keep(**what, setting=name, missing=str(reason))
         for _ in range(self.args.rounds):
             try:
                 ours.append(self.warpface.rate("detect", folder))
             except Missing as reason:
-                self.keep(task="detect", setting="warpface", missing=str(reason))
+                self.keep(**what, setting="warpface", missing=str(reason))
                 break
             for setting in found:
                 answer = peer.exchange({"setting": setting, "batch": 1, "seconds": self.args.seconds}, 600)
@@ -308,12 +353,12 @@ class Contest:
         peer.stop()
         rate = statistics.median(ours) if ours else None
         if rate:
-            self.keep(task="detect", setting="warpface", rate=rate, photographs=len(paths), rounds=ours)
+            self.keep(**what, setting="warpface", rate=rate, photographs=len(paths), rounds=ours)
         for setting, rates in found.items():
             if rates:
                 middle = statistics.median(rates)
-                name = f"facenet-pytorch, {setting}"
-                self.keep(task="detect", setting=name, rate=middle, ratio_host=rate and rate / middle, rounds=rates)
+                full = f"{name}, {setting}"
+                self.keep(**what, setting=full, rate=middle, ratio_host=rate and rate / middle, rounds=rates)
 
     def table(self):
         """The lines as a table of Markdown."""
@@ -349,6 +394,11 @@ def main():
     parser.add_argument("--batches", type=listed(int), default=[256, 32, 1, 1024])
     parser.add_argument("--settings", type=listed(str), default=["eager", "graph", "compiled"])
     parser.add_argument("--tasks", type=listed(str), default=["embed", "train", "detect"])
+    parser.add_argument("--train-settings", type=listed(str), default=["eager", "compiled"])
+    parser.add_argument("--seeded", action="store_true", help="the weights are drawn by a seed, whatever the files' names")
+    parser.add_argument("--ours", choices=["cuda", "wgpu", "cpu"], help="where warpface runs, if elsewhere")
+    parser.add_argument("--rows", type=Path, help="a file that every line is appended to")
+    parser.add_argument("--label", help="what the photographs are called in the lines")
     parser.add_argument("--train-batch", type=int, default=90, help="photographs of a step of training")
     parser.add_argument("--count", type=int, default=64, help="photographs, at most")
     parser.add_argument("--rounds", type=int, default=5)

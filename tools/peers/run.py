@@ -6,6 +6,7 @@ not ours is left out; a peer with no other is no peer, and is listed as missing 
 """
 
 import argparse
+import csv
 import datetime
 import json
 import os
@@ -157,7 +158,7 @@ class Contest:
     def __init__(self, task, names, batches):
         self.task, self.names, self.batches = task, names, batches
         self.peers, self.missing, self.agreement, self.versions = {}, {}, {}, {}
-        self.rounds = {}
+        self.rounds, self.rows = {}, []
 
     def start(self, job, work, check):
         """Starts the peers and compares what they compute with ours."""
@@ -191,6 +192,7 @@ class Contest:
             peer.stop()
 
     def keep(self, name, setting, batch, rate):
+        self.rows.append([self.task, batch, name, setting, rate])
         self.rounds.setdefault(batch, {}).setdefault(name, {}).setdefault(setting, []).append(rate)
 
     def best(self, batch, name):
@@ -333,6 +335,7 @@ def main():
     parser.add_argument("--seconds", type=float, required=True, help="of each turn")
     parser.add_argument("--commit", required=True)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--rows", type=Path, help="a CSV file of every turn's rate")
     args = parser.parse_args()
 
     warpface = Warpface(args)
@@ -381,6 +384,11 @@ def main():
         "detect_ratio_to_facenet_pytorch": detect.ratio(1, ["facenet_pytorch"]),
         "train_ratio_to_pytorch": train.ratio(TRAIN_BATCH, TRAIN),
     }
+    if args.rows:
+        with open(args.rows, "w", newline="") as file:
+            rows = csv.writer(file, lineterminator="\n")
+            rows.writerow(["task", "batch", "who", "setting", "per_second"])
+            rows.writerows(row for contest in (embed, detect, train) for row in contest.rows)
     print(json.dumps(summary) if args.json else "\n".join(table(summary)))
 
 

@@ -1,10 +1,8 @@
-//! `cargo xtask bench-run`: `cargo bench`, with its tables kept under `benches/runs/`.
+//! `cargo xtask bench-run`: `cargo bench`, with its tables and their raw rows kept under `benches/runs/`.
 
-use std::fs;
-use std::process::Command;
+use anyhow::Result;
 
-use anyhow::{Context, Result, bail};
-
+use crate::runs::{self, Run};
 use crate::shell::{self, cargo, say};
 
 #[derive(clap::Args)]
@@ -17,18 +15,15 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    if args.device.is_empty() || !args.device.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
-        bail!("`{}` should be a name of letters, digits, `-`, `_` and `.`", args.device);
-    }
-    let date = shell::output(Command::new("date").arg("+%F")).context("`date` is missing")?;
-    let path = shell::root().join("benches/runs").join(format!("{date}-{}.md", args.device));
+    let run = Run::new(None, &args.device, "")?;
     let mut command = cargo(&["bench"]);
     command.args(&args.bench);
     let words = ["cargo", "bench"].into_iter().chain(args.bench.iter().map(String::as_str));
     let line = words.collect::<Vec<_>>().join(" ");
-    let header = format!("# {date}, {}\n\nCommit {}, `{line}`.\n", args.device, shell::commit());
-    fs::write(&path, header).with_context(|| format!("cannot write {}", path.display()))?;
-    shell::run(command.env("WARPFACE_BENCH_RUN", &path))?;
-    say(format!("kept in {}", path.display()));
+    runs::write(&run.page(), &run.header(&line))?;
+    runs::write(&run.with("csv"), "bench,device,precision,case,seconds,flops,bytes,roofline_seconds\n")?;
+    command.env("WARPFACE_BENCH_RUN", run.page()).env("WARPFACE_BENCH_ROWS", run.with("csv"));
+    shell::run(&mut command)?;
+    say(format!("kept in {} and {}", run.page().display(), run.with("csv").display()));
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! `cargo xtask bundle`: everything that proves warpface on another machine, in one folder that needs neither cargo nor
-//! a network there; and the same in parts that travel over narrow links.
+//! a network there; and the same in parts that travel over narrow links. With `--small`, what short visits take.
+
+mod small;
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -50,9 +52,18 @@ pub struct Args {
     /// Leave the criterion benches out; they take longest to build
     #[arg(long)]
     no_benches: bool,
+    /// Only what a few minutes on a card take: networks drawn by a seed for a first visit, LFW for a second
+    #[arg(long)]
+    small: bool,
+    /// With --small: the folder of images/ and pairs.txt that the second visit takes along [default: ../shared/lfw]
+    #[arg(long, value_name = "DIR", requires = "small")]
+    lfw: Option<PathBuf>,
 }
 
 pub fn run(args: &Args) -> Result<()> {
+    if args.small {
+        return small::run(args);
+    }
     ensure!(args.part_size > 0, "--part-size must be at least 1");
     let root = shell::root();
     let weights = root.join("weights");
@@ -244,11 +255,12 @@ fn sha256(path: &Path) -> Result<String> {
 /// Writes the sums of a folder's files, as `sha256sum --check` reads them.
 fn write_sums(folder: &Path) -> Result<()> {
     let mut text = String::new();
-    for path in files(folder)? {
+    let sums = folder.join("SHA256SUMS");
+    for path in files(folder)?.into_iter().filter(|path| *path != sums) {
         let inside = path.strip_prefix(folder)?;
         text += &format!("{}  {}\n", sha256(&path)?, inside.display());
     }
-    Ok(fs::write(folder.join("SHA256SUMS"), text)?)
+    Ok(fs::write(sums, text)?)
 }
 
 /// Says what takes how much.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::runs::{self, Run};
 use crate::shell::{self, program, say};
 use crate::weights;
 
@@ -35,6 +36,9 @@ pub struct Args {
     /// Only these runs: softmax, center, triplet, small
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     only: Vec<String>,
+    /// Keep a page and its figures in benches/runs/, by this name of the machine
+    #[arg(long, value_name = "NAME")]
+    keep: Option<String>,
 }
 
 /// The published network by each loss, on the people trained on.
@@ -161,16 +165,14 @@ pub fn run(args: &Args) -> Result<()> {
     }
 
     say(format!("commit {}, {} people trained on, pairs of {} others", shell::commit(), trained.len(), others.len()));
-    println!("| run | loss | accuracy on pairs | VAL at FAR 0.001 | photographs held out |");
-    println!("|---|---|---|---|---|");
-    let percents = |[a, b]: [f64; 2]| match a.is_finite() || b.is_finite() {
-        true => format!("{:.3} % to {:.3} %", 100.0 * a, 100.0 * b),
-        false => "–".to_owned(),
-    };
-    for Row { name, losses: [first, last], accuracies, val, validation, .. } in &rows {
-        let figures = [*accuracies, *val, *validation].map(percents).join(" | ");
-        let decimals = if *first < 0.01 { 6 } else { 3 };
-        println!("| {name} | {first:.decimals$} to {last:.decimals$} | {figures} |");
+    let page = page(&rows);
+    print!("{page}");
+    if let Some(machine) = &args.keep {
+        let run = Run::new(None, machine, "finetune")?;
+        let words: Vec<String> = std::env::args().skip(1).collect();
+        let header = run.header(&format!("cargo xtask {}", words.join(" ")));
+        runs::write(&run.page(), &format!("{header}\n{page}"))?;
+        runs::write(&run.with("csv"), &raw_rows(&rows))?;
     }
     rows.iter().for_each(|row| eprintln!("  {}", row.file.display()));
     let problems: Vec<String> =
@@ -179,6 +181,36 @@ pub fn run(args: &Args) -> Result<()> {
         bail!("{}", problems.join("; "));
     }
     Ok(())
+}
+
+/// The runs for people.
+fn page(rows: &[Row]) -> String {
+    let mut text = "| run | loss | accuracy on pairs | VAL at FAR 0.001 | photographs held out |\n".to_owned();
+    text += "|---|---|---|---|---|\n";
+    let percents = |[a, b]: [f64; 2]| match a.is_finite() || b.is_finite() {
+        true => format!("{:.3} % to {:.3} %", 100.0 * a, 100.0 * b),
+        false => "–".to_owned(),
+    };
+    for Row { name, losses: [first, last], accuracies, val, validation, .. } in rows {
+        let figures = [*accuracies, *val, *validation].map(percents).join(" | ");
+        let decimals = if *first < 0.01 { 6 } else { 3 };
+        text += &format!("| {name} | {first:.decimals$} to {last:.decimals$} | {figures} |\n");
+    }
+    text
+}
+
+/// The runs as CSV: every figure before and after; empty where there is none.
+fn raw_rows(rows: &[Row]) -> String {
+    let mut text = "run,figure,before,after\n".to_owned();
+    let cell = |x: f64| if x.is_finite() { x.to_string() } else { String::new() };
+    for Row { name, losses, accuracies, val, validation, .. } in rows {
+        let figures =
+            [("loss", losses), ("accuracy", accuracies), ("val_at_far_0.001", val), ("held_out_accuracy", validation)];
+        for (figure, [before, after]) in figures {
+            text += &format!("{name},{figure},{},{}\n", cell(*before), cell(*after));
+        }
+    }
+    text
 }
 
 /// All pairs there are, dealt out to the folds. Those of one person come as often as makes them as many as those of

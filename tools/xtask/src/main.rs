@@ -5,12 +5,15 @@ mod bench_run;
 mod bundle;
 mod demo;
 mod finetune;
+mod fuzz;
 mod golden;
 mod manifest;
+mod pairs;
 mod peers;
 mod pip;
 mod ptx;
 mod python;
+mod runs;
 mod shell;
 mod test;
 mod vulkan;
@@ -42,8 +45,12 @@ enum Command {
     Ptx(ptx::Args),
     /// Measure warpface beside other implementations, in one run and by turns
     Peers(peers::Args),
+    /// Measure two builds of warpface by turns, and fail if the new one is slower
+    Pairs(pairs::Args),
     /// Make a folder, and parts of it, that prove warpface on a machine without cargo and network
     Bundle(bundle::Args),
+    /// Build and run the fuzz targets, with the fixtures as seeds
+    Fuzz(fuzz::Args),
     /// Train on a folder of people, by each loss and from nothing, and tell whether it helped
     Finetune(finetune::Args),
     /// Run `cargo bench`, and keep its tables in benches/runs/
@@ -58,7 +65,9 @@ fn main() -> ExitCode {
         Command::Golden(args) => golden::run(&args),
         Command::Ptx(args) => ptx::run(&args),
         Command::Peers(args) => peers::run(&args),
+        Command::Pairs(args) => pairs::run(&args),
         Command::Bundle(args) => bundle::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
         Command::Finetune(args) => finetune::run(&args),
         Command::BenchRun(args) => bench_run::run(&args),
     };

@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::python::{self, Pins};
+use crate::runs::{self, Run};
 use crate::shell::{self, program, say};
 use crate::weights;
 
@@ -35,6 +37,9 @@ pub struct Args {
     /// The last line is a JSON object (on cuda, every line is)
     #[arg(long)]
     json: bool,
+    /// Keep a page and every turn's rate in benches/runs/, by this name of the machine
+    #[arg(long, value_name = "NAME")]
+    keep: Option<String>,
     /// The Python that has PyTorch; on cuda only, where the machine's own is taken
     #[arg(long, value_name = "FILE", default_value = "python3")]
     python: PathBuf,
@@ -86,7 +91,26 @@ pub fn run(args: &Args) -> Result<()> {
     if args.json {
         run.arg("--json");
     }
-    shell::run(&mut run)
+    match kept(args)? {
+        Some(kept) => keep(&kept, run.arg("--rows").arg(kept.with("csv")), "the rates"),
+        None => shell::run(&mut run),
+    }
+}
+
+/// Where a run is to be kept.
+fn kept(args: &Args) -> Result<Option<Run>> {
+    args.keep.as_deref().map(|machine| Run::new(None, machine, "peers")).transpose()
+}
+
+/// Runs a program, and keeps what it prints as a page.
+fn keep(run: &Run, program: &mut Command, what: &str) -> Result<()> {
+    let output = program.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot start python")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    print!("{text}");
+    ensure!(output.status.success(), "measuring failed ({})", output.status);
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let header = run.header(&format!("cargo xtask {}", words.join(" ")));
+    runs::write(&run.page(), &format!("{header}\n{what}:\n\n```\n{text}```\n"))
 }
 
 /// An empty folder for what is made on the way.
@@ -107,5 +131,9 @@ fn on_gpu(args: &Args, binary: &Path, weights: &Path, photos: &Path) -> Result<(
     run.arg(shell::root().join("tools/peers/gpu.py")).arg("--binary").arg(binary).arg("--weights").arg(weights);
     run.arg("--model").arg(model).arg("--photos").arg(photos).args(["--count", &args.count.to_string()]);
     run.args(["--rounds", &args.rounds.to_string(), "--seconds", &args.seconds.to_string()]);
-    shell::run(run.args(&args.gpu))
+    run.args(&args.gpu);
+    match kept(args)? {
+        Some(kept) => keep(&kept, run.arg("--rows").arg(kept.with("jsonl")), "each line as it was measured"),
+        None => shell::run(&mut run),
+    }
 }

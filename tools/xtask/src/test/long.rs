@@ -1,0 +1,74 @@
+//! `cargo xtask test --long`: what takes too long for every change; its last run is kept.
+
+use std::fmt::Write as _;
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+
+use crate::fuzz;
+use crate::runs::{self, Run, csv};
+use crate::shell::{self, cargo};
+
+/// Seconds of each fuzz target.
+const FUZZ: u64 = 60;
+
+/// What came of a part.
+struct Row {
+    what: &'static str,
+    result: Result<String>,
+    seconds: f64,
+}
+
+pub fn run(require: &str) -> Result<()> {
+    let mut rows = Vec::new();
+    let mut part = |what: &'static str, work: &mut dyn FnMut() -> Result<String>| {
+        shell::say(what);
+        let start = Instant::now();
+        let result = work();
+        if let Err(error) = &result {
+            eprintln!("  {error:#}");
+        }
+        rows.push(Row { what, result, seconds: start.elapsed().as_secs_f64() });
+    };
+    part("the full references", &mut || tests(require, &["--test", "reference"]));
+    part("ignored tests", &mut || tests(require, &["--workspace", "--run-ignored", "only"]));
+    let mut edges = String::new();
+    part("fuzzing", &mut || {
+        let found = fuzz::all(&fuzz::Args { seconds: FUZZ, only: Vec::new() })?;
+        edges = fuzz::table(&found);
+        Ok(format!("{} targets of {FUZZ} s", found.len()))
+    });
+    keep(&rows, &edges)?;
+    let failed: Vec<&str> = rows.iter().filter(|row| row.result.is_err()).map(|row| row.what).collect();
+    ensure!(failed.is_empty(), "failed: {}", failed.join(", "));
+    shell::say("all is well");
+    Ok(())
+}
+
+/// Tests in their long forms.
+fn tests(require: &str, which: &[&str]) -> Result<String> {
+    let mut tests = cargo(&["nextest", "run"]);
+    tests.args(which).args(["--no-fail-fast"]).env("WARPFACE_FULL", "1");
+    if !require.is_empty() {
+        tests.env("WARPFACE_REQUIRE", require);
+    }
+    shell::run(&mut tests)?;
+    Ok("all passed".to_owned())
+}
+
+/// Writes the page and its rows over those of the last run.
+fn keep(rows: &[Row], edges: &str) -> Result<()> {
+    let run = Run::last("long")?;
+    let mut page = format!("{}\n| part | minutes | |\n|---|--:|---|\n", run.header("cargo xtask test --long"));
+    let mut lines = "part,seconds,passed,remark\n".to_owned();
+    for Row { what, result, seconds } in rows {
+        let remark = result.as_ref().map_or_else(|error| format!("failed: {error:#}"), String::clone);
+        let _ = writeln!(page, "| {what} | {:.1} | {} |", seconds / 60.0, remark.replace('|', "/"));
+        let _ = writeln!(lines, "{what},{seconds:.1},{},{}", result.is_ok(), csv(&remark));
+    }
+    if !edges.is_empty() {
+        let _ = write!(page, "\n{edges}");
+    }
+    runs::write(&run.page(), &page)?;
+    runs::write(&run.with("csv"), &lines)
+}
