@@ -3,7 +3,7 @@
 //     dx[i] = sum over the windows that cover i of dy[window] / pixels of the window within the image
 //
 // One thread an element of x, channels innermost. Operations: k_h * k_w an output. Bytes: dy read once (through the
-// cache), dx written once. Launch: 256 threads, [ceil(elements / 256)].
+// cache), dx written once.
 // Targets: compute_75
 // Hot: avg_pool2d_bwd_f32 avg_pool2d_bwd_f16 avg_pool2d_bwd_bf16
 

@@ -5,7 +5,6 @@
 // In two stages, over chunks of rows and over chunks: see channels.cuh. A chunk is read twice, the second time from the
 // cache: its mean first, then the squares of what differs from it; chunks are joined by Chan, Golub and LeVeque's rule.
 // Nowhere are squares of raw values summed, which would cancel. Operations: 4 an element. Bytes: x read once.
-// Launch: 256 threads, batch_moments_chunk [ceil(c / 32), chunks], batch_moments_merge [ceil(c / 32)].
 // Targets: compute_75
 // Hot: batch_moments_chunk_f32 batch_moments_chunk_f16 batch_moments_chunk_bf16
 

@@ -3,7 +3,6 @@
 //     y = gamma * (x - mean) / sqrt(variance + epsilon) + beta
 //
 // One thread an element. Operations: 6 an element. Bytes: each input read once, y written once.
-// Launch: 256 threads, [ceil(elements / 256)].
 // Targets: compute_75
 // Hot: batch_norm_fwd_f32 batch_norm_fwd_f16 batch_norm_fwd_bf16
 

@@ -3,7 +3,6 @@
 //     dx = gamma / sqrt(variance + epsilon) * (dz - sums[0] / rows - xhat * sums[1] / rows)
 //
 // See batch_norm.cuh. Operations: 12 an element. Bytes: each input read once, dx written once.
-// Launch: 256 threads, [ceil(ceil(rows / 4) * c / 4 / 256)] where the channels come in fours, else [ceil(elements / 256)].
 // Targets: compute_75
 // Hot: batch_norm_bwd_data_f32 batch_norm_bwd_data_f16 batch_norm_bwd_data_bf16
 

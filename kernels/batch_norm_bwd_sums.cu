@@ -3,7 +3,7 @@
 //     y[0, c] = sum over rows of dz[row, c], y[1, c] = sum over rows of dz[row, c] * xhat[row, c]
 //
 // In two stages, over chunks of rows and over chunks: see channels.cuh. Operations: 10 an element. Bytes: each input read
-// once. Launch: 256 threads, batch_norm_bwd_sums_chunk [ceil(c / 32), chunks], batch_norm_bwd_sums_merge [ceil(width / 32)].
+// once.
 // Targets: compute_75
 // Hot: batch_norm_bwd_sums_chunk_f32 batch_norm_bwd_sums_chunk_f16 batch_norm_bwd_sums_chunk_bf16
 

@@ -3,8 +3,6 @@
 //     y = act(gamma * (x - mean) / sqrt(variance + epsilon) + beta)
 //
 // See batch_norm.cuh. Operations: 6 an element. Bytes: each input read once, y written once.
-// Launch: 256 threads, [ceil(ceil(rows / 4) * c / 4 / 256)] where the channels come in fours, also in y, else
-// [ceil(elements / 256)].
 // Targets: compute_75
 // Hot: batch_norm_train_f32 batch_norm_train_f16 batch_norm_train_bf16
 

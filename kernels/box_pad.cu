@@ -3,7 +3,6 @@
 //     y[row] = dy edy dx edx y ey x ex w h, all 1-based and inclusive
 //
 // One thread a row. Operations: 20 a row. Bytes: each input read once, y written once.
-// Launch: 256 threads, [ceil(rows / 256)].
 // Targets: compute_75
 
 #include "common.cuh"

@@ -3,7 +3,7 @@
 //     y[corner] = boxes[corner] + offsets[corner] * extent, the box's width for x and height for y
 //
 // One thread a row; products and sums are rounded one by one, as on the CPU. Operations: 12 a row.
-// Bytes: each input read once, y written once. Launch: 256 threads, [ceil(rows / 256)].
+// Bytes: each input read once, y written once.
 // Targets: compute_75
 
 #include "common.cuh"

@@ -569,18 +569,14 @@ static __device__ __forceinline__ void merge(const Params &p, const float *parti
         STEM##_merge_##SUFFIX(const Params p, const T *x, const T *dy, const float *partial, float *dw) {              \
         bwd_filter::merge(p, partial, dw);                                                                             \
     }
-#define MATRIX(STEM, UNIT, M, SUFFIX)                                                                                  \
+#define MATRIX(STEM, UNIT, SUFFIX, M)                                                                                  \
     extern "C" __global__ void __launch_bounds__(mma::THREADS, 2) STEM##_mma_m##M##_##SUFFIX(                          \
         const Params p, const mma::UNIT::Storage *x, const mma::UNIT::Storage *dy, float *partial, float *dw           \
     ) {                                                                                                                \
         bwd_filter::matrix<mma::UNIT, M>(p, x, dy, partial);                                                           \
     }
-#define EVERY_HEIGHT(STEM, UNIT, SUFFIX)                                                                               \
-    MATRIX(STEM, UNIT, 32, SUFFIX)                                                                                     \
-    MATRIX(STEM, UNIT, 64, SUFFIX)                                                                                     \
-    MATRIX(STEM, UNIT, 128, SUFFIX)
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
-#define WARPGROUPS(STEM, UNIT, N, WIDTH, SUFFIX)                                                                       \
+#define WARPGROUPS(STEM, UNIT, SUFFIX, N, WIDTH)                                                                       \
     extern "C" __global__ void __launch_bounds__(wgmma::THREADS, wgmma::Share<N, bwd_filter::DEPTH>::BLOCKS)           \
         sm90_##STEM##_wgmma_n##N##c##WIDTH##_##SUFFIX(                                                                 \
         const Params p, const __grid_constant__ wgmma::TensorMap x, const __grid_constant__ wgmma::TensorMap dy,       \
@@ -588,27 +584,18 @@ static __device__ __forceinline__ void merge(const Params &p, const float *parti
     ) {                                                                                                                \
         bwd_filter::warpgroups<wgmma::UNIT, N, WIDTH>(p, x, dy, partial);                                              \
     }
-#define EVERY_SHAPE(STEM, UNIT, SUFFIX)                                                                                \
-    WARPGROUPS(STEM, UNIT, 32, 32, SUFFIX)                                                                             \
-    WARPGROUPS(STEM, UNIT, 32, 64, SUFFIX)                                                                             \
-    WARPGROUPS(STEM, UNIT, 64, 32, SUFFIX)                                                                             \
-    WARPGROUPS(STEM, UNIT, 64, 64, SUFFIX)                                                                             \
-    WARPGROUPS(STEM, UNIT, 96, 32, SUFFIX)                                                                             \
-    WARPGROUPS(STEM, UNIT, 96, 64, SUFFIX)                                                                             \
-    WARPGROUPS(STEM, UNIT, 128, 32, SUFFIX)                                                                            \
-    WARPGROUPS(STEM, UNIT, 128, 64, SUFFIX)
 #define ENTRIES(STEM)                                                                                                  \
-    EVERY_SHAPE(STEM, F16, f16)                                                                                        \
-    EVERY_SHAPE(STEM, Bf16, bf16)
+    EVERY_WGMMA_SHAPE(WARPGROUPS, STEM, F16, f16)                                                                      \
+    EVERY_WGMMA_SHAPE(WARPGROUPS, STEM, Bf16, bf16)
 #elif __CUDA_ARCH__ == 750
 #define ENTRIES(STEM)                                                                                                  \
     TILE(STEM, float, f32)                                                                                             \
     TILE(STEM, f16, f16)                                                                                               \
     TILE(STEM, bf16, bf16)                                                                                             \
-    EVERY_HEIGHT(STEM, F16, f16)
+    EVERY_MMA_WIDTH(MATRIX, STEM, F16, f16)
 #else
 #define ENTRIES(STEM)                                                                                                  \
-    EVERY_HEIGHT(STEM, F16, f16)                                                                                       \
-    EVERY_HEIGHT(STEM, Bf16, bf16)                                                                                     \
-    EVERY_HEIGHT(STEM, Tf32, tf32)
+    EVERY_MMA_WIDTH(MATRIX, STEM, F16, f16)                                                                            \
+    EVERY_MMA_WIDTH(MATRIX, STEM, Bf16, bf16)                                                                          \
+    EVERY_MMA_WIDTH(MATRIX, STEM, Tf32, tf32)
 #endif

@@ -3,7 +3,6 @@
 //     y = x
 //
 // One thread an element. Operations: 1 an element. Bytes: each value read once, written once.
-// Launch: 256 threads, [ceil(elements / 256)].
 // Targets: compute_75
 // Hot: cast_exact_f32 cast_exact_f16 cast_exact_bf16 cast_stored_f16 cast_stored_bf16
 

@@ -4,7 +4,6 @@
 //
 // Blocks take pieces of 4,096 elements, then one block joins what they give: trees of fixed shape.
 // Operations: 3 an element. Bytes: the features and the centers that are named read once.
-// Launch: 256 threads, [ceil(elements / 4096)], then [1].
 // Targets: compute_75
 // Hot: center_loss_fwd_parts_f32 center_loss_fwd_total_f32
 

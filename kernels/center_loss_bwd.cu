@@ -3,7 +3,7 @@
 //     dx = 2 dy / elements (features - centers[label]); not a number where the label is no class
 //
 // One thread an element. Operations: 2 an element. Bytes: the features and the centers that are named read once, dx
-// written once. Launch: 256 threads, [ceil(elements / 256)].
+// written once.
 // Targets: compute_75
 // Hot: center_loss_bwd_f32
 

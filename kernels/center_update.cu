@@ -5,7 +5,7 @@
 // Nothing if `finite` is 0. One block a row of the features. The first row with a label moves its center, and adds up all rows with that label, in
 // order; the blocks of the others have nothing to do, so each center is written once.
 // Operations: 2 an element. Bytes: the features read once, the centers that are named read and written once; the labels
-// by each block, from the cache. Launch: 256 threads, [rows].
+// by each block, from the cache.
 // Targets: compute_75
 // Hot: center_update_fwd_f32
 

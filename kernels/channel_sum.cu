@@ -3,7 +3,7 @@
 //     y[c] = sum over rows of x[row, c]
 //
 // In two stages, over chunks of rows and over chunks: see channels.cuh. Operations: 1 an element. Bytes: each input read
-// once. Launch: 256 threads, channel_sum_chunk [ceil(c / 32), chunks], channel_sum_merge [ceil(width / 32)].
+// once.
 // Targets: compute_75
 // Hot: channel_sum_chunk_f32 channel_sum_chunk_f16 channel_sum_chunk_bf16
 

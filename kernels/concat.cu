@@ -3,7 +3,7 @@
 //     y[row, offset + i] = x[row, i]
 //
 // One thread four elements where channels come in fours, else one. Operations: 0 an element. Bytes: each input read once,
-// y written once. Launch: 256 threads, [ceil(elements / 4 / 256)] or [ceil(elements / 256)].
+// y written once.
 // Targets: compute_75
 // Hot: concat_fwd_f32 concat_fwd_f16 concat_fwd_bf16
 

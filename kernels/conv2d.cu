@@ -7,15 +7,11 @@
 // depends neither on the batch nor on how many outputs are computed beside it. N and K are in the kernels' names.
 //
 //     conv2d_fwd_tile        128 pixels by 64 channels by 16 k in shared memory, 8 x 4 a thread: see igemm.cuh.
-//                            Launch: 256 threads, [ceil(pixels / 128), ceil(c_out / 64)].
 //     conv2d_fwd_narrow      one pixel by 16 channels a thread: few output channels. The filters pass through shared
 //                            memory, 64 k at a time, and are the same for all threads.
-//                            Launch: 128 threads, [ceil(pixels / 128), ceil(c_out / 16)].
 //     conv2d_fwd_mma         128 pixels by N channels on tensor cores: see mma.cuh.
-//                            Launch: 256 threads, [ceil(pixels / 128), ceil(c_out / N)].
 //     sm90_conv2d_fwd_wgmma  128 pixels by N channels by pieces of K channels of a tap: see wgmma.cuh. The copy engine
 //                            walks the windows itself. c_in is a multiple of 8, taps are not joined (run is c_in).
-//                            Launch: 384 threads, [ceil(pixels / 128), ceil(c_out / N)], stages (128 + N) 2 K + 1088 bytes.
 //
 // Operations: 2 * pixels * c_out * k. Bytes: x and residual read, y written once, w once per block of pixels.
 // Targets: compute_75 compute_80 sm_90a
@@ -405,7 +401,7 @@ __device__ void sm90_conv2d_fwd_wgmma(
 EVERY_DTYPE(KERNEL)
 #endif
 
-#define MMA(UNIT, N, SUFFIX)                                                                                           \
+#define MMA(UNIT, SUFFIX, N)                                                                                           \
     extern "C" __global__ void __launch_bounds__(mma::THREADS, 2) conv2d_fwd_mma_n##N##_##SUFFIX(                      \
         const Params p, const mma::UNIT::Storage *x, const mma::UNIT::Storage *__restrict__ w,                         \
         const float *__restrict__ b, const float *__restrict__ alpha, const mma::UNIT::Storage *residual,              \
@@ -413,20 +409,16 @@ EVERY_DTYPE(KERNEL)
     ) {                                                                                                                \
         conv2d_fwd_mma<mma::UNIT, N>(p, x, w, b, alpha, residual, y);                                                  \
     }
-#define EVERY_WIDTH(UNIT, SUFFIX)                                                                                      \
-    MMA(UNIT, 32, SUFFIX)                                                                                              \
-    MMA(UNIT, 64, SUFFIX)                                                                                              \
-    MMA(UNIT, 128, SUFFIX)
 #if __CUDA_ARCH__ <= 800
-EVERY_WIDTH(F16, f16)
+EVERY_MMA_WIDTH(MMA, F16, f16)
 #endif
 #if __CUDA_ARCH__ == 800
-EVERY_WIDTH(Bf16, bf16)
-EVERY_WIDTH(Tf32, tf32)
+EVERY_MMA_WIDTH(MMA, Bf16, bf16)
+EVERY_MMA_WIDTH(MMA, Tf32, tf32)
 #endif
 
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
-#define WGMMA(UNIT, N, K, SUFFIX)                                                                                      \
+#define WGMMA(UNIT, SUFFIX, N, K)                                                                                      \
     extern "C" __global__ void __launch_bounds__(wgmma::THREADS, wgmma::Share<N, K>::BLOCKS)                           \
         sm90_conv2d_fwd_wgmma_n##N##k##K##_##SUFFIX(                                                                   \
         const Params p, const __grid_constant__ wgmma::TensorMap x, const __grid_constant__ wgmma::TensorMap w,        \
@@ -435,15 +427,6 @@ EVERY_WIDTH(Tf32, tf32)
     ) {                                                                                                                \
         sm90_conv2d_fwd_wgmma<wgmma::UNIT, N, K>(p, x, w, b, alpha, residual, y);                                      \
     }
-#define EVERY_SHAPE(UNIT, SUFFIX)                                                                                      \
-    WGMMA(UNIT, 32, 32, SUFFIX)                                                                                        \
-    WGMMA(UNIT, 32, 64, SUFFIX)                                                                                        \
-    WGMMA(UNIT, 64, 32, SUFFIX)                                                                                        \
-    WGMMA(UNIT, 64, 64, SUFFIX)                                                                                        \
-    WGMMA(UNIT, 96, 32, SUFFIX)                                                                                        \
-    WGMMA(UNIT, 96, 64, SUFFIX)                                                                                        \
-    WGMMA(UNIT, 128, 32, SUFFIX)                                                                                       \
-    WGMMA(UNIT, 128, 64, SUFFIX)
-EVERY_SHAPE(F16, f16)
-EVERY_SHAPE(Bf16, bf16)
+EVERY_WGMMA_SHAPE(WGMMA, F16, f16)
+EVERY_WGMMA_SHAPE(WGMMA, Bf16, bf16)
 #endif

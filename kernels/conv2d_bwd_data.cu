@@ -6,7 +6,7 @@
 //
 //     dx[image, iy, ix, c] = phase[(iy + pad_y) % stride_y, (ix + pad_x) % stride_x][image, row, column, c]
 //
-// One thread an element. Bytes: the phases read once, dx written once. Launch: 256 threads, [ceil(elements / 256)].
+// One thread an element. Bytes: the phases read once, dx written once.
 // Targets: compute_75
 // Hot: conv2d_bwd_data_f32 conv2d_bwd_data_f16 conv2d_bwd_data_bf16
 

@@ -3,12 +3,7 @@
 //     dw[o, k] = sum over output pixels of dy[pixel, o] * x[element k of the pixel's window]
 //
 // See bwd_filter.cuh. Operations: 2 * pixels * c_out * k. Bytes: x read once per 64 o, dy once per 64 k.
-// Launch: 256 threads, conv2d_bwd_filter_tile [ceil(k / 64), ceil(c_out / 64), chunks], conv2d_bwd_filter_merge
-// [ceil(c_out * k / 256)];
-// conv2d_bwd_filter_mma, M in its name, [ceil(k / 128), ceil(c_out / M), chunks];
-// sm90_conv2d_bwd_filter_wgmma, N and the channels C of a box in its name, 384 threads, [ceil(boxes / (128 / C)),
-// ceil(c_out / N), chunks], boxes being taps * ceil(c_in / C), and stages (128 + N) 128 + 1088 bytes; c_in and c_out are
-// multiples of 8. It serves dense layers too.
+// sm90_conv2d_bwd_filter_wgmma takes multiples of 8 for c_in and c_out. It serves dense layers too.
 // Targets: compute_75 compute_80 sm_90a
 // Hot: conv2d_bwd_filter_tile_f32 conv2d_bwd_filter_tile_f16 conv2d_bwd_filter_tile_bf16
 // Hot: conv2d_bwd_filter_mma_m32_f16 conv2d_bwd_filter_mma_m64_f16 conv2d_bwd_filter_mma_m128_f16

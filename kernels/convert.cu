@@ -3,7 +3,6 @@
 //     y = x
 //
 // One thread four elements. Operations: 1 an element. Bytes: x read once, y written once.
-// Launch: 256 threads, [ceil(elements / 1024)].
 // Targets: compute_75
 // Hot: convert_f32_f16 convert_f16_f32 convert_f32_bf16 convert_bf16_f32
 

@@ -3,7 +3,6 @@
 //     y[image, r, q] = x[image, r + top, q + left], or 0
 //
 // One thread an element. Operations: 0 an element. Bytes: each input read once, y written once.
-// Launch: 256 threads, [ceil(elements / 256)].
 // Targets: compute_75
 // Hot: crop_fwd_f32 crop_fwd_f16 crop_fwd_bf16
 

@@ -4,7 +4,6 @@
 //
 // 16 rows by 64 channels a block, 1 x 4 a thread: see igemm.cuh. k ascends: rows do not depend on one another.
 // Operations: 2 * rows * c_out * k. Bytes: w read once per 16 rows, the rest once. Few rows: bound by w's bandwidth.
-// Launch: 256 threads, [ceil(c_out / 64), ceil(rows / 16)].
 // Targets: compute_75
 // Hot: dense_fwd_f32 dense_fwd_f16 dense_fwd_bf16
 

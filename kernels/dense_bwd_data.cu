@@ -5,7 +5,7 @@
 //
 // A thread sums four rows of one k; neighbours read neighbouring weights. o ascends: rows do not depend on one another.
 // Operations: 2 * rows * c_out * k. Bytes: w read once per four rows, the rest once.
-// Launch: 256 threads, [ceil(k / 256), ceil(rows / 4)]. dense_bwd_data_exact takes weights that are f32 in every precision.
+// dense_bwd_data_exact takes weights that are f32 in every precision.
 // Targets: compute_75
 
 #include "common.cuh"

@@ -3,9 +3,7 @@
 //     dw[o, k] = sum over rows of dy[row, o] * x[row, k]
 //
 // Rows are images of one pixel: see bwd_filter.cuh. Operations: 2 * rows * c_out * k. Bytes: x read once per 64 o, dy once
-// per 64 k. Launch: 256 threads, dense_bwd_filter_tile [ceil(k / 64), ceil(c_out / 64), chunks], dense_bwd_filter_merge
-// [ceil(c_out * k / 256)];
-// dense_bwd_filter_mma, M in its name, [ceil(k / 128), ceil(c_out / M), chunks].
+// per 64 k.
 // Targets: compute_75 compute_80
 // Hot: dense_bwd_filter_tile_f32 dense_bwd_filter_tile_f16 dense_bwd_filter_tile_bf16
 // Hot: dense_bwd_filter_mma_m32_f16 dense_bwd_filter_mma_m64_f16 dense_bwd_filter_mma_m128_f16

@@ -3,7 +3,6 @@
 //     y = x / keep where the element's number of [0, 1) is less than keep, else 0
 //
 // One thread four elements, which one call of Philox serves. Bytes: x read once, y written once.
-// Launch: 256 threads, [ceil(elements / 1024)].
 // Targets: compute_75
 // Hot: dropout_fwd_f32 dropout_fwd_f16 dropout_fwd_bf16
 

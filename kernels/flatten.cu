@@ -3,7 +3,6 @@
 //     y = x
 //
 // One thread an element. Operations: 0 an element. Bytes: each input read once, y written once.
-// Launch: 256 threads, [ceil(elements / 256)].
 // Targets: compute_75
 // Hot: flatten_fwd_f32 flatten_fwd_f16 flatten_fwd_bf16
 

@@ -3,7 +3,6 @@
 //     y[i] = x[indices[i]]; not a number where there is no such row
 //
 // One thread an element. Bytes: each row that is named read once, or from the cache; y written once.
-// Launch: 256 threads, [ceil(elements / 256)].
 // Targets: compute_75
 // Hot: gather_rows_fwd_f32
 

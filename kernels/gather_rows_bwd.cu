@@ -4,7 +4,6 @@
 //
 // One block a row; a warp takes 32 columns, finds the indices that name the row 32 at a time, and adds their rows in
 // order. Operations: 1 an element of dy. Bytes: dy read once, the indices by each block, from the cache; dx written once.
-// Launch: 256 threads, [rows].
 // Targets: compute_75
 // Hot: gather_rows_bwd_f32
 

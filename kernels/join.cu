@@ -4,7 +4,6 @@
 //     join_gaps   y[i] = 0 for i from gaps[2 g] to gaps[2 g + 1], 64 at most; `elements` is 64 for each gap
 //
 // One thread an element. Operations: 0 an element. Bytes: each value read once, written once.
-// Launch: 256 threads, [ceil(elements / 256)].
 // Targets: compute_75
 // Hot: join_fwd_f32 join_fwd_f16 join_fwd_bf16 join_gaps_f32 join_gaps_f16 join_gaps_bf16
 

@@ -3,7 +3,6 @@
 //     dx = x dy
 //
 // One thread an element. Operations: 1 an element. Bytes: x read once, dx written once.
-// Launch: 256 threads, [ceil(elements / 256)].
 // Targets: compute_75
 // Hot: l2_loss_bwd_f32
 

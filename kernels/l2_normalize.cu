@@ -4,7 +4,6 @@
 //
 // One warp a row; lane i takes elements i, i + 32, .., and the lanes' parts are joined by a tree of fixed shape.
 // Operations: 3 an element. Bytes: each input read once or, from the cache, a few times; y written once.
-// Launch: 256 threads, [ceil(rows / 8)].
 // Targets: compute_75
 // Hot: l2_normalize_fwd_f32 l2_normalize_fwd_f16 l2_normalize_fwd_bf16
 

@@ -5,7 +5,6 @@
 //
 // One warp a row; lane i takes elements i, i + 32, .., and the lanes' parts are joined by a tree of fixed shape.
 // Operations: 8 an element. Bytes: each input read once or, from the cache, twice; dx written once.
-// Launch: 256 threads, [ceil(rows / 8)].
 // Targets: compute_75
 // Hot: l2_normalize_bwd_f32 l2_normalize_bwd_f16 l2_normalize_bwd_bf16
 

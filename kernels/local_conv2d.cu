@@ -3,7 +3,6 @@
 //     y[image, position, o] = act(b[position, o] + sum over ky, kx, c of x[..] * w[position, o, ky, kx, c])
 //
 // One thread an output. Operations: 2 * k_h * k_w * c_in an output. Bytes: w read once per image, which is the bound.
-// Launch: 256 threads, [ceil(outputs / 256)].
 // Targets: compute_75
 
 #include "common.cuh"

@@ -3,7 +3,6 @@
 //     db[i] = sum over images of dy[image, i]
 //
 // One thread an element of the bias. Operations: n an element. Bytes: dy read once.
-// Launch: 256 threads, [ceil(elements / 256)].
 // Targets: compute_75
 
 #include "common.cuh"

@@ -3,7 +3,7 @@
 //     dx[image, i, c] = sum over the windows p that cover i, and o, of dy[image, p, o] * w[p, o, i within p, c]
 //
 // One thread an element of four images of x, channels innermost. Operations: 2 * k_h * k_w * c_in an output. Bytes: w read
-// once per four images, which is the bound. Launch: 256 threads, [ceil(ceil(n / 4) * h * w * c_in / 256)].
+// once per four images, which is the bound.
 // Targets: compute_75
 
 #include "common.cuh"

@@ -4,7 +4,6 @@
 //
 // One thread an output, channels innermost, so that neighbouring threads read neighbouring elements.
 // Operations: k_h * k_w an output. Bytes: x read once (through the cache), y written once.
-// Launch: 256 threads, [ceil(outputs / 256)].
 // Targets: compute_75
 // Hot: max_pool2d_fwd_f32 max_pool2d_fwd_f16 max_pool2d_fwd_bf16
 

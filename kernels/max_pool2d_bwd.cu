@@ -4,7 +4,7 @@
 //
 // One thread an element of x, channels innermost: where the element equals a window's maximum, the elements of the window
 // before it are looked at. Operations: k_h * k_w an output. Bytes: each input read once (through the cache), dx written
-// once. Launch: 256 threads, [ceil(elements / 256)].
+// once.
 // Targets: compute_75
 // Hot: max_pool2d_bwd_f32 max_pool2d_bwd_f16 max_pool2d_bwd_bf16
 

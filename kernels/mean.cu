@@ -3,7 +3,7 @@
 //     y = sum(x) / elements, 0 for none
 //
 // Blocks take pieces of 4,096 elements, then one block joins what they give: trees of fixed shape.
-// Operations: 1 an element. Bytes: x read once. Launch: 256 threads, [ceil(elements / 4096)], then [1].
+// Operations: 1 an element. Bytes: x read once.
 // Targets: compute_75
 // Hot: mean_fwd_parts_f32 mean_fwd_total_f32
 

@@ -2,7 +2,7 @@
 //
 //     dx = dy / elements, each
 //
-// One thread an element. Bytes: dx written once. Launch: 256 threads, [ceil(elements / 256)].
+// One thread an element. Bytes: dx written once.
 // Targets: compute_75
 // Hot: mean_bwd_f32
 

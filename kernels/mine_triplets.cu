@@ -5,7 +5,7 @@
 // A thread has a pair, of which few are of one label; for each that is, its warp looks for negatives, 32 at a time: it
 // counts them, draws which to take by the pair's random number, and finds that one. The nearest is found in one pass.
 // Operations: 2 a pair of one label and a negative. Bytes: y written once; rows of distances, from the cache, twice for
-// each of their pairs. Launch: 256 threads, [ceil(m / 256), m].
+// each of their pairs.
 // Targets: compute_75
 // Hot: mine_triplets_fwd_f32
 

@@ -9,12 +9,12 @@
 // of 512 bytes from shared memory for 16 instructions.
 #pragma once
 
-#include "common.cuh"
+#include "tiles.cuh"
 
 namespace mma {
 
 // Rows of a block, its threads, bytes of a row of a piece, pieces in shared memory.
-enum : u32 { ROWS = 128, THREADS = 256, ROW = 64, STAGES = 3 };
+enum : u32 { ROWS = tiles::ROWS, THREADS = tiles::MMA_THREADS, ROW = 64, STAGES = tiles::MMA_STAGES };
 
 // What the instruction multiplies: the storage type, and d += a * b over 32 bytes of k.
 struct F16 {

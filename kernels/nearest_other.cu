@@ -6,7 +6,6 @@
 // first element on, from pieces of 16 elements in shared memory; then one thread for each row of x puts what is nearer
 // than the row's farthest into its list, ascending. A second kernel joins the stretches' lists, in order.
 // Operations: 3 d a pair. Bytes: y read once for every 64 rows of x, from the cache where blocks run side by side.
-// Launch: 256 threads, [ceil(m / 64), stretches], then [ceil(m / 256)].
 // Targets: compute_75
 // Hot: nearest_other_fwd_f32 nearest_other_fwd_join_f32
 

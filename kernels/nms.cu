@@ -5,7 +5,6 @@
 // One block. First every box finds its place among the others by counting the better ones (of equal scores the later
 // one is the better), whose scores pass through shared memory; then the places are walked in order: a box still alive
 // is kept, and all threads compare the ones after it with it. Operations: about 12 * n * kept, and n^2 comparisons.
-// Launch: 256 threads, [1].
 // Targets: compute_75
 
 #include "common.cuh"

@@ -3,7 +3,7 @@
 //     y = mean over rows of (sum (|x| + epsilon)^p)^(1/p)
 //
 // One warp a row, then one block joins what they give: trees of fixed shape. Operations: 3 an element, and a power.
-// Bytes: x read once. Launch: 256 threads, [ceil(rows / 8)], then [1].
+// Bytes: x read once.
 // Targets: compute_75
 // Hot: norm_loss_fwd_parts_f32 norm_loss_fwd_total_f32
 

@@ -4,7 +4,6 @@
 //
 // One warp a row; lane i takes elements i, i + 32, .., and the lanes' parts are joined by a tree of fixed shape.
 // Operations: 5 an element, and two powers. Bytes: x read once and again from the cache, dx written once.
-// Launch: 256 threads, [ceil(rows / 8)].
 // Targets: compute_75
 // Hot: norm_loss_bwd_f32
 

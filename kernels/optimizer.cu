@@ -12,7 +12,6 @@
 // Nothing if `finite` is 0. A block takes 1,024 elements, a thread four of them, 256 apart. The rows of the state are
 // given one by one, each with the element that it begins at.
 // Operations: some 12 an element. Bytes: the gradient read once, each row read and written once.
-// Launch: 256 threads, [ceil(elements / 1024)].
 // Targets: compute_75
 // Hot: optimizer_fwd_f32
 

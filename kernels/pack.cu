@@ -10,7 +10,7 @@
 //
 // Columns are for the kernels that multiply by ordinary instructions, rows for matrix units (pack_mma), which take values
 // of tf32 rounded. `exact` kernels take filters that are f32 in every precision.
-// One thread an element. Bytes: w read once, packed written once. Launch: 256 threads, [ceil(elements / 256)].
+// One thread an element. Bytes: w read once, packed written once.
 // Targets: compute_75
 
 #include "common.cuh"

@@ -4,7 +4,7 @@
 //
 // A block makes 16 x 16 distances, a thread one of them, from pieces of 16 rows by 32 elements in shared memory; each is
 // summed from its first element on. Operations: 3 d a pair. Bytes: each matrix read once for every 16 rows of the
-// other, y written once. Launch: 256 threads, [ceil(m / 16), ceil(rows / m / 16)].
+// other, y written once.
 // Targets: compute_75
 // Hot: pairwise_distance_fwd_f32 pairwise_distance_fwd_f16 pairwise_distance_fwd_bf16
 

@@ -3,7 +3,6 @@
 //     y[i] = x[offset + i]
 //
 // One thread an element. Operations: 0 an element. Bytes: each value read once, written once.
-// Launch: 256 threads, [ceil(elements / 256)].
 // Targets: compute_75
 // Hot: part_fwd_f32 part_fwd_f16 part_fwd_bf16
 

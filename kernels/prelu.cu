@@ -3,7 +3,6 @@
 //     y = max(x, 0) + alpha * min(x, 0)
 //
 // One thread an element. Operations: 2 an element. Bytes: each input read once, y written once.
-// Launch: 256 threads, [ceil(elements / 256)].
 // Targets: compute_75
 // Hot: prelu_fwd_f32 prelu_fwd_f16 prelu_fwd_bf16
 

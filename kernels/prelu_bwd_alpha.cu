@@ -3,7 +3,7 @@
 //     y[c] = sum over rows of dy[row, c] * min(x[row, c], 0)
 //
 // In two stages, over chunks of rows and over chunks: see channels.cuh. Operations: 2 an element. Bytes: each input read
-// once. Launch: 256 threads, prelu_bwd_alpha_chunk [ceil(c / 32), chunks], prelu_bwd_alpha_merge [ceil(width / 32)].
+// once.
 // Targets: compute_75
 // Hot: prelu_bwd_alpha_chunk_f32 prelu_bwd_alpha_chunk_f16 prelu_bwd_alpha_chunk_bf16
 

@@ -3,7 +3,6 @@
 //     dx = dy where x > 0, else alpha * dy
 //
 // One thread an element. Operations: 2 an element. Bytes: each input read once, dx written once.
-// Launch: 256 threads, [ceil(elements / 256)].
 // Targets: compute_75
 
 #include "common.cuh"

@@ -3,7 +3,7 @@
 //     dx = dy where y > 0, else 0
 //
 // One thread four elements where they come in fours, else one. Operations: 1 an element. Bytes: each input read once, dx
-// written once. Launch: 256 threads, [ceil(elements / 4 / 256)] or [ceil(elements / 256)].
+// written once.
 // Targets: compute_75
 // Hot: relu_bwd_f32 relu_bwd_f16 relu_bwd_bf16
 

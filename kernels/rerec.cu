@@ -3,7 +3,7 @@
 //     side = max(width, height); corner = corner + extent / 2 - side / 2; corner and corner + side
 //
 // One thread a row; halving is exact, so that nothing changes where it is fused with a sum. Operations: 12 a row.
-// Bytes: each input read once, y written once. Launch: 256 threads, [ceil(rows / 256)].
+// Bytes: each input read once, y written once.
 // Targets: compute_75
 
 #include "common.cuh"

@@ -6,7 +6,7 @@
 //
 // The host makes the taps of both axes: f64 decides them. One thread an output, summed in OpenCV's order; products and
 // sums are rounded one by one, as there. Operations: 2 an input pixel and 2 an output pixel. Bytes: x read once, y
-// written once. Launch: 256 threads, [ceil(outputs / 256)].
+// written once.
 // Targets: compute_75
 
 #include "common.cuh"

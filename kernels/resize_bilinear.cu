@@ -4,7 +4,7 @@
 //
 // The host makes the fixed-point taps. One thread an output: it redoes the first pass for the few samples that it
 // needs, rather than keeping the picture between the passes. Bytes: x read, y written once, through the cache.
-// Operations: 2 * taps_x * taps_y an output. Launch: 256 threads, [ceil(outputs / 256)].
+// Operations: 2 * taps_x * taps_y an output.
 // Targets: compute_75
 
 #include "common.cuh"

@@ -3,7 +3,7 @@
 //     y = factor * x
 //
 // One thread four elements where they come in fours, else one. Operations: 1 an element. Bytes: x read once, y written
-// once. Launch: 256 threads, [ceil(elements / 4 / 256)] or [ceil(elements / 256)].
+// once.
 // Targets: compute_75
 // Hot: scale_fwd_f32 scale_fwd_f16 scale_fwd_bf16
 

@@ -3,7 +3,7 @@
 //     y = a + scale * b
 //
 // One thread four elements where they come in fours, else one. Operations: 2 an element. Bytes: each input read once, y
-// written once. Launch: 256 threads, [ceil(elements / 4 / 256)] or [ceil(elements / 256)].
+// written once.
 // Targets: compute_75
 // Hot: scaled_add_fwd_f32 scaled_add_fwd_f16 scaled_add_fwd_bf16
 

@@ -3,7 +3,7 @@
 //     y[row, i] = x[row, offset + i]
 //
 // One thread four elements where channels come in fours, else one. Operations: 0 an element. Bytes: the stretch read once,
-// y written once. Launch: 256 threads, [ceil(elements / 4 / 256)] or [ceil(elements / 256)].
+// y written once.
 // Targets: compute_75
 // Hot: slice_fwd_f32 slice_fwd_f16 slice_fwd_bf16
 

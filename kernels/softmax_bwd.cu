@@ -4,7 +4,6 @@
 //
 // One warp a row; lane i takes elements i, i + 32, .., and the lanes' parts are joined by a tree of fixed shape.
 // Operations: 4 an element. Bytes: each input read once or, from the cache, twice; dx written once.
-// Launch: 256 threads, [ceil(rows / 8)].
 // Targets: compute_75
 // Hot: softmax_bwd_f32 softmax_bwd_f16 softmax_bwd_bf16
 

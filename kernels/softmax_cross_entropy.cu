@@ -4,7 +4,6 @@
 //
 // One block a row, which may have 100,000 classes; thread i takes classes i, i + 256, .., and the threads' parts are
 // joined by a tree of fixed shape. Operations: 4 a class. Bytes: the logits read twice, the second time from the cache.
-// Launch: 256 threads, [rows].
 // Targets: compute_75
 // Hot: softmax_cross_entropy_fwd_f32
 

@@ -4,7 +4,6 @@
 //
 // One block an image; thread i takes elements i, i + 256, ..; partial sums are added pairwise, always in one order.
 // Operations: 2 an element, prewhiten 6. Bytes: x read once (prewhiten three times), y written once.
-// Launch: 256 threads, [images].
 // Targets: compute_75
 // Hot: standardize_fwd_f32 standardize_fwd_f16 standardize_fwd_bf16
 

@@ -3,7 +3,7 @@
 //     y = mean over rows of max(|anchor - positive|^2 - |anchor - negative|^2 + margin, 0)
 //
 // One warp a row, then one block joins what they give: trees of fixed shape. Operations: 6 an element.
-// Bytes: each input read once. Launch: 256 threads, [ceil(rows / 8)], then [1].
+// Bytes: each input read once.
 // Targets: compute_75
 // Hot: triplet_loss_fwd_parts_f32 triplet_loss_fwd_total_f32
 

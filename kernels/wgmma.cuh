@@ -10,14 +10,14 @@
 // Per piece and block at N = 128, K = 64: 32 KiB brought, 1,048,576 multiply-adds, eight instructions.
 #pragma once
 
-#include "common.cuh"
+#include "tiles.cuh"
 
 #ifdef __CUDA_ARCH_FEAT_SM90_ALL
 
 namespace wgmma {
 
 // Rows of a block, its threads: a producing warpgroup and two that compute.
-enum : u32 { ROWS = 128, THREADS = 384 };
+enum : u32 { ROWS = tiles::ROWS, THREADS = tiles::WGMMA_THREADS };
 
 // What a block of N columns and pieces of K takes of a multiprocessor.
 template <u32 N, u32 K>
@@ -26,7 +26,7 @@ struct Share {
         // Blocks that run beside each other: while one begins or ends, another computes. Wide ones need all registers.
         BLOCKS = N == 128 ? 1 : N == 32 && K == 32 ? 3 : 2,
         // Pieces in shared memory: as many as leave room for the blocks.
-        STAGES = N == 96 && K == 64 ? 3 : 4,
+        STAGES = tiles::Stages<N, K>::COUNT,
         // Registers of a thread: 65,536 / (384 BLOCKS) at first; who only asks for copies gives some away.
         PRODUCER = BLOCKS == 1 ? 40 : 24,
         CONSUMER = BLOCKS == 1 ? 232 : BLOCKS == 2 ? 104 : 72,

@@ -3,7 +3,7 @@
 //     y = 1 where x[i] < x[label] for the i before the label and x[i] <= x[label] for the others, else 0
 //
 // One workgroup a row, which may have 100,000 classes; thread i takes classes i, i + 256, ...
-// Bytes: the logits read once. Launch: [rows, fold].
+// Bytes: the logits read once.
 
 struct Params {
     rows: u32,

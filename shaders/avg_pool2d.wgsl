@@ -4,7 +4,6 @@
 //
 // One thread an output, channels innermost, so that neighbouring threads read neighbouring elements.
 // Operations: k_h * k_w an output. Bytes: x read once (through the cache), y written once.
-// Launch: [ceil(outputs / 64), fold].
 
 struct Params {
     h: u32,

@@ -3,7 +3,7 @@
 //     dx[i] = sum over the windows that cover i of dy[window] / pixels of the window within the image
 //
 // One thread an element of x, channels innermost. Operations: k_h * k_w an output. Bytes: dy read once (through the
-// cache), dx written once. Launch: [ceil(elements / 64), fold].
+// cache), dx written once.
 
 struct Params {
     h: u32,

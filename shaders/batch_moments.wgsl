@@ -6,7 +6,6 @@
 // threads takes every eighth: the chunk's mean first, then the squares of what differs from it. The second stage joins
 // chunks in order by Chan, Golub and LeVeque's rule, a line an eighth of them, then the lines. The chunks' length is
 // chosen by the extents alone: two runs give the same bits. Operations: 4 an element. Bytes: x read once.
-// Launch: batch_moments_chunk [ceil(c / 32), chunks], batch_moments_merge [ceil(c / 32)].
 
 struct Params {
     rows: u32,

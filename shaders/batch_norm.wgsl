@@ -3,7 +3,6 @@
 //     y = gamma * (x - mean) / sqrt(variance + epsilon) + beta
 //
 // One thread an element. Operations: 6 an element. Bytes: each input read once, y written once.
-// Launch: [ceil(elements / 64), fold].
 
 struct Params {
     elements: u32,

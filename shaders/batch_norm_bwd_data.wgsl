@@ -4,7 +4,6 @@
 //
 // where xhat is the normalized input, and dz is dy where the activation lets it through.
 // One thread an element. Operations: 12 an element. Bytes: each input read once, dx written once.
-// Launch: [ceil(elements / 64), fold].
 
 struct Params {
     elements: u32,

@@ -6,7 +6,6 @@
 // threads takes every eighth; then the lines are added in order. The second stage adds the chunks in order, a line an
 // eighth of them. The chunks' length is chosen by the extents alone: two runs give the same bits.
 // Operations: ten an element. Bytes: each input read once.
-// Launch: batch_norm_bwd_sums_chunk [ceil(c / 32), chunks], batch_norm_bwd_sums_merge [ceil(width / 32)].
 
 struct Params {
     rows: u32,

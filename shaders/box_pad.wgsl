@@ -3,7 +3,7 @@
 //     y[row] = dy edy dx edx y ey x ex w h, all 1-based and inclusive
 //
 // One thread a row, summed from its first element on. Operations: 20 a row.
-// Bytes: each input read once or, from the cache, a few times; y written once. Launch: [ceil(rows / 64), fold].
+// Bytes: each input read once or, from the cache, a few times; y written once.
 
 struct Params {
     rows: u32,

@@ -3,7 +3,7 @@
 //     y[corner] = boxes[corner] + offsets[corner] * extent, the box's width for x and height for y
 //
 // One thread a row, summed from its first element on. Operations: 12 a row.
-// Bytes: each input read once or, from the cache, a few times; y written once. Launch: [ceil(rows / 64), fold].
+// Bytes: each input read once or, from the cache, a few times; y written once.
 
 struct Params {
     rows: u32,

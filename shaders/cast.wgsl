@@ -3,7 +3,6 @@
 //     y = x
 //
 // One thread an element. Operations: 0 an element. Bytes: each value read once, written once.
-// Launch: [ceil(elements / 64), fold].
 
 struct Params {
     elements: u32,

@@ -3,7 +3,7 @@
 //     y = mean over rows d of (features - centers[label])^2; not a number if a label is no class
 //
 // Workgroups take pieces of 4,096 elements, then one workgroup joins what they give: trees of fixed shape.
-// Operations: 3 an element. Bytes: the features and the centers that are named read once. Launch: [ceil(elements / 4096), fold], then [1].
+// Operations: 3 an element. Bytes: the features and the centers that are named read once.
 
 struct Params {
     elements: u32,

@@ -4,7 +4,6 @@
 //
 // One thread an element. Operations: 2 an element. Bytes: the features and the centers that are named read once,
 // dx written once.
-// Launch: [ceil(elements / 64), fold].
 
 struct Params {
     elements: u32,

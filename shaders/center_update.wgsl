@@ -5,7 +5,7 @@
 // Nothing if `finite` is 0. One thread an element of the features. Those of the first row with a label move its center, and add up all rows with
 // that label, in order; the others have nothing to do, so each center is written once. Operations: 2 an element.
 // Bytes: the features read once, the centers that are named read and written once; the labels by each thread, from the
-// cache. Launch: [ceil(rows d / 64), fold].
+// cache.
 
 struct Params {
     rows: u32,

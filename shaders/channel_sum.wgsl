@@ -6,7 +6,6 @@
 // threads takes every eighth; then the lines are added in order. The second stage adds the chunks in order, a line an
 // eighth of them. The chunks' length is chosen by the extents alone: two runs give the same bits.
 // Operations: two an element. Bytes: each input read once.
-// Launch: channel_sum_chunk [ceil(c / 32), chunks], channel_sum_merge [ceil(width / 32)].
 
 struct Params {
     rows: u32,

@@ -3,7 +3,6 @@
 //     y[row, offset + i] = x[row, i]
 //
 // One thread an element. Operations: 0 an element. Bytes: each input read once, y written once.
-// Launch: [ceil(elements / 64), fold].
 
 struct Params {
     elements: u32,

@@ -15,7 +15,6 @@
 //                           GPUs. Per 16 k: 8 KiB read from memory, 65,536 multiply-adds.
 //
 // Operations: 2 * pixels * c_out * k. Bytes: x and residual read, y written once, w once per block of pixels.
-// Launch: [ceil(pixels / rows), ceil(c_out / columns), fold], where x and z together count the blocks of pixels.
 
 struct Params {
     h: u32,

@@ -6,7 +6,7 @@
 //
 //     dx[image, iy, ix, c] = phase[(iy + pad_y) % stride_y, (ix + pad_x) % stride_x][image, row, column, c]
 //
-// One thread an element. Bytes: the phases read once, dx written once. Launch: [ceil(elements / 64), fold].
+// One thread an element. Bytes: the phases read once, dx written once.
 
 struct Params {
     // n * h * w * c.

@@ -6,6 +6,5 @@
 // the second stage adds the chunks' sums in order: two runs give the same bits. A workgroup of 256 threads makes 64 o by
 // 64 k, a thread 4 by 4; pieces of 16 pixels lie in workgroup memory.
 // Operations: 2 * pixels * c_out * k. Bytes: x read once per 64 o, dy once per 64 k.
-// Launch: conv2d_bwd_filter_tile [ceil(k / 64), ceil(c_out / 64), chunks], conv2d_bwd_filter_merge [ceil(c_out * k / 64), fold].
 
 #include "bwd_filter"

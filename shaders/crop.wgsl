@@ -3,7 +3,6 @@
 //     y[image, r, q] = x[image, r + top, q + left], or 0
 //
 // One thread an element. Operations: 0 an element. Bytes: each input read once, y written once.
-// Launch: [ceil(elements / 64), fold].
 
 struct Params {
     elements: u32,

@@ -5,7 +5,6 @@
 // A thread sums four rows by four channels; the rows are the same for all threads of a workgroup, the channels
 // neighbours, so filters stream through once for every four rows. k ascends: rows do not depend on one another.
 // Operations: 2 * rows * c_out * k. Bytes: w read once per four rows, the rest once. Few rows: bound by w's bandwidth.
-// Launch: [ceil(c_out / (4 * LANES)), ceil(rows / 4), fold].
 
 struct Params {
     rows: u32,

@@ -5,7 +5,6 @@
 // A thread sums four rows of one k; the rows are the same for all threads of a workgroup, the k neighbours, so weights
 // stream through once for every four rows. o ascends: rows do not depend on one another.
 // Operations: 2 * rows * c_out * k. Bytes: w read once per four rows, the rest once.
-// Launch: [ceil(k / 64), ceil(rows / 4), fold].
 
 struct Params {
     rows: u32,

@@ -3,7 +3,6 @@
 //     y = x / keep where the element's number of [0, 1) is less than keep, else 0
 //
 // One thread four elements, which one call of Philox serves. Bytes: x read once, y written once.
-// Launch: [ceil(elements / 256), fold].
 
 struct Params {
     elements: u32,

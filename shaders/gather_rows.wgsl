@@ -3,7 +3,6 @@
 //     y[i] = x[indices[i]]; not a number where there is no such row
 //
 // One thread an element. Bytes: each row that is named read once, or from the cache; y written once.
-// Launch: [ceil(elements / 64), fold].
 
 struct Params {
     elements: u32,

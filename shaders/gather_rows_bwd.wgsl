@@ -3,7 +3,7 @@
 //     dx[r] = sum of dy[i] over the i with indices[i] = r
 //
 // One thread an element of dx, which adds the rows of dy in order. Operations: 1 an element of dy.
-// Bytes: dy read once, the indices by each thread, from the cache; dx written once. Launch: [ceil(rows d / 64), fold].
+// Bytes: dy read once, the indices by each thread, from the cache; dx written once.
 
 struct Params {
     count: u32,

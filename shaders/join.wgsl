@@ -4,7 +4,6 @@
 //     join_gaps   y[i] = 0 for i from gaps[2 g] to gaps[2 g + 1], 64 at most; `elements` is 64 for each gap
 //
 // One thread an element. Operations: 0 an element. Bytes: each value read once, written once.
-// Launch: [ceil(elements / 64), fold].
 
 struct Params {
     elements: u32,

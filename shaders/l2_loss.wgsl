@@ -3,7 +3,7 @@
 //     y = sum(x^2) / 2
 //
 // Workgroups take pieces of 4,096 elements, then one workgroup joins what they give: trees of fixed shape.
-// Operations: 2 an element. Bytes: x read once. Launch: [ceil(elements / 4096), fold], then [1].
+// Operations: 2 an element. Bytes: x read once.
 
 #include "reduce"
 

@@ -3,7 +3,6 @@
 //     dx = x dy
 //
 // One thread an element. Operations: 1 an element. Bytes: x read once, dx written once.
-// Launch: [ceil(elements / 64), fold].
 
 struct Params {
     elements: u32,

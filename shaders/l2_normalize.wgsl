@@ -3,7 +3,7 @@
 //     y = x / sqrt(max(sum(x^2), epsilon)) over the last axis
 //
 // One thread a row, summed from its first element on. Operations: 3 an element.
-// Bytes: each input read once or, from the cache, a few times; y written once. Launch: [ceil(rows / 64), fold].
+// Bytes: each input read once or, from the cache, a few times; y written once.
 
 struct Params {
     rows: u32,

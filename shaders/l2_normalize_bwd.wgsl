@@ -4,7 +4,7 @@
 //     without the second term where the sum is below epsilon
 //
 // One thread a row, summed from its first element on. Operations: 8 an element.
-// Bytes: each input read once or, from the cache, twice; dx written once. Launch: [ceil(rows / 64), fold].
+// Bytes: each input read once or, from the cache, twice; dx written once.
 
 struct Params {
     rows: u32,

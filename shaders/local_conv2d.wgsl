@@ -3,7 +3,6 @@
 //     y[image, position, o] = act(b[position, o] + sum over ky, kx, c of x[..] * w[position, o, ky, kx, c])
 //
 // One thread an output. Operations: 2 * k_h * k_w * c_in an output. Bytes: w read once per image, which is the bound.
-// Launch: [ceil(outputs / 64), fold].
 
 struct Params {
     h: u32,

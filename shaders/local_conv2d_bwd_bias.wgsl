@@ -3,7 +3,6 @@
 //     db[i] = sum over images of dy[image, i]
 //
 // One thread an element of the bias. Operations: n an element. Bytes: dy read once.
-// Launch: [ceil(elements / 64), fold].
 
 struct Params {
     n: u32,

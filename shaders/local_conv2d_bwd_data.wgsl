@@ -3,7 +3,7 @@
 //     dx[image, i, c] = sum over the windows p that cover i, and o, of dy[image, p, o] * w[p, o, i within p, c]
 //
 // One thread an element of four images of x, channels innermost. Operations: 2 * k_h * k_w * c_in an output. Bytes: w read
-// once per four images, which is the bound. Launch: [ceil(ceil(n / 4) * h * w * c_in / 64), fold].
+// once per four images, which is the bound.
 
 struct Params {
     n: u32,

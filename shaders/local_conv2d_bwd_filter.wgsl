@@ -3,7 +3,7 @@
 //     dw[p, o, tap, c] = sum over images of dy[image, p, o] * x[image, p + tap, c]
 //
 // One thread an element of four outputs' filters. Operations: 2 * n an element. Bytes: dw written once, which is the bound
-// for few images. Launch: [ceil(threads / 64), fold].
+// for few images.
 
 struct Params {
     n: u32,

@@ -4,7 +4,7 @@
 //
 // One thread an element of x, channels innermost: where the element equals a window's maximum, the elements of the window
 // before it are looked at. Operations: k_h * k_w an output. Bytes: each input read once (through the cache), dx written
-// once. Launch: [ceil(elements / 64), fold].
+// once.
 
 struct Params {
     h: u32,

@@ -3,7 +3,7 @@
 //     y = sum(x) / elements, 0 for none
 //
 // Workgroups take pieces of 4,096 elements, then one workgroup joins what they give: trees of fixed shape.
-// Operations: 1 an element. Bytes: x read once. Launch: [ceil(elements / 4096), fold], then [1].
+// Operations: 1 an element. Bytes: x read once.
 
 #include "reduce"
 

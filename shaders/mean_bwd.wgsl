@@ -3,7 +3,6 @@
 //     dx = dy / elements, each
 //
 // One thread an element. Bytes: dx written once.
-// Launch: [ceil(elements / 64), fold].
 
 struct Params {
     elements: u32,

@@ -4,7 +4,7 @@
 //
 // One thread a pair: it counts the negatives that come into question, draws which to take by the pair's random number, and
 // looks for that one. The nearest is found in one pass. Operations: 2 a pair of one label and a negative.
-// Bytes: y written once; rows of distances, from the cache, twice for each of their pairs. Launch: [ceil(m m / 64), fold].
+// Bytes: y written once; rows of distances, from the cache, twice for each of their pairs.
 
 struct Params {
     m: u32,

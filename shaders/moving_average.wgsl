@@ -3,7 +3,6 @@
 //     average -= (1 - decay) (average - value)
 //
 // Nothing if `finite` is 0. One thread an element. Operations: 3 an element. Bytes: the average read and written once, the value read once.
-// Launch: [ceil(elements / 64), fold].
 
 struct Params {
     elements: u32,

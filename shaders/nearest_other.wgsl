@@ -6,7 +6,6 @@
 // summed from the first element on, from pieces of 16 elements in workgroup memory. Then one thread for each row of x puts
 // what is nearer than the row's farthest into its list, ascending. A second entry joins the stretches' lists, in order.
 // Operations: 3 d a pair. Bytes: y read once for every 16 rows of x.
-// Launch: [ceil(m / 16), stretches], then [ceil(m / 64), fold].
 
 struct Params {
     m: u32,

@@ -4,7 +4,7 @@
 //
 // One workgroup. First every box finds its place among the others by counting the better ones (of equal scores the
 // later one is the better); then the places are walked in order: a box still alive is kept, and all threads compare
-// the ones after it with it. Operations: about 12 * n * kept, and n^2 comparisons. Launch: [1].
+// the ones after it with it. Operations: about 12 * n * kept, and n^2 comparisons.
 
 struct Params {
     n: u32,

@@ -3,7 +3,7 @@
 //     y = mean over rows of (sum (|x| + epsilon)^p)^(1/p)
 //
 // One thread a row, summed from its first element on, then one workgroup joins what they give by a tree of fixed shape.
-// Operations: 3 an element, and a power. Bytes: x read once. Launch: [ceil(rows / 64), fold], then [1].
+// Operations: 3 an element, and a power. Bytes: x read once.
 
 struct Params {
     rows: u32,

@@ -3,7 +3,7 @@
 //     dx = sign(x) (|x| + epsilon)^(p - 1) s^(1/p - 1) dy / rows, s = sum (|x| + epsilon)^p of the row
 //
 // One thread a row, summed from its first element on. Operations: 5 an element, and two powers.
-// Bytes: x read once and again from the cache, dx written once. Launch: [ceil(rows / 64), fold].
+// Bytes: x read once and again from the cache, dx written once.
 
 struct Params {
     rows: u32,

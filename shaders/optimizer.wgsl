@@ -11,7 +11,7 @@
 //
 // Nothing if `finite` is 0. One thread an element. The rows of the state are bound one by one, for a binding may be too
 // small for all of them, each with the element that it begins at. Operations: some 12 an element.
-// Bytes: the gradient read once, each row read and written once. Launch: [ceil(elements / 64), fold].
+// Bytes: the gradient read once, each row read and written once.
 
 struct Params {
     elements: u32,

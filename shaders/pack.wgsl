@@ -8,7 +8,7 @@
 //
 //     packed[k, o], channels padded to a multiple of four
 //
-// One thread an element. Bytes: w read once, packed written once. Launch: [ceil(elements / 64), fold].
+// One thread an element. Bytes: w read once, packed written once.
 
 struct Params {
     // Elements of packed, and of one of its rows.

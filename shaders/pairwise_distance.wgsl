@@ -3,7 +3,7 @@
 //     y[i, j] = |a[i] - b[j]|^2, or acos(a[i] . b[j] / (|a[i]| |b[j]|)) / pi
 //
 // One thread a row, summed from its first element on. Operations: 3 d a pair.
-// Bytes: each input read once or, from the cache, a few times; y written once. Launch: [ceil(rows / 64), fold].
+// Bytes: each input read once or, from the cache, a few times; y written once.
 
 struct Params {
     rows: u32,

@@ -3,7 +3,6 @@
 //     y[i] = x[offset + i]
 //
 // One thread an element. Operations: 0 an element. Bytes: each value read once, written once.
-// Launch: [ceil(elements / 64), fold].
 
 struct Params {
     elements: u32,

@@ -3,7 +3,6 @@
 //     dx = dy where x > 0, else alpha * dy
 //
 // One thread an element. Operations: 2 an element. Bytes: each input read once, dx written once.
-// Launch: [ceil(elements / 64), fold].
 
 struct Params {
     elements: u32,

@@ -3,7 +3,6 @@
 //     y = max(x, 0)
 //
 // One thread an element. Operations: 1 an element. Bytes: each input read once, y written once.
-// Launch: [ceil(elements / 64), fold].
 
 struct Params {
     elements: u32,

@@ -3,7 +3,6 @@
 //     dx = dy where y > 0, else 0
 //
 // One thread an element. Operations: 1 an element. Bytes: each input read once, dx written once.
-// Launch: [ceil(elements / 64), fold].
 
 struct Params {
     elements: u32,

@@ -3,7 +3,7 @@
 //     side = max(width, height); corner = corner + extent / 2 - side / 2; corner and corner + side
 //
 // One thread a row, summed from its first element on. Operations: 12 a row.
-// Bytes: each input read once or, from the cache, a few times; y written once. Launch: [ceil(rows / 64), fold].
+// Bytes: each input read once or, from the cache, a few times; y written once.
 
 struct Params {
     rows: u32,

@@ -6,7 +6,6 @@
 //
 // The host makes the taps of both axes: f64 decides them. One thread an output, summed in OpenCV's order.
 // Operations: 2 an input pixel and 2 an output pixel. Bytes: x read once, y written once.
-// Launch: [ceil(outputs / 64), fold].
 
 struct Params {
     h: u32,

@@ -4,7 +4,7 @@
 //
 // The host makes the fixed-point taps. One thread an output: it redoes the first pass for the few samples that it
 // needs, rather than keeping the picture between the passes. Bytes: x read, y written once, through the cache.
-// Operations: 2 * taps_x * taps_y an output. Launch: [ceil(outputs / 64), fold].
+// Operations: 2 * taps_x * taps_y an output.
 
 struct Params {
     h: u32,

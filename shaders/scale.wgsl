@@ -3,7 +3,6 @@
 //     y = factor * x
 //
 // One thread an element. Operations: 1 an element. Bytes: x read once, y written once.
-// Launch: [ceil(elements / 64), fold].
 
 struct Params {
     elements: u32,

@@ -3,7 +3,6 @@
 //     y = a + scale * b
 //
 // One thread an element. Operations: 2 an element. Bytes: each input read once, y written once.
-// Launch: [ceil(elements / 64), fold].
 
 struct Params {
     elements: u32,

@@ -3,7 +3,6 @@
 //     y[row, i] = x[row, offset + i]
 //
 // One thread an element. Operations: 0 an element. Bytes: the stretch read once, y written once.
-// Launch: [ceil(elements / 64), fold].
 
 struct Params {
     elements: u32,

@@ -3,7 +3,7 @@
 //     y = exp(x - max x) / sum(exp(x - max x)) over the last axis
 //
 // One thread a row, summed from its first element on. Operations: 4 an element.
-// Bytes: each input read once or, from the cache, a few times; y written once. Launch: [ceil(rows / 64), fold].
+// Bytes: each input read once or, from the cache, a few times; y written once.
 
 struct Params {
     rows: u32,

@@ -3,7 +3,7 @@
 //     dx = y (dy - sum(y dy)) over the last axis
 //
 // One thread a row, summed from its first element on. Operations: 4 an element.
-// Bytes: each input read once or, from the cache, twice; dx written once. Launch: [ceil(rows / 64), fold].
+// Bytes: each input read once or, from the cache, twice; dx written once.
 
 struct Params {
     rows: u32,

@@ -4,7 +4,6 @@
 //
 // One workgroup a row, which may have 100,000 classes; thread i takes classes i, i + 256, .., and the threads' parts are
 // joined by a tree of fixed shape. Operations: 4 a class. Bytes: the logits read twice, the second time from the cache.
-// Launch: [rows, fold].
 
 struct Params {
     rows: u32,

@@ -4,7 +4,7 @@
 //
 // One workgroup a row, which may have 100,000 classes; thread i takes classes i, i + 256, .., and the threads' parts are
 // joined by a tree of fixed shape. Operations: 5 a class. Bytes: the logits read three times, two of them from the cache,
-// dx written once. Launch: [rows, fold].
+// dx written once.
 
 struct Params {
     rows: u32,

@@ -4,7 +4,6 @@
 //
 // One workgroup an image; thread i takes elements i, i + 256, ..; partial sums are added pairwise, always in one order.
 // Operations: 2 an element, prewhiten 6. Bytes: x read once (prewhiten three times), y written once.
-// Launch: [images, fold].
 
 struct Params {
     images: u32,

@@ -3,7 +3,7 @@
 //     y = mean over rows of max(|anchor - positive|^2 - |anchor - negative|^2 + margin, 0)
 //
 // One thread a row, summed from its first element on, then one workgroup joins what they give by a tree of fixed shape.
-// Operations: 6 an element. Bytes: each input read once. Launch: [ceil(rows / 64), fold], then [1].
+// Operations: 6 an element. Bytes: each input read once.
 
 struct Params {
     rows: u32,

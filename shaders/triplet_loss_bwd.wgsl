@@ -4,7 +4,7 @@
 //     negative - positive for the anchor, positive - anchor for the positive, anchor - negative for the negative
 //
 // One thread a row, summed from its first element on. Operations: 8 an element.
-// Bytes: each input read once or, from the cache, twice; dx written once. Launch: [ceil(rows / 64), fold].
+// Bytes: each input read once or, from the cache, twice; dx written once.
 
 struct Params {
     rows: u32,

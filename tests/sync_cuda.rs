@@ -131,3 +131,14 @@ fn every_pointer_says_its_shape() {
         }
     }
 }
+
+#[test]
+fn the_header_of_tiles_is_what_the_host_counts_on() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("kernels/tiles.cuh");
+    let made = warpface::backend::tiles_header();
+    if std::env::var_os("WARPFACE_WRITE").is_some() {
+        std::fs::write(&path, &made).unwrap();
+    }
+    let there = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(there == made, "kernels/tiles.cuh is stale: `WARPFACE_WRITE=1 cargo test --test sync_cuda` writes it");
+}

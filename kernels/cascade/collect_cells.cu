@@ -3,7 +3,6 @@
 // One thread a cell. Slots are given out in any order; `order` keeps the original's, which walks column by column, and
 // everything that follows sorts by it. A list that is full still counts, so that the host sees by how much.
 // Operations: 1 a cell. Bytes: 8 a cell read, 64 a candidate written.
-// Launch: 256 threads, [ceil(images * cells / 256)].
 // Targets: compute_75
 // Hot: collect_cells_f32
 

@@ -1,7 +1,7 @@
 // Crops that R-Net or O-Net takes for faces, appended to their photographs' lists.
 //
 // One thread a crop; `order` keeps the order among the crops, as in collect_cells.cu. `extra` becomes the moved
-// corners, which the last suppression compares. Bytes: about 200 a crop. Launch: 256 threads, [ceil(crops / 256)].
+// corners, which the last suppression compares. Bytes: about 200 a crop.
 // Targets: compute_75
 // Hot: collect_crops_f32
 

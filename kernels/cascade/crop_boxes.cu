@@ -3,7 +3,6 @@
 //     as resize_area.cu; the overlaps of a shrinking resize are ratios of whole numbers, made here
 //
 // One thread a pixel. Operations: 2 a pixel read. Bytes: 3 a pixel of the box read, 12 a pixel written.
-// Launch: 256 threads, [ceil(crops * size^2 / 256)].
 // Targets: compute_75
 // Hot: crop_boxes_f32
 

@@ -1,6 +1,6 @@
 // The faces of all photographs side by side, for the host to read.
 //
-// One block a photograph; best first. Bytes: 80 a face written. Launch: 256 threads, [images].
+// One block a photograph; best first. Bytes: 80 a face written.
 // Targets: compute_75
 // Hot: faces_f32
 

@@ -1,7 +1,7 @@
 // What suppression left of a photograph's levels, joined: the largest level first, best first within each.
 //
 // A level with exactly one candidate hands on the mirrored cell's offsets, as the original does, which flips its maps
-// there. One block a photograph. Bytes: 128 a box. Launch: 256 threads, [images].
+// there. One block a photograph. Bytes: 128 a box.
 // Targets: compute_75
 // Hot: merge_f32
 

@@ -5,7 +5,6 @@
 //
 // One thread a pixel. The same sums in the same order as on the CPU: levels are equal bit for bit, boxes depend on it.
 // Operations: 2 a pixel read. Bytes: the photographs' rows read once (through the cache), 12 a pixel written.
-// Launch: 256 threads, [ceil(images * rows * columns / 256)].
 // Targets: compute_75
 // Hot: pyramid_f32
 

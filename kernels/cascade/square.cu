@@ -6,7 +6,7 @@
 // The original does this in f64. Here whole pixels stay whole, and only the small movement is a float: the sum of the
 // two is then cut without ever being rounded, and is as exact as the offsets are. Products are rounded for themselves:
 // fused into the differences that follow they would give other boxes than on the other backends.
-// One block a photograph. Operations: 30 a box. Launch: 256 threads, [images].
+// One block a photograph. Operations: 30 a box.
 // Targets: compute_75
 // Hot: square_f32
 

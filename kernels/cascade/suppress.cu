@@ -4,7 +4,6 @@
 //
 // One block a list. Union works on whole pixels in whole numbers, so that an overlap of exactly the threshold is told
 // as f64 tells it. Operations: count^2 comparisons and about 12 * count * kept a list.
-// Launch: 256 threads, [lists].
 // Targets: compute_75
 // Hot: suppress_f32
 

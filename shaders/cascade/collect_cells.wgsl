@@ -2,7 +2,7 @@
 //
 // One thread a cell. Slots are given out in any order; `order` keeps the original's, which walks column by column, and
 // everything that follows sorts by it. A list that is full still counts, so that the host sees by how much.
-// Operations: 1 a cell. Bytes: 8 a cell read, 64 a candidate written. Launch: [ceil(images * cells / 64), fold].
+// Operations: 1 a cell. Bytes: 8 a cell read, 64 a candidate written.
 
 #include "cascade"
 

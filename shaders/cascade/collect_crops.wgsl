@@ -1,7 +1,7 @@
 // Crops that R-Net or O-Net takes for faces, appended to their photographs' lists.
 //
 // One thread a crop; `order` keeps the order among the crops, as in collect_cells.wgsl. `extra` becomes the moved
-// corners, which the last suppression compares. Bytes: about 200 a crop. Launch: [ceil(crops / 64), fold].
+// corners, which the last suppression compares. Bytes: about 200 a crop.
 
 #include "cascade"
 

@@ -3,7 +3,6 @@
 //     as resize_area.wgsl; the overlaps of a shrinking resize are ratios of whole numbers, made here
 //
 // One thread a pixel. Operations: 2 a pixel read. Bytes: 3 a pixel of the box read, 12 a pixel written.
-// Launch: [ceil(crops * size^2 / 64), fold].
 
 #include "cascade"
 

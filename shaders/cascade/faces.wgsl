@@ -1,6 +1,6 @@
 // The faces of all photographs side by side, for the host to read.
 //
-// One workgroup a photograph; best first. Bytes: 80 a face written. Launch: [images, fold].
+// One workgroup a photograph; best first. Bytes: 80 a face written.
 
 #include "cascade"
 

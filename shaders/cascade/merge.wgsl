@@ -1,7 +1,7 @@
 // What suppression left of a photograph's levels, joined: the largest level first, best first within each.
 //
 // A level with exactly one candidate hands on the mirrored cell's offsets, as the original does, which flips its maps
-// there. One workgroup a photograph. Bytes: 128 a box. Launch: [images, fold].
+// there. One workgroup a photograph. Bytes: 128 a box.
 
 #include "cascade"
 

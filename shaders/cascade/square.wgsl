@@ -5,7 +5,7 @@
 //
 // The original does this in f64. Here whole pixels stay whole, and only the small movement is a float: the sum of the
 // two is then cut without ever being rounded, and is as exact as the offsets are.
-// One workgroup a photograph. Operations: 30 a box. Launch: [images, fold].
+// One workgroup a photograph. Operations: 30 a box.
 
 #include "cascade"
 

@@ -3,7 +3,7 @@
 //     keep the best box, drop those whose overlap with it is more than tenths / 10, and repeat
 //
 // One workgroup a list. Union works on whole pixels in whole numbers, so that an overlap of exactly the threshold is
-// told as f64 tells it. Operations: count^2 comparisons and about 12 * count * kept a list. Launch: [lists, fold].
+// told as f64 tells it. Operations: count^2 comparisons and about 12 * count * kept a list.
 
 #include "cascade"
 

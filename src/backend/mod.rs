@@ -16,7 +16,7 @@ mod roofline;
 pub mod wgpu;
 
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
-pub use kernels::{ParamsLayout, params_layouts};
+pub use kernels::{ParamsLayout, params_layouts, tiles_header};
 
 pub use device::{Device, DeviceKind, survey};
 

@@ -220,8 +220,14 @@ impl Runtime for Cuda {
 impl Cuda {
     /// Finds the kernel, and writes its arguments as the driver takes them.
     fn bind_one(&self, dispatch: &Dispatch<Cuda>) -> Result<Launch> {
-        let name = crate::backend::kernels::entry_name(dispatch.entry, dispatch.precision);
+        let name = crate::backend::kernels::entry_name(&dispatch.entry, dispatch.dtype, dispatch.precision);
         let kernel = self.kernel(dispatch.stem, &name, dispatch.shared)?;
+        if let Some(threads) = dispatch.threads
+            && threads != kernel.block.iter().product::<u32>()
+        {
+            let problem = format!("{name} has blocks of {:?} threads, the host counts on {threads}", kernel.block);
+            return Err(Cuda::error(self, problem));
+        }
         let argument = |argument: &Argument<Cuda>| {
             let at = |buffer: &Memory, offset: usize| buffer.address() + offset as u64;
             Ok(match argument {

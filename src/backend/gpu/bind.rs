@@ -66,11 +66,13 @@ impl Prepared {
             dispatches.push(Dispatch {
                 stem: call.stem,
                 entry: call.entry,
+                dtype: call.dtype,
                 precision,
                 params: call.params,
                 arguments,
                 groups: call.groups,
                 shared: call.shared,
+                threads: call.threads,
                 what: plan.graph.nodes()[plan.steps[step].node.index()].name.clone(),
             });
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Argument, Bound, Command, Dispatch, GpuModule, Prepared, Runtime, Wait};
+use crate::backend::kernels::Dtype;
 use crate::backend::{Executable, Pending, check_inputs, one_by_one};
 use crate::graph::{Region, Source, View};
 use crate::{Plan, Precision, Result, Shape};
@@ -133,12 +134,14 @@ fn convert<R: Runtime>(
     let argument = |(buffer, offset, bytes)| Argument::Range { buffer, offset, bytes };
     Ok(Dispatch {
         stem: "convert",
-        entry,
+        entry: entry.into(),
+        dtype: Dtype::Stored,
         precision,
         params: (elements as u32).to_ne_bytes().to_vec(),
         arguments: vec![argument(from), argument(to)],
         groups: groups.map_err(|problem| runtime.error(&problem))?,
         shared: 0,
+        threads: None,
         what: "an input or output".to_owned(),
     })
 }

@@ -1,12 +1,13 @@
 //! The device trait: what a GPU's API must do for graphs and the detection cascade to run on it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::TensorMap;
-use crate::backend::kernels::Tuning;
+use crate::backend::kernels::{Dtype, Tuning};
 use crate::{Error, Precision, Result};
 
 /// A GPU: memory, launches, submissions, timing. Clones share the device.
@@ -109,7 +110,9 @@ pub(crate) struct Dispatch<R: Runtime> {
     /// The kernel's file.
     pub stem: &'static str,
     /// Its entry point.
-    pub entry: &'static str,
+    pub entry: Cow<'static, str>,
+    /// CUDA: the type in the entry point's name.
+    pub dtype: Dtype,
     /// In which precision it computes.
     pub precision: Precision,
     /// Its `Params`.
@@ -120,6 +123,8 @@ pub(crate) struct Dispatch<R: Runtime> {
     pub groups: [u32; 3],
     /// CUDA: bytes of shared memory beyond what the kernel declares.
     pub shared: u32,
+    /// CUDA: threads of a block, where the host counts on them.
+    pub threads: Option<u32>,
     /// Who dispatches it, for messages.
     pub what: String,
 }

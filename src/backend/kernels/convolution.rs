@@ -1,9 +1,12 @@
 //! What convolutions and dense layers share: the tile is chosen by the device's type and the filters' extents, never by
 //! the batch.
 
+use std::borrow::Cow;
+
 use super::dialect::{Dialect, MatrixUnits};
 use super::filters::{Filters, Packing};
-use super::{Call, Operand, PixelMap, Tuning, call, fields};
+use super::kernel::{Kernel, MMA_WIDTHS, ROWS};
+use super::{Call, Operand, PixelMap, Tuning, call_on, fields};
 use crate::Shape;
 use crate::graph::View;
 use crate::ops::{Activation, Conv2d};
@@ -16,73 +19,49 @@ fields! {
     }
 }
 
-/// How much a workgroup computes.
-#[derive(Clone, Copy)]
+/// A kernel of convolutions, and how it takes its filters.
+#[derive(Clone)]
 pub(super) struct Tile {
-    entry: &'static str,
-    /// Output pixels.
-    rows: usize,
-    /// Output channels.
-    columns: usize,
+    kernel: Kernel,
     pub packing: Packing,
-    /// Values of k that the copy engine brings at once; 0 where threads bring them.
-    engine: usize,
 }
 
 impl Tile {
-    const fn new(entry: &'static str, rows: usize, columns: usize) -> Tile {
-        Tile { entry, rows, columns, packing: Packing::Columns, engine: 0 }
-    }
-
-    /// Products and sums of f32, each by its own instruction.
-    fn fma(c_out: usize) -> Tile {
-        // Few channels: the filters are the same for all threads.
-        if c_out <= 16 { Tile::new("conv2d_fwd_narrow", 128, 16) } else { Tile::new("conv2d_fwd_tile", 128, 64) }
+    /// Products and sums of f32, each by its own instruction: on the device's own columns of filters.
+    const fn fma(entry: &'static str, tile: [usize; 2], threads: u32) -> Tile {
+        Tile { kernel: Kernel::fma(Cow::Borrowed(entry), tile, threads), packing: Packing::Columns }
     }
 
     fn mma(c_out: usize) -> Tile {
-        let widths = [("conv2d_fwd_mma_n128", 128), ("conv2d_fwd_mma_n64", 64), ("conv2d_fwd_mma_n32", 32)];
         // Narrower blocks bring more for each product: a tenth more work is better than half the width.
-        let work = |&(_, n): &(&str, usize)| c_out.div_ceil(n) * n * if n == 128 { 10 } else { 11 + (64 - n) / 16 };
-        let (entry, n) = widths.into_iter().min_by_key(work).expect("three");
-        Tile { packing: Packing::Rows, ..Tile::new(entry, 128, n) }
+        let work = |&n: &usize| c_out.div_ceil(n) * n * if n == 128 { 10 } else { 11 + (64 - n) / 16 };
+        let n = MMA_WIDTHS.into_iter().rev().min_by_key(work).expect("three");
+        Tile { kernel: Kernel::mma("conv2d_fwd", 'n', n, [ROWS, n]), packing: Packing::Rows }
     }
 
     fn wgmma(c_out: usize, c_in: usize) -> Tile {
-        let (n, k) = (warpgroup_columns(c_out), engine_channels(c_in));
-        let entry = match (n, k) {
-            (32, 64) => "sm90_conv2d_fwd_wgmma_n32k64",
-            (32, _) => "sm90_conv2d_fwd_wgmma_n32k32",
-            (64, 64) => "sm90_conv2d_fwd_wgmma_n64k64",
-            (64, _) => "sm90_conv2d_fwd_wgmma_n64k32",
-            (96, 64) => "sm90_conv2d_fwd_wgmma_n96k64",
-            (96, _) => "sm90_conv2d_fwd_wgmma_n96k32",
-            (_, 64) => "sm90_conv2d_fwd_wgmma_n128k64",
-            _ => "sm90_conv2d_fwd_wgmma_n128k32",
-        };
-        Tile { packing: Packing::Rows, engine: k, ..Tile::new(entry, 128, n) }
+        let (n, k) = (warpgroup_columns(c_out), tma_channels(c_in));
+        Tile { kernel: Kernel::wgmma("conv2d_fwd", n, ('k', k), [ROWS, n], k), packing: Packing::Rows }
     }
 
     pub fn choose(c_out: usize, c_in: usize, tuning: Tuning) -> Tile {
         match tuning.dialect {
             // Few channels: the filters are the same for all threads.
-            Dialect::Shader | Dialect::SoftwareShader if c_out <= 16 => Tile::new("conv2d_fwd_narrow", 128, 16),
+            Dialect::Shader | Dialect::SoftwareShader if c_out <= 16 => Tile::fma("conv2d_fwd_narrow", [128, 16], 128),
             // Real GPUs: workgroup memory feeds 256 threads.
-            Dialect::Shader => Tile::new("conv2d_fwd_tile", 64, 64),
+            Dialect::Shader => Tile::fma("conv2d_fwd_tile", [64, 64], 256),
             // Software: eight threads are the lanes of a vector; workgroup memory would only be copied through.
             // Half as many channels where half of them would be wasted.
-            Dialect::SoftwareShader if (1..=32).contains(&(c_out % 64)) => Tile::new("conv2d_fwd_register4", 8, 32),
-            Dialect::SoftwareShader => Tile::new("conv2d_fwd_register", 8, 64),
-            Dialect::Cuda(MatrixUnits::Fma) => Tile::fma(c_out),
-            // The copy engine moves 16 bytes at least.
+            Dialect::SoftwareShader if (1..=32).contains(&(c_out % 64)) => {
+                Tile::fma("conv2d_fwd_register4", [8, 32], 8)
+            }
+            Dialect::SoftwareShader => Tile::fma("conv2d_fwd_register", [8, 64], 8),
+            Dialect::Cuda(MatrixUnits::Fma) if c_out <= 16 => Tile::fma("conv2d_fwd_narrow", [128, 16], 128),
+            Dialect::Cuda(MatrixUnits::Fma) => Tile::fma("conv2d_fwd_tile", [128, 64], 256),
+            // TMA moves 16 bytes at least.
             Dialect::Cuda(MatrixUnits::Wgmma) if c_in.is_multiple_of(8) => Tile::wgmma(c_out, c_in),
             Dialect::Cuda(MatrixUnits::Mma | MatrixUnits::Wgmma) => Tile::mma(c_out),
         }
-    }
-
-    /// Bytes of dynamic shared memory: pieces of both factors, aligned to 1,024 bytes, and their barriers.
-    fn shared(&self) -> u32 {
-        if self.engine == 0 { 0 } else { warpgroup_shared(self.columns, self.engine) }
     }
 }
 
@@ -96,16 +75,9 @@ pub(super) fn warpgroup_columns(c_out: usize) -> usize {
     }
 }
 
-/// Channels that the copy engine brings at once: 64, unless a fifth of the products were with zeros and 32 waste less.
-pub(super) fn engine_channels(c_in: usize) -> usize {
+/// Channels that TMA brings at once: 64, unless a fifth of the products were with zeros and 32 waste less.
+pub(super) fn tma_channels(c_in: usize) -> usize {
     if c_in.next_multiple_of(64) * 5 <= c_in.next_multiple_of(32) * 6 { 64 } else { 32 }
-}
-
-/// Bytes of shared memory that warpgroups take: pieces of k values by 128 rows and n columns.
-pub(super) fn warpgroup_shared(n: usize, k: usize) -> u32 {
-    // `Share` of kernels/wgmma.cuh.
-    let stages = if (n, k) == (96, 64) { 3 } else { 4 };
-    (stages * (128 + n) * 2 * k + 1024 + 64) as u32
 }
 
 const BIAS: u32 = 1;
@@ -171,9 +143,10 @@ impl Windows {
         let inside = |axis: usize, kernel: usize, extent: usize| {
             before[axis] == 0 && (out[axis] - 1) * stride[axis] + kernel <= extent
         };
-        // Without padding the taps of a kernel row follow each other in the input, and count as one; but the copy engine
-        // knows channels from pixels.
-        let joined = tile.engine == 0 && inside(0, k_h, h) && inside(1, k_w, w);
+        // Without padding the taps of a kernel row follow each other in the input, and count as one; but TMA knows
+        // channels from pixels.
+        let kernel = tile.kernel;
+        let joined = kernel.tma == 0 && inside(0, k_h, h) && inside(1, k_w, w);
         let (taps_x, run) = if joined { (1, k_w * c_in) } else { (k_w, c_in) };
         let pixels = n * out[0] * out[1];
         let (y, y_offset, y_stride) = rest.y;
@@ -199,19 +172,18 @@ impl Windows {
             flags: rest.flags,
             scale: rest.scale,
         };
-        let [x, w] = match tile.engine {
+        let [x, w] = match kernel.tma {
             0 => [Operand::View(self.x), filters.operand],
             k => {
-                let walk = PixelMap::new(self.x, stride, before, out, k, tile.rows)?;
+                let walk = PixelMap::new(self.x, stride, before, out, k, kernel.tile[0])?;
                 let extents = [filters.pitch as usize, c_out];
-                let w = Operand::Matrix { of: Box::new(filters.operand), extents, window: [k, tile.columns] };
+                let w = Operand::Matrix { of: Box::new(filters.operand), extents, window: [k, kernel.tile[1]] };
                 [Operand::Pixels(Box::new(walk)), w]
             }
         };
-        let [gx, gz] = tuning.fold(pixels.div_ceil(tile.rows))?;
-        let groups = [gx, c_out.div_ceil(tile.columns) as u32, gz];
+        let groups = kernel.groups([pixels, c_out], tuning)?;
         let operands = [x, w].into_iter().chain(rest.given).chain([y]).collect();
-        Ok(Call { shared: tile.shared(), ..call::<Conv2d>(tile.entry, params, operands, groups) })
+        Ok(call_on::<Conv2d>(kernel, params, operands, groups))
     }
 
     /// A dense layer as a convolution of images of one pixel.

@@ -1,7 +1,7 @@
 //! Filters as kernels take them, and the call that packs those that are computed or trained.
 
 use super::params::Pack;
-use super::{Call, Operand, Tuning, call_of};
+use super::{Call, Dtype, Operand, Tuning, call_of};
 use crate::graph::{Region, View};
 
 /// How filters `[c_out, ..k]` lie on the device.
@@ -96,7 +96,12 @@ impl Filters {
             (Packing::Rows, true) => "pack_mma_exact",
         };
         let operand = Operand::Scratch(rows * row);
-        let pack = call_of(entry, params, vec![Operand::View(w.clone()), operand.clone()], tuning.threads(rows * row)?);
+        let operands = vec![Operand::View(w.clone()), operand.clone()];
+        let dtype = match packing {
+            Packing::Columns => Dtype::Stored,
+            Packing::Rows => Dtype::Multiplied,
+        };
+        let pack = Call { dtype, ..call_of(entry, params, operands, tuning.threads(rows * row)?) };
         Ok((pack, Filters { operand, pitch }))
     }
 }

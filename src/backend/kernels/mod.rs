@@ -9,6 +9,7 @@ mod dialect;
 mod elementwise;
 mod filter_gradient;
 mod filters;
+mod kernel;
 mod normalization;
 pub(crate) mod params;
 mod pool2d;
@@ -18,13 +19,18 @@ mod updates;
 
 pub(crate) use dialect::{Dialect, MatrixUnits, Tuning};
 pub(crate) use filters::Packing;
+pub(crate) use kernel::Dtype;
+pub use kernel::tiles_header;
 pub use params::{ParamsLayout, params_layouts};
 
 #[cfg(feature = "cuda")]
 use crate::Precision;
+use std::borrow::Cow;
+
 use crate::Shape;
 use crate::graph::{NodeId, Region, Step, View};
 use crate::ops::{self, Op, Operator, Port, for_each_op};
+use kernel::Kernel;
 use params::{Fields, Params, fields};
 
 /// One dispatch of an entry point.
@@ -33,7 +39,9 @@ pub(crate) struct Call {
     /// The shader.
     pub stem: &'static str,
     /// Its entry point.
-    pub entry: &'static str,
+    pub entry: Cow<'static, str>,
+    /// CUDA: the type in the entry point's name.
+    pub dtype: Dtype,
     /// The shader's `Params`.
     pub params: Vec<u8>,
     /// What bindings 1, 2, .. are.
@@ -42,14 +50,17 @@ pub(crate) struct Call {
     pub groups: [u32; 3],
     /// CUDA: bytes of shared memory beyond what the kernel declares.
     pub shared: u32,
+    /// CUDA: threads of a block, where the host counts on them.
+    pub threads: Option<u32>,
 }
 
-/// CUDA's name of an entry point: those for tensor cores are written for a precision, the others for the type that values
-/// are stored in.
+/// CUDA's name of an entry point.
 #[cfg(feature = "cuda")]
-pub(crate) fn entry_name(entry: &str, precision: Precision) -> String {
-    let matrix = entry.contains("mma");
-    format!("{entry}_{}", if matrix { precision.name() } else { precision.storage() })
+pub(crate) fn entry_name(entry: &str, dtype: Dtype, precision: Precision) -> String {
+    match dtype {
+        Dtype::Stored => format!("{entry}_{}", precision.storage()),
+        Dtype::Multiplied => format!("{entry}_{}", precision.name()),
+    }
 }
 
 /// What a binding is.
@@ -178,14 +189,37 @@ trait Lower: Operator {
     }
 }
 
+/// A call of an entry point.
+fn call_at<P: Fields>(
+    stem: &'static str,
+    entry: Cow<'static, str>,
+    params: P,
+    operands: Vec<Operand>,
+    groups: [u32; 3],
+) -> Call {
+    let params = bytemuck::bytes_of(&params).to_vec();
+    Call { stem, entry, dtype: Dtype::Stored, params, operands, groups, shared: 0, threads: None }
+}
+
 /// A call of an entry point of an op's kernels.
-fn call<L: Lower>(entry: &'static str, params: L::Params, operands: Vec<Operand>, groups: [u32; 3]) -> Call {
-    Call { stem: L::STEM, entry, params: bytemuck::bytes_of(&params).to_vec(), operands, groups, shared: 0 }
+fn call<L: Lower>(
+    entry: impl Into<Cow<'static, str>>,
+    params: L::Params,
+    operands: Vec<Operand>,
+    groups: [u32; 3],
+) -> Call {
+    call_at(L::STEM, entry.into(), params, operands, groups)
+}
+
+/// A call of an op's kernel on tiles.
+fn call_on<L: Lower>(kernel: Kernel, params: L::Params, operands: Vec<Operand>, groups: [u32; 3]) -> Call {
+    let (dtype, shared, threads) = (kernel.dtype, kernel.shared(), Some(kernel.threads));
+    Call { dtype, shared, threads, ..call_at(L::STEM, kernel.entry, params, operands, groups) }
 }
 
 /// A call of an entry point of kernels that are no op's.
 fn call_of<P: Params>(entry: &'static str, params: P, operands: Vec<Operand>, groups: [u32; 3]) -> Call {
-    Call { stem: P::STEM, entry, params: bytemuck::bytes_of(&params).to_vec(), operands, groups, shared: 0 }
+    call_at(P::STEM, entry.into(), params, operands, groups)
 }
 
 macro_rules! lowered {

@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn a_state_is_updated_where_it_is() {
         let calls = calls(&step(true), TUNING).unwrap();
-        assert_eq!(calls.iter().map(|call| call.entry).collect::<Vec<_>>(), ["optimizer_fwd"]);
+        assert_eq!(calls.iter().map(|call| &*call.entry).collect::<Vec<_>>(), ["optimizer_fwd"]);
         let rows: Vec<&View> = calls[0].operands[3..5]
             .iter()
             .map(|operand| match operand {
@@ -90,6 +90,6 @@ mod tests {
     #[test]
     fn what_is_no_state_is_copied_first() {
         let calls = calls(&step(false), TUNING).unwrap();
-        assert_eq!(calls.iter().map(|call| call.entry).collect::<Vec<_>>(), ["flatten_fwd", "optimizer_fwd"]);
+        assert_eq!(calls.iter().map(|call| &*call.entry).collect::<Vec<_>>(), ["flatten_fwd", "optimizer_fwd"]);
     }
 }

@@ -1,5 +1,6 @@
 //! The device: how it is opened, what it can, its pipelines, and its errors as ours.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,7 +32,7 @@ struct Context {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct PipelineKey {
     stem: &'static str,
-    entry: &'static str,
+    entry: Cow<'static, str>,
     all_writable: bool,
 }
 
@@ -250,10 +251,10 @@ impl Gpu {
     pub(super) fn pipeline(
         &self,
         stem: &'static str,
-        entry: &'static str,
+        entry: &Cow<'static, str>,
         all_writable: bool,
     ) -> Result<Arc<Pipeline>> {
-        let key = PipelineKey { stem, entry, all_writable };
+        let key = PipelineKey { stem, entry: entry.clone(), all_writable };
         let mut pipelines = self.0.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pipeline) = pipelines.get(&key) {
             return Ok(pipeline.clone());
@@ -266,7 +267,7 @@ impl Gpu {
     fn compile(&self, key: &PipelineKey) -> Pipeline {
         let source = source(key.stem);
         let source = if key.all_writable { source.replace("<storage, read>", "<storage, read_write>") } else { source };
-        let label = Some(key.entry);
+        let label = Some(&*key.entry);
         let entries: Vec<_> = bindings(&source).map(|(binding, access)| layout_entry(binding, access)).collect();
         let descriptor = wgpu::ShaderModuleDescriptor { label, source: wgpu::ShaderSource::Wgsl(source.into()) };
         let unchecked = wgpu::ShaderRuntimeChecks::unchecked();
@@ -284,7 +285,7 @@ impl Gpu {
             label,
             layout: Some(&pipeline_layout),
             module: &module,
-            entry_point: Some(key.entry),
+            entry_point: Some(&key.entry),
             compilation_options: wgpu::PipelineCompilationOptions {
                 constants: self.constants(key.stem),
                 zero_initialize_workgroup_memory: false,

@@ -6,6 +6,7 @@ use super::arena::Net;
 use super::layout::Chunk;
 use super::params;
 use crate::backend::gpu::{Argument, Command, Dispatch, Runtime};
+use crate::backend::kernels::Dtype;
 use crate::backend::kernels::params::Params;
 use crate::{Precision, Result};
 
@@ -213,12 +214,14 @@ impl<'a, R: Runtime> Recorder<'a, R> {
         self.items.push(Item::Dispatch);
         self.dispatches.push(Dispatch {
             stem: P::STEM,
-            entry,
+            entry: entry.into(),
+            dtype: Dtype::Stored,
             precision: Precision::F32,
             params: bytemuck::bytes_of(&params).to_vec(),
             arguments: buffers.iter().copied().map(Argument::whole).collect(),
             groups,
             shared: 0,
+            threads: None,
             what: entry.to_owned(),
         });
     }
