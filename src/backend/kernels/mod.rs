@@ -20,9 +20,9 @@ pub(in crate::backend) use dialect::{Dialect, MatrixUnits, Tuning};
 pub(in crate::backend) use filters::Packing;
 pub use params::{ParamsLayout, params_layouts};
 
-use crate::Shape;
 #[cfg(feature = "cuda")]
 use crate::Precision;
+use crate::Shape;
 use crate::graph::{NodeId, Region, Step, View};
 use crate::ops::{self, Op, Operator, Port, for_each_op};
 use params::{Fields, Params, fields};
