@@ -38,7 +38,7 @@ impl Operator for MaxPool2dBwd {
     }
 
     fn tolerance(&self) -> Tolerance {
-        Tolerance::new(1e-6, 4e-6)
+        Tolerance::new(1e-6, 1e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -25,7 +25,7 @@ impl Real for f64 {
 
 /// What the file of an op provides.
 pub trait Operator {
-    /// The op's name in every room: `src/ops/STEM.rs`, `shaders/STEM.wgsl`, `tests/ops/STEM.rs`.
+    /// The op's name in every room: `src/ops/STEM.rs`, `shaders/STEM.wgsl`, `kernels/STEM.cu`, `tests/ops/STEM.rs`.
     const STEM: &'static str;
 
     /// Whether the kernels of every backend can write rows of the last axis with gaps between them: into their place in

@@ -31,7 +31,7 @@ impl Operator for PRelu {
     }
 
     fn tolerance(&self) -> Tolerance {
-        Tolerance::new(1e-6, 1e-6)
+        Tolerance::new(1e-7, 1e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

@@ -26,7 +26,7 @@ impl Operator for Scale {
     }
 
     fn tolerance(&self) -> Tolerance {
-        Tolerance::new(1e-6, 4e-6)
+        Tolerance::new(1e-6, 1e-6)
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {

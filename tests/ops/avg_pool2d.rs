@@ -1,5 +1,6 @@
 use crate::Case;
 use crate::common::Noise;
+use crate::gradient::{Gradient, WINDOWS, inputs};
 use warpface::ops::{AvgPool2d, Padding};
 
 fn cases() -> Vec<Case> {
@@ -21,3 +22,11 @@ fn cases() -> Vec<Case> {
 }
 
 backend_test!(cases);
+
+#[test]
+fn gradient() {
+    for (kernel, stride, padding) in WINDOWS {
+        Gradient::new(AvgPool2d { kernel: Some(kernel), stride, padding }, inputs(&[&[2, 5, 6, 2]])).check();
+    }
+    Gradient::new(AvgPool2d::global(), inputs(&[&[2, 3, 4, 2]])).check();
+}

@@ -1,5 +1,6 @@
 use crate::Case;
 use crate::common::Noise;
+use crate::gradient::{Gradient, inputs};
 use warpface::ops::BatchNorm;
 
 fn cases() -> Vec<Case> {
@@ -14,3 +15,10 @@ fn cases() -> Vec<Case> {
 }
 
 backend_test!(cases);
+
+#[test]
+fn gradient() {
+    let mut inputs = inputs(&[&[2, 3, 4], &[4], &[4], &[4], &[4]]);
+    inputs[4].data_mut().iter_mut().for_each(|variance| *variance = variance.abs() + 0.1);
+    Gradient::new(BatchNorm { epsilon: 1e-3 }, inputs).wanted(&[0]).check();
+}

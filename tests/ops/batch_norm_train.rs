@@ -1,5 +1,8 @@
 use crate::Case;
 use crate::common::Noise;
+use crate::gradient::{Gradient, inputs};
+use warpface::Graph;
+use warpface::graph::NodeId;
 use warpface::ops::{Activation, BatchMoments, BatchNormTrain, Op};
 
 fn cases() -> Vec<Case> {
@@ -22,3 +25,22 @@ fn cases() -> Vec<Case> {
 }
 
 backend_test!(cases);
+
+/// `x`, its moments, then the rest.
+fn with_moments(graph: &mut Graph, given: &[NodeId]) -> Vec<NodeId> {
+    let moments = graph.op("moments", BatchMoments, &given[..1]);
+    [&given[..1], &[moments], &given[1..]].concat()
+}
+
+#[test]
+fn gradient() {
+    for activation in [Activation::None, Activation::Relu] {
+        for dims in [&[4, 3, 2, 3][..], &[5, 1]] {
+            let c = &dims[dims.len() - 1..];
+            let op = BatchNormTrain { epsilon: 1e-3, activation, scale: true };
+            Gradient::new(op, inputs(&[dims, c, c])).prepared(with_moments).check();
+            let op = BatchNormTrain { epsilon: 1e-3, activation, scale: false };
+            Gradient::new(op, inputs(&[dims, c])).prepared(with_moments).check();
+        }
+    }
+}

@@ -1,5 +1,6 @@
 use crate::Case;
 use crate::common::Noise;
+use crate::gradient::{Gradient, inputs};
 use warpface::ops::Cast;
 
 fn cases() -> Vec<Case> {
@@ -16,3 +17,8 @@ fn cases() -> Vec<Case> {
 }
 
 backend_test!(cases);
+
+#[test]
+fn gradient() {
+    [true, false].into_iter().for_each(|exact| Gradient::new(Cast { exact }, inputs(&[&[2, 3]])).check());
+}

@@ -1,5 +1,6 @@
 use crate::Case;
 use crate::common::Noise;
+use crate::gradient::{Gradient, given, noise};
 use warpface::Tensor;
 use warpface::ops::CenterLoss;
 
@@ -21,3 +22,9 @@ fn cases() -> Vec<Case> {
 }
 
 backend_test!(cases);
+
+#[test]
+fn gradient() {
+    let labels = given(&[4], &[1.0, 2.0, 1.0, 0.0]);
+    Gradient::new(CenterLoss, vec![noise(9, &[4, 3]), noise(10, &[3, 3]), labels]).wanted(&[0]).check();
+}

@@ -1,5 +1,6 @@
 use crate::Case;
 use crate::common::Noise;
+use crate::gradient::{Gradient, inputs};
 use warpface::ops::Concat;
 
 fn cases() -> Vec<Case> {
@@ -14,3 +15,8 @@ fn cases() -> Vec<Case> {
 }
 
 backend_test!(cases);
+
+#[test]
+fn gradient() {
+    Gradient::new(Concat, inputs(&[&[2, 3, 1], &[2, 3, 4], &[2, 3, 2]])).check();
+}

@@ -1,7 +1,10 @@
 use crate::Case;
 use crate::common::Noise;
+use crate::gradient::{Gradient, WINDOWS, inputs};
+use warpface::Graph;
+use warpface::graph::NodeId;
 use warpface::ops::window::axes;
-use warpface::ops::{Activation, Conv2d, Padding};
+use warpface::ops::{Activation, Conv2d, Op, Padding};
 
 use Padding::{Same, Valid};
 
@@ -51,3 +54,30 @@ fn cases() -> Vec<Case> {
 }
 
 backend_test!(cases, matrix_units);
+
+#[test]
+fn gradient() {
+    for ([k_h, k_w], stride, padding) in WINDOWS {
+        let op = Conv2d::new(padding).stride(stride);
+        let (x, w, b): ([usize; 4], _, _) = ([2, 5, 6, 2], [3, k_h, k_w, 2], [3]);
+        Gradient::new(op.clone(), inputs(&[&x, &w, &b])).check();
+        Gradient::new(op.clone().activation(Activation::Relu), inputs(&[&x, &w, &b])).check();
+        Gradient::new(Conv2d { bias: false, ..op.clone() }, inputs(&[&x, &w])).check();
+        let y: Vec<usize> = {
+            let shapes = [x.into(), w.into(), b.into()];
+            Op::from(op.clone()).shape(&shapes.iter().collect::<Vec<_>>()).unwrap().dims().to_vec()
+        };
+        for scale in [0.17, 1.0] {
+            Gradient::new(op.clone().activation(Activation::Relu).residual(scale), inputs(&[&x, &w, &b, &y])).check();
+        }
+    }
+}
+
+#[test]
+fn a_fused_prelu_says_what_to_do() {
+    let mut graph = Graph::new();
+    let ids: Vec<NodeId> = (0..4).map(|i| graph.input(&i.to_string())).collect();
+    let y = graph.op("y", Conv2d::new(Padding::Valid).activation(Activation::PRelu), &ids);
+    let error = graph.gradients(y, ids[0], &ids, &[]).unwrap_err().to_string();
+    assert!(error.contains("make it an op of its own"), "{error}");
+}

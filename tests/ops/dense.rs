@@ -1,5 +1,6 @@
 use crate::Case;
 use crate::common::Noise;
+use crate::gradient::{Gradient, inputs};
 use warpface::ops::{Activation, Dense};
 
 fn cases() -> Vec<Case> {
@@ -26,3 +27,11 @@ fn cases() -> Vec<Case> {
 }
 
 backend_test!(cases, matrix_units);
+
+#[test]
+fn gradient() {
+    for activation in [Activation::None, Activation::Relu] {
+        Gradient::new(Dense { bias: true, activation }, inputs(&[&[3, 2, 2], &[5, 4], &[5]])).check();
+        Gradient::new(Dense { bias: false, activation }, inputs(&[&[1, 7], &[1, 7]])).check();
+    }
+}

@@ -1,5 +1,6 @@
 use crate::Case;
 use crate::common::Noise;
+use crate::gradient::{Gradient, given, noise};
 use warpface::Tensor;
 use warpface::ops::Dropout;
 
@@ -36,3 +37,9 @@ fn masks_change_with_the_step_and_keep_their_part() {
 }
 
 backend_test!(cases);
+
+#[test]
+fn gradient() {
+    let op = Dropout { keep: 0.6, seed: 0x1234_5678_9abc, stream: 256 };
+    Gradient::new(op, vec![noise(11, &[3, 11]), given(&[1], &[5.0])]).wanted(&[0]).check();
+}

@@ -1,5 +1,6 @@
 use crate::Case;
 use crate::common::Noise;
+use crate::gradient::{Gradient, inputs};
 use warpface::ops::Flatten;
 
 fn cases() -> Vec<Case> {
@@ -8,3 +9,8 @@ fn cases() -> Vec<Case> {
 }
 
 backend_test!(cases);
+
+#[test]
+fn gradient() {
+    Gradient::new(Flatten, inputs(&[&[2, 3, 2]])).check();
+}

@@ -1,5 +1,6 @@
 use crate::Case;
 use crate::common::Noise;
+use crate::gradient::{Gradient, given, noise};
 use warpface::Tensor;
 use warpface::ops::GatherRows;
 
@@ -18,3 +19,9 @@ fn cases() -> Vec<Case> {
 }
 
 backend_test!(cases);
+
+#[test]
+fn gradient() {
+    let indices = given(&[5], &[2.0, 0.0, 2.0, 2.0, 3.0]);
+    Gradient::new(GatherRows, vec![noise(8, &[5, 3]), indices]).wanted(&[0]).check();
+}

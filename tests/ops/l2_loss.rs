@@ -1,5 +1,6 @@
 use crate::Case;
 use crate::common::Noise;
+use crate::gradient::{Gradient, noise};
 use warpface::ops::L2Loss;
 
 fn cases() -> Vec<Case> {
@@ -8,3 +9,8 @@ fn cases() -> Vec<Case> {
 }
 
 backend_test!(cases);
+
+#[test]
+fn gradient() {
+    Gradient::new(L2Loss, vec![noise(13, &[2, 3, 2])]).check();
+}

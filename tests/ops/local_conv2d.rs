@@ -1,5 +1,6 @@
 use crate::Case;
 use crate::common::Noise;
+use crate::gradient::{Gradient, inputs};
 use warpface::ops::{Activation, LocalConv2d};
 
 fn cases() -> Vec<Case> {
@@ -18,3 +19,11 @@ fn cases() -> Vec<Case> {
 }
 
 backend_test!(cases);
+
+#[test]
+fn gradient() {
+    for activation in [Activation::None, Activation::Relu] {
+        let dims: [&[usize]; 3] = [&[2, 5, 4, 2], &[2, 2, 3, 3, 2, 2], &[2, 2, 3]];
+        Gradient::new(LocalConv2d { stride: [2, 2], activation }, inputs(&dims)).check();
+    }
+}

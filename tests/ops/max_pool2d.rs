@@ -1,5 +1,6 @@
 use crate::Case;
 use crate::common::Noise;
+use crate::gradient::{Gradient, WINDOWS, inputs};
 use warpface::ops::{MaxPool2d, Padding};
 
 fn cases() -> Vec<Case> {
@@ -20,3 +21,10 @@ fn cases() -> Vec<Case> {
 }
 
 backend_test!(cases);
+
+#[test]
+fn gradient() {
+    for (kernel, stride, padding) in WINDOWS {
+        Gradient::new(MaxPool2d { kernel, stride, padding }, inputs(&[&[2, 5, 6, 2]])).check();
+    }
+}

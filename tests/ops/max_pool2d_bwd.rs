@@ -1,5 +1,6 @@
 use crate::Case;
 use crate::common::Noise;
+use warpface::Tensor;
 use warpface::ops::{MaxPool2d, MaxPool2dBwd, Op, Padding};
 
 fn case(dims: [usize; 4], pool: MaxPool2d) -> Case {
@@ -33,3 +34,12 @@ fn cases() -> Vec<Case> {
 }
 
 backend_test!(cases);
+
+#[test]
+fn of_equal_maxima_the_first_has_the_gradient() {
+    let op = MaxPool2dBwd { kernel: [2, 2], stride: [1, 1], padding: Padding::Valid };
+    let x = Tensor::new([1, 2, 3, 1], vec![1.0, 2.0, 2.0, 0.0, 2.0, 2.0]);
+    let (y, dy) = (Tensor::new([1, 1, 2, 1], vec![2.0; 2]), Tensor::new([1, 1, 2, 1], vec![3.0, 5.0]));
+    let dx = Op::from(op).reference::<f64>(&[&x, &y, &dy]);
+    assert_eq!(dx.data(), [0.0, 8.0, 0.0, 0.0, 0.0, 0.0]);
+}

@@ -1,5 +1,6 @@
 use crate::Case;
 use crate::common::Noise;
+use crate::gradient::{Gradient, noise};
 use warpface::ops::Mean;
 
 fn cases() -> Vec<Case> {
@@ -8,3 +9,8 @@ fn cases() -> Vec<Case> {
 }
 
 backend_test!(cases);
+
+#[test]
+fn gradient() {
+    Gradient::new(Mean, vec![noise(4, &[3, 4])]).check();
+}

@@ -1,5 +1,6 @@
 use crate::Case;
 use crate::common::Noise;
+use crate::gradient::{Gradient, noise};
 use warpface::ops::NormLoss;
 
 fn cases() -> Vec<Case> {
@@ -11,3 +12,10 @@ fn cases() -> Vec<Case> {
 }
 
 backend_test!(cases);
+
+#[test]
+fn gradient() {
+    for p in [1.0, 2.0, 3.5] {
+        Gradient::new(NormLoss { p, epsilon: 1e-4 }, vec![noise(12, &[3, 5])]).check();
+    }
+}

@@ -1,5 +1,6 @@
 use crate::Case;
 use crate::common::Noise;
+use crate::gradient::{Gradient, inputs};
 use warpface::Shape;
 use warpface::ops::Part;
 
@@ -17,3 +18,8 @@ fn cases() -> Vec<Case> {
 }
 
 backend_test!(cases);
+
+#[test]
+fn gradient() {
+    Gradient::new(Part::Like, inputs(&[&[2, 3], &[3, 2]])).wanted(&[0]).check();
+}

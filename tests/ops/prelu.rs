@@ -1,5 +1,6 @@
 use crate::Case;
 use crate::common::Noise;
+use crate::gradient::{Gradient, inputs};
 use warpface::ops::PRelu;
 
 fn cases() -> Vec<Case> {
@@ -13,3 +14,8 @@ fn cases() -> Vec<Case> {
 }
 
 backend_test!(cases);
+
+#[test]
+fn gradient() {
+    Gradient::new(PRelu, inputs(&[&[2, 3, 3, 2], &[2]])).check();
+}

@@ -1,5 +1,6 @@
 use crate::Case;
 use crate::common::Noise;
+use crate::gradient::{Gradient, inputs};
 use warpface::ops::Scale;
 
 fn cases() -> Vec<Case> {
@@ -12,3 +13,8 @@ fn cases() -> Vec<Case> {
 }
 
 backend_test!(cases);
+
+#[test]
+fn gradient() {
+    Gradient::new(Scale { factor: -0.3 }, inputs(&[&[2, 3]])).check();
+}

@@ -1,5 +1,6 @@
 use crate::Case;
 use crate::common::Noise;
+use crate::gradient::{Gradient, inputs};
 use warpface::ops::ScaledAdd;
 
 fn cases() -> Vec<Case> {
@@ -12,3 +13,9 @@ fn cases() -> Vec<Case> {
 }
 
 backend_test!(cases);
+
+#[test]
+fn gradient() {
+    Gradient::new(ScaledAdd { scale: 0.17 }, inputs(&[&[2, 3], &[2, 3]])).check();
+    Gradient::new(ScaledAdd { scale: 1.0 }, inputs(&[&[2, 3], &[2, 3]])).check();
+}

@@ -1,5 +1,6 @@
 use crate::Case;
 use crate::common::Noise;
+use crate::gradient::{Gradient, noise};
 use warpface::ops::Softmax;
 
 fn cases() -> Vec<Case> {
@@ -8,3 +9,9 @@ fn cases() -> Vec<Case> {
 }
 
 backend_test!(cases);
+
+#[test]
+fn gradient() {
+    Gradient::new(Softmax, vec![noise(2, &[3, 5])]).check();
+    Gradient::new(Softmax, vec![noise(2, &[2, 1])]).check();
+}

@@ -1,5 +1,6 @@
 use crate::Case;
 use crate::common::Noise;
+use crate::gradient::{Gradient, given, noise};
 use warpface::Tensor;
 use warpface::ops::SoftmaxCrossEntropy;
 
@@ -29,3 +30,9 @@ fn cases() -> Vec<Case> {
 }
 
 backend_test!(cases);
+
+#[test]
+fn gradient() {
+    let labels = given(&[4], &[2.0, 0.0, 4.0, 2.0]);
+    Gradient::new(SoftmaxCrossEntropy, vec![noise(3, &[4, 5]), labels]).wanted(&[0]).check();
+}

@@ -1,6 +1,7 @@
 use crate::Case;
 use crate::common::Noise;
-use warpface::ops::TripletLoss;
+use crate::gradient::{Gradient, noise};
+use warpface::ops::{Metric, TripletLoss};
 
 fn cases() -> Vec<Case> {
     let case = |(n, d): (usize, usize)| {
@@ -12,3 +13,13 @@ fn cases() -> Vec<Case> {
 }
 
 backend_test!(cases);
+
+#[test]
+fn gradient() {
+    let (inputs, margin) = ((5..8).map(|seed| noise(seed, &[6, 4])).collect::<Vec<_>>(), 0.4);
+    let row = |x: usize, i: usize| &inputs[x].data()[4 * i..][..4];
+    let distance = |i: usize, x: usize| Metric::Euclidean.distance(row(0, i), row(x, i));
+    let active = (0..6).filter(|&i| distance(i, 1) - distance(i, 2) + f64::from(margin) > 0.0).count();
+    assert!((1..6).contains(&active), "{active}");
+    Gradient::new(TripletLoss { margin }, inputs).check();
+}

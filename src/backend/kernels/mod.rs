@@ -23,10 +23,10 @@ pub(crate) use kernel::Dtype;
 pub use kernel::tiles_header;
 pub use params::{ParamsLayout, params_layouts};
 
-#[cfg(feature = "cuda")]
-use crate::Precision;
 use std::borrow::Cow;
 
+#[cfg(feature = "cuda")]
+use crate::Precision;
 use crate::Shape;
 use crate::graph::{NodeId, Region, Step, View};
 use crate::ops::{self, Op, Operator, Port, for_each_op};

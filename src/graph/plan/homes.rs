@@ -113,7 +113,7 @@ impl Homes {
         self.0[value.0] = Home::State(slot, 0);
         // Parts of the state are its memory: who reads one later reads what has changed.
         let of_state = |id: NodeId| self.is_within(slot, id.0, value.0);
-        if let Some(node) = after.iter().find(|node| reads(node, &of_state)) {
+        if let Some(node) = after.iter().find(|node| reads(node, of_state)) {
             let problem = format!("`{}` reads a state that `{}` has changed", node.name, name(value));
             return Err(Error::invalid("graph", problem));
         }
