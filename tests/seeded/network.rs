@@ -85,3 +85,10 @@ fn wgpu() {
 fn cuda() {
     check(common::device(DeviceKind::Cuda), &[1, 32]);
 }
+
+#[cfg(feature = "cuda")]
+#[test]
+#[ignore = "minutes: the whole network in the simulator"]
+fn ptxsim_hopper() {
+    check(Some(common::simulated::device((9, 0))), &[1]);
+}

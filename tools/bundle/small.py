@@ -140,12 +140,20 @@ class Check:
             except subprocess.TimeoutExpired:
                 late = True
                 os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+                self.bury(process)
             log.seek(0)
             text = log.read()
         done = Done(process.returncode, text, time.monotonic() - begin, late)
         self.report.write("log.txt", f"==== {name}: {' '.join(map(str, command))} ({done.seconds:.1f} s, {done.code})\n{text}\n")
         return done
+
+    @staticmethod
+    def bury(process):
+        """Waits for a killed process, but not for one that a hanging driver holds."""
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            pass
 
     def judge(self, name, done, remark=None):
         """Notes what came of a step."""
