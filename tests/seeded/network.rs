@@ -10,13 +10,12 @@ use crate::common;
 
 /// By how much an embedding may be off, as a share of its distance from the mean of all. Random networks give any two
 /// crops nearly the same embedding, so that a cosine would tell nothing. PyTorch's embeddings by the same weights are off by
-/// 1.1e-5 in f32, 0.017 in f16 and 0.12 in bf16.
+/// 1.1e-5 in f32, 0.017 in f16 and 0.12 in bf16; ours in the simulator by 0.009 in f16 and 0.07 in bf16.
 fn most(precision: Precision) -> f64 {
     match precision {
         Precision::F32 => 2e-4,
-        Precision::Tf32 => 0.05,
-        Precision::F16 => 0.05,
-        Precision::Bf16 => 0.4,
+        Precision::Tf32 | Precision::F16 => 0.03,
+        Precision::Bf16 => 0.25,
     }
 }
 
@@ -84,4 +83,11 @@ fn wgpu() {
 #[test]
 fn cuda() {
     check(common::device(DeviceKind::Cuda), &[1, 32]);
+}
+
+#[cfg(feature = "cuda")]
+#[test]
+#[ignore = "minutes: the whole network in the simulator"]
+fn ptxsim_hopper() {
+    check(Some(common::simulated::device((9, 0))), &[1]);
 }

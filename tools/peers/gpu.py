@@ -223,13 +223,13 @@ class Contest:
         """Everybody in one precision at one batch size, by turns."""
         say(f"{precision}, batch {batch}")
         what = {"task": "embed", "precision": precision, "batch": batch}
-        rates, found, cosines = [], {}, {}
+        rates, found, cosines, running = [], {}, {}, True
         try:
             if precision not in self.embedded:
                 self.embedded[precision] = self.ours(precision, crops)
             expected = self.embedded[precision]
         except Missing as reason:
-            expected = None
+            expected, running = None, False
             self.keep(**what, setting="warpface", missing=str(reason))
         except ImportError as reason:
             expected = None
@@ -248,12 +248,12 @@ class Contest:
             except Missing as reason:
                 self.keep(**what, setting=setting, missing=str(reason))
         for _ in range(self.args.rounds):
-            if expected:
+            if running:
                 try:
                     rates.append(self.warpface.rate("embed", crops, "--batch", batch, "--precision", precision))
                 except Missing as reason:
                     self.keep(**what, setting="warpface", missing=str(reason))
-                    expected = None
+                    running = False
             for setting in list(found):
                 try:
                     found[setting].append(self.pytorch.ask(do="measure", setting=setting, seconds=self.args.seconds))

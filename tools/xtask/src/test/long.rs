@@ -59,7 +59,14 @@ fn tests(require: &str, which: &[&str]) -> Result<String> {
 /// Writes the page and its rows over those of the last run.
 fn keep(rows: &[Row], edges: &str) -> Result<()> {
     let run = Run::last("long")?;
-    let mut page = format!("{}\n| part | minutes | |\n|---|--:|---|\n", run.header("cargo xtask test --long"));
+    let (page, lines) = texts(rows, edges);
+    runs::write(&run.page(), &format!("{}\n{page}", run.header("cargo xtask test --long")))?;
+    runs::write(&run.with("csv"), &lines)
+}
+
+/// The page's tables, and the rows as CSV.
+fn texts(rows: &[Row], edges: &str) -> (String, String) {
+    let mut page = "| part | minutes | |\n|---|--:|---|\n".to_owned();
     let mut lines = "part,seconds,passed,remark\n".to_owned();
     for Row { what, result, seconds } in rows {
         let remark = result.as_ref().map_or_else(|error| format!("failed: {error:#}"), String::clone);
@@ -69,6 +76,20 @@ fn keep(rows: &[Row], edges: &str) -> Result<()> {
     if !edges.is_empty() {
         let _ = write!(page, "\n{edges}");
     }
-    runs::write(&run.page(), &page)?;
-    runs::write(&run.with("csv"), &lines)
+    (page, lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_kept_too() {
+        let good = Row { what: "fuzzing", result: Ok("10 targets".to_owned()), seconds: 90.0 };
+        let bad = Row { what: "ignored tests", result: Err(anyhow::anyhow!("`a|b` failed, badly")), seconds: 6.0 };
+        let (page, lines) = texts(&[good, bad], "| target |\n");
+        assert!(page.contains("| fuzzing | 1.5 | 10 targets |\n"), "{page}");
+        assert!(page.contains("| ignored tests | 0.1 | failed: `a/b` failed, badly |\n\n| target |"), "{page}");
+        assert_eq!(lines.lines().nth(2), Some("ignored tests,6.0,false,\"failed: `a|b` failed, badly\""));
+    }
 }

@@ -86,20 +86,19 @@ impl Times {
     }
 }
 
+/// The parts that ran, their steps, and the whole.
 fn table(steps: &[(Part, String, Duration)]) -> String {
+    let of = |part: Part| steps.iter().filter(move |(of, ..)| *of == part);
     let minutes = |time: Duration| time.as_secs_f64() / 60.0;
-    let sum = |part: Option<Part>| -> f64 {
-        steps.iter().filter(|(of, ..)| part.is_none_or(|part| part == *of)).map(|(.., time)| minutes(*time)).sum()
-    };
     let mut text = "| part | minutes | budget |\n|---|--:|--:|\n".to_owned();
-    for part in Part::ALL {
-        text += &format!("| {} | {:.1} | {} |\n", part.name(), sum(Some(part)), part.budget());
-        for (_, what, time) in steps.iter().filter(|(of, ..)| *of == part) {
-            text += &format!("| – {what} | {:.1} | |\n", minutes(*time));
-        }
+    let (mut whole, mut budget) = (0.0, 0.0);
+    for part in Part::ALL.into_iter().filter(|&part| of(part).next().is_some()) {
+        let sum = minutes(of(part).map(|(.., time)| *time).sum());
+        text += &format!("| {} | {sum:.1} | {} |\n", part.name(), part.budget());
+        of(part).for_each(|(_, what, time)| text += &format!("| – {what} | {:.1} | |\n", minutes(*time)));
+        (whole, budget) = (whole + sum, budget + part.budget());
     }
-    let budget: f64 = Part::ALL.into_iter().map(Part::budget).sum();
-    text + &format!("| the whole | {:.1} | {budget} |\n", sum(None))
+    text + &format!("| the whole | {whole:.1} | {budget} |\n")
 }
 
 #[cfg(test)]
@@ -119,5 +118,7 @@ mod tests {
         ] {
             assert!(text.contains(line), "{text}");
         }
+        let text = table(&steps[1..2]);
+        assert!(!text.contains("core") && text.contains("| the whole | 0.5 | 3 |"), "{text}");
     }
 }
