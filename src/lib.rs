@@ -18,6 +18,7 @@
 
 #[allow(unsafe_code)]
 pub mod backend;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod error;
 pub mod eval;

@@ -7,6 +7,8 @@ pub mod cpu;
 pub mod cuda;
 mod device;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
+// One dialect alone leaves the facts of the other unread.
+#[cfg_attr(not(all(feature = "cuda", feature = "wgpu")), allow(dead_code, unused_imports))]
 mod kernels;
 mod precision;
 mod roofline;
@@ -26,6 +28,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::error::{Field, message};
 use crate::face::{Cascade, DetectOptions};
 use crate::models::Mtcnn;
 use crate::{Graph, Plan, Result, Shape};
@@ -41,6 +44,9 @@ pub struct DeviceInfo {
     pub driver: String,
     /// Bytes of memory plans may take, where the device tells.
     pub memory: Option<u64>,
+    /// Whether a GPU's API runs on the processor: right for tests, never chosen by `auto`.
+    #[serde(skip)]
+    pub software: bool,
     /// Further facts, `(name, value)`: threads, limits.
     pub limits: Vec<(String, String)>,
 }
@@ -71,7 +77,13 @@ pub trait Backend: Send + Sync + fmt::Debug {
         if precision == Precision::F32 {
             return Ok(());
         }
-        let problem = format!("runs in f32 alone; --precision {precision} needs --device cuda");
+        let problem = message![
+            "runs in f32 alone; ",
+            Field("precision"),
+            format!(" {precision} needs "),
+            Field("device"),
+            " cuda"
+        ];
         Err(crate::Error::device(self.info().kind, problem))
     }
 

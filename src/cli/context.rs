@@ -8,6 +8,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::backend::{Device, DeviceKind, Precision};
+use crate::error::Field;
 use crate::face::{DetectOptions, Detector, Embedder, Standardize};
 use crate::models::{Mtcnn, inception_resnet_v1};
 use crate::train::checkpoint;
@@ -64,7 +65,10 @@ impl DetectArgs {
     /// The options they stand for.
     pub fn options(&self) -> Result<DetectOptions> {
         let thresholds = self.thresholds.as_slice().try_into().map_err(|_| {
-            Error::invalid("--thresholds", format!("expected three, as 0.6,0.7,0.7; got {}", self.thresholds.len()))
+            Error::invalid(
+                Field("thresholds"),
+                format!("expected three, as 0.6,0.7,0.7; got {}", self.thresholds.len()),
+            )
         })?;
         let options = DetectOptions { min_size: self.min_size, thresholds, factor: self.factor };
         options.check()?;

@@ -12,6 +12,7 @@ use super::context::{DetectArgs, Globals, Model, create_folder, progress};
 use super::photos::{self, Photo, Tally, add};
 use super::{Outcome, output};
 use crate::Error;
+use crate::error::Field;
 use crate::eval::report::{self, PicturePair, ReportInput};
 use crate::eval::{self, Evaluation, Figures, Options, Pairs, Resolved};
 use crate::face::{Alignment, Detector};
@@ -143,14 +144,14 @@ impl Args {
         let start = Instant::now();
         let options = self.detect.options()?;
         if self.batch_size == 0 {
-            return Err(Error::invalid("--batch-size", "a batch holds at least one crop").into());
+            return Err(Error::invalid(Field("batch_size"), "a batch holds at least one crop").into());
         }
         let pairs = self.read_pairs()?;
         let resolved = pairs.resolve(&self.folder);
         if resolved.pairs.is_empty() {
             let problem =
                 format!("none of its {} pairs has both photographs in {}", pairs.pairs.len(), self.folder.display());
-            return Err(Error::invalid(self.pairs.display().to_string(), problem).into());
+            return Err(Error::data(&self.pairs, problem).into());
         }
         let device = globals.open_device()?;
         let model = globals.open_model(&device)?;

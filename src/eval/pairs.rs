@@ -93,8 +93,7 @@ impl Pairs {
     /// # Errors
     /// As [`read`](Self::read).
     pub fn parse(bytes: &[u8], path: &Path) -> Result<Self> {
-        let invalid =
-            |line: usize, problem: String| Error::invalid(format!("{}, line {line}", path.display()), problem);
+        let invalid = |line: usize, problem: String| Error::line(path, line, problem);
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let text = std::str::from_utf8(bytes).map_err(|e| {
             let line = 1 + bytes[..e.valid_up_to()].iter().filter(|&&b| b == b'\n').count();

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::backend::Device;
+use crate::error::Field;
 use crate::image::Rgb8;
 use crate::models::Mtcnn;
 use crate::{Error, Result};
@@ -45,15 +46,15 @@ impl DetectOptions {
     /// [`Error::Invalid`] names the option.
     pub fn check(&self) -> Result<()> {
         if self.min_size < 12 {
-            return Err(Error::invalid("--min-size", format!("{} is below 12, P-Net's cell", self.min_size)));
+            return Err(Error::invalid(Field("min_size"), format!("{} is below 12, P-Net's cell", self.min_size)));
         }
         if !(0.1..=0.95).contains(&self.factor) {
             let problem =
                 format!("{} is not between 0.1 and 0.95: the ratio of a pyramid level to the one before", self.factor);
-            return Err(Error::invalid("--factor", problem));
+            return Err(Error::invalid(Field("factor"), problem));
         }
         if let Some(bad) = self.thresholds.iter().find(|t| !(0.0..=1.0).contains(*t)) {
-            return Err(Error::invalid("--thresholds", format!("{bad} is not a probability, 0 to 1")));
+            return Err(Error::invalid(Field("thresholds"), format!("{bad} is not a probability, 0 to 1")));
         }
         Ok(())
     }

@@ -2,12 +2,17 @@
 //!
 //! Boxes depend on single grey levels, so each operation gives the very bits of the library that the original
 //! pipeline used: libjpeg decodes, OpenCV's `INTER_AREA` makes the pyramid, Pillow's bilinear filter the crops.
+//!
+//! Files are decoded and written with the feature `decode`; without it pictures come as [`Rgb8`] pixels.
 
 mod collect;
 mod crop;
+#[cfg(feature = "decode")]
 mod decode;
 mod draw;
+#[cfg(feature = "decode")]
 mod encode;
+#[cfg(feature = "decode")]
 mod jpeg;
 mod resize_area;
 mod resize_bilinear;
@@ -15,13 +20,15 @@ mod standardize;
 
 pub use collect::{Collected, collect};
 pub use crop::{center_crop, crop, flip_horizontal};
+#[cfg(feature = "decode")]
 pub use decode::{Limits, decode, decode_bytes, dimensions, dimensions_bytes};
 pub use draw::{DrawFace, draw_faces};
+#[cfg(feature = "decode")]
 pub use encode::{encode_jpeg, encode_png, save_jpeg, save_png};
 pub use resize_area::{AreaResize, AreaTable, LinearTable, LinearTap, Tap, resize_area_f32, resize_area_u8};
 pub use resize_bilinear::resize_bilinear_pillow;
 pub use standardize::{fixed_standardize, prewhiten};
-#[cfg(feature = "wgpu")]
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
 pub(crate) use {
     resize_area::Method,
     resize_bilinear::{PillowResize, PillowTable},

@@ -4,26 +4,32 @@
 //! under the names the file gives them. [`mtcnn`] and [`facenet`] turn those names, whoever wrote them, into the one
 //! set of weights that the models take. [`manifest`] knows the published files by name and hash.
 //!
+//! Zip archives (`.npz`, `.pt`) and HDF5 are read, and files are written, with the feature `decode`.
+//!
 //! Nothing in a file is trusted: pickles are parsed as data, lengths are checked before anything is allocated, and
 //! what is damaged is an [`Error::Weights`] that says where.
 
+#[cfg(feature = "decode")]
 mod archive;
 mod checkpoint;
 mod collector;
 mod cursor;
 mod dtype;
 pub mod facenet;
+#[cfg(feature = "decode")]
 mod keras;
 mod layers;
 pub mod manifest;
 pub mod mtcnn;
 mod npy;
+#[cfg(feature = "decode")]
 mod npz;
 mod pickle;
 mod safetensors;
 pub mod sha256;
 mod tensorflow;
 mod torch;
+#[cfg(feature = "decode")]
 pub mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,10 +37,11 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Field, Result, message};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 
+#[cfg(feature = "decode")]
 use archive::Archive;
 use collector::Collector;
 pub use facenet::{InceptionResnetV1, inception_resnet_v1};
@@ -128,7 +135,8 @@ impl TensorMap {
         let is_average = |name: &String| name.ends_with(AVERAGE);
         let names: Vec<String> = self.tensors.keys().filter(|name| is_average(name)).cloned().collect();
         if names.is_empty() {
-            let problem = "holds no moving averages; train with a --moving-average-decay above 0, or leave them out";
+            let decay = Field("moving_average_decay");
+            let problem = message!["holds no moving averages; train with a ", decay, " above 0, or leave them out"];
             return Err(Error::weights(&self.path, problem));
         }
         for name in names {
@@ -230,18 +238,10 @@ fn parse(bytes: &[u8]) -> Parsed<(Format, Collector)> {
     let format = if bytes.starts_with(npy::MAGIC) {
         npy::read(bytes, "arr_0", "", &mut out)?;
         Format::Npy
-    } else if bytes.starts_with(keras::MAGIC) {
-        keras::read(bytes, &mut out)?;
-        Format::Keras
+    } else if bytes.starts_with(HDF5) {
+        packed::keras(bytes, &mut out)?
     } else if bytes.starts_with(b"PK\x03\x04") {
-        let mut archive = Archive::open(bytes)?;
-        if torch::is_archive(&archive) {
-            torch::read_archive(&mut archive, &mut out)?;
-            Format::Torch
-        } else {
-            npz::read(&mut archive, &mut out)?;
-            Format::Npz
-        }
+        packed::zip(bytes, &mut out)?
     } else if torch::is_legacy(bytes) {
         torch::read_legacy(bytes, &mut out)?;
         Format::Torch
@@ -260,6 +260,45 @@ fn parse(bytes: &[u8]) -> Parsed<(Format, Collector)> {
         return Err(format!("is a {format} file, but holds no float tensors"));
     }
     Ok((format, out))
+}
+
+/// The first bytes of an HDF5 file.
+const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
+
+/// What other crates unpack.
+#[cfg(feature = "decode")]
+mod packed {
+    use super::{Archive, Collector, Format, Parsed, keras, npz, torch};
+
+    pub fn keras(bytes: &[u8], out: &mut Collector) -> Parsed<Format> {
+        keras::read(bytes, out)?;
+        Ok(Format::Keras)
+    }
+
+    pub fn zip(bytes: &[u8], out: &mut Collector) -> Parsed<Format> {
+        let mut archive = Archive::open(bytes)?;
+        if torch::is_archive(&archive) {
+            torch::read_archive(&mut archive, out)?;
+            return Ok(Format::Torch);
+        }
+        npz::read(&mut archive, out)?;
+        Ok(Format::Npz)
+    }
+}
+
+/// What other crates would unpack.
+#[cfg(not(feature = "decode"))]
+mod packed {
+    use super::{Collector, Format, Parsed};
+
+    pub fn keras(_: &[u8], _: &mut Collector) -> Parsed<Format> {
+        Err("is HDF5, which this build cannot read; build with the feature `decode`, or save it as .safetensors".into())
+    }
+
+    pub fn zip(_: &[u8], _: &mut Collector) -> Parsed<Format> {
+        Err("is a zip archive, which this build cannot read; build with the feature `decode`, or save it as .safetensors"
+            .into())
+    }
 }
 
 /// Says what an unreadable file probably is, and the way out.

@@ -8,7 +8,7 @@ use half::f16;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Field, Result, message};
 use crate::tensor::Tensor;
 
 /// An archive under construction, its members as they are.
@@ -167,7 +167,10 @@ fn halves(source: &Path, name: &str, tensor: &Tensor) -> Result<Vec<u8>> {
     for &x in tensor.data() {
         let small = f16::from_f32(x);
         if !small.is_finite() {
-            return Err(Error::weights(source, format!("{name}: {x} does not fit f16; use --precision f32")));
+            return Err(Error::weights(
+                source,
+                message![format!("{name}: {x} does not fit f16; use "), Field("precision"), " f32"],
+            ));
         }
         bytes.extend(small.to_le_bytes());
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
+use crate::error::Message;
 use crate::{Error, Result};
 
 /// What a device is.
@@ -296,6 +297,6 @@ impl Drop for Pinned {
 }
 
 /// An error of this device.
-pub(super) fn error(driver: &dyn Driver, problem: impl fmt::Display) -> Error {
-    Error::device("cuda", format!("{}: {problem}", driver.properties().name))
+pub(super) fn error(driver: &dyn Driver, problem: impl Into<Message>) -> Error {
+    Error::device("cuda", Message::from(format!("{}: ", driver.properties().name)).and(problem))
 }

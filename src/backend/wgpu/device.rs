@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::shaders::source;
 use crate::backend::DeviceInfo;
 use crate::backend::kernels::{Dialect, Tuning};
+use crate::error::{Field, message};
 use crate::{Error, Result};
 
 /// A GPU with Vulkan. Cheap to clone; clones share the device.
@@ -64,8 +65,9 @@ impl Gpu {
         };
         let adapter = pollster::block_on(instance.request_adapter(&options)).map_err(|reason| {
             let advice = "install the GPU's Vulkan driver and the loader (libvulkan1), or software Vulkan \
-                          (mesa-vulkan-drivers), or use --device cpu";
-            Error::device("wgpu", format!("no Vulkan adapter: {reason}; {advice}"))
+                          (mesa-vulkan-drivers), or use ";
+            let problem = message![format!("no Vulkan adapter: {reason}; {advice}"), Field("device"), " cpu"];
+            Error::device("wgpu", problem)
         })?;
         let (info, limits) = (adapter.get_info(), adapter.limits());
         let descriptor = wgpu::DeviceDescriptor {
@@ -117,6 +119,7 @@ impl Gpu {
             driver: format!("Vulkan, {} {}", info.driver, info.driver_info).trim_end().to_owned(),
             // Vulkan's heaps are not told through this API.
             memory: None,
+            software: info.device_type == wgpu::DeviceType::Cpu,
             limits: facts.map(|(name, value)| (name.to_owned(), value)).into(),
         }
     }

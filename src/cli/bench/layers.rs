@@ -12,6 +12,7 @@ use crate::backend::{Precision, Roofline, values};
 use crate::cli::context::Globals;
 use crate::cli::plan::Network;
 use crate::cli::{Outcome, output};
+use crate::error::Field;
 
 #[derive(Debug, clap::Args)]
 // The default name is the parent's, too.
@@ -36,7 +37,7 @@ pub struct Args {
 impl Args {
     pub fn run(&self, globals: &Globals) -> Result<Outcome> {
         if self.runs == 0 {
-            return Err(Error::invalid("--runs", "must be at least 1").into());
+            return Err(Error::invalid(Field("runs"), "must be at least 1").into());
         }
         let input = self.network.input(self.batch, self.size)?;
         let graph = self.network.graph(globals)?;
