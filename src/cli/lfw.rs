@@ -105,7 +105,7 @@ struct Cropper<'a> {
 }
 
 /// Of each photograph its embedding, or `None`.
-type Embeddings = Vec<Option<Vec<f32>>>;
+type OfPhotographs = Vec<Option<Vec<f32>>>;
 
 /// A crop, or `None` for a photograph without a face; and whether it is only the middle.
 type Crop = (Option<Rgb8>, bool);
@@ -241,8 +241,8 @@ impl Args {
         cropper: &Cropper,
         tally: &mut Tally,
         skipped: &mut Vec<String>,
-    ) -> Result<(Embeddings, Vec<String>)> {
-        let mut embeddings: Embeddings = vec![None; cropper.images.len()];
+    ) -> Result<(OfPhotographs, Vec<String>)> {
+        let mut embeddings: OfPhotographs = vec![None; cropper.images.len()];
         let mut middles = Vec::new();
         let bar = progress(cropper.images.len(), "lfw");
         photos::for_each_chunk(cropper.images, globals.threads, &bar, tally, |chunk, tally| {
@@ -262,15 +262,15 @@ impl Args {
             for batch in found.chunks(self.batch_size) {
                 let plain: Vec<&Rgb8> = batch.iter().map(|(_, crop)| *crop).collect();
                 let rows = model.embedder.embed(&plain)?;
-                let mirrored = if self.flip {
+                for ((index, _), row) in batch.iter().zip(&rows) {
+                    embeddings[*index] = Some(row.to_vec());
+                }
+                if self.flip {
                     let mirrored: Vec<Rgb8> = plain.iter().map(|crop| image::flip_horizontal(crop)).collect();
-                    model.embedder.embed(&mirrored.iter().collect::<Vec<_>>())?
-                } else {
-                    vec![]
-                };
-                for (i, (index, _)) in batch.iter().enumerate() {
-                    let row = |of: &[f32]| of.chunks_exact(model.embedder.dim()).nth(i).unwrap_or(&[]).to_vec();
-                    embeddings[*index] = Some([row(&rows), row(&mirrored)].concat());
+                    let rows = model.embedder.embed(&mirrored.iter().collect::<Vec<_>>())?;
+                    for ((index, _), row) in batch.iter().zip(&rows) {
+                        embeddings[*index].get_or_insert_default().extend_from_slice(row);
+                    }
                 }
             }
             add(&mut tally.embed, start);

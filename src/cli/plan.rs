@@ -43,7 +43,7 @@ impl Network {
     /// The network's graph, with its weights.
     pub fn graph(self, globals: &Globals) -> Result<Arc<Graph>> {
         if self == Network::Facenet {
-            let (path, weights, _) = globals.read_model()?;
+            let (path, weights) = globals.read_model()?;
             eprintln!("model: {}", path.display());
             return Ok(Arc::new(inception_resnet_v1(&weights)?));
         }

@@ -80,7 +80,7 @@ impl Detector {
     ///
     /// # Errors
     /// As [`Mtcnn::load`] and [`Detector::new`].
-    pub fn load(device: &Device, folder: &Path, options: &DetectOptions) -> Result<Self> {
+    pub fn load(device: &Device, folder: impl AsRef<Path>, options: &DetectOptions) -> Result<Self> {
         Self::new(device, &Mtcnn::load(folder, false)?, options)
     }
 
@@ -99,5 +99,12 @@ impl Detector {
     /// [`Error::Device`] if the device fails or a photograph does not fit its memory.
     pub fn detect(&self, images: &[&Rgb8]) -> Result<Vec<Vec<Face>>> {
         self.cascade.detect(images)
+    }
+    /// The faces of one photograph.
+    ///
+    /// # Errors
+    /// As [`Detector::detect`].
+    pub fn detect_one(&self, image: &Rgb8) -> Result<Vec<Face>> {
+        Ok(self.detect(&[image])?.pop().unwrap_or_default())
     }
 }

@@ -5,6 +5,8 @@ mod candidates;
 mod cascade;
 mod detect;
 mod embed;
+mod embeddings;
+mod options;
 mod pyramid;
 
 pub use crate::ops::Standardize;
@@ -15,4 +17,6 @@ pub(crate) use candidates::finish;
 pub use cascade::CpuCascade;
 pub use detect::{Cascade, DetectOptions, Detector, Face};
 pub use embed::Embedder;
+pub use embeddings::Embeddings;
+pub use options::{EmbedOptions, Reason, Standardization};
 pub(crate) use pyramid::{Level, levels};

@@ -34,7 +34,14 @@ pub(crate) use {
     resize_bilinear::{PillowResize, PillowTable},
 };
 
-/// 8-bit RGB pixels, row-major, `[height, width, 3]`.
+/// 8-bit RGB pixels, row-major, `[height, width, 3]`. With the feature `decode` an `image::RgbImage` becomes one.
+///
+/// ```
+/// use warpface::image::{Rgb8, crop};
+///
+/// let picture = Rgb8::new(2, 1, vec![255, 0, 0, 0, 0, 255]);
+/// assert_eq!(crop(&picture, 1, 0, 2, 1).data(), [0, 0, 255]);
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Rgb8 {
     width: usize,
@@ -86,6 +93,14 @@ impl Rgb8 {
     /// Row `y`'s samples, `[width, 3]`.
     pub fn row(&self, y: usize) -> &[u8] {
         &self.data[y * self.width * 3..][..self.width * 3]
+    }
+}
+
+#[cfg(feature = "decode")]
+impl From<image::RgbImage> for Rgb8 {
+    fn from(picture: image::RgbImage) -> Self {
+        let (width, height) = (picture.width() as usize, picture.height() as usize);
+        Rgb8::new(width, height, picture.into_raw())
     }
 }
 

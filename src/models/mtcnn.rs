@@ -30,7 +30,8 @@ impl Mtcnn {
     ///
     /// # Errors
     /// [`Error::Io`] if a file is missing; [`Error::Weights`] and [`Error::Tensor`] if one is not what it should be.
-    pub fn load(folder: &Path, allow_modified: bool) -> Result<Mtcnn> {
+    pub fn load(folder: impl AsRef<Path>, allow_modified: bool) -> Result<Mtcnn> {
+        let folder = folder.as_ref();
         let files = |names: [&str; 3]| names.map(|name| folder.join(name));
         let published = [files(["det1.npy", "det2.npy", "det3.npy"]), files(["pnet.pt", "rnet.pt", "onet.pt"])];
         let found = published.iter().find(|paths| paths.iter().all(|path| path.is_file()));

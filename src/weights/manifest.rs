@@ -68,7 +68,8 @@ pub fn lookup(name_or_sha256: &str) -> Option<&'static Entry> {
 /// # Errors
 /// [`Error::Weights`] if a published file's name stands on other content, unless `allow_modified`;
 /// [`Error::Io`] if it cannot be read.
-pub fn verify(path: &Path, allow_modified: bool) -> Result<Option<&'static Entry>> {
+pub fn verify(path: impl AsRef<Path>, allow_modified: bool) -> Result<Option<&'static Entry>> {
+    let path = path.as_ref();
     verify_against(&ENTRIES, path, allow_modified)
 }
 

@@ -180,7 +180,8 @@ impl TensorMap {
 ///
 /// # Errors
 /// [`Error::Io`] if it cannot be read, [`Error::Weights`] if it is damaged or of no known format.
-pub fn load(path: &Path) -> Result<TensorMap> {
+pub fn load(path: impl AsRef<Path>) -> Result<TensorMap> {
+    let path = path.as_ref();
     if let Some(index) = checkpoint::index_of(path) {
         let bytes = read(&index)?;
         if checkpoint::is_index(&bytes) {
@@ -202,7 +203,8 @@ pub fn load(path: &Path) -> Result<TensorMap> {
 ///
 /// # Errors
 /// [`Error::Weights`] if it is damaged or of no known format.
-pub fn load_bytes(path: &Path, bytes: &[u8]) -> Result<TensorMap> {
+pub fn load_bytes(path: impl AsRef<Path>, bytes: &[u8]) -> Result<TensorMap> {
+    let path = path.as_ref();
     parse(bytes).map_err(|problem| Error::weights(path, problem)).map(|(format, out)| out.finish(path, format))
 }
 
@@ -210,7 +212,8 @@ pub fn load_bytes(path: &Path, bytes: &[u8]) -> Result<TensorMap> {
 ///
 /// # Errors
 /// [`Error::Weights`] if either is damaged.
-pub fn load_checkpoint_bytes(path: &Path, index: &[u8], shards: &[&[u8]]) -> Result<TensorMap> {
+pub fn load_checkpoint_bytes(path: impl AsRef<Path>, index: &[u8], shards: &[&[u8]]) -> Result<TensorMap> {
+    let path = path.as_ref();
     checkpoint::read_index(index)
         .and_then(|index| checkpoint::read(&index, shards))
         .map_err(|problem| Error::weights(path, problem))

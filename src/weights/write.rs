@@ -48,7 +48,8 @@ impl<'a> Archive<'a> {
 ///
 /// # Errors
 /// A file that cannot be written; [`Error::Weights`] for a value that f16 cannot hold, naming `source`.
-pub fn npz(path: &Path, tensors: &[(String, Tensor)], half: bool, source: &Path) -> Result<u64> {
+pub fn npz(path: impl AsRef<Path>, tensors: &[(String, Tensor)], half: bool, source: &Path) -> Result<u64> {
+    let path = path.as_ref();
     let mut archive = Archive::create(path)?;
     for (name, tensor) in tensors {
         let small = half && tensor.dims().len() > 1;
@@ -63,7 +64,8 @@ pub fn npz(path: &Path, tensors: &[(String, Tensor)], half: bool, source: &Path)
 ///
 /// # Errors
 /// A file that cannot be written.
-pub fn torch(path: &Path, tensors: &[(String, Tensor)]) -> Result<u64> {
+pub fn torch(path: impl AsRef<Path>, tensors: &[(String, Tensor)]) -> Result<u64> {
+    let path = path.as_ref();
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let mut archive = Archive::create(path)?;
     archive.member(&format!("{stem}/data.pkl"), 64, &[&state_dict(tensors)])?;

@@ -97,14 +97,14 @@ mod tests {
     #[test]
     fn the_sample_is_bounded_and_the_seeds() {
         let counts: Vec<usize> = (0..100).map(|i| if i % 5 == 0 { 1 } else { 5 + i % 7 }).collect();
-        let dataset = Dataset::new("dir".as_ref(), people(&counts)).unwrap();
+        let dataset = Dataset::new("dir", people(&counts)).unwrap();
         let draw = |seed| FixedTriplets::draw(seed, &dataset, 0.2).unwrap().sample;
         let sample = draw(1);
         assert_eq!(sample.classes(), PEOPLE);
         assert!(sample.people().iter().all(|p| (2..=IMAGES).contains(&p.photos.len())));
         assert_eq!(*sample, *draw(1));
         assert_ne!(*sample, *draw(2));
-        let alone = Dataset::new("dir".as_ref(), people(&[1, 1])).unwrap();
+        let alone = Dataset::new("dir", people(&[1, 1])).unwrap();
         assert!(FixedTriplets::draw(1, &alone, 0.2).unwrap_err().to_string().contains("two photographs"));
     }
 }

@@ -13,7 +13,7 @@ use crate::{Error, Graph, Result, Shape};
 
 /// Embeddings of a dataset's images.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Embeddings {
+pub struct EmbeddedDataset {
     /// `[n, dim]`, in the dataset's order; zeros for images that could not be decoded.
     pub rows: Vec<f32>,
     /// Length of a row.
@@ -22,7 +22,7 @@ pub struct Embeddings {
     pub bad: Vec<usize>,
 }
 
-impl Embeddings {
+impl EmbeddedDataset {
     /// An image's row.
     pub fn row(&self, image: usize) -> &[f32] {
         &self.rows[image * self.dim..][..self.dim]
@@ -49,7 +49,7 @@ impl Inference<'_> {
     ///
     /// # Errors
     /// The device's.
-    pub fn embed(&self, weights: Unfolded, dataset: &Arc<Dataset>) -> Result<Embeddings> {
+    pub fn embed(&self, weights: Unfolded, dataset: &Arc<Dataset>) -> Result<EmbeddedDataset> {
         self.run(inception_resnet_v1(&weights.fold())?, dataset)
     }
 
@@ -75,7 +75,7 @@ impl Inference<'_> {
     }
 
     /// Rows by a network `[n, side, side, 3]` to `[n, d]`.
-    fn run(&self, graph: Graph, dataset: &Arc<Dataset>) -> Result<Embeddings> {
+    fn run(&self, graph: Graph, dataset: &Arc<Dataset>) -> Result<EmbeddedDataset> {
         let module = self.device.backend().load_in(Arc::new(graph), self.precision)?;
         let side = self.augment.image_size;
         let batch = self.device.backend().batch().min(dataset.images());
@@ -107,7 +107,7 @@ impl Inference<'_> {
         for &image in &bad {
             rows[image * dim..][..dim].fill(0.0);
         }
-        Ok(Embeddings { rows, dim, bad })
+        Ok(EmbeddedDataset { rows, dim, bad })
     }
 }
 

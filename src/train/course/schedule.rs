@@ -62,7 +62,8 @@ impl Schedule {
     ///
     /// # Errors
     /// A file that cannot be read, or a line that makes no sense: it is named.
-    pub fn read(path: &Path) -> Result<Self> {
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
         Self::parse(&fs::read(path).map_err(Error::io(path, "read"))?, path)
     }
 
@@ -72,7 +73,8 @@ impl Schedule {
     ///
     /// # Errors
     /// As [`read`](Self::read).
-    pub fn parse(bytes: &[u8], path: &Path) -> Result<Self> {
+    pub fn parse(bytes: &[u8], path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
         let invalid = |line: usize, problem: String| Error::line(path, line, problem);
         let mut rates: Vec<(u32, Option<f32>)> = Vec::new();
         for (i, line) in String::from_utf8_lossy(bytes).trim_start_matches('\u{feff}').lines().enumerate() {

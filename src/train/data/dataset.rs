@@ -35,7 +35,8 @@ impl Dataset {
     ///
     /// # Errors
     /// A folder that cannot be read, or without a person in it.
-    pub fn open(dir: &Path) -> Result<Self> {
+    pub fn open(dir: impl AsRef<Path>) -> Result<Self> {
+        let dir = dir.as_ref();
         Self::new(dir, list_people(dir)?)
     }
 
@@ -43,7 +44,8 @@ impl Dataset {
     ///
     /// # Errors
     /// Nobody, or a person without photographs.
-    pub fn new(dir: &Path, people: Vec<Person>) -> Result<Self> {
+    pub fn new(dir: impl AsRef<Path>, people: Vec<Person>) -> Result<Self> {
+        let dir = dir.as_ref();
         if people.is_empty() {
             let problem = "no people are in it: a folder for each person is expected, with their photographs inside";
             return Err(Error::data(dir, problem));

@@ -83,7 +83,8 @@ impl Checkpoints {
     ///
     /// # Errors
     /// If the folder cannot be made, listed or cleaned, or is another run's.
-    pub fn open(dir: &Path, keep: usize) -> Result<Self> {
+    pub fn open(dir: impl AsRef<Path>, keep: usize) -> Result<Self> {
+        let dir = dir.as_ref();
         fs::create_dir_all(dir).map_err(Error::io(dir, "create"))?;
         let lock = File::open(dir).ok();
         if lock.as_ref().is_some_and(|folder| matches!(folder.try_lock(), Err(TryLockError::WouldBlock))) {
@@ -205,8 +206,8 @@ fn list(dir: &Path) -> Result<Vec<PathBuf>> {
 ///
 /// # Errors
 /// If one of the two is missing, cut short, damaged, or not the other's.
-pub fn read<R: DeserializeOwned>(path: &Path) -> Result<Checkpoint<R>> {
-    let json = path.with_extension("json");
+pub fn read<R: DeserializeOwned>(path: impl AsRef<Path>) -> Result<Checkpoint<R>> {
+    let json = path.as_ref().with_extension("json");
     let damaged = |path: &Path, problem: String| Error::data(path, problem);
     let text = fs::read(&json).map_err(Error::io(&json, "read"))?;
     let manifest: Manifest<R> = serde_json::from_slice(&text)
@@ -229,7 +230,8 @@ pub fn read<R: DeserializeOwned>(path: &Path) -> Result<Checkpoint<R>> {
 }
 
 /// How the photographs of a checkpoint's run were standardized; none for a file that is no checkpoint's tensors.
-pub fn standardize(tensors: &Path) -> Option<Standardize> {
+pub fn standardize(tensors: impl AsRef<Path>) -> Option<Standardize> {
+    let tensors = tensors.as_ref();
     let json: serde_json::Value = serde_json::from_slice(&fs::read(tensors.with_extension("json")).ok()?).ok()?;
     let is_its = json["tensors"]["file"].as_str().is_some_and(|name| tensors.file_name() == Some(name.as_ref()));
     json["run"]["settings"]["standardize"].as_str().filter(|_| is_its)?.parse().ok()

@@ -26,7 +26,8 @@ impl Events {
     ///
     /// # Errors
     /// If the folder or the file cannot be written.
-    pub fn create(dir: &Path, first_step: u64) -> Result<Self> {
+    pub fn create(dir: impl AsRef<Path>, first_step: u64) -> Result<Self> {
+        let dir = dir.as_ref();
         fs::create_dir_all(dir).map_err(Error::io(dir, "create"))?;
         // TensorBoard reads files in the order of their names: a later one must not have an earlier second.
         let mut newest = 0;
