@@ -266,10 +266,10 @@ fn lfws_own_pairs() {
         eprintln!("SKIPPED: no photographs at {} (set WARPFACE_SHARED)", lfw.display());
         return;
     }
-    let pairs = Pairs::read(&lfw.join("pairs.txt")).unwrap();
+    let pairs = Pairs::read(lfw.join("pairs.txt")).unwrap();
     assert_eq!((pairs.folds, pairs.pairs.len(), pairs.header_mismatch()), (2, 1200, None));
     assert_eq!(pairs.to_text().unwrap(), fs::read_to_string(lfw.join("pairs.txt")).unwrap());
-    let resolved = pairs.resolve(&lfw.join("images"));
+    let resolved = pairs.resolve(lfw.join("images"));
     assert_eq!((resolved.images.len(), resolved.pairs.len(), resolved.missing.len()), (1583, 1200, 0));
 }
 
@@ -336,7 +336,7 @@ fn people_are_listed_in_order() {
     for (person, (name, photos)) in found.iter().zip(expected) {
         assert_eq!((person.name.as_str(), person.photos.iter().map(String::as_str).collect()), (name, photos));
     }
-    assert!(list_people(&dir.path().join("none")).unwrap_err().to_string().contains("none"));
+    assert!(list_people(dir.path().join("none")).unwrap_err().to_string().contains("none"));
 }
 
 #[test]

@@ -1,4 +1,19 @@
 //! Who runs a graph: one room per device kind, behind the same three traits. The only home of `unsafe`.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use warpface::ops::Relu;
+//! use warpface::{Device, Graph};
+//!
+//! let mut graph = Graph::new();
+//! let x = graph.input("x");
+//! let y = graph.op("relu", Relu, &[x]);
+//! graph.output(y);
+//! let module = Device::cpu(1)?.backend().load(Arc::new(graph))?;
+//! let executable = module.plan(&[[1, 3].into()])?;
+//! assert_eq!(executable.run(&[&[-1.0, 0.0, 2.0]])?, [[0.0, 0.0, 2.0]]);
+//! # Ok::<(), warpface::Error>(())
+//! ```
 
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 mod cascade;
@@ -16,6 +31,7 @@ mod roofline;
 pub mod wgpu;
 
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
+#[doc(hidden)]
 pub use kernels::{ParamsLayout, params_layouts};
 
 pub use device::{Device, DeviceKind, survey};

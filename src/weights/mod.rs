@@ -6,6 +6,15 @@
 //!
 //! Zip archives (`.npz`, `.pt`) and HDF5 are read, and files are written, with the feature `decode`.
 //!
+//! ```
+//! // An .npy file's bytes: a header of Python's, and two f32.
+//! let header = b"\x93NUMPY\x01\x00\x3d\x00{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }   \n";
+//! let bytes = [&header[..], &1.5f32.to_le_bytes(), &2.0f32.to_le_bytes()].concat();
+//! let file = warpface::weights::load_bytes("two.npy", &bytes)?;
+//! assert_eq!(file.get("arr_0", [2])?.data(), [1.5, 2.0]);
+//! # Ok::<(), warpface::Error>(())
+//! ```
+//!
 //! Nothing in a file is trusted: pickles are parsed as data, lengths are checked before anything is allocated, and
 //! what is damaged is an [`Error::Weights`] that says where.
 

@@ -14,42 +14,42 @@ use crate::{Error, Result};
 impl Common {
     /// What the flags stand for; `rate_given` says whether --learning-rate was asked for, `resumed` whether a run goes on.
     pub fn settings(&self, globals: &Globals, rate_given: bool, resumed: bool) -> Result<Settings> {
-        let mut settings = Settings::default();
-        settings.batch_size = self.batch_size;
-        settings.epoch_size = self.epoch_size;
-        settings.epochs = self.max_nrof_epochs;
-        settings.seed = self.seed;
-        settings.memory_budget = self.memory_budget;
-        settings.precision = globals.precision;
-        settings.threads = globals.threads;
-        settings.pretrained_model.clone_from(&self.pretrained_model);
-        settings.embedding_size = self.embedding_size;
-        settings.width = self.width()?;
-        settings.keep_probability = self.keep_probability;
-        settings.optimizer = self.optimizer.kind();
-        settings.schedule = self.schedule(rate_given)?;
-        settings.moving_average_decay = self.moving_average_decay;
-        settings.weight_decay = self.weight_decay;
-        settings.image_size = self.image_size;
-        settings.random_crop = self.random_crop;
-        settings.random_flip = self.random_flip;
-        settings.random_rotate = self.random_rotate;
-        settings.standardize = self.standardize(globals, resumed)?;
-        settings.filter = self.filter;
-        settings.filter_model.clone_from(&self.filter_model);
-        settings.filter_min_images = self.filter_min_nrof_images_per_class;
-        settings.hold_out_people = self.hold_out_people;
-        settings.pairs = self.pairs()?;
-        settings.protocol = self.protocol();
-        settings.use_flipped_images = self.lfw_use_flipped_images;
-        settings.evaluate_every = self.validate_every_n_epochs;
-        settings.models_base_dir.clone_from(&self.models_base_dir);
-        settings.logs_base_dir.clone_from(&self.logs_base_dir);
-        settings.name.clone_from(&self.name);
-        settings.checkpoint_every = self.checkpoint_every;
-        settings.keep_checkpoints = self.keep_checkpoints;
-        settings.log_histograms = self.log_histograms;
-        Ok(settings)
+        Ok(Settings {
+            batch_size: self.batch_size,
+            epoch_size: self.epoch_size,
+            epochs: self.max_nrof_epochs,
+            seed: self.seed,
+            memory_budget: self.memory_budget,
+            precision: globals.precision,
+            threads: globals.threads,
+            pretrained_model: self.pretrained_model.clone(),
+            embedding_size: self.embedding_size,
+            width: self.width()?,
+            keep_probability: self.keep_probability,
+            optimizer: self.optimizer.kind(),
+            schedule: self.schedule(rate_given)?,
+            moving_average_decay: self.moving_average_decay,
+            weight_decay: self.weight_decay,
+            image_size: self.image_size,
+            random_crop: self.random_crop,
+            random_flip: self.random_flip,
+            random_rotate: self.random_rotate,
+            standardize: self.standardize(globals, resumed)?,
+            filter: self.filter,
+            filter_model: self.filter_model.clone(),
+            filter_min_images: self.filter_min_nrof_images_per_class,
+            hold_out_people: self.hold_out_people,
+            pairs: self.pairs()?,
+            protocol: self.protocol(),
+            use_flipped_images: self.lfw_use_flipped_images,
+            evaluate_every: self.validate_every_n_epochs,
+            models_base_dir: self.models_base_dir.clone(),
+            logs_base_dir: self.logs_base_dir.clone(),
+            name: self.name.clone(),
+            checkpoint_every: self.checkpoint_every,
+            keep_checkpoints: self.keep_checkpoints,
+            log_histograms: self.log_histograms,
+        })
     }
 
     /// The learning rates.

@@ -39,7 +39,7 @@ impl FixedTriplets {
             person.photos.sort_unstable();
         }
         if people.is_empty() {
-            return Err(Error::data(&dataset.dir(), "nobody has two photographs"));
+            return Err(Error::data(dataset.dir(), "nobody has two photographs"));
         }
         Ok(FixedTriplets { sample: Arc::new(Dataset::new(dataset.dir(), people)?), alpha })
     }

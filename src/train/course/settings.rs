@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::error::{Field, message};
 use crate::eval;
-use crate::ops::{Metric, OptimizerKind, Standardize};
+use crate::ops::{OptimizerKind, Standardize};
 use crate::train::network::Loss;
 use crate::train::pairs::RandomPairs;
 use crate::train::sampler::Fill;
@@ -142,7 +142,7 @@ impl Default for Settings {
             filter_min_images: 0,
             hold_out_people: 0,
             pairs: None,
-            protocol: eval::Options { folds: 10, metric: Metric::Euclidean, subtract_mean: false },
+            protocol: eval::Options::default(),
             use_flipped_images: false,
             evaluate_every: 1,
             models_base_dir: "models/facenet".into(),

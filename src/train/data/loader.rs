@@ -400,7 +400,7 @@ mod tests {
         fs::write(set.path(6), "no picture: the next one, 7, takes its chance").unwrap();
         let batches = vec![items.clone()].into_iter();
         let batch = Loader::new(set.clone(), augment(), 3, batches, Workers::default()).unwrap().next().unwrap();
-        let photo = decode(&set.path(7)).unwrap();
+        let photo = decode(set.path(7)).unwrap();
         let pixels = batch.unwrap().pixels;
         let images: Vec<&[f32]> = pixels.chunks(300).collect();
         for (item, image) in items.iter().zip(&images) {

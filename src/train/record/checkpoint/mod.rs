@@ -155,7 +155,7 @@ impl Checkpoints {
                 passed_over.push(format!("{}: there is no .json with it; saving it was interrupted", path.display()));
                 continue;
             }
-            match read(&self.file(step, "json")) {
+            match read(self.file(step, "json")) {
                 Ok(checkpoint) => return Ok(Latest { checkpoint: Some(checkpoint), passed_over }),
                 Err(problem) => passed_over.push(problem.to_string()),
             }

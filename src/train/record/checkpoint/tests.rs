@@ -35,7 +35,7 @@ fn latest(folder: &Checkpoints) -> (Option<u64>, Vec<String>) {
 #[test]
 fn what_is_saved_comes_back() {
     let dir = tempfile::tempdir().unwrap();
-    let folder = Checkpoints::open(&dir.path().join("new/run"), 3).unwrap();
+    let folder = Checkpoints::open(dir.path().join("new/run"), 3).unwrap();
     assert_eq!(latest(&folder), (None, vec![]));
     let path = save(&folder, 12).unwrap();
     let checkpoint = folder.latest::<Run>().unwrap().checkpoint.unwrap();
@@ -141,7 +141,7 @@ fn a_folder_that_cannot_be_written_is_told() {
     let message = save(&folder, 6).unwrap_err().to_string();
     assert!(message.contains("choose a folder that can be written"), "{message}");
     let file = tempfile::NamedTempFile::new().unwrap();
-    assert!(Checkpoints::open(&file.path().join("sub"), 1).is_err());
+    assert!(Checkpoints::open(file.path().join("sub"), 1).is_err());
 }
 
 #[test]

@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn what_is_written_reads_back() {
         let dir = tempfile::tempdir().unwrap();
-        let mut writer = Events::create(&dir.path().join("run"), 7).unwrap();
+        let mut writer = Events::create(dir.path().join("run"), 7).unwrap();
         writer.histogram(7, "weights", &[-1.0, 2.0, 2.0]).unwrap();
         writer.scalars(7, &[("loss/total", 0.5), ("learning_rate", 0.05)]).unwrap();
         // Flushed, with the writer still open.
