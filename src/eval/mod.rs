@@ -1,6 +1,6 @@
 //! The LFW protocol: pairs of photographs in, accuracy, VAL@FAR and ROC out. No networks here: embeddings come as arrays.
 //!
-//! `pairs.txt` is read by [`Pairs`] (or drawn by [`generate`]), [`evaluate`] measures, and with the feature `report` a page shows it.
+//! `pairs.txt` is read by [`Pairs`] (or drawn by [`generate()`]), [`evaluate`] measures, and with the feature `report` a page shows it.
 //! The protocol is that of davidsandberg/facenet's `lfw.py` and `facenet.py`; the ROC is exact over the full range of
 //! distances instead, for the original's thresholds stop at 4 while squared distances of flip-concatenated embeddings reach 8.
 //!

@@ -1,6 +1,6 @@
 //! The CPU: the oracle's arithmetic at speed, on any machine, with nothing installed.
 //!
-//! Convolutions, dense layers and their gradients run on register tiles chosen by instruction set ([`simd`]); pools run
+//! Convolutions, dense layers and their gradients run on register tiles chosen by instruction set (`simd`); pools run
 //! channel-wise; norms, sums and what works on one element at a time are loops that the compiler vectorizes
 //! (`vectorized`); everything else is small and runs the reference. Each output is summed in one fixed order, whatever
 //! the number of threads, so results do not depend on it; nor on the batch, where images do not meet.
