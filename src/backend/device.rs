@@ -109,7 +109,7 @@ fn open_cuda() -> Result<Device> {
 
 #[cfg(not(feature = "cuda"))]
 fn open_cuda() -> Result<Device> {
-    Err(Error::device("cuda", "this build has no CUDA backend; build with `--features cuda`"))
+    Err(Error::device("cuda", "this build has no CUDA backend; build with the feature `cuda`"))
 }
 
 #[cfg(feature = "wgpu")]
@@ -119,7 +119,7 @@ fn open_wgpu() -> Result<Device> {
 
 #[cfg(not(feature = "wgpu"))]
 fn open_wgpu() -> Result<Device> {
-    Err(Error::device("wgpu", "this build has no wgpu backend; build with `--features wgpu`"))
+    Err(Error::device("wgpu", "this build has no wgpu backend; build with the feature `wgpu`"))
 }
 
 /// Every device this machine has, or why a kind of it has none.

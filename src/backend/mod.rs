@@ -51,6 +51,7 @@ use crate::{Graph, Plan, Result, Shape};
 
 /// What a device says of itself.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct DeviceInfo {
     /// `cpu`, `wgpu` or `cuda`.
     pub kind: &'static str,

@@ -165,19 +165,9 @@ impl Args {
         skipped.extend(tally.failures.iter().map(Error::to_string));
 
         let evaluating = Instant::now();
-        let kept: Vec<_> =
-            resolved.pairs.iter().filter(|p| [p.a, p.b].iter().all(|&i| embeddings[i].is_some())).collect();
-        let join = |pick: fn(&eval::ResolvedPair) -> usize| -> Vec<f32> {
-            kept.iter().flat_map(|pair| embeddings[pick(pair)].iter().flatten().copied()).collect()
-        };
-        let same: Vec<bool> = kept.iter().map(|pair| pair.same).collect();
-        let dim = model.embedder.dim() * if self.flip { 2 } else { 1 };
-        let options = Options {
-            folds: self.folds.unwrap_or(pairs.folds),
-            metric: self.distance,
-            subtract_mean: self.subtract_mean,
-        };
-        let evaluation = eval::evaluate(&join(|p| p.a), &join(|p| p.b), dim, &same, &options)?;
+        let has_both = |p: &&eval::ResolvedPair| [p.a, p.b].iter().all(|&i| embeddings[i].is_some());
+        let kept: Vec<_> = resolved.pairs.iter().filter(has_both).collect();
+        let evaluation = self.evaluate(&model, &pairs, &kept, &embeddings)?;
         let seconds = |d: Duration| d.as_secs_f64();
         let seconds = Seconds {
             decode: seconds(tally.decode),
@@ -214,6 +204,27 @@ impl Args {
             print(&mut out, &evaluation.figures, images, &skipped, &middles, &seconds)?;
         }
         Ok(if tally.failures.is_empty() { Outcome::Done } else { Outcome::Partly })
+    }
+
+    /// The figures of the pairs whose photographs both have an embedding.
+    fn evaluate(
+        &self,
+        model: &Model,
+        pairs: &Pairs,
+        kept: &[&eval::ResolvedPair],
+        embeddings: &OfPhotographs,
+    ) -> crate::Result<Evaluation> {
+        let join = |pick: fn(&eval::ResolvedPair) -> usize| -> Vec<f32> {
+            kept.iter().flat_map(|pair| embeddings[pick(pair)].iter().flatten().copied()).collect()
+        };
+        let same: Vec<bool> = kept.iter().map(|pair| pair.same).collect();
+        let dim = model.embedder.dim() * if self.flip { 2 } else { 1 };
+        let options = Options {
+            folds: self.folds.unwrap_or(pairs.folds),
+            metric: self.distance,
+            subtract_mean: self.subtract_mean,
+        };
+        eval::evaluate(&join(|p| p.a), &join(|p| p.b), dim, &same, &options)
     }
 
     fn read_pairs(&self) -> Result<Pairs> {

@@ -63,6 +63,7 @@ type Parsed<T> = std::result::Result<T, String>;
 
 /// The file formats that [`load`] knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Format {
     /// NumPy's `.npy`: one array (named `arr_0`), or a pickled dict of arrays, nested at will.
     Npy,

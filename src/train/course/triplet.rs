@@ -59,26 +59,7 @@ pub fn train(
         // A run that was interrupted has its pool's triplets, chosen by weights that are gone; only pixels are loaded.
         let (loaded, chosen) = match run.state.pool.take() {
             Some(pool) => (source.load(&pool.items)?, pool),
-            None => {
-                let number = run.state.pools;
-                let (people, mut loaded) = source.next(number)?;
-                run.state.pools += 1;
-                let pool = match &miner {
-                    None => {
-                        refresh(run, search, &mut warned)?;
-                        let pool = global(run, people, number);
-                        let others = source.load(&pool.items[images..])?;
-                        loaded.pixels.extend(others.pixels);
-                        pool
-                    }
-                    Some(miner) => {
-                        let (triplets, spread) = miner.choose(&loaded.pixels, &loaded.labels, number)?;
-                        warn(run, &spread, &mut warned);
-                        Pool { number, items: people, triplets, done: 0 }
-                    }
-                };
-                (loaded, pool)
-            }
+            None => next(run, &mut source, miner.as_ref(), search, &mut warned)?,
         };
         if chosen.triplets.is_empty() {
             empty += 1;
@@ -102,6 +83,30 @@ pub fn train(
         }
     }
     Ok((Next::Step, source.bad()))
+}
+
+/// The next pool's photographs, and the triplets that are chosen among them.
+fn next(
+    run: &mut Run,
+    source: &mut Photographs,
+    miner: Option<&Miner>,
+    search: &Search,
+    warned: &mut Option<Trouble>,
+) -> Result<(Batch, Pool)> {
+    let number = run.state.pools;
+    let (people, mut loaded) = source.next(number)?;
+    run.state.pools += 1;
+    let Some(miner) = miner else {
+        refresh(run, search, warned)?;
+        let of_people = people.len();
+        let pool = global(run, people, number);
+        let others = source.load(&pool.items[of_people..])?;
+        loaded.pixels.extend(others.pixels);
+        return Ok((loaded, pool));
+    };
+    let (triplets, spread) = miner.choose(&loaded.pixels, &loaded.labels, number)?;
+    warn(run, &spread, warned);
+    Ok((loaded, Pool { number, items: people, triplets, done: 0 }))
 }
 
 /// What helps where no triplet is within the margin.
