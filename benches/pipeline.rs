@@ -5,7 +5,7 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::{Bench, clock};
-use warpface::face::{Alignment, DetectOptions, Standardize, choose};
+use warpface::face::{Alignment, DetectOptions, EmbedOptions, Standardize, choose};
 use warpface::image::{self, Limits, Rgb8};
 use warpface::models::Mtcnn;
 use warpface::{Detector, Embedder, align};
@@ -36,10 +36,11 @@ fn pipeline(bench: &mut Bench, weights: &Path, model: &Path) {
         Ok(detector) => detector,
         Err(error) => return bench.skip("detection", error),
     };
-    let embedder = match Embedder::load_in(&device, model, Standardize::Fixed, bench.precision()) {
-        Ok(embedder) => embedder,
-        Err(error) => return bench.skip("embedding", error),
-    };
+    let embedder =
+        match Embedder::load(&device, model, EmbedOptions::from(Standardize::Fixed).precision(bench.precision())) {
+            Ok(embedder) => embedder,
+            Err(error) => return bench.skip("embedding", error),
+        };
     let alignment = Alignment::default();
     // A photograph without a face is embedded from its centre, so that each one costs the same.
     let crop = |photograph: &Rgb8, faces: &[_]| {

@@ -3,8 +3,7 @@
 
 use std::path::Path;
 
-use warpface::face::{Alignment, DetectOptions, align, choose};
-use warpface::ops::Standardize;
+use warpface::face::{Alignment, DetectOptions, EmbedOptions, align, choose};
 use warpface::{Detector, Device, DeviceKind, Embedder, image};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -14,14 +13,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let device = Device::open(DeviceKind::Auto, 0)?;
     let detector = Detector::load(&device, weights, &DetectOptions::default())?;
-    let embedder = Embedder::load(&device, &weights.join("graph_final.pb"), Standardize::Fixed)?;
+    let embedder = Embedder::load(&device, weights.join("graph_final.pb"), EmbedOptions::default())?;
 
-    let photo = image::decode(Path::new(photo))?;
-    let faces = detector.detect(&[&photo])?.remove(0);
+    let photo = image::decode(photo)?;
+    let faces = detector.detect_one(&photo)?;
     println!("{} faces on {device}", faces.len());
     let chosen = choose(&faces, photo.width(), photo.height()).map(|i| &faces[i]);
     if let Some(crop) = chosen.and_then(|face| align(&photo, face, &Alignment::default())) {
-        let embedding = embedder.embed(&[&crop])?;
+        let embedding = embedder.embed_one(&crop)?;
         println!("{} values, the first {:?}", embedding.len(), &embedding[..4]);
     }
     Ok(())

@@ -12,12 +12,43 @@
 //! | [`eval`] | the LFW protocol |
 //! | [`train`] | the host side of training: data, batches, schedules, checkpoints, logs |
 //! | [`random`] | random numbers that are addressed, not drawn |
+//!
+//! ```no_run
+//! # #[cfg(feature = "decode")]
+//! # fn main() -> warpface::Result<()> {
+//! use warpface::face::{Alignment, DetectOptions, EmbedOptions, align, choose};
+//! use warpface::{Detector, Device, DeviceKind, Embedder, image};
+//!
+//! let device = Device::open(DeviceKind::Auto, 0)?;
+//! let detector = Detector::load(&device, "weights", &DetectOptions::default())?;
+//! let embedder = Embedder::load(&device, "weights/graph_final.pb", EmbedOptions::default())?;
+//!
+//! let photo = image::decode("photo.jpg")?;
+//! let faces = detector.detect_one(&photo)?;
+//! if let Some(face) = choose(&faces, photo.width(), photo.height()) {
+//!     let crop = align(&photo, &faces[face], &Alignment::default()).expect("the box lies in the photograph");
+//!     let embedding = embedder.embed_one(&crop)?;
+//!     println!("{} values", embedding.len());
+//! }
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "decode"))]
+//! # fn main() {}
+//! ```
+//!
+//! The features: `decode` reads and writes photographs and packed weights, and runs training; `report` makes pages; `cli`
+//! is the command `warpface`; `cuda` and `wgpu` are backends; `ndarray` converts tensors. All but the last are on by
+//! default. Without them the library takes RGB pixels and unpacked weights, and needs no C compiler.
 
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "ndarray")]
+mod arrays;
 #[allow(unsafe_code)]
 pub mod backend;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod error;
 pub mod eval;
@@ -34,7 +65,7 @@ pub mod train;
 pub mod weights;
 
 pub use backend::{Device, DeviceKind};
-pub use error::{Error, Result};
+pub use error::{Error, ErrorKind, Result};
 pub use eval::evaluate;
 pub use face::{Detector, Embedder, align};
 pub use graph::{Graph, Plan};

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
+use crate::{Error, Result};
+
 /// How values are stored and multiplied; sums, statistics and norms are always f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -63,10 +65,10 @@ impl fmt::Display for Precision {
 }
 
 impl FromStr for Precision {
-    type Err = String;
+    type Err = Error;
 
-    fn from_str(s: &str) -> Result<Self, String> {
+    fn from_str(s: &str) -> Result<Self> {
         let found = Precision::ALL.into_iter().find(|precision| precision.name() == s);
-        found.ok_or_else(|| format!("`{s}` is no precision; there are f32, tf32, f16 and bf16"))
+        found.ok_or_else(|| Error::invalid(format!("precision `{s}`"), "there are f32, tf32, f16 and bf16"))
     }
 }

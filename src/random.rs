@@ -3,6 +3,14 @@
 //!
 //! There is no state to save: a number is addressed, not drawn.
 //!
+//! ```
+//! use warpface::random::{Stream, purpose};
+//!
+//! let numbers = |seed| Stream::new(seed, purpose::ORDER, 3).below(1 << 40);
+//! assert_eq!(numbers(7), numbers(7));
+//! assert_ne!(numbers(7), numbers(8));
+//! ```
+//!
 //! | input word | holds |
 //! |---|---|
 //! | `key[0]`, `key[1]` | the run's seed, low half and high half |

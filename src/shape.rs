@@ -1,4 +1,9 @@
 //! Extents of a tensor, outermost first.
+//!
+//! ```
+//! let shape = warpface::Shape::from([2, 160, 160, 3]);
+//! assert_eq!((shape.rank(), shape.elements(), shape.last()), (4, 153_600, 3));
+//! ```
 
 use std::fmt;
 

@@ -1,4 +1,9 @@
 //! Dense tensors in host memory.
+//!
+//! ```
+//! let tensor = warpface::Tensor::new([2, 2], vec![1.0, 2.0, 3.0, 4.0]);
+//! assert_eq!(tensor.reshape([4]).dims(), [4]);
+//! ```
 
 use crate::shape::Shape;
 

@@ -93,7 +93,7 @@ fn embeddings() {
         let embed = |embedder: &Embedder, order: &[usize]| -> Vec<Vec<u32>> {
             let batch: Vec<&Rgb8> = order.iter().map(|&i| &crops[i]).collect();
             let rows = embedder.embed(&batch).unwrap();
-            rows.chunks_exact(embedder.dim()).map(|row| row.iter().map(|x| x.to_bits()).collect()).collect()
+            rows.rows().map(|row| row.iter().map(|x| x.to_bits()).collect()).collect()
         };
         let all: Vec<usize> = (0..crops.len()).collect();
         let together = embed(&embedder, &all);

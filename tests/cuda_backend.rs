@@ -194,13 +194,13 @@ fn precisions_are_refused_where_the_device_has_none() {
             Ok(_) => assert!(there, "{precision}"),
             Err(error) => {
                 assert!(!there, "{precision}: {error}");
-                assert!(error.to_string().contains("--precision f16"), "{error}");
+                assert!(error.to_string().contains("`precision` f16"), "{error}");
             }
         }
     }
     let cpu = Device::cpu(1).unwrap();
     let refused = cpu.backend().load_in(Arc::new(graph()), Precision::F16).err().expect("f32 alone").to_string();
-    assert!(refused.contains("--device cuda"), "{refused}");
+    assert!(refused.contains("`device` cuda"), "{refused}");
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn kernels_are_the_best_that_the_device_has_or_less_when_asked() {
     assert_eq!(target((9, 0), Some(Target::Compute80)).unwrap(), Target::Compute80);
     assert_eq!(target((8, 6), Some(Target::Sm90a)).unwrap(), Target::Compute80);
     let old = target((7, 0), None).unwrap_err().to_string();
-    assert!(old.contains("7.0") && old.contains("--device wgpu"), "{old}");
+    assert!(old.contains("7.0") && old.contains("`device` wgpu"), "{old}");
 }
 
 #[test]

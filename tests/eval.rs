@@ -213,26 +213,26 @@ fn pairs_in_every_guise() {
 #[test]
 fn bad_pairs_name_file_and_line() {
     let cases = [
-        ("", "some/pairs.txt, line 1: the file is empty"),
-        ("ten\t300\n", "some/pairs.txt, line 1: the header must be"),
-        ("0\n", "some/pairs.txt, line 1: the header must be"),
-        ("1 2 3\n", "some/pairs.txt, line 1: the header must be"),
-        ("1\nA 1 2\n\nA 1\n", "some/pairs.txt, line 4: expected `name i j`"),
-        ("1\nA 1 two\n", "some/pairs.txt, line 2: `two` is no photograph's number"),
-        ("1\nA -1 2\n", "some/pairs.txt, line 2: `-1` is no photograph's number"),
-        ("1\nA/.. 1 2\n", "some/pairs.txt, line 2: `A/..` is no person's name"),
-        ("1\n.. 1 2\n", "some/pairs.txt, line 2: `..` is no person's name"),
-        ("1 paths\na/x.jpg\tb/y.jpg\n", "some/pairs.txt, line 2: expected `path<TAB>path<TAB>same`"),
-        ("1 paths\na/x.jpg\tb/y.jpg\tmaybe\n", "some/pairs.txt, line 2: expected `same` or `different`"),
-        ("1 paths\n../x.jpg\tb/y.jpg\tsame\n", "some/pairs.txt, line 2: `../x.jpg` is no relative path"),
-        ("1 paths\n/x.jpg\tb/y.jpg\tsame\n", "some/pairs.txt, line 2: `/x.jpg` is no relative path"),
+        ("", "some/pairs.txt:1: the file is empty"),
+        ("ten\t300\n", "some/pairs.txt:1: the header must be"),
+        ("0\n", "some/pairs.txt:1: the header must be"),
+        ("1 2 3\n", "some/pairs.txt:1: the header must be"),
+        ("1\nA 1 2\n\nA 1\n", "some/pairs.txt:4: expected `name i j`"),
+        ("1\nA 1 two\n", "some/pairs.txt:2: `two` is no photograph's number"),
+        ("1\nA -1 2\n", "some/pairs.txt:2: `-1` is no photograph's number"),
+        ("1\nA/.. 1 2\n", "some/pairs.txt:2: `A/..` is no person's name"),
+        ("1\n.. 1 2\n", "some/pairs.txt:2: `..` is no person's name"),
+        ("1 paths\na/x.jpg\tb/y.jpg\n", "some/pairs.txt:2: expected `path<TAB>path<TAB>same`"),
+        ("1 paths\na/x.jpg\tb/y.jpg\tmaybe\n", "some/pairs.txt:2: expected `same` or `different`"),
+        ("1 paths\n../x.jpg\tb/y.jpg\tsame\n", "some/pairs.txt:2: `../x.jpg` is no relative path"),
+        ("1 paths\n/x.jpg\tb/y.jpg\tsame\n", "some/pairs.txt:2: `/x.jpg` is no relative path"),
     ];
     for (text, message) in cases {
         let error = parse(text).unwrap_err();
         assert!(error.starts_with(message), "{text:?} gives {error}");
     }
     let error = Pairs::parse(b"1\nA 1 2\n\xff\n", Path::new("p")).unwrap_err().to_string();
-    assert!(error.starts_with("p, line 3: not UTF-8"), "{error}");
+    assert!(error.starts_with("p:3: not UTF-8"), "{error}");
     assert!(Pairs::read(Path::new("no/such/pairs.txt")).unwrap_err().to_string().contains("no/such/pairs.txt"));
 }
 
@@ -266,10 +266,10 @@ fn lfws_own_pairs() {
         eprintln!("SKIPPED: no photographs at {} (set WARPFACE_SHARED)", lfw.display());
         return;
     }
-    let pairs = Pairs::read(&lfw.join("pairs.txt")).unwrap();
+    let pairs = Pairs::read(lfw.join("pairs.txt")).unwrap();
     assert_eq!((pairs.folds, pairs.pairs.len(), pairs.header_mismatch()), (2, 1200, None));
     assert_eq!(pairs.to_text().unwrap(), fs::read_to_string(lfw.join("pairs.txt")).unwrap());
-    let resolved = pairs.resolve(&lfw.join("images"));
+    let resolved = pairs.resolve(lfw.join("images"));
     assert_eq!((resolved.images.len(), resolved.pairs.len(), resolved.missing.len()), (1583, 1200, 0));
 }
 
@@ -336,7 +336,7 @@ fn people_are_listed_in_order() {
     for (person, (name, photos)) in found.iter().zip(expected) {
         assert_eq!((person.name.as_str(), person.photos.iter().map(String::as_str).collect()), (name, photos));
     }
-    assert!(list_people(&dir.path().join("none")).unwrap_err().to_string().contains("none"));
+    assert!(list_people(dir.path().join("none")).unwrap_err().to_string().contains("none"));
 }
 
 #[test]

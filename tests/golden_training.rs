@@ -33,7 +33,7 @@ struct Golden {
 
 impl Golden {
     fn load() -> Golden {
-        let network = weights::load(&files::golden("training/weights.npz")).unwrap();
+        let network = weights::load(files::golden("training/weights.npz")).unwrap();
         let steps = npz::load(&files::golden("training/steps.npz"));
         let pixels = steps["images"].u8().iter().map(|&x| (f32::from(x) - 127.5) / 128.0).collect();
         let labels = steps["labels"].i64().iter().map(|&label| u32::try_from(label).unwrap()).collect();

@@ -288,7 +288,7 @@ fn folders_are_searched_in_order() {
     assert!(told[0].contains("absent.jpg") && told[1].contains("no photographs"), "{told:?}");
 
     assert!(decode(dir.path()).unwrap_err().to_string().contains("folder"));
-    assert!(matches!(decode(&at("absent.jpg")).unwrap_err(), Error::Io { .. }));
+    assert!(matches!(decode(at("absent.jpg")).unwrap_err(), Error::Io { .. }));
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod common;
 use std::path::PathBuf;
 
 use warpface::Precision;
-use warpface::face::{Alignment, DetectOptions, Face, Standardize, choose};
+use warpface::face::{Alignment, DetectOptions, EmbedOptions, Face, Standardize, choose};
 use warpface::image::{self, Rgb8};
 use warpface::{Detector, Device, DeviceKind, Embedder, align};
 
@@ -76,9 +76,10 @@ fn embeddings() {
     let expected = cpu.embed(&crops).unwrap();
     let mut failed = Vec::new();
     for precision in common::precisions(&device) {
-        let embedder = Embedder::load_in(&device, &model, Standardize::Prewhiten, precision).unwrap();
+        let embedder =
+            Embedder::load(&device, &model, EmbedOptions::from(Standardize::Prewhiten).precision(precision)).unwrap();
         let got = embedder.embed(&crops).unwrap();
-        let rows = got.chunks_exact(cpu.dim()).zip(expected.chunks_exact(cpu.dim()));
+        let rows = got.rows().zip(expected.rows());
         let cosines: Vec<f64> = rows.map(|(a, b)| cosine(a, b)).collect();
         assert_eq!(cosines.len(), crops.len());
         // NaN is the least of all.
@@ -130,10 +131,12 @@ fn bits_do_not_depend_on_the_batch() {
     let Some(crops) = photographs().and_then(|photos| crops(&photos)) else { return };
     let crops = some(&device, &crops);
     for precision in common::precisions(&device) {
-        let load = || Embedder::load_in(&device, &model, Standardize::Prewhiten, precision).unwrap();
+        let load = || {
+            Embedder::load(&device, &model, EmbedOptions::from(Standardize::Prewhiten).precision(precision)).unwrap()
+        };
         let embed = |embedder: &Embedder, crops: &[&Rgb8]| -> Vec<Vec<u32>> {
             let rows = embedder.embed(crops).unwrap();
-            rows.chunks_exact(embedder.dim()).map(|row| row.iter().map(|x| x.to_bits()).collect()).collect()
+            rows.rows().map(|row| row.iter().map(|x| x.to_bits()).collect()).collect()
         };
         let embedder = load();
         let together = embed(&embedder, &crops);

@@ -129,7 +129,7 @@ fn detections(dump: &str, photographs: &str, step: usize) {
         let detector = Detector::load(device, &weights, &Default::default()).unwrap();
         let mut agreement = Agreement::default();
         for chunk in picked.chunks(CHUNK) {
-            let photos: Vec<Rgb8> = chunk.iter().map(|&i| image::decode(&folder.join(&names[i])).unwrap()).collect();
+            let photos: Vec<Rgb8> = chunk.iter().map(|&i| image::decode(folder.join(&names[i])).unwrap()).collect();
             let faces = detector.detect(&photos.iter().collect::<Vec<_>>()).unwrap();
             for ((&i, photo), faces) in chunk.iter().zip(&photos).zip(&faces) {
                 agreement.add(&names[i], photo, faces, &expected[i]);
@@ -170,7 +170,7 @@ fn crops_are_the_same_bits() {
     let picked: Vec<usize> = (0..names.len()).step_by(if full() { 1 } else { 9 }).collect();
     let mut different = Vec::new();
     for &i in &picked {
-        let photo = image::decode(&folder.join(&names[i])).unwrap();
+        let photo = image::decode(folder.join(&names[i])).unwrap();
         let faces = detector.detect(&[&photo]).unwrap().remove(0);
         let ours = choose(&faces, 250, 250).and_then(|k| align(&photo, &faces[k], &Alignment::default()));
         if ours.as_ref() != Some(&expected[i]) {
@@ -202,7 +202,7 @@ fn embeddings(file: &str, standardize: Standardize, name: &str) {
             let got = embedder.embed(&picked.iter().collect::<Vec<_>>()).unwrap();
             let expected = arrays[&format!("{name}{suffix}")].f32();
             let rows = expected.chunks_exact(embedder.dim()).step_by(step);
-            let cosines: Vec<f64> = got.chunks_exact(embedder.dim()).zip(rows).map(|(a, b)| cosine(a, b)).collect();
+            let cosines: Vec<f64> = got.rows().zip(rows).map(|(a, b)| cosine(a, b)).collect();
             assert_eq!(cosines.len(), picked.len());
             let worst = cosines.iter().copied().fold(f64::INFINITY, f64::min);
             let kind = device.info().kind;

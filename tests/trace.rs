@@ -69,7 +69,7 @@ fn layers_and_detection() {
     let pixels = Noise::new(1).bytes(&[60, 70, 3]);
     for name in ["a.png", "b.png"] {
         let picture = Rgb8::new(70, 60, pixels.data().iter().map(|&x| x as u8).collect());
-        save_png(&folder.path().join(name), &picture).unwrap();
+        save_png(folder.path().join(name), &picture).unwrap();
     }
     let photographs = folder.path().to_str().unwrap();
     on_every_device(|device| {

@@ -7,9 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use common::Noise;
 use tempfile::TempDir;
-use warpface::image::Rgb8;
 
 /// A network of two channels, small batches, two short epochs.
 const SMALL: [&str; 14] = [
@@ -35,21 +33,10 @@ struct World {
 }
 
 impl World {
-    /// So many people with so many photographs each: colours that tell them apart, and noise.
+    /// So many people with so many photographs each.
     fn new(people: usize, photographs: usize) -> World {
         let world = World { folder: tempfile::tempdir().unwrap() };
-        for person in 0..people {
-            for photograph in 1..=photographs {
-                let mut noise = Noise::new((100 * person + photograph) as u64);
-                let level = noise.bytes(&[80, 80, 3]);
-                let colour = |i: usize| if i % 3 == person % 3 { 160.0 } else { 20.0 * (person / 3) as f32 };
-                let pixels = level.data().iter().enumerate().map(|(i, x)| (x * 0.35 + colour(i)) as u8);
-                let picture = Rgb8::new(80, 80, pixels.collect());
-                let path = world.people().join(format!("P{person}/P{person}_{photograph:04}.png"));
-                fs::create_dir_all(path.parent().unwrap()).unwrap();
-                warpface::image::save_png(&path, &picture).unwrap();
-            }
-        }
+        common::people::write(&world.people(), people, photographs);
         world
     }
 

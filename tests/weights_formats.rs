@@ -12,11 +12,11 @@ fn golden(name: &str) -> PathBuf {
 }
 
 fn load(name: &str) -> TensorMap {
-    weights::load(&golden(name)).unwrap_or_else(|e| panic!("{e}"))
+    weights::load(golden(name)).unwrap_or_else(|e| panic!("{e}"))
 }
 
 fn refused(name: &str) -> String {
-    weights::load(&golden(name)).expect_err(name).to_string()
+    weights::load(golden(name)).expect_err(name).to_string()
 }
 
 /// The writers' rule: element `i` is `i / 4 - 3`.
@@ -100,7 +100,7 @@ fn keras_groups_chunks_and_circles() {
     let kernel = map.tensors.iter().find(|(name, _)| name.contains("conv/") && name.ends_with("kernel")).unwrap();
     assert_eq!(kernel.1, &expected([3, 3, 3, 2]));
     // Its root contains itself: an error or the tensors, but an end.
-    let _ = weights::load(&golden("chunked.h5"));
+    let _ = weights::load(golden("chunked.h5"));
 }
 
 #[test]

@@ -76,7 +76,7 @@ pub fn main(group: &'static str, cases: fn(&mut Bench)) {
 }
 
 /// What an environment variable lists, or all.
-fn listed<T: FromStr<Err = String> + Clone>(variable: &str, all: &[T]) -> Vec<T> {
+fn listed<T: FromStr<Err = warpface::Error> + Clone>(variable: &str, all: &[T]) -> Vec<T> {
     match std::env::var(variable) {
         Ok(list) => {
             list.split(',').map(|name| name.trim().parse().unwrap_or_else(|e| panic!("{variable}: {e}"))).collect()

@@ -7,9 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{Backend, DeviceInfo, cpu};
-#[cfg(not(all(feature = "cuda", feature = "wgpu")))]
-use crate::Error;
-use crate::Result;
+use crate::{Error, Result};
 
 /// Which device to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -26,15 +24,15 @@ pub enum DeviceKind {
 }
 
 impl FromStr for DeviceKind {
-    type Err = String;
+    type Err = Error;
 
-    fn from_str(s: &str) -> Result<Self, String> {
+    fn from_str(s: &str) -> Result<Self> {
         match s {
             "auto" => Ok(DeviceKind::Auto),
             "cpu" => Ok(DeviceKind::Cpu),
             "wgpu" => Ok(DeviceKind::Wgpu),
             "cuda" => Ok(DeviceKind::Cuda),
-            _ => Err(format!("`{s}` is no device; there are auto, cpu, wgpu and cuda")),
+            _ => Err(Error::invalid(format!("device `{s}`"), "there are auto, cpu, wgpu and cuda")),
         }
     }
 }
@@ -67,7 +65,7 @@ impl Device {
             DeviceKind::Wgpu => open_wgpu(),
             DeviceKind::Cuda => open_cuda(),
             DeviceKind::Auto => open_cuda().or_else(|_| match open_wgpu() {
-                Ok(device) if !device.info().is_software() => Ok(device),
+                Ok(device) if !device.info().software => Ok(device),
                 _ => Self::cpu(threads),
             }),
         }
@@ -100,7 +98,7 @@ impl Device {
 impl DeviceInfo {
     /// Whether a GPU's API runs on the processor: right for tests, never chosen by `auto`.
     pub fn is_software(&self) -> bool {
-        self.limits.iter().any(|(name, value)| name == "type" && value == "software")
+        self.software
     }
 }
 
@@ -111,7 +109,7 @@ fn open_cuda() -> Result<Device> {
 
 #[cfg(not(feature = "cuda"))]
 fn open_cuda() -> Result<Device> {
-    Err(Error::device("cuda", "this build has no CUDA backend; build with `--features cuda`"))
+    Err(Error::device("cuda", "this build has no CUDA backend; build with the feature `cuda`"))
 }
 
 #[cfg(feature = "wgpu")]
@@ -121,7 +119,7 @@ fn open_wgpu() -> Result<Device> {
 
 #[cfg(not(feature = "wgpu"))]
 fn open_wgpu() -> Result<Device> {
-    Err(Error::device("wgpu", "this build has no wgpu backend; build with `--features wgpu`"))
+    Err(Error::device("wgpu", "this build has no wgpu backend; build with the feature `wgpu`"))
 }
 
 /// Every device this machine has, or why a kind of it has none.

@@ -1,4 +1,19 @@
 //! Who runs a graph: one room per device kind, behind the same three traits. The only home of `unsafe`.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use warpface::ops::Relu;
+//! use warpface::{Device, Graph};
+//!
+//! let mut graph = Graph::new();
+//! let x = graph.input("x");
+//! let y = graph.op("relu", Relu, &[x]);
+//! graph.output(y);
+//! let module = Device::cpu(1)?.backend().load(Arc::new(graph))?;
+//! let executable = module.plan(&[[1, 3].into()])?;
+//! assert_eq!(executable.run(&[&[-1.0, 0.0, 2.0]])?, [[0.0, 0.0, 2.0]]);
+//! # Ok::<(), warpface::Error>(())
+//! ```
 
 pub mod cpu;
 #[cfg(feature = "cuda")]
@@ -16,6 +31,7 @@ mod roofline;
 pub mod wgpu;
 
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
+#[doc(hidden)]
 pub use kernels::{ParamsLayout, params_layouts, tiles_header};
 
 pub use device::{Device, DeviceKind, survey};
@@ -30,6 +46,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::error::{Field, message};
 use crate::{Graph, Plan, Precision, Result, Shape};
 
 /// A result that is waited for without blocking.
@@ -37,6 +54,7 @@ pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What a device says of itself.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct DeviceInfo {
     /// `cpu`, `wgpu` or `cuda`.
     pub kind: &'static str,
@@ -46,6 +64,9 @@ pub struct DeviceInfo {
     pub driver: String,
     /// Bytes of memory plans may take, where the device tells.
     pub memory: Option<u64>,
+    /// Whether a GPU's API runs on the processor: right for tests, never chosen by `auto`.
+    #[serde(skip)]
+    pub software: bool,
     /// Further facts, `(name, value)`: threads, limits.
     pub limits: Vec<(String, String)>,
 }
@@ -182,7 +203,8 @@ pub(crate) fn only_f32(device: &str, precision: Precision) -> Result<()> {
     if precision == Precision::F32 {
         return Ok(());
     }
-    let problem = format!("runs in f32 alone; --precision {precision} needs --device cuda");
+    let problem =
+        message!["runs in f32 alone; ", Field("precision"), format!(" {precision} needs "), Field("device"), " cuda"];
     Err(crate::Error::device(device, problem))
 }
 

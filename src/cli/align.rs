@@ -10,6 +10,7 @@ use super::context::{DetectArgs, Globals, create_folder, progress};
 use super::photos::{self, Tally};
 use super::{Outcome, output};
 use crate::Error;
+use crate::error::Field;
 use crate::face::{Alignment, Face, align, choose};
 use crate::image::{self, Rgb8};
 
@@ -41,7 +42,7 @@ impl Args {
     pub fn run(&self, globals: &Globals) -> Result<Outcome> {
         let options = self.detect.options()?;
         if self.image_size == 0 {
-            return Err(Error::invalid("--image-size", "a crop needs at least one pixel").into());
+            return Err(Error::invalid(Field("image_size"), "a crop needs at least one pixel").into());
         }
         let alignment = Alignment { size: self.image_size, margin: self.margin };
         let mut tally = Tally::default();
@@ -163,7 +164,7 @@ fn folders(of: &Path) -> Result<Vec<PathBuf>> {
     let mut folders: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
     folders.sort();
     if folders.is_empty() {
-        return Err(Error::invalid(of.display().to_string(), "no folders here; expected one per person").into());
+        return Err(Error::data(of, "no folders here; expected one per person").into());
     }
     Ok(folders)
 }
@@ -178,7 +179,7 @@ fn bounding_boxes(folder: &Path) -> Result<(PathBuf, File)> {
             Err(e) => return Err(Error::io(&path, "create")(e).into()),
         }
     }
-    Err(Error::invalid(folder.display().to_string(), "holds 100,000 bounding_boxes files already").into())
+    Err(Error::data(folder, "holds 100,000 bounding_boxes files already").into())
 }
 
 /// Fisher-Yates, seeded by the clock and the process: runs side by side should differ.

@@ -40,7 +40,7 @@ fn threshold(asked: Option<f64>, distance: Metric, model: &Model) -> (f64, Strin
     if let Some(asked) = asked {
         return (asked, "as asked".to_owned());
     }
-    let name = model.entry.map(|entry| entry.name.as_str());
+    let name = model.embedder.published().map(|entry| entry.name.as_str());
     let measured = MEASURED.iter().find(|(file, ..)| Some(*file) == name);
     match (measured, distance) {
         (Some((file, euclidean, _)), Metric::Euclidean) => {
@@ -80,7 +80,7 @@ impl Args {
                 let path = &self.photos[photo.index];
                 match crop {
                     Some(crop) => {
-                        embeddings.push(model.embedder.embed(&[&crop])?);
+                        embeddings.push(model.embedder.embed_one(&crop)?);
                         kept.push(path);
                     }
                     None => tally

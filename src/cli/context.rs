@@ -9,9 +9,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::Precision;
 use crate::backend::{Device, DeviceKind};
-use crate::face::{DetectOptions, Detector, Embedder, Standardize};
-use crate::models::{Mtcnn, inception_resnet_v1};
-use crate::train::checkpoint;
+use crate::error::Field;
+use crate::face::{DetectOptions, Detector, EmbedOptions, Embedder, Reason, Standardize};
+use crate::models::Mtcnn;
 use crate::{Error, weights};
 
 /// Names of model files, the best first: by accuracy on LFW.
@@ -65,7 +65,10 @@ impl DetectArgs {
     /// The options they stand for.
     pub fn options(&self) -> Result<DetectOptions> {
         let thresholds = self.thresholds.as_slice().try_into().map_err(|_| {
-            Error::invalid("--thresholds", format!("expected three, as 0.6,0.7,0.7; got {}", self.thresholds.len()))
+            Error::invalid(
+                Field("thresholds"),
+                format!("expected three, as 0.6,0.7,0.7; got {}", self.thresholds.len()),
+            )
         })?;
         let options = DetectOptions { min_size: self.min_size, thresholds, factor: self.factor };
         options.check()?;
@@ -79,8 +82,6 @@ pub struct Model {
     pub embedder: Embedder,
     /// The file.
     pub path: PathBuf,
-    /// What the MANIFEST knows of it.
-    pub entry: Option<&'static weights::Entry>,
 }
 
 impl Globals {
@@ -104,25 +105,31 @@ impl Globals {
 
     /// Opens the embedding model.
     pub fn open_model(&self, device: &Device) -> Result<Model> {
-        let (path, weights, entry) = self.read_model()?;
-        let known = entry.and_then(|entry| entry.standardize).or_else(|| checkpoint::standardize(&path));
-        let (standardize, why) = match (self.standardize, known) {
-            (Some(asked), _) => (asked, "as asked"),
-            (None, Some(known)) => (known, "as it was trained"),
-            (None, None) => (Standardize::Fixed, "the usual one; --standardize changes it"),
+        let path = self.model_path()?;
+        let options = EmbedOptions::default()
+            .precision(self.precision)
+            .standardize(self.standardize)
+            .allow_modified_weights(self.allow_modified_weights);
+        let embedder = Embedder::load(device, &path, options)?;
+        let why = match embedder.standardize_reason() {
+            Reason::Asked => "as asked",
+            Reason::Trained => "as it was trained",
+            Reason::Usual => "the usual one; --standardize changes it",
         };
-        let embedder = Embedder::new_in(device, inception_resnet_v1(&weights)?, standardize, 160, self.precision)?;
-        eprintln!("model: {} ({}-d, {standardize} standardization, {why})", path.display(), embedder.dim());
-        Ok(Model { embedder, path, entry })
+        let (dim, standardize) = (embedder.dim(), embedder.standardize());
+        eprintln!("model: {} ({dim}-d, {standardize} standardization, {why})", path.display());
+        Ok(Model { embedder, path })
+    }
+
+    /// The model's file: the one asked for, else the best there is.
+    fn model_path(&self) -> Result<PathBuf> {
+        self.model.clone().map_or_else(|| self.default_model(), Ok)
     }
 
     /// Reads the model's weights with batch norms apart: the file asked for, else the best there is; `average` takes the
     /// moving averages of a checkpoint of training.
     pub fn read_unfolded(&self, average: bool) -> Result<(PathBuf, weights::facenet::Unfolded)> {
-        let path = match &self.model {
-            Some(path) => path.clone(),
-            None => self.default_model()?,
-        };
+        let path = self.model_path()?;
         weights::verify(&path, self.allow_modified_weights)?;
         let mut map = weights::load(&path)?;
         if average {
@@ -132,14 +139,11 @@ impl Globals {
     }
 
     /// Reads the model's weights: the file asked for, else the best there is.
-    pub fn read_model(&self) -> Result<(PathBuf, weights::InceptionResnetV1, Option<&'static weights::Entry>)> {
-        let path = match &self.model {
-            Some(path) => path.clone(),
-            None => self.default_model()?,
-        };
-        let entry = weights::verify(&path, self.allow_modified_weights)?;
+    pub fn read_model(&self) -> Result<(PathBuf, weights::InceptionResnetV1)> {
+        let path = self.model_path()?;
+        weights::verify(&path, self.allow_modified_weights)?;
         let weights = weights::inception_resnet_v1(&weights::load(&path)?)?;
-        Ok((path, weights, entry))
+        Ok((path, weights))
     }
 
     fn default_model(&self) -> Result<PathBuf> {

@@ -10,6 +10,7 @@ use super::context::Globals;
 use super::{Outcome, output};
 use crate::Error;
 use crate::Precision;
+use crate::error::Field;
 use crate::weights::write;
 
 #[derive(Debug, clap::Args)]
@@ -34,7 +35,7 @@ impl Args {
             Some("pt" | "pth") => true,
             _ => {
                 let problem = "the file's suffix says what it becomes: .npz or .pt";
-                return Err(Error::invalid(self.output.display().to_string(), problem).into());
+                return Err(Error::data(&self.output, problem).into());
             }
         };
         let half = match globals.precision {
@@ -42,7 +43,7 @@ impl Args {
             Precision::F16 if !torch => true,
             other => {
                 let what = if torch { "a .pt holds f32" } else { "an .npz holds f32 or f16" };
-                return Err(Error::invalid("--precision", format!("{what}, not {other}")).into());
+                return Err(Error::invalid(Field("precision"), format!("{what}, not {other}")).into());
             }
         };
         let (path, weights) = globals.read_unfolded(self.moving_average)?;

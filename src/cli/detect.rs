@@ -97,6 +97,6 @@ fn draw(photo: &Photo, faces: &[Face], path: &Path) -> Result<(), Error> {
     let suffix = path.extension().and_then(|s| s.to_str()).unwrap_or("").to_ascii_lowercase();
     match suffix.as_str() {
         "jpg" | "jpeg" => image::save_jpeg(path, &picture, 92),
-        _ => image::save_png(&path.with_extension("png"), &picture),
+        _ => image::save_png(path.with_extension("png"), &picture),
     }
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::context::Globals;
-use super::{Outcome, output};
+use super::{Outcome, fields, output};
 use crate::backend::survey;
 
 #[derive(Debug, clap::Args)]
@@ -19,7 +19,7 @@ impl Args {
             match found {
                 Ok(info) if globals.json => output::json_line(&mut out, &info)?,
                 Err(error) if globals.json => {
-                    output::json_line(&mut out, &json!({ "kind": kind, "missing": error.to_string() }))?;
+                    output::json_line(&mut out, &json!({ "kind": kind, "missing": fields::words(&error) }))?;
                 }
                 Ok(info) => {
                     writeln!(out, "{}: {}", info.kind, info.name)?;
@@ -31,7 +31,7 @@ impl Args {
                         writeln!(out, "  {name}: {value}")?;
                     }
                 }
-                Err(error) => writeln!(out, "{error}")?,
+                Err(error) => writeln!(out, "{}", fields::words(&error))?,
             }
         }
         out.flush()?;

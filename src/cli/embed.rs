@@ -14,7 +14,7 @@ use super::context::{DetectArgs, Globals, create_folder, progress};
 use super::photos::{self, Tally, add};
 use super::{Outcome, output};
 use crate::Error;
-use crate::face::Alignment;
+use crate::face::{Alignment, Embeddings};
 use crate::image::{self, Rgb8};
 use crate::weights::write::npy_header;
 
@@ -47,7 +47,7 @@ impl Args {
         let detector = if self.aligned { None } else { Some(globals.open_detector(&device, &options)?) };
         create_folder(&self.output)?;
         let mut tally = Tally { failures: found.problems, ..Tally::default() };
-        let (mut embeddings, mut kept): (Vec<f32>, Vec<&Path>) = (Vec::new(), Vec::new());
+        let (mut embeddings, mut kept): (Embeddings, Vec<&Path>) = Default::default();
         let mut without: Vec<&Path> = Vec::new();
         let bar = progress(found.images.len(), "embed");
         photos::for_each_chunk(&found.images, globals.threads, &bar, &mut tally, |chunk, tally| {
@@ -60,7 +60,7 @@ impl Args {
                 list.push(&found.images[photo.index]);
             }
             let start = Instant::now();
-            embeddings.append(&mut embedder.embed(&crops.iter().flatten().collect::<Vec<_>>())?);
+            embeddings.append(embedder.embed(&crops.iter().flatten().collect::<Vec<_>>())?);
             add(&mut tally.embed, start);
             Ok(())
         })?;
@@ -68,7 +68,11 @@ impl Args {
         let names: Vec<String> = kept.iter().map(|path| label(path)).collect();
         let classes: Vec<&String> = names.iter().collect::<BTreeSet<_>>().into_iter().collect();
         let labels = names.iter().map(|name| classes.binary_search(&name).unwrap_or(0) as i64);
-        write_npy(&self.output.join("embeddings.npy"), &[kept.len() as u64, embedder.dim() as u64], embeddings)?;
+        write_npy(
+            &self.output.join("embeddings.npy"),
+            &[kept.len() as u64, embedder.dim() as u64],
+            embeddings.into_vec(),
+        )?;
         write_npy(&self.output.join("labels.npy"), &[kept.len() as u64], labels)?;
         write_strings(&self.output.join("label_strings.npy"), &names)?;
         let paths: String = kept.iter().map(|path| format!("{}\n", path.display())).collect();

@@ -12,6 +12,7 @@ use super::context::{DetectArgs, Globals, Model, create_folder, progress};
 use super::photos::{self, Photo, Tally, add};
 use super::{Outcome, output};
 use crate::Error;
+use crate::error::Field;
 use crate::eval::report::{self, PicturePair, ReportInput};
 use crate::eval::{self, Evaluation, Figures, Options, Pairs, Resolved};
 use crate::face::{Alignment, Detector};
@@ -104,7 +105,7 @@ struct Cropper<'a> {
 }
 
 /// Of each photograph its embedding, or `None`.
-type Embeddings = Vec<Option<Vec<f32>>>;
+type OfPhotographs = Vec<Option<Vec<f32>>>;
 
 /// A crop, or `None` for a photograph without a face; and whether it is only the middle.
 type Crop = (Option<Rgb8>, bool);
@@ -143,14 +144,14 @@ impl Args {
         let start = Instant::now();
         let options = self.detect.options()?;
         if self.batch_size == 0 {
-            return Err(Error::invalid("--batch-size", "a batch holds at least one crop").into());
+            return Err(Error::invalid(Field("batch_size"), "a batch holds at least one crop").into());
         }
         let pairs = self.read_pairs()?;
         let resolved = pairs.resolve(&self.folder);
         if resolved.pairs.is_empty() {
             let problem =
                 format!("none of its {} pairs has both photographs in {}", pairs.pairs.len(), self.folder.display());
-            return Err(Error::invalid(self.pairs.display().to_string(), problem).into());
+            return Err(Error::data(&self.pairs, problem).into());
         }
         let device = globals.open_device()?;
         let model = globals.open_model(&device)?;
@@ -164,19 +165,9 @@ impl Args {
         skipped.extend(tally.failures.iter().map(Error::to_string));
 
         let evaluating = Instant::now();
-        let kept: Vec<_> =
-            resolved.pairs.iter().filter(|p| [p.a, p.b].iter().all(|&i| embeddings[i].is_some())).collect();
-        let join = |pick: fn(&eval::ResolvedPair) -> usize| -> Vec<f32> {
-            kept.iter().flat_map(|pair| embeddings[pick(pair)].iter().flatten().copied()).collect()
-        };
-        let same: Vec<bool> = kept.iter().map(|pair| pair.same).collect();
-        let dim = model.embedder.dim() * if self.flip { 2 } else { 1 };
-        let options = Options {
-            folds: self.folds.unwrap_or(pairs.folds),
-            metric: self.distance,
-            subtract_mean: self.subtract_mean,
-        };
-        let evaluation = eval::evaluate(&join(|p| p.a), &join(|p| p.b), dim, &same, &options)?;
+        let has_both = |p: &&eval::ResolvedPair| [p.a, p.b].iter().all(|&i| embeddings[i].is_some());
+        let kept: Vec<_> = resolved.pairs.iter().filter(has_both).collect();
+        let evaluation = self.evaluate(&model, &pairs, &kept, &embeddings)?;
         let seconds = |d: Duration| d.as_secs_f64();
         let seconds = Seconds {
             decode: seconds(tally.decode),
@@ -215,6 +206,27 @@ impl Args {
         Ok(if tally.failures.is_empty() { Outcome::Done } else { Outcome::Partly })
     }
 
+    /// The figures of the pairs whose photographs both have an embedding.
+    fn evaluate(
+        &self,
+        model: &Model,
+        pairs: &Pairs,
+        kept: &[&eval::ResolvedPair],
+        embeddings: &OfPhotographs,
+    ) -> crate::Result<Evaluation> {
+        let join = |pick: fn(&eval::ResolvedPair) -> usize| -> Vec<f32> {
+            kept.iter().flat_map(|pair| embeddings[pick(pair)].iter().flatten().copied()).collect()
+        };
+        let same: Vec<bool> = kept.iter().map(|pair| pair.same).collect();
+        let dim = model.embedder.dim() * if self.flip { 2 } else { 1 };
+        let options = Options {
+            folds: self.folds.unwrap_or(pairs.folds),
+            metric: self.distance,
+            subtract_mean: self.subtract_mean,
+        };
+        eval::evaluate(&join(|p| p.a), &join(|p| p.b), dim, &same, &options)
+    }
+
     fn read_pairs(&self) -> Result<Pairs> {
         if let Some(seed) = self.seeded_pairs {
             let people = eval::list_people(&self.folder)?;
@@ -240,8 +252,8 @@ impl Args {
         cropper: &Cropper,
         tally: &mut Tally,
         skipped: &mut Vec<String>,
-    ) -> Result<(Embeddings, Vec<String>)> {
-        let mut embeddings: Embeddings = vec![None; cropper.images.len()];
+    ) -> Result<(OfPhotographs, Vec<String>)> {
+        let mut embeddings: OfPhotographs = vec![None; cropper.images.len()];
         let mut middles = Vec::new();
         let bar = progress(cropper.images.len(), "lfw");
         photos::for_each_chunk(cropper.images, globals.threads, &bar, tally, |chunk, tally| {
@@ -261,15 +273,15 @@ impl Args {
             for batch in found.chunks(self.batch_size) {
                 let plain: Vec<&Rgb8> = batch.iter().map(|(_, crop)| *crop).collect();
                 let rows = model.embedder.embed(&plain)?;
-                let mirrored = if self.flip {
+                for ((index, _), row) in batch.iter().zip(&rows) {
+                    embeddings[*index] = Some(row.to_vec());
+                }
+                if self.flip {
                     let mirrored: Vec<Rgb8> = plain.iter().map(|crop| image::flip_horizontal(crop)).collect();
-                    model.embedder.embed(&mirrored.iter().collect::<Vec<_>>())?
-                } else {
-                    vec![]
-                };
-                for (i, (index, _)) in batch.iter().enumerate() {
-                    let row = |of: &[f32]| of.chunks_exact(model.embedder.dim()).nth(i).unwrap_or(&[]).to_vec();
-                    embeddings[*index] = Some([row(&rows), row(&mirrored)].concat());
+                    let rows = model.embedder.embed(&mirrored.iter().collect::<Vec<_>>())?;
+                    for ((index, _), row) in batch.iter().zip(&rows) {
+                        embeddings[*index].get_or_insert_default().extend_from_slice(row);
+                    }
                 }
             }
             add(&mut tally.embed, start);

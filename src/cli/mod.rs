@@ -8,6 +8,7 @@ mod convert;
 mod detect;
 mod devices;
 mod embed;
+mod fields;
 mod lfw;
 mod output;
 mod photos;
@@ -29,6 +30,18 @@ const USAGE: u8 = 2;
 const PARTLY: u8 = 3;
 /// As shells tell of a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
+
+/// A flag that cannot be given here, in words.
+#[derive(Debug)]
+struct Usage(String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
 
 /// How a command ended, short of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,19 +127,17 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Interrupted) => ExitCode::from(INTERRUPTED),
         // Whoever read our output has seen enough.
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            let known = error.downcast_ref::<Error>();
+        Err(error) => match error.downcast_ref::<Error>() {
             // Ours name their cause themselves.
-            match known {
-                Some(error) => eprintln!("error: {error}"),
-                None => eprintln!("error: {error:#}"),
+            Some(error) => {
+                eprintln!("error: {}", fields::words(error));
+                if fields::is_usage(error) { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
             }
-            match known {
-                // A flag whose value makes no sense is wrong usage, as is one that clap refuses.
-                Some(Error::Invalid { what, .. }) if what.starts_with("--") => ExitCode::from(USAGE),
-                _ => ExitCode::FAILURE,
+            None => {
+                eprintln!("error: {error:#}");
+                if error.is::<Usage>() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
             }
-        }
+        },
     }
 }
 

@@ -26,7 +26,7 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
 pub fn list_failures(done: usize, failures: &[crate::Error]) -> super::Outcome {
     if !failures.is_empty() {
         eprintln!("{} failed:", count(failures.len(), "input"));
-        failures.iter().for_each(|failure| eprintln!("  {failure}"));
+        failures.iter().for_each(|failure| eprintln!("  {}", super::fields::words(failure)));
     }
     super::Outcome::of(done, failures.len())
 }

@@ -59,8 +59,7 @@ pub fn for_each_chunk(
     while next < paths.len() {
         let start = Instant::now();
         let end = paths.len().min(next + at_once);
-        let decoded: Vec<Result<Rgb8>> =
-            pool.install(|| paths[next..end].par_iter().map(|p| image::decode(p)).collect());
+        let decoded: Vec<Result<Rgb8>> = pool.install(|| paths[next..end].par_iter().map(image::decode).collect());
         for (index, decoded) in (next..end).zip(decoded) {
             match decoded {
                 Ok(image) => {

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::context::Globals;
 use super::{Outcome, output};
+use crate::error::Field;
 use crate::models::{Mtcnn, inception_resnet_v1};
 use crate::{Error, Graph, Plan, Shape};
 
@@ -42,7 +43,7 @@ impl Network {
     /// The network's graph, with its weights.
     pub fn graph(self, globals: &Globals) -> Result<Arc<Graph>> {
         if self == Network::Facenet {
-            let (path, weights, _) = globals.read_model()?;
+            let (path, weights) = globals.read_model()?;
             eprintln!("model: {}", path.display());
             return Ok(Arc::new(inception_resnet_v1(&weights)?));
         }
@@ -56,8 +57,10 @@ impl Network {
 
     /// The input for a batch; `size` overrides the network's own.
     pub fn input(self, batch: usize, size: Option<usize>) -> Result<Shape> {
-        if batch == 0 || size == Some(0) {
-            return Err(Error::invalid("--batch and --size", "must be at least 1").into());
+        for (name, value) in [("batch", batch), ("size", size.unwrap_or(1))] {
+            if value == 0 {
+                return Err(Error::invalid(Field(name), "must be at least 1").into());
+            }
         }
         let side = size.unwrap_or(match self {
             Network::Pnet => 150,

@@ -23,7 +23,8 @@ pub struct Person {
 ///
 /// # Errors
 /// A folder that cannot be read.
-pub fn list_people(dir: &Path) -> Result<Vec<Person>> {
+pub fn list_people(dir: impl AsRef<Path>) -> Result<Vec<Person>> {
+    let dir = dir.as_ref();
     let names = |dir: &Path, folders: bool| -> Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(dir).map_err(Error::io(dir, "list"))? {

@@ -1,13 +1,26 @@
 //! The LFW protocol: pairs of photographs in, accuracy, VAL@FAR and ROC out. No networks here: embeddings come as arrays.
 //!
-//! `pairs.txt` is read by [`Pairs`] (or drawn by [`generate()`]), [`evaluate`] measures, [`report::html`] shows.
+//! `pairs.txt` is read by [`Pairs`] (or drawn by [`generate()`]), [`evaluate`] measures, and with the feature `report` a page shows it.
 //! The protocol is that of davidsandberg/facenet's `lfw.py` and `facenet.py`; the ROC is exact over the full range of
 //! distances instead, for the original's thresholds stop at 4 while squared distances of flip-concatenated embeddings reach 8.
+//!
+//! ```
+//! use warpface::eval::{Options, evaluate};
+//!
+//! // Four pairs of embeddings of two values, the first two of one person each.
+//! let a = [1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0];
+//! let b = [1.0, 0.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0];
+//! let options = Options { folds: 2, ..Options::default() };
+//! let measured = evaluate(&a, &b, 2, &[true, true, false, false], &options)?;
+//! assert_eq!((measured.figures.pairs, measured.figures.auc), (4, 1.0));
+//! # Ok::<(), warpface::Error>(())
+//! ```
 
 mod distance;
 pub mod folds;
 pub mod generate;
 pub mod pairs;
+#[cfg(feature = "report")]
 pub mod report;
 pub mod roc;
 pub mod verification;

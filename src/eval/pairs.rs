@@ -27,7 +27,8 @@ pub enum Photo {
 
 impl Photo {
     /// The file in `dir`, or `None` if there is none.
-    pub fn find(&self, dir: &Path) -> Option<PathBuf> {
+    pub fn find(&self, dir: impl AsRef<Path>) -> Option<PathBuf> {
+        let dir = dir.as_ref();
         match self {
             Photo::Path(path) => Some(dir.join(path)).filter(|path| path.is_file()),
             Photo::Numbered(..) => {
@@ -82,7 +83,8 @@ impl Pairs {
     ///
     /// # Errors
     /// A file that cannot be read, is not UTF-8, or has a line that makes no sense: its number is named.
-    pub fn read(path: &Path) -> Result<Self> {
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
         let bytes = fs::read(path).map_err(Error::io(path, "read"))?;
         Self::parse(&bytes, path)
     }
@@ -92,9 +94,9 @@ impl Pairs {
     ///
     /// # Errors
     /// As [`read`](Self::read).
-    pub fn parse(bytes: &[u8], path: &Path) -> Result<Self> {
-        let invalid =
-            |line: usize, problem: String| Error::invalid(format!("{}, line {line}", path.display()), problem);
+    pub fn parse(bytes: &[u8], path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let invalid = |line: usize, problem: String| Error::line(path, line, problem);
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let text = std::str::from_utf8(bytes).map_err(|e| {
             let line = 1 + bytes[..e.valid_up_to()].iter().filter(|&&b| b == b'\n').count();
@@ -148,7 +150,8 @@ impl Pairs {
     }
 
     /// The files of the pairs in `dir`. A pair with a missing photograph is skipped and listed.
-    pub fn resolve(&self, dir: &Path) -> Resolved {
+    pub fn resolve(&self, dir: impl AsRef<Path>) -> Resolved {
+        let dir = dir.as_ref();
         let mut resolved = Resolved::default();
         let mut known: HashMap<&Photo, Option<PathBuf>> = HashMap::new();
         let mut numbers: HashMap<PathBuf, usize> = HashMap::new();

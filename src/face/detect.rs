@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::cascade::{self, Cascade};
 use crate::backend::{Device, Pending};
+use crate::error::Field;
 use crate::image::Rgb8;
 use crate::models::Mtcnn;
 use crate::{Error, Result};
@@ -46,15 +47,15 @@ impl DetectOptions {
     /// [`Error::Invalid`] names the option.
     pub fn check(&self) -> Result<()> {
         if self.min_size < 12 {
-            return Err(Error::invalid("--min-size", format!("{} is below 12, P-Net's cell", self.min_size)));
+            return Err(Error::invalid(Field("min_size"), format!("{} is below 12, P-Net's cell", self.min_size)));
         }
         if !(0.1..=0.95).contains(&self.factor) {
             let problem =
                 format!("{} is not between 0.1 and 0.95: the ratio of a pyramid level to the one before", self.factor);
-            return Err(Error::invalid("--factor", problem));
+            return Err(Error::invalid(Field("factor"), problem));
         }
         if let Some(bad) = self.thresholds.iter().find(|t| !(0.0..=1.0).contains(*t)) {
-            return Err(Error::invalid("--thresholds", format!("{bad} is not a probability, 0 to 1")));
+            return Err(Error::invalid(Field("thresholds"), format!("{bad} is not a probability, 0 to 1")));
         }
         Ok(())
     }
@@ -70,7 +71,7 @@ impl Detector {
     ///
     /// # Errors
     /// As [`Mtcnn::load`] and [`Detector::new`].
-    pub fn load(device: &Device, folder: &Path, options: &DetectOptions) -> Result<Self> {
+    pub fn load(device: &Device, folder: impl AsRef<Path>, options: &DetectOptions) -> Result<Self> {
         Self::new(device, &Mtcnn::load(folder, false)?, options)
     }
 
@@ -94,5 +95,13 @@ impl Detector {
     /// As [`Detector::detect`], without blocking where the device need not.
     pub fn detect_async<'a>(&'a self, images: &'a [&'a Rgb8]) -> Pending<'a, Result<Vec<Vec<Face>>>> {
         self.cascade.detect_async(images)
+    }
+
+    /// The faces of one photograph.
+    ///
+    /// # Errors
+    /// As [`Detector::detect`].
+    pub fn detect_one(&self, image: &Rgb8) -> Result<Vec<Face>> {
+        Ok(self.detect(&[image])?.pop().unwrap_or_default())
     }
 }

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
+use super::{EmbedOptions, Embeddings, Reason};
 use crate::Precision;
 use crate::backend::{Device, Executable, Module};
 use crate::image::{self, Rgb8};
 use crate::models::inception_resnet_v1;
 use crate::ops::Standardize;
-use crate::weights;
+use crate::weights::{self, Entry};
 use crate::{Error, Graph, Result, Shape};
 
 /// Writes the network's input for a crop: `[h, w, 3]`.
@@ -31,6 +32,8 @@ pub struct Embedder {
     module: Arc<dyn Module>,
     graph: Arc<Graph>,
     standardize: Standardize,
+    reason: Reason,
+    published: Option<&'static Entry>,
     precision: Precision,
     size: usize,
     dim: usize,
@@ -42,58 +45,46 @@ pub struct Embedder {
 }
 
 impl Embedder {
-    /// As [`Embedder::load_in`], in f32.
-    ///
-    /// # Errors
-    /// As [`Embedder::load_in`].
-    pub fn load(device: &Device, file: &Path, standardize: Standardize) -> Result<Self> {
-        Self::load_in(device, file, standardize, Precision::F32)
-    }
-
-    /// An embedder with a published FaceNet file of any format (see [`weights::load`]), for crops of 160 pixels.
+    /// An embedder with a FaceNet file of any format (see [`weights::load`]).
     ///
     /// # Errors
     /// [`Error::Weights`] and [`Error::Tensor`] if the file is not such a model; [`Error::Device`] if the device does
     /// not have the precision; [`Error::OutOfMemory`] if the model does not fit.
-    pub fn load_in(device: &Device, file: &Path, standardize: Standardize, precision: Precision) -> Result<Self> {
-        weights::verify(file, false)?;
+    pub fn load(device: &Device, file: impl AsRef<Path>, options: impl Into<EmbedOptions>) -> Result<Self> {
+        let (file, options) = (file.as_ref(), options.into());
+        let entry = weights::verify(file, options.allow_modified_weights)?;
         let weights = weights::inception_resnet_v1(&weights::load(file)?)?;
-        Self::new_in(device, inception_resnet_v1(&weights)?, standardize, 160, precision)
+        let known = options.standardize.of(Some(file), entry);
+        Ok(Embedder { published: entry, ..Self::build(device, inception_resnet_v1(&weights)?, &options, known)? })
     }
 
-    /// As [`Embedder::new_in`], in f32.
-    ///
-    /// # Errors
-    /// As [`Embedder::new_in`].
-    pub fn new(device: &Device, graph: Graph, standardize: Standardize, size: usize) -> Result<Self> {
-        Self::new_in(device, graph, standardize, size, Precision::F32)
-    }
-
-    /// An embedder of a graph from `[n, size, size, 3]` to `[n, d]`, whose runs are in this precision.
+    /// An embedder of a graph from `[n, size, size, 3]` to `[n, d]`.
     ///
     /// # Errors
     /// [`Error::Shape`] if the graph does not take such crops; [`Error::Device`] if the device does not have the
     /// precision; [`Error::OutOfMemory`] if the model does not fit.
-    pub fn new_in(
-        device: &Device,
-        graph: Graph,
-        standardize: Standardize,
-        size: usize,
-        precision: Precision,
-    ) -> Result<Self> {
-        let graph = Arc::new(graph);
+    pub fn new(device: &Device, graph: Graph, options: impl Into<EmbedOptions>) -> Result<Self> {
+        let options = options.into();
+        Self::build(device, graph, &options, options.standardize.of(None, None))
+    }
+
+    fn build(device: &Device, graph: Graph, options: &EmbedOptions, known: (Standardize, Reason)) -> Result<Self> {
+        let (graph, size, precision) = (Arc::new(graph), options.size, options.precision);
         let shapes = graph.shapes(&[Shape::from([1, size, size, 3])])?;
         let dim = match graph.outputs() {
             [y] if shapes[y.index()].rank() == 2 => shapes[y.index()].last(),
             _ => return Err(Error::invalid("embedding network", "expected one output [n, d]")),
         };
         let module = device.backend().load_in(graph.clone(), precision)?;
-        let batch = device.backend().batch();
+        let batch = options.batch.unwrap_or_else(|| device.backend().batch()).max(1);
+        let (standardize, reason) = known;
         Ok(Embedder {
             device: device.clone(),
             module,
             graph,
             standardize,
+            reason,
+            published: None,
             precision,
             size,
             dim,
@@ -133,6 +124,16 @@ impl Embedder {
         self.standardize
     }
 
+    /// Why it is done.
+    pub fn standardize_reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// The published file that the weights are, if they are one.
+    pub fn published(&self) -> Option<&'static Entry> {
+        self.published
+    }
+
     /// The device it runs on.
     pub fn device(&self) -> &Device {
         &self.device
@@ -143,12 +144,12 @@ impl Embedder {
         &self.graph
     }
 
-    /// The embeddings of crops of [`Embedder::size`] pixels squared, row after row: `[n, dim]`. A crop's embedding
-    /// does not depend on the others.
+    /// The embeddings of crops of [`Embedder::size`] pixels squared, in order. A crop's embedding does not depend on the
+    /// others.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a crop of another size; [`Error::Device`] if the device fails.
-    pub fn embed(&self, crops: &[&Rgb8]) -> Result<Vec<f32>> {
+    pub fn embed(&self, crops: &[&Rgb8]) -> Result<Embeddings> {
         if let Some(bad) = crops.iter().find(|crop| (crop.width(), crop.height()) != (self.size, self.size)) {
             let problem = format!("expected {0} x {0} pixels, got {1} x {2}", self.size, bad.width(), bad.height());
             return Err(Error::invalid("crop", problem));
@@ -162,7 +163,15 @@ impl Embedder {
                 self.stream(&*self.planned(plans, n)?, crops, &mut embeddings)?;
             }
         }
-        Ok(embeddings)
+        Ok(Embeddings::new(self.dim, embeddings))
+    }
+
+    /// The embedding of one crop: `dim` values.
+    ///
+    /// # Errors
+    /// As [`Embedder::embed`].
+    pub fn embed_one(&self, crop: &Rgb8) -> Result<Vec<f32>> {
+        Ok(self.embed(&[crop])?.into_vec())
     }
 
     /// Appends the embeddings of crops; the last batch of the plan may be filled in part. Each batch is standardized straight into
@@ -212,7 +221,8 @@ mod tests {
         let y = graph.op("mean", AvgPool2d::global(), &[x]);
         let y = graph.op("flat", crate::ops::Flatten, &[y]);
         graph.output(y);
-        Embedder::new(&Device::cpu(2).unwrap(), graph, Standardize::Fixed, 4).unwrap().in_batches(n)
+        let options = EmbedOptions::from(Standardize::Fixed).size(4).batch(n);
+        Embedder::new(&Device::cpu(2).unwrap(), graph, options).unwrap()
     }
 
     #[test]
@@ -220,11 +230,11 @@ mod tests {
         let crops: Vec<Rgb8> =
             (0..23).map(|i| Rgb8::new(4, 4, (0..48).map(|k| (i * 11 + k) as u8).collect())).collect();
         let crops: Vec<&Rgb8> = crops.iter().collect();
-        let one_by_one: Vec<f32> = crops.iter().flat_map(|crop| embedder(1).embed(&[crop]).unwrap()).collect();
+        let one_by_one: Vec<f32> = crops.iter().flat_map(|crop| embedder(1).embed_one(crop).unwrap()).collect();
         assert_eq!(one_by_one.len(), 23 * 3);
         assert_ne!(one_by_one[..3], one_by_one[3..6]);
         for n in [1, 2, 5, 23, 64] {
-            assert_eq!(embedder(n).embed(&crops).unwrap(), one_by_one, "batches of {n}");
+            assert_eq!(embedder(n).embed(&crops).unwrap().as_slice(), one_by_one, "batches of {n}");
         }
         assert!(embedder(4).embed(&[]).unwrap().is_empty());
     }

@@ -1,9 +1,29 @@
 //! Tasks: finding faces, cutting them out, turning them into vectors.
+//!
+//! ```no_run
+//! use warpface::face::{Alignment, DetectOptions, EmbedOptions, align};
+//! use warpface::image::Rgb8;
+//! use warpface::{Detector, Device, Embedder};
+//!
+//! # fn pixels() -> Rgb8 { Rgb8::black(250, 250) }
+//! let device = Device::cpu(0)?;
+//! let detector = Detector::load(&device, "weights", &DetectOptions::default())?;
+//! let embedder = Embedder::load(&device, "weights/graph_final.pb", EmbedOptions::default())?;
+//! let photo = pixels();
+//! let faces = detector.detect_one(&photo)?;
+//! let crops: Vec<Rgb8> = faces.iter().filter_map(|face| align(&photo, face, &Alignment::default())).collect();
+//! for row in &embedder.embed(&crops.iter().collect::<Vec<_>>())? {
+//!     println!("{row:?}");
+//! }
+//! # Ok::<(), warpface::Error>(())
+//! ```
 
 mod align;
 mod cascade;
 mod detect;
 mod embed;
+mod embeddings;
+mod options;
 
 pub use crate::ops::Standardize;
 pub use align::{Alignment, align, choose};
@@ -13,3 +33,5 @@ pub use cascade::params_layouts;
 pub use cascade::{Cascade, CpuCascade};
 pub use detect::{DetectOptions, Detector, Face};
 pub use embed::Embedder;
+pub use embeddings::Embeddings;
+pub use options::{EmbedOptions, Reason, Standardization};

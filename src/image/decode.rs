@@ -48,7 +48,8 @@ impl Limits {
 /// # Errors
 /// [`Error::Io`] when the file cannot be read, [`Error::Image`] for all that is not a whole picture within
 /// [`Limits::default`].
-pub fn decode(path: &Path) -> Result<Rgb8> {
+pub fn decode(path: impl AsRef<Path>) -> Result<Rgb8> {
+    let path = path.as_ref();
     let limits = Limits::default();
     decode_bytes(path, &read(path, &limits)?, &limits)
 }
@@ -57,7 +58,8 @@ pub fn decode(path: &Path) -> Result<Rgb8> {
 ///
 /// # Errors
 /// As [`decode`].
-pub fn decode_bytes(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Rgb8> {
+pub fn decode_bytes(path: impl AsRef<Path>, bytes: &[u8], limits: &Limits) -> Result<Rgb8> {
+    let path = path.as_ref();
     guarded(path, || match Format::of(bytes)? {
         Format::Jpeg => {
             let accept = |header: &jpeg::Header| limits.check(header.width as u64, header.height as u64);
@@ -78,7 +80,8 @@ pub fn decode_bytes(path: &Path, bytes: &[u8], limits: &Limits) -> Result<Rgb8> 
 ///
 /// # Errors
 /// As [`decode`], as far as the header shows it.
-pub fn dimensions(path: &Path) -> Result<(usize, usize)> {
+pub fn dimensions(path: impl AsRef<Path>) -> Result<(usize, usize)> {
+    let path = path.as_ref();
     let limits = Limits::default();
     dimensions_bytes(path, &read(path, &limits)?, &limits)
 }
@@ -87,7 +90,8 @@ pub fn dimensions(path: &Path) -> Result<(usize, usize)> {
 ///
 /// # Errors
 /// As [`dimensions`].
-pub fn dimensions_bytes(path: &Path, bytes: &[u8], limits: &Limits) -> Result<(usize, usize)> {
+pub fn dimensions_bytes(path: impl AsRef<Path>, bytes: &[u8], limits: &Limits) -> Result<(usize, usize)> {
+    let path = path.as_ref();
     guarded(path, || {
         let (width, height, orientation) = match Format::of(bytes)? {
             Format::Jpeg => {
@@ -202,6 +206,5 @@ fn oriented(width: u32, height: u32, data: Vec<u8>, orientation: Orientation) ->
     let picture = RgbImage::from_raw(width, height, data).ok_or("its decoder gave too few pixels")?;
     let mut picture = DynamicImage::ImageRgb8(picture);
     picture.apply_orientation(orientation);
-    let (width, height) = (picture.width() as usize, picture.height() as usize);
-    Ok(Rgb8::new(width, height, picture.into_rgb8().into_raw()))
+    Ok(picture.into_rgb8().into())
 }

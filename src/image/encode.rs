@@ -52,7 +52,8 @@ pub fn encode_jpeg(src: &Rgb8, quality: u8) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// As [`encode_png`], and when the file cannot be written.
-pub fn save_png(path: &Path, src: &Rgb8) -> Result<()> {
+pub fn save_png(path: impl AsRef<Path>, src: &Rgb8) -> Result<()> {
+    let path = path.as_ref();
     std::fs::write(path, encode_png(src)?).map_err(Error::io(path, "write"))
 }
 
@@ -60,7 +61,8 @@ pub fn save_png(path: &Path, src: &Rgb8) -> Result<()> {
 ///
 /// # Errors
 /// As [`encode_jpeg`], and when the file cannot be written.
-pub fn save_jpeg(path: &Path, src: &Rgb8, quality: u8) -> Result<()> {
+pub fn save_jpeg(path: impl AsRef<Path>, src: &Rgb8, quality: u8) -> Result<()> {
+    let path = path.as_ref();
     std::fs::write(path, encode_jpeg(src, quality)?).map_err(Error::io(path, "write"))
 }
 

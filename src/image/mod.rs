@@ -2,12 +2,17 @@
 //!
 //! Boxes depend on single grey levels, so each operation gives the very bits of the library that the original
 //! pipeline used: libjpeg decodes, OpenCV's `INTER_AREA` makes the pyramid, Pillow's bilinear filter the crops.
+//!
+//! Files are decoded and written with the feature `decode`; without it pictures come as [`Rgb8`] pixels.
 
 mod collect;
 mod crop;
+#[cfg(feature = "decode")]
 mod decode;
 mod draw;
+#[cfg(feature = "decode")]
 mod encode;
+#[cfg(feature = "decode")]
 mod jpeg;
 mod resize_area;
 mod resize_bilinear;
@@ -15,8 +20,10 @@ mod standardize;
 
 pub use collect::{Collected, collect};
 pub use crop::{center_crop, crop, flip_horizontal};
+#[cfg(feature = "decode")]
 pub use decode::{Limits, decode, decode_bytes, dimensions, dimensions_bytes};
 pub use draw::{DrawFace, draw_faces};
+#[cfg(feature = "decode")]
 pub use encode::{encode_jpeg, encode_png, save_jpeg, save_png};
 pub use resize_area::{AreaResize, AreaTable, LinearTable, LinearTap, Tap, resize_area_f32, resize_area_u8};
 pub use resize_bilinear::resize_bilinear_pillow;
@@ -27,7 +34,14 @@ pub(crate) use {
     resize_bilinear::{PillowResize, PillowTable},
 };
 
-/// 8-bit RGB pixels, row-major, `[height, width, 3]`.
+/// 8-bit RGB pixels, row-major, `[height, width, 3]`. With the feature `decode` an `image::RgbImage` becomes one.
+///
+/// ```
+/// use warpface::image::{Rgb8, crop};
+///
+/// let picture = Rgb8::new(2, 1, vec![255, 0, 0, 0, 0, 255]);
+/// assert_eq!(crop(&picture, 1, 0, 2, 1).data(), [0, 0, 255]);
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Rgb8 {
     width: usize,
@@ -79,6 +93,14 @@ impl Rgb8 {
     /// Row `y`'s samples, `[width, 3]`.
     pub fn row(&self, y: usize) -> &[u8] {
         &self.data[y * self.width * 3..][..self.width * 3]
+    }
+}
+
+#[cfg(feature = "decode")]
+impl From<image::RgbImage> for Rgb8 {
+    fn from(picture: image::RgbImage) -> Self {
+        let (width, height) = (picture.width() as usize, picture.height() as usize);
+        Rgb8::new(width, height, picture.into_raw())
     }
 }
 

@@ -90,7 +90,7 @@ fn drops_rows_first(src: (usize, usize), dst: (usize, usize)) -> bool {
 
 /// The tables of a resize, for the backends that have it in their own words. Along an axis whose extent stays the
 /// same they change nothing.
-#[cfg_attr(not(feature = "wgpu"), allow(dead_code))]
+#[cfg_attr(not(any(feature = "cuda", feature = "wgpu")), allow(dead_code))]
 pub(crate) struct PillowResize {
     pub x: PillowTable,
     pub y: PillowTable,
@@ -98,7 +98,7 @@ pub(crate) struct PillowResize {
     pub columns_first: bool,
 }
 
-#[cfg_attr(not(feature = "wgpu"), allow(dead_code))]
+#[cfg_attr(not(any(feature = "cuda", feature = "wgpu")), allow(dead_code))]
 impl PillowResize {
     /// From `src` to `dst`, each `(width, height)`.
     pub fn new(src: (usize, usize), dst: (usize, usize)) -> Self {

@@ -1,4 +1,15 @@
 //! Networks as pure graph builders: weights in, graph out. Nothing here knows a device.
+//!
+//! ```no_run
+//! use warpface::models::Mtcnn;
+//! use warpface::{Plan, Shape};
+//!
+//! // P-Net takes any size: the plan of a photograph tells shapes and memory before anything runs.
+//! let networks = Mtcnn::load("weights", false)?;
+//! let plan = Plan::new(networks.pnet.clone(), &[Shape::from([1, 150, 150, 3])])?;
+//! println!("{} steps, {} values at the peak", plan.steps.len(), plan.arena);
+//! # Ok::<(), warpface::Error>(())
+//! ```
 
 pub(crate) mod inception_resnet_v1;
 mod mtcnn;

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{conv, dense};
+use crate::error::{Field, message};
 use crate::graph::{Graph, NodeId};
 use crate::ops::{Conv2d, MaxPool2d, Padding, Softmax};
 use crate::weights::{self, ConvWeights, ONet, PNet, RNet};
@@ -29,13 +30,15 @@ impl Mtcnn {
     ///
     /// # Errors
     /// [`Error::Io`] if a file is missing; [`Error::Weights`] and [`Error::Tensor`] if one is not what it should be.
-    pub fn load(folder: &Path, allow_modified: bool) -> Result<Mtcnn> {
+    pub fn load(folder: impl AsRef<Path>, allow_modified: bool) -> Result<Mtcnn> {
+        let folder = folder.as_ref();
         let files = |names: [&str; 3]| names.map(|name| folder.join(name));
         let published = [files(["det1.npy", "det2.npy", "det3.npy"]), files(["pnet.pt", "rnet.pt", "onet.pt"])];
         let found = published.iter().find(|paths| paths.iter().all(|path| path.is_file()));
         let Some([p, r, o]) = found else {
-            let problem = "no det1.npy, det2.npy and det3.npy (nor pnet.pt, rnet.pt and onet.pt) here; \
-                           `cargo xtask weights` fetches them, `--weights DIR` says where they are";
+            let missing = "no det1.npy, det2.npy and det3.npy (nor pnet.pt, rnet.pt and onet.pt) here; \
+                           `cargo xtask weights` fetches them, ";
+            let problem = message![missing, Field("weights"), " says where they are"];
             return Err(Error::weights(folder, problem));
         };
         let load = |path: &Path| {

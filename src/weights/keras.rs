@@ -8,9 +8,6 @@ use super::collector::Collector;
 use super::cursor::to_usize;
 use super::dtype::{Dtype, Float};
 
-/// The first bytes of an HDF5 file.
-pub(super) const MAGIC: &[u8] = b"\x89HDF\r\n\x1a\n";
-
 /// Keras nests its groups four deep; links may form circles.
 const MAX_DEPTH: usize = 16;
 

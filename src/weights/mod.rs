@@ -4,26 +4,41 @@
 //! under the names the file gives them. [`mtcnn`] and [`facenet`] turn those names, whoever wrote them, into the one
 //! set of weights that the models take. [`manifest`] knows the published files by name and hash.
 //!
+//! Zip archives (`.npz`, `.pt`) and HDF5 are read, and files are written, with the feature `decode`.
+//!
+//! ```
+//! // An .npy file's bytes: a header of Python's, and two f32.
+//! let header = b"\x93NUMPY\x01\x00\x3d\x00{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }   \n";
+//! let bytes = [&header[..], &1.5f32.to_le_bytes(), &2.0f32.to_le_bytes()].concat();
+//! let file = warpface::weights::load_bytes("two.npy", &bytes)?;
+//! assert_eq!(file.get("arr_0", [2])?.data(), [1.5, 2.0]);
+//! # Ok::<(), warpface::Error>(())
+//! ```
+//!
 //! Nothing in a file is trusted: pickles are parsed as data, lengths are checked before anything is allocated, and
 //! what is damaged is an [`Error::Weights`] that says where.
 
+#[cfg(feature = "decode")]
 mod archive;
 mod checkpoint;
 mod collector;
 mod cursor;
 mod dtype;
 pub mod facenet;
+#[cfg(feature = "decode")]
 mod keras;
 mod layers;
 pub mod manifest;
 pub mod mtcnn;
 mod npy;
+#[cfg(feature = "decode")]
 mod npz;
 mod pickle;
 mod safetensors;
 pub mod sha256;
 mod tensorflow;
 mod torch;
+#[cfg(feature = "decode")]
 pub mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,10 +46,11 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Field, Result, message};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 
+#[cfg(feature = "decode")]
 use archive::Archive;
 use collector::Collector;
 pub use facenet::{InceptionResnetV1, inception_resnet_v1};
@@ -47,6 +63,7 @@ type Parsed<T> = std::result::Result<T, String>;
 
 /// The file formats that [`load`] knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Format {
     /// NumPy's `.npy`: one array (named `arr_0`), or a pickled dict of arrays, nested at will.
     Npy,
@@ -128,7 +145,8 @@ impl TensorMap {
         let is_average = |name: &String| name.ends_with(AVERAGE);
         let names: Vec<String> = self.tensors.keys().filter(|name| is_average(name)).cloned().collect();
         if names.is_empty() {
-            let problem = "holds no moving averages; train with a --moving-average-decay above 0, or leave them out";
+            let decay = Field("moving_average_decay");
+            let problem = message!["holds no moving averages; train with a ", decay, " above 0, or leave them out"];
             return Err(Error::weights(&self.path, problem));
         }
         for name in names {
@@ -172,7 +190,8 @@ impl TensorMap {
 ///
 /// # Errors
 /// [`Error::Io`] if it cannot be read, [`Error::Weights`] if it is damaged or of no known format.
-pub fn load(path: &Path) -> Result<TensorMap> {
+pub fn load(path: impl AsRef<Path>) -> Result<TensorMap> {
+    let path = path.as_ref();
     if let Some(index) = checkpoint::index_of(path) {
         let bytes = read(&index)?;
         if checkpoint::is_index(&bytes) {
@@ -194,7 +213,8 @@ pub fn load(path: &Path) -> Result<TensorMap> {
 ///
 /// # Errors
 /// [`Error::Weights`] if it is damaged or of no known format.
-pub fn load_bytes(path: &Path, bytes: &[u8]) -> Result<TensorMap> {
+pub fn load_bytes(path: impl AsRef<Path>, bytes: &[u8]) -> Result<TensorMap> {
+    let path = path.as_ref();
     parse(bytes).map_err(|problem| Error::weights(path, problem)).map(|(format, out)| out.finish(path, format))
 }
 
@@ -202,7 +222,8 @@ pub fn load_bytes(path: &Path, bytes: &[u8]) -> Result<TensorMap> {
 ///
 /// # Errors
 /// [`Error::Weights`] if either is damaged.
-pub fn load_checkpoint_bytes(path: &Path, index: &[u8], shards: &[&[u8]]) -> Result<TensorMap> {
+pub fn load_checkpoint_bytes(path: impl AsRef<Path>, index: &[u8], shards: &[&[u8]]) -> Result<TensorMap> {
+    let path = path.as_ref();
     checkpoint::read_index(index)
         .and_then(|index| checkpoint::read(&index, shards))
         .map_err(|problem| Error::weights(path, problem))
@@ -230,18 +251,10 @@ fn parse(bytes: &[u8]) -> Parsed<(Format, Collector)> {
     let format = if bytes.starts_with(npy::MAGIC) {
         npy::read(bytes, "arr_0", "", &mut out)?;
         Format::Npy
-    } else if bytes.starts_with(keras::MAGIC) {
-        keras::read(bytes, &mut out)?;
-        Format::Keras
+    } else if bytes.starts_with(HDF5) {
+        packed::keras(bytes, &mut out)?
     } else if bytes.starts_with(b"PK\x03\x04") {
-        let mut archive = Archive::open(bytes)?;
-        if torch::is_archive(&archive) {
-            torch::read_archive(&mut archive, &mut out)?;
-            Format::Torch
-        } else {
-            npz::read(&mut archive, &mut out)?;
-            Format::Npz
-        }
+        packed::zip(bytes, &mut out)?
     } else if torch::is_legacy(bytes) {
         torch::read_legacy(bytes, &mut out)?;
         Format::Torch
@@ -260,6 +273,45 @@ fn parse(bytes: &[u8]) -> Parsed<(Format, Collector)> {
         return Err(format!("is a {format} file, but holds no float tensors"));
     }
     Ok((format, out))
+}
+
+/// The first bytes of an HDF5 file.
+const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
+
+/// What other crates unpack.
+#[cfg(feature = "decode")]
+mod packed {
+    use super::{Archive, Collector, Format, Parsed, keras, npz, torch};
+
+    pub fn keras(bytes: &[u8], out: &mut Collector) -> Parsed<Format> {
+        keras::read(bytes, out)?;
+        Ok(Format::Keras)
+    }
+
+    pub fn zip(bytes: &[u8], out: &mut Collector) -> Parsed<Format> {
+        let mut archive = Archive::open(bytes)?;
+        if torch::is_archive(&archive) {
+            torch::read_archive(&mut archive, out)?;
+            return Ok(Format::Torch);
+        }
+        npz::read(&mut archive, out)?;
+        Ok(Format::Npz)
+    }
+}
+
+/// What other crates would unpack.
+#[cfg(not(feature = "decode"))]
+mod packed {
+    use super::{Collector, Format, Parsed};
+
+    pub fn keras(_: &[u8], _: &mut Collector) -> Parsed<Format> {
+        Err("is HDF5, which this build cannot read; build with the feature `decode`, or save it as .safetensors".into())
+    }
+
+    pub fn zip(_: &[u8], _: &mut Collector) -> Parsed<Format> {
+        Err("is a zip archive, which this build cannot read; build with the feature `decode`, or save it as .safetensors"
+            .into())
+    }
 }
 
 /// Says what an unreadable file probably is, and the way out.

@@ -12,7 +12,8 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// [`Error::Io`] if it cannot be read.
-pub fn file(path: &Path) -> Result<String> {
+pub fn file(path: impl AsRef<Path>) -> Result<String> {
+    let path = path.as_ref();
     let mut file = File::open(path).map_err(Error::io(path, "read"))?;
     let mut hash = Sha256::new();
     let mut piece = vec![0; 1 << 20];

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::Parsed;
+#[cfg(feature = "decode")]
 use super::archive::Archive;
 use super::collector::Collector;
 use super::cursor::Cursor;
@@ -22,6 +23,7 @@ const MAX_DEPTH: usize = 16;
 const WRAPPERS: [&str; 3] = ["state_dict", "model_state_dict", "model"];
 
 /// Whether a zip archive is PyTorch's.
+#[cfg(feature = "decode")]
 pub(super) fn is_archive(archive: &Archive<'_>) -> bool {
     archive.names().iter().any(|name| name == "data.pkl" || name.ends_with("/data.pkl"))
 }
@@ -32,6 +34,7 @@ pub(super) fn is_legacy(bytes: &[u8]) -> bool {
 }
 
 /// Reads a state dict from the zip layout.
+#[cfg(feature = "decode")]
 pub(super) fn read_archive(archive: &mut Archive<'_>, out: &mut Collector) -> Parsed<()> {
     let names = archive.names();
     let member = names.iter().find(|name| name.ends_with("data.pkl")).cloned().unwrap_or_default();

@@ -8,7 +8,7 @@ use half::f16;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Field, Result, message};
 use crate::tensor::Tensor;
 
 /// An archive under construction, its members as they are.
@@ -48,7 +48,8 @@ impl<'a> Archive<'a> {
 ///
 /// # Errors
 /// A file that cannot be written; [`Error::Weights`] for a value that f16 cannot hold, naming `source`.
-pub fn npz(path: &Path, tensors: &[(String, Tensor)], half: bool, source: &Path) -> Result<u64> {
+pub fn npz(path: impl AsRef<Path>, tensors: &[(String, Tensor)], half: bool, source: &Path) -> Result<u64> {
+    let path = path.as_ref();
     let mut archive = Archive::create(path)?;
     for (name, tensor) in tensors {
         let small = half && tensor.dims().len() > 1;
@@ -63,7 +64,8 @@ pub fn npz(path: &Path, tensors: &[(String, Tensor)], half: bool, source: &Path)
 ///
 /// # Errors
 /// A file that cannot be written.
-pub fn torch(path: &Path, tensors: &[(String, Tensor)]) -> Result<u64> {
+pub fn torch(path: impl AsRef<Path>, tensors: &[(String, Tensor)]) -> Result<u64> {
+    let path = path.as_ref();
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let mut archive = Archive::create(path)?;
     archive.member(&format!("{stem}/data.pkl"), 64, &[&state_dict(tensors)])?;
@@ -167,7 +169,10 @@ fn halves(source: &Path, name: &str, tensor: &Tensor) -> Result<Vec<u8>> {
     for &x in tensor.data() {
         let small = f16::from_f32(x);
         if !small.is_finite() {
-            return Err(Error::weights(source, format!("{name}: {x} does not fit f16; use --precision f32")));
+            return Err(Error::weights(
+                source,
+                message![format!("{name}: {x} does not fit f16; use "), Field("precision"), " f32"],
+            ));
         }
         bytes.extend(small.to_le_bytes());
     }

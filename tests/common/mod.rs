@@ -5,6 +5,7 @@ pub mod close;
 pub mod devices;
 pub mod files;
 pub mod npz;
+pub mod people;
 #[cfg(feature = "cuda")]
 pub mod simulated;
 

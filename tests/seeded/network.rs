@@ -1,6 +1,6 @@
 //! Embeddings of a whole network beside the CPU's.
 
-use warpface::face::Standardize;
+use warpface::face::{EmbedOptions, Standardize};
 use warpface::image::Rgb8;
 use warpface::models::inception_resnet_v1;
 use warpface::{Device, DeviceKind, Embedder, Precision};
@@ -21,7 +21,8 @@ fn most(precision: Precision) -> f64 {
 
 fn embedder(device: &Device, precision: Precision, batch: usize) -> Embedder {
     let graph = inception_resnet_v1(&weights::facenet().fold()).unwrap();
-    Embedder::new_in(device, graph, Standardize::Fixed, 160, precision).unwrap().in_batches(batch)
+    let options = EmbedOptions::from(Standardize::Fixed).precision(precision);
+    Embedder::new(device, graph, options).unwrap().in_batches(batch)
 }
 
 /// How far each row is from the expected one, as a share of that one's distance from the mean; the largest.
@@ -46,13 +47,13 @@ fn check(device: Option<Device>, batches: &[usize]) {
     let crops = pictures::many(CROPS, 160, 160);
     let crops: Vec<&Rgb8> = crops.iter().collect();
     // The mean takes several; a software device is compared on fewer.
-    let expected = embedder(&Device::cpu(0).unwrap(), Precision::F32, CROPS).embed(&crops).unwrap();
+    let expected = embedder(&Device::cpu(0).unwrap(), Precision::F32, CROPS).embed(&crops).unwrap().into_vec();
     let dim = expected.len() / crops.len();
     let mut failed = Vec::new();
     for precision in common::precisions(&device) {
         let mut alone = Vec::new();
         for &batch in batches {
-            let got = embedder(&device, precision, batch).embed(&crops[..batch]).unwrap();
+            let got = embedder(&device, precision, batch).embed(&crops[..batch]).unwrap().into_vec();
             let share = farthest(&got, &expected[..batch * dim], &expected, dim);
             eprintln!(
                 "MEASURED: whole network, {precision}, batch {batch}: off by {share:.2e} of the spread (at most {})",

@@ -32,6 +32,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aligned::Aligned;
 
 use super::{Backend, DeviceInfo, Module, States, check_states, roofline};
+use crate::error::Field;
 use crate::{Error, Graph, Precision, Result};
 
 pub use executable::{CpuExecutable, CpuModule};
@@ -69,7 +70,7 @@ impl Cpu {
         }
         if threads > MAX_THREADS {
             return Err(Error::invalid(
-                "--threads",
+                Field("threads"),
                 format!("{threads} is more than {MAX_THREADS}; 0 is one for each core"),
             ));
         }
@@ -121,6 +122,7 @@ impl Backend for Cpu {
             name: model_name().unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
             driver: self.isa.to_string(),
             memory: total_memory(),
+            software: false,
             limits: vec![("threads".to_owned(), self.threads().to_string())],
         }
     }

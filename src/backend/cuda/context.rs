@@ -9,6 +9,7 @@ use super::target::{self, Target};
 use crate::Precision;
 use crate::backend::DeviceInfo;
 use crate::backend::kernels::{Dialect, MatrixUnits, Tuning};
+use crate::error::{Field, Message, message};
 use crate::{Error, Result};
 
 /// An NVIDIA GPU. Cheap to clone; clones share the device.
@@ -62,7 +63,8 @@ impl Cuda {
         let (major, minor) = driver.properties().capability;
         let target = Target::of((major, minor)).ok_or_else(|| {
             let problem = format!("compute capability {major}.{minor} is below 7.5, for which there are no kernels");
-            driver::error(&*driver, format!("{problem}; use --device wgpu or --device cpu"))
+            let device = Field("device");
+            driver::error(&*driver, message![format!("{problem}; use "), device, " wgpu or ", device, " cpu"])
         })?;
         let target = most.map_or(target, |most| target.min(most));
         let (modules, kernels) = Default::default();
@@ -93,12 +95,13 @@ impl Cuda {
             name: properties.name.clone(),
             driver: properties.driver.clone(),
             memory: Some(properties.memory),
+            software: false,
             limits: facts.map(|(name, value)| (name.to_owned(), value)).into(),
         }
     }
 
     /// An error of this device.
-    pub(super) fn error(&self, problem: impl fmt::Display) -> Error {
+    pub(super) fn error(&self, problem: impl Into<Message>) -> Error {
         driver::error(&**self.driver(), problem)
     }
 
@@ -122,7 +125,8 @@ impl Cuda {
         if self.0.target >= oldest {
             return Ok(());
         }
-        Err(self.error(format!("{precision} needs compute capability 8.0; use --precision f16 or --precision f32")))
+        let (name, lacks) = (Field("precision"), format!("{precision} needs compute capability 8.0; use "));
+        Err(self.error(message![lacks, name, " f16 or ", name, " f32"]))
     }
 
     /// Memory of the device.

@@ -5,6 +5,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use crate::backend::gpu::TensorMap;
+use crate::error::Message;
 use crate::{Error, Result};
 
 /// What a device is.
@@ -252,6 +253,6 @@ impl Drop for Pinned {
 }
 
 /// An error of this device.
-pub(super) fn error(driver: &dyn Driver, problem: impl fmt::Display) -> Error {
-    Error::device("cuda", format!("{}: {problem}", driver.properties().name))
+pub(super) fn error(driver: &dyn Driver, problem: impl Into<Message>) -> Error {
+    Error::device("cuda", Message::from(format!("{}: ", driver.properties().name)).and(problem))
 }

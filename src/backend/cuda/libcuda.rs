@@ -12,7 +12,11 @@ use cudarc::driver::sys::{self, CUresult};
 
 use super::driver::{Driver, EncodedMap, EventId, GraphId, KernelId, Launch, ModuleId, Properties, Stream};
 use crate::backend::gpu::{MapElement, TensorMap, Window};
+use crate::error::{Field, message};
 use crate::{Error, Result};
+
+/// What chooses another device.
+const DEVICE: Field = Field("device");
 
 /// The oldest driver that compiles the shipped PTX (ISA 8.4), as the driver tells its version.
 const OLDEST: i32 = 12_040;
@@ -113,31 +117,29 @@ fn attribute(device: sys::CUdevice, which: sys::CUdevice_attribute) -> u32 {
 
 /// Whether the driver is there, whole, and new enough.
 fn check_library() -> Result<i32> {
-    let missing = |problem: &str| Error::device("cuda", problem.to_owned());
     // SAFETY: loads libcuda, whose initialisers do nothing of ours.
     if !unsafe { sys::is_culib_present() } {
-        return Err(missing(
-            "no NVIDIA driver: libcuda is not on this machine; install the driver (550 or later), or use \
-             --device wgpu or --device cpu",
-        ));
+        let absent = "no NVIDIA driver: libcuda is not on this machine; install the driver (550 or later), or use ";
+        return Err(Error::device("cuda", message![absent, DEVICE, " wgpu or ", DEVICE, " cpu"]));
     }
     // SAFETY: present, as just seen; symbols are looked up, not called.
     let absent =
         SYMBOLS.into_iter().find(|name| unsafe { sys::culib().get::<*const c_void>(name.as_bytes()).is_err() });
     if let Some(name) = absent {
-        return Err(missing(&format!(
-            "the NVIDIA driver is too old: it has no {name}; install one of CUDA {OLDEST_NAME}, or use --device wgpu"
-        )));
+        let old = "the NVIDIA driver is too old";
+        let problem = format!("{old}: it has no {name}; install one of CUDA {OLDEST_NAME}, or use ");
+        return Err(Error::device("cuda", message![problem, DEVICE, " wgpu"]));
     }
     let mut version = 0;
     // SAFETY: writes one integer.
     unsafe { sys::cuDriverGetVersion(&mut version) };
     if version < OLDEST {
         let (major, minor) = (version / 1000, version % 1000 / 10);
-        return Err(missing(&format!(
+        let problem = format!(
             "the NVIDIA driver is too old: it is of CUDA {major}.{minor}, the kernels need CUDA {OLDEST_NAME}; update \
-             it, or use --device wgpu"
-        )));
+             it, or use "
+        );
+        return Err(Error::device("cuda", message![problem, DEVICE, " wgpu"]));
     }
     Ok(version)
 }
@@ -149,15 +151,12 @@ fn start() -> Result<(i32, usize)> {
     match unsafe { sys::cuInit(0) } {
         CUresult::CUDA_SUCCESS => {}
         CUresult::CUDA_ERROR_NO_DEVICE => {
-            return Err(Error::device(
-                "cuda",
-                "the driver is there, but no NVIDIA GPU (or CUDA_VISIBLE_DEVICES hides it); use --device wgpu or \
-                 --device cpu",
-            ));
+            let problem = "the driver is there, but no NVIDIA GPU (or CUDA_VISIBLE_DEVICES hides it); use ";
+            return Err(Error::device("cuda", message![problem, DEVICE, " wgpu or ", DEVICE, " cpu"]));
         }
         result => {
-            let what = "the NVIDIA driver does not start; look at `nvidia-smi`, or use --device cpu";
-            return Err(Error::device("cuda", format!("{what}: {}", words(result))));
+            let what = "the NVIDIA driver does not start; look at `nvidia-smi`, or use ";
+            return Err(Error::device("cuda", message![what, DEVICE, format!(" cpu: {}", words(result))]));
         }
     }
     let mut count = 0;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::shaders::source;
 use crate::backend::DeviceInfo;
 use crate::backend::kernels::{Dialect, Tuning};
+use crate::error::{Field, message};
 use crate::{Error, Result};
 
 /// A GPU with Vulkan. Cheap to clone; clones share the device.
@@ -85,14 +86,18 @@ impl Gpu {
             ..Default::default()
         };
         let adapter = instance.request_adapter(&options).await.map_err(|reason| {
-            let advice = match cfg!(target_arch = "wasm32") {
-                true => "use a browser with WebGPU, and allow it",
-                false => {
-                    "install the GPU's Vulkan driver and the loader (libvulkan1), or software Vulkan \
-                     (mesa-vulkan-drivers), or use --device cpu"
-                }
+            let problem = match cfg!(target_arch = "wasm32") {
+                true => format!("no {API} adapter: {reason}; use a browser with WebGPU, and allow it").into(),
+                false => message![
+                    format!(
+                        "no {API} adapter: {reason}; install the GPU's Vulkan driver and the loader (libvulkan1), or \
+                         software Vulkan (mesa-vulkan-drivers), or use "
+                    ),
+                    Field("device"),
+                    " cpu"
+                ],
             };
-            Error::device("wgpu", format!("no {API} adapter: {reason}; {advice}"))
+            Error::device("wgpu", problem)
         })?;
         let (info, limits) = (adapter.get_info(), adapter.limits());
         let descriptor = wgpu::DeviceDescriptor {
@@ -150,6 +155,7 @@ impl Gpu {
             driver: format!("{API}, {} {}", info.driver, info.driver_info).trim_end().to_owned(),
             // Vulkan's heaps are not told through this API.
             memory: None,
+            software: info.device_type == wgpu::DeviceType::Cpu,
             limits: facts.map(|(name, value)| (name.to_owned(), value)).into(),
         }
     }

@@ -4,15 +4,16 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::trace::TraceArgs;
-use crate::Error;
 use crate::Precision;
-use crate::backend::{Roofline, values};
+use crate::backend::{Device, Executable, Roofline, values};
 use crate::cli::context::Globals;
 use crate::cli::plan::Network;
 use crate::cli::{Outcome, output};
+use crate::error::Field;
+use crate::{Error, Plan};
 
 #[derive(Debug, clap::Args)]
 // The default name is the parent's, too.
@@ -37,7 +38,7 @@ pub struct Args {
 impl Args {
     pub fn run(&self, globals: &Globals) -> Result<Outcome> {
         if self.runs == 0 {
-            return Err(Error::invalid("--runs", "must be at least 1").into());
+            return Err(Error::invalid(Field("runs"), "must be at least 1").into());
         }
         let input = self.network.input(self.batch, self.size)?;
         let graph = self.network.graph(globals)?;
@@ -47,82 +48,124 @@ impl Args {
         let precision = if self.network == Network::Facenet { globals.precision } else { Precision::F32 };
         let executable = device.backend().load_in(graph.clone(), precision)?.plan(std::slice::from_ref(&input))?;
         let roofline = Roofline::measure(&device, precision)?;
-        let pixels = values(input.elements());
-        executable.run(&[&pixels])?;
-        let runs: Vec<Vec<Duration>> =
-            (0..self.runs).map(|_| executable.profile(&[&pixels])).collect::<Result<_, _>>()?;
-        let plan = executable.plan();
-        let mut rows: Vec<(usize, f64)> = (0..plan.steps.len())
-            .map(|i| {
-                let mut times: Vec<f64> = runs.iter().map(|run| run[i].as_secs_f64()).collect();
-                times.sort_by(f64::total_cmp);
-                (i, times[times.len() / 2])
-            })
-            .collect();
-        rows.sort_by(|a, b| b.1.total_cmp(&a.1));
-        let total: f64 = rows.iter().map(|(_, time)| time).sum();
-        let name = |i: usize| &plan.graph.nodes()[plan.steps[i].node.index()].name;
-        let rates = |i: usize, time: f64| {
-            let step = &plan.steps[i];
-            let percent = 100.0 * roofline.step_seconds(step) / time;
-            (step.flops as f64 / time / 1e9, roofline.step_bytes(step) as f64 / time / 1e9, percent)
-        };
+        let rows = self.measure(&*executable)?;
         if let Some(mut trace) = trace {
             trace.plan(&device, &format!("{:?}", self.network), graph, precision, &input)?;
             trace.finish()?;
         }
-        let reached = 100.0 * roofline.plan_seconds(plan) / total;
+        let measured =
+            Measured { plan: executable.plan(), precision, batch: self.batch, runs: self.runs, roofline, rows };
         let mut out = output::stdout();
-        if globals.json {
-            let layers: Vec<_> = rows
-                .iter()
-                .map(|&(i, time)| {
-                    let (gflops, gbs, roof) = rates(i, time);
-                    let step = &plan.steps[i];
-                    json!({ "node": name(i), "op": step.op.stem(), "output": step.output.shape.dims(), "ms": time * 1e3, "gflops": gflops, "gb_s": gbs, "roofline_percent": roof })
-                })
-                .collect();
-            let line = json!({
-                "device": device.info(), "precision": precision, "input": input.dims(), "ms": total * 1e3,
-                "images_per_second": self.batch as f64 / total, "gflops": plan.flops() as f64 / total / 1e9,
-                "roofline_percent": reached, "roofline": { "gflops": roofline.gflops, "gb_s": roofline.gb_s },
-                "layers": layers,
-            });
-            output::json_line(&mut out, &line)?;
-            return Ok(Outcome::Done);
+        match globals.json {
+            true => output::json_line(&mut out, &measured.json(&device))?,
+            false => measured.print(&mut out, &device)?,
         }
+        Ok(Outcome::Done)
+    }
+
+    /// Each step's number and median seconds, slowest first.
+    fn measure(&self, executable: &dyn Executable) -> Result<Vec<(usize, f64)>> {
+        let plan = executable.plan();
+        let pixels = values(plan.inputs[0].shape.elements());
+        executable.run(&[&pixels])?;
+        let runs: Vec<Vec<Duration>> =
+            (0..self.runs).map(|_| executable.profile(&[&pixels])).collect::<Result<_, _>>()?;
+        let median = |i: usize| {
+            let mut times: Vec<f64> = runs.iter().map(|run| run[i].as_secs_f64()).collect();
+            times.sort_by(f64::total_cmp);
+            (i, times[times.len() / 2])
+        };
+        let mut rows: Vec<(usize, f64)> = (0..plan.steps.len()).map(median).collect();
+        rows.sort_by(|a, b| b.1.total_cmp(&a.1));
+        Ok(rows)
+    }
+}
+
+/// What was measured of a plan.
+struct Measured<'a> {
+    plan: &'a Plan,
+    precision: Precision,
+    batch: usize,
+    runs: usize,
+    roofline: Roofline,
+    /// Each step's number and median seconds, slowest first.
+    rows: Vec<(usize, f64)>,
+}
+
+impl Measured<'_> {
+    /// Seconds of all steps.
+    fn total(&self) -> f64 {
+        self.rows.iter().map(|(_, time)| time).sum()
+    }
+
+    /// What part of the roofline all steps reach, in percent.
+    fn reached(&self) -> f64 {
+        100.0 * self.roofline.plan_seconds(self.plan) / self.total()
+    }
+
+    fn name(&self, i: usize) -> &str {
+        &self.plan.graph.nodes()[self.plan.steps[i].node.index()].name
+    }
+
+    /// GFLOP/s, GB/s and percent of the roofline of a step that took `time`.
+    fn rates(&self, i: usize, time: f64) -> (f64, f64, f64) {
+        let step = &self.plan.steps[i];
+        let percent = 100.0 * self.roofline.step_seconds(step) / time;
+        (step.flops as f64 / time / 1e9, self.roofline.step_bytes(step) as f64 / time / 1e9, percent)
+    }
+
+    fn json(&self, device: &Device) -> Value {
+        let layer = |&(i, time): &(usize, f64)| {
+            let (gflops, gbs, roof) = self.rates(i, time);
+            let step = &self.plan.steps[i];
+            json!({
+                "node": self.name(i), "op": step.op.stem(), "output": step.output.shape.dims(), "ms": time * 1e3,
+                "gflops": gflops, "gb_s": gbs, "roofline_percent": roof,
+            })
+        };
+        let (total, roofline) = (self.total(), &self.roofline);
+        json!({
+            "device": device.info(), "precision": self.precision, "input": self.plan.inputs[0].shape.dims(),
+            "ms": total * 1e3, "images_per_second": self.batch as f64 / total,
+            "gflops": self.plan.flops() as f64 / total / 1e9, "roofline_percent": self.reached(),
+            "roofline": { "gflops": roofline.gflops, "gb_s": roofline.gb_s },
+            "layers": self.rows.iter().map(layer).collect::<Vec<_>>(),
+        })
+    }
+
+    fn print(&self, out: &mut impl Write, device: &Device) -> std::io::Result<()> {
         writeln!(
             out,
             "{:<46} {:<12} {:>18} {:>9} {:>6} {:>9} {:>8} {:>7}",
             "node", "op", "output", "ms", "%", "GFLOP/s", "GB/s", "% roof"
         )?;
-        for &(i, time) in &rows {
-            let step = &plan.steps[i];
-            let (gflops, gbs, roof) = rates(i, time);
+        let total = self.total();
+        for &(i, time) in &self.rows {
+            let step = &self.plan.steps[i];
+            let (gflops, gbs, roof) = self.rates(i, time);
             let (shape, share) = (step.output.shape.to_string(), 100.0 * time / total);
-            let (ms, stem) = (time * 1e3, step.op.stem());
+            let (ms, stem, name) = (time * 1e3, step.op.stem(), self.name(i));
             writeln!(
                 out,
-                "{:<46} {stem:<12} {shape:>18} {ms:>9.4} {share:>6.2} {gflops:>9.1} {gbs:>8.1} {roof:>7.1}",
-                name(i)
+                "{name:<46} {stem:<12} {shape:>18} {ms:>9.4} {share:>6.2} {gflops:>9.1} {gbs:>8.1} {roof:>7.1}"
             )?;
         }
         let rate = self.batch as f64 / total;
-        let gflops = plan.flops() as f64 / total / 1e9;
+        let gflops = self.plan.flops() as f64 / total / 1e9;
         writeln!(
             out,
-            "\n{input}: {:.3} ms, {rate:.1} images/s, {gflops:.1} GFLOP/s, {:.1} % of the roofline (median of {} runs)",
+            "\n{}: {:.3} ms, {rate:.1} images/s, {gflops:.1} GFLOP/s, {:.1} % of the roofline (median of {} runs)",
+            self.plan.inputs[0].shape,
             total * 1e3,
-            reached,
+            self.reached(),
             self.runs
         )?;
         writeln!(
             out,
-            "roofline: {:.1} GFLOP/s by matrix product in {precision}, {:.1} GB/s by copying",
-            roofline.gflops, roofline.gb_s
+            "roofline: {:.1} GFLOP/s by matrix product in {}, {:.1} GB/s by copying",
+            self.roofline.gflops, self.precision, self.roofline.gb_s
         )?;
         writeln!(out, "clock: {}", device.backend().clock())?;
-        out.flush()?;
-        Ok(Outcome::Done)
+        out.flush()
     }
 }

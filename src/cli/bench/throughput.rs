@@ -13,6 +13,7 @@ use crate::backend::Device;
 use crate::cli::context::{DetectArgs, Globals};
 use crate::cli::photos::{self, Tally};
 use crate::cli::{Outcome, output};
+use crate::error::Field;
 use crate::image::{self, Rgb8};
 use crate::{Error, Result as LibraryResult};
 
@@ -77,7 +78,7 @@ impl Detect {
 impl Embed {
     pub fn run(&self, globals: &Globals) -> Result<Outcome> {
         if self.batch == 0 {
-            return Err(Error::invalid("--batch", "must be at least 1").into());
+            return Err(Error::invalid(Field("batch"), "must be at least 1").into());
         }
         let trace = self.common.trace.open()?;
         let (photographs, tally) = self.common.decode(globals)?;

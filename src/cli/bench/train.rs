@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::backend::values;
 use crate::cli::context::Globals;
 use crate::cli::{Outcome, output};
+use crate::error::Field;
 use crate::ops::OptimizerKind;
 use crate::train::network::{self, Loss, Options, slot};
 use crate::train::parameters::{Parameters, Spec};
@@ -56,9 +57,9 @@ impl Args {
     }
 
     pub fn run(&self, globals: &Globals) -> Result<Outcome> {
-        for (name, least) in [("--batch", self.batch), ("--classes", self.classes), ("--size", self.size)] {
+        for (name, least) in [("batch", self.batch), ("classes", self.classes), ("size", self.size)] {
             if least == 0 {
-                return Err(Error::invalid(name, "must be at least 1").into());
+                return Err(Error::invalid(Field(name), "must be at least 1").into());
             }
         }
         let device = globals.open_device()?;

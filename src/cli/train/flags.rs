@@ -1,15 +1,12 @@
 //! The flags that both trainings share, named as the original's.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::eval;
 use crate::ops::{Metric, OptimizerKind};
-use crate::train::pairs::{RandomPairs, SameRatio};
-use crate::train::run::OPTIMIZERS;
-use crate::train::schedule::{Decay, Schedule};
-use crate::weights::facenet::Width;
+use crate::train::pairs::SameRatio;
 use crate::{Error, Result};
 
 /// What is trained on, how, and where it is kept.
@@ -50,8 +47,8 @@ pub struct Common {
     pub keep_probability: f32,
 
     /// ADAGRAD, ADADELTA, ADAM, RMSPROP or MOM (Nesterov), with the original's constants
-    #[arg(long, default_value = "ADAGRAD", value_parser = optimizer_name, value_name = "NAME", help_heading = "Optimizer")]
-    pub optimizer: String,
+    #[arg(long, default_value = "ADAGRAD", value_name = "NAME", help_heading = "Optimizer")]
+    pub optimizer: OptimizerName,
     /// Learning rate; a negative one asks for a schedule file
     #[arg(long, default_value_t = 0.1, allow_negative_numbers = true, value_name = "RATE", help_heading = "Optimizer")]
     pub learning_rate: f32,
@@ -115,8 +112,9 @@ pub struct Common {
     #[arg(long, default_value_t = 10, value_name = "N", help_heading = "Evaluation")]
     pub lfw_nrof_folds: usize,
     /// Distance of two embeddings
-    #[arg(long, default_value = "euclidean", value_parser = metric_name, value_name = "euclidean|cosine", help_heading = "Evaluation")]
-    pub lfw_distance_metric: String,
+    #[arg(long, default_value = "euclidean", value_name = "euclidean|cosine", help_heading = "Evaluation")]
+    #[serde(serialize_with = "by_name", deserialize_with = "from_name")]
+    pub lfw_distance_metric: Metric,
     /// Join the embeddings of photograph and mirror image
     #[arg(long, help_heading = "Evaluation")]
     pub lfw_use_flipped_images: bool,
@@ -166,115 +164,83 @@ pub const WITH_RESUME: [&str; 10] = [
 ];
 
 impl Common {
-    /// Which optimizer.
-    pub fn optimizer(&self) -> OptimizerKind {
-        let found = OPTIMIZERS.iter().find(|(name, _)| *name == self.optimizer);
-        found.map_or(OptimizerKind::Adagrad, |(_, kind)| *kind)
-    }
-
-    /// The learning rates; `rate_given` says whether --learning-rate was asked for.
-    pub fn schedule(&self, rate_given: bool) -> Result<Schedule> {
-        let from_file = self.learning_rate < 0.0 || (!rate_given && self.learning_rate_schedule_file.is_some());
-        let base = match (&self.learning_rate_schedule_file, from_file) {
-            (Some(file), true) => Schedule::read(file)?,
-            (None, true) => {
-                let problem = "a negative rate asks for --learning-rate-schedule-file, and none is given";
-                return Err(Error::invalid("--learning-rate", problem));
+    /// Takes what a run that goes on may be given anew, as [`WITH_RESUME`] lists it.
+    pub fn adopt(&mut self, asked: &Common, given: &[String]) {
+        for flag in given {
+            match flag.as_str() {
+                "dir" => self.dir.clone_from(&asked.dir),
+                "max_nrof_epochs" => self.max_nrof_epochs = asked.max_nrof_epochs,
+                "learning_rate" => self.learning_rate = asked.learning_rate,
+                "learning_rate_decay_epochs" => self.learning_rate_decay_epochs = asked.learning_rate_decay_epochs,
+                "learning_rate_decay_factor" => self.learning_rate_decay_factor = asked.learning_rate_decay_factor,
+                "learning_rate_schedule_file" => {
+                    self.learning_rate_schedule_file.clone_from(&asked.learning_rate_schedule_file);
+                }
+                "checkpoint_every" => self.checkpoint_every = asked.checkpoint_every,
+                "keep_checkpoints" => self.keep_checkpoints = asked.keep_checkpoints,
+                "logs_base_dir" => self.logs_base_dir.clone_from(&asked.logs_base_dir),
+                _ => {}
             }
-            (_, false) => Schedule::constant(self.learning_rate)?,
-        };
-        let steps = u64::from(self.learning_rate_decay_epochs) * u64::from(self.epoch_size);
-        base.with_decay(Decay { steps, factor: self.learning_rate_decay_factor })
-    }
-
-    /// The width asked for.
-    pub fn width(&self) -> Result<Option<Width>> {
-        let Some(part) = self.width else { return Ok(None) };
-        let channels = (part * 32.0).round();
-        let width = Width::of_stem(channels as usize).filter(|_| (channels / 32.0 - part).abs() < 1e-9);
-        let problem = || format!("{part} is no width: choose a multiple of 0.0625, from 0.0625 to 1");
-        width.map(Some).ok_or_else(|| Error::invalid("--width", problem()))
-    }
-
-    /// How pairs are measured.
-    pub fn protocol(&self) -> eval::Options {
-        eval::Options {
-            folds: self.lfw_nrof_folds,
-            metric: self.lfw_distance_metric.parse().unwrap_or(Metric::Euclidean),
-            subtract_mean: self.lfw_subtract_mean,
         }
-    }
-
-    /// The pairs drawn in each epoch, if any are.
-    pub fn random_pairs(&self) -> Option<RandomPairs> {
-        self.random_pairs.map(|count| RandomPairs { count, ratio: self.same_ratio })
-    }
-
-    /// Refuses numbers that make no sense; `validated` says whether photographs are held out.
-    pub fn check(&self, validated: bool) -> Result<()> {
-        let part = |name: &str, value: f32| match value > 0.0 && value <= 1.0 {
-            true => Ok(()),
-            false => Err(Error::invalid(name, format!("{value} is not above 0 and at most 1"))),
-        };
-        let at_least = |name: &str, value: usize, least: usize| match value >= least {
-            true => Ok(()),
-            false => Err(Error::invalid(name, format!("{value} is too small; {least} is the least"))),
-        };
-        // Sizes beyond these are typing errors, and their products might not fit a number.
-        let at_most = |name: &str, value: usize, most: usize| match value <= most {
-            true => Ok(()),
-            false => Err(Error::invalid(name, format!("{value} is too large; {most} is the most"))),
-        };
-        part("--keep-probability", self.keep_probability)?;
-        at_least("--batch-size", self.batch_size, 2)?;
-        at_least("--epoch-size", self.epoch_size as usize, 1)?;
-        at_least("--max-nrof-epochs", self.max_nrof_epochs as usize, 1)?;
-        at_least("--image-size", self.image_size, 80)?;
-        at_least("--embedding-size", self.embedding_size.unwrap_or(1), 1)?;
-        at_least("--keep-checkpoints", self.keep_checkpoints, 1)?;
-        at_least("--lfw-nrof-folds", self.lfw_nrof_folds, 1)?;
-        at_least("--validate-every-n-epochs", self.validate_every_n_epochs as usize, 1)?;
-        at_most("--batch-size", self.batch_size, 1 << 16)?;
-        at_most("--image-size", self.image_size, 1 << 12)?;
-        at_most("--embedding-size", self.embedding_size.unwrap_or(1), 1 << 16)?;
-        if let Some(name) = self.name.as_deref().filter(|name| !is_folder_name(name)) {
-            return Err(Error::invalid(
-                "--name",
-                format!("`{name}` is no folder's name: it has a / or \\, or is a dot"),
-            ));
-        }
-        if !(0.0..1.0).contains(&self.moving_average_decay) {
-            let problem = format!("{} is not from 0 to below 1", self.moving_average_decay);
-            return Err(Error::invalid("--moving-average-decay", problem));
-        }
-        if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
-            return Err(Error::invalid("--weight-decay", format!("{} is not 0 or more", self.weight_decay)));
-        }
-        if self.lfw_dir.is_some() && self.lfw_pairs.is_none() && self.random_pairs.is_none() {
-            return Err(Error::invalid("--lfw-dir", "which pairs? give --lfw-pairs FILE or --random-pairs N"));
-        }
-        if self.random_pairs.is_some() && self.lfw_dir.is_none() && self.hold_out_people == 0 && !validated {
-            let problem = "of whom? give --lfw-dir DIR, or --hold-out-people N of the training folder, or for softmax \
-                           --validation-set-split-ratio PART of its photographs";
-            return Err(Error::invalid("--random-pairs", problem));
-        }
-        Ok(())
+        self.resume.clone_from(&asked.resume);
     }
 }
 
-/// Whether a name is one folder's, not a path.
-fn is_folder_name(name: &str) -> bool {
-    !name.contains(['/', '\\']) && !matches!(name, "." | "..")
+/// An optimizer by the original's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct OptimizerName(OptimizerKind);
+
+/// The optimizers by the original's names.
+const OPTIMIZERS: [(&str, OptimizerKind); 5] = [
+    ("ADAGRAD", OptimizerKind::Adagrad),
+    ("ADADELTA", OptimizerKind::Adadelta),
+    ("ADAM", OptimizerKind::Adam),
+    ("RMSPROP", OptimizerKind::RmsProp),
+    ("MOM", OptimizerKind::Momentum),
+];
+
+impl OptimizerName {
+    /// Which it is.
+    pub fn kind(self) -> OptimizerKind {
+        self.0
+    }
 }
 
-fn optimizer_name(name: &str) -> Result<String, String> {
-    let upper = name.to_ascii_uppercase();
-    let known = OPTIMIZERS.iter().any(|(known, _)| *known == upper);
-    known.then_some(upper).ok_or_else(|| "choose ADAGRAD, ADADELTA, ADAM, RMSPROP or MOM".to_owned())
+impl FromStr for OptimizerName {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let upper = name.to_ascii_uppercase();
+        let found = OPTIMIZERS.iter().find(|(known, _)| *known == upper);
+        let problem = "choose ADAGRAD, ADADELTA, ADAM, RMSPROP or MOM";
+        found
+            .map(|(_, kind)| OptimizerName(*kind))
+            .ok_or_else(|| Error::invalid(format!("optimizer `{name}`"), problem))
+    }
 }
 
-fn metric_name(name: &str) -> Result<String, String> {
-    name.parse::<Metric>().map(|metric| metric.to_string()).map_err(|error| error.to_string())
+impl TryFrom<String> for OptimizerName {
+    type Error = Error;
+
+    fn try_from(name: String) -> Result<Self> {
+        name.parse()
+    }
+}
+
+impl From<OptimizerName> for String {
+    fn from(name: OptimizerName) -> String {
+        let found = OPTIMIZERS.iter().find(|(_, kind)| *kind == name.0);
+        found.map_or_else(String::new, |(known, _)| (*known).to_owned())
+    }
+}
+
+fn by_name<S: Serializer>(metric: &Metric, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(metric)
+}
+
+fn from_name<'de, D: Deserializer<'de>>(from: D) -> Result<Metric, D::Error> {
+    String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
 }
 
 /// `8G`, `500M`, `123456789`.

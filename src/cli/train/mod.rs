@@ -1,7 +1,11 @@
 //! `warpface train`: a network from photographs, as `train_softmax.py` and `train_tripletloss.py` make one.
 
+mod begin;
 mod flags;
-mod prepare;
+mod interrupt;
+mod progress;
+mod run;
+mod settings;
 mod softmax;
 mod triplet;
 

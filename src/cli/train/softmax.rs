@@ -3,13 +3,13 @@
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
+use super::begin::begin;
 use super::flags::Common;
-use super::prepare::{self, Kind};
-use crate::Error;
+use super::run::run;
 use crate::cli::Outcome;
 use crate::cli::context::Globals;
-use crate::train::network::Loss;
-use crate::train::softmax;
+use crate::train::settings::Kind;
+use crate::train::{Softmax, Task};
 
 #[derive(Clone, Debug, clap::Args, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -39,42 +39,16 @@ pub struct Args {
 
 impl Args {
     pub fn run(&self, globals: &Globals, given: &[String]) -> Result<Outcome> {
-        let adopt = |own: &mut Args, asked: &Common, given: &[String]| prepare::adopt(&mut own.common, asked, given);
-        let begun = prepare::begin("softmax", self, |args| &args.common, adopt, given)?;
+        let begun = begin(Kind::Softmax, self, |args| &mut args.common, given)?;
         let args = begun.args.clone();
-        for (name, factor) in [
-            ("--center-loss-factor", args.center_loss_factor),
-            ("--prelogits-norm-loss-factor", args.prelogits_norm_loss_factor),
-        ] {
-            if !(factor.is_finite() && factor >= 0.0) {
-                return Err(Error::invalid(name, format!("{factor} is not 0 or more")).into());
-            }
-        }
-        if !(0.0..=1.0).contains(&args.center_loss_alfa) {
-            return Err(
-                Error::invalid("--center-loss-alfa", format!("{} is not from 0 to 1", args.center_loss_alfa)).into()
-            );
-        }
-        if !(args.prelogits_norm_p.is_finite() && args.prelogits_norm_p >= 1.0) {
-            return Err(
-                Error::invalid("--prelogits-norm-p", format!("{} is not 1 or more", args.prelogits_norm_p)).into()
-            );
-        }
-        let ratio = args.validation_set_split_ratio;
-        let kind = Kind {
-            name: "softmax",
-            loss: Loss::Softmax {
-                center_factor: args.center_loss_factor,
-                center_alfa: args.center_loss_alfa,
-                norm_factor: args.prelogits_norm_loss_factor,
-                norm_p: args.prelogits_norm_p,
-            },
-            first_epoch: 1,
-            least: 1,
-            validation: (ratio != 0.0).then_some((ratio, args.min_nrof_val_images_per_class)),
-            batch: args.common.batch_size,
-            people: None,
+        let task = Softmax {
+            center_loss_factor: args.center_loss_factor,
+            center_loss_alfa: args.center_loss_alfa,
+            prelogits_norm_loss_factor: args.prelogits_norm_loss_factor,
+            prelogits_norm_p: args.prelogits_norm_p,
+            validation_set_split_ratio: args.validation_set_split_ratio,
+            min_nrof_val_images_per_class: args.min_nrof_val_images_per_class,
         };
-        prepare::run(globals, begun, &args.common, kind, softmax::train)
+        run(globals, begun, &args.common, Task::Softmax(task))
     }
 }

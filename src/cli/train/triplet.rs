@@ -3,15 +3,15 @@
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
+use super::begin::begin;
 use super::flags::Common;
-use super::prepare::{self, Kind};
-use crate::Error;
+use super::run::run;
 use crate::cli::Outcome;
 use crate::cli::context::Globals;
-use crate::train::network::Loss;
-use crate::train::sampler::{Fill, PeopleSampler};
-use crate::train::triplet::{self, Search};
+use crate::train::sampler::Fill;
+use crate::train::settings::Kind;
 use crate::train::triplets::Mode;
+use crate::train::{Task, Triplet};
 
 #[derive(Clone, Debug, clap::Args, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -42,31 +42,16 @@ pub struct Args {
 
 impl Args {
     pub fn run(&self, globals: &Globals, given: &[String]) -> Result<Outcome> {
-        let adopt = |own: &mut Args, asked: &Common, given: &[String]| prepare::adopt(&mut own.common, asked, given);
-        let begun = prepare::begin("triplet", self, |args| &args.common, adopt, given)?;
+        let begun = begin(Kind::Triplet, self, |args| &mut args.common, given)?;
         let args = begun.args.clone();
-        if !(args.alpha.is_finite() && args.alpha > 0.0) {
-            return Err(Error::invalid("--alpha", format!("{} is not above 0", args.alpha)).into());
-        }
-        if !args.common.batch_size.is_multiple_of(3) {
-            let problem = format!("{} does not divide by 3: a batch is of triplets", args.common.batch_size);
-            return Err(Error::invalid("--batch-size", problem).into());
-        }
-        let search = Search { mode: args.mining, alpha: args.alpha, refresh: args.refresh_every };
-        let fill = if args.strict_people { Fill::Strict } else { Fill::Original };
-        let kind = Kind {
-            name: "triplet",
-            loss: Loss::Triplet { alpha: args.alpha },
-            first_epoch: 0,
-            least: 2,
-            validation: None,
-            batch: args.common.batch_size,
-            people: Some((args.people_per_batch, args.images_per_person, fill)),
+        let task = Triplet {
+            alpha: args.alpha,
+            people_per_batch: args.people_per_batch,
+            images_per_person: args.images_per_person,
+            mining: args.mining,
+            refresh_every: args.refresh_every,
+            fill: if args.strict_people { Fill::Strict } else { Fill::Original },
         };
-        prepare::run(globals, begun, &args.common, kind, |run, augment, workers| {
-            let (people, images) = (args.people_per_batch, args.images_per_person);
-            let sampler = PeopleSampler::new(run.course.seed, run.dataset.clone(), people, images, fill)?;
-            triplet::train(run, &sampler, &search, augment, workers)
-        })
+        run(globals, begun, &args.common, Task::Triplet(task))
     }
 }

@@ -1,7 +1,7 @@
 //! How the three publishers name the tensors.
 
 use super::table::LayerSpec;
-use crate::error::{Error, Result};
+use crate::error::{Error, Field, Result, message};
 use crate::weights::{Format, TensorMap};
 
 /// Who named the tensors.
@@ -49,12 +49,15 @@ impl Naming {
         }
         Err(Error::weights(
             &map.path,
-            format!(
-                "is no Inception-ResNet-v1: none of its {} tensors is named as TensorFlow \
+            message![
+                format!(
+                    "is no Inception-ResNet-v1: none of its {} tensors is named as TensorFlow \
                  (InceptionResnetV1/Conv2d_1a_3x3/weights), Keras (Conv2d_1a_3x3/kernel:0) or facenet-pytorch \
-                 (conv2d_1a.conv.weight) name them; give a FaceNet file by --model",
-                map.tensors.len()
-            ),
+                 (conv2d_1a.conv.weight) name them; give a FaceNet file by ",
+                    map.tensors.len()
+                ),
+                Field("model")
+            ],
         ))
     }
 

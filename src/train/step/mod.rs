@@ -1,0 +1,7 @@
+//! One step: the network with its losses and gradients, planned within a budget, run on a device.
+
+pub mod budget;
+pub mod network;
+pub mod parameters;
+pub mod trainer;
+pub mod triplets;

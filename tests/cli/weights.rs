@@ -1,0 +1,85 @@
+//! Weight files: converted, damaged, swapped.
+
+use super::*;
+
+#[test]
+fn converted_weights_are_the_model() {
+    let Some(weights) = common::weights(&files::ALL) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let convert = |precision: &str| {
+        let to = folder.path().join(format!("{precision}.npz"));
+        let model = weights.join("graph_final.pb");
+        let args = ["convert", text(&to), "--precision", precision, "--model", text(&model), "--json"];
+        let run = with(&weights, &args).expect(DONE);
+        assert_eq!(run.json()[0]["tensors"], 2 * 133);
+        let loaded = warpface::weights::load(&to).unwrap();
+        (warpface::weights::inception_resnet_v1(&loaded).unwrap(), fs::metadata(&to).unwrap().len())
+    };
+    let published = warpface::weights::load(weights.join("graph_final.pb")).unwrap();
+    let published = warpface::weights::inception_resnet_v1(&published).unwrap();
+    let (exact, bytes) = convert("f32");
+    assert_eq!(exact, published);
+    let (half, half_bytes) = convert("f16");
+    assert!(half_bytes < bytes * 51 / 100, "{half_bytes} of {bytes}");
+    for (name, conv) in &half.convs {
+        let expected = &published.convs[name];
+        assert_eq!(conv.b, expected.b, "{name}");
+        for (a, b) in conv.w.data().iter().zip(expected.w.data()) {
+            assert!((a - b).abs() <= b.abs() / 2048.0 + 3e-8, "{name}: {a}, expected {b}");
+        }
+    }
+    let to = folder.path().join("bf16.npz");
+    with(&weights, &["convert", text(&to), "--precision", "bf16"]).expect(USAGE).says(&["--precision", "bf16"]);
+    let run = with(&weights, &["convert", "/nowhere/at/all.npz"]).expect(NOTHING);
+    run.says(&["/nowhere/at/all.npz", "cannot create"]);
+}
+
+/// A copy of the weights folder in which one file has other bytes.
+fn tampered(weights: &Path, file: &str, change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for name in files::MTCNN {
+        let from = weights.join(name).canonicalize().unwrap();
+        if name != file {
+            std::os::unix::fs::symlink(from, folder.path().join(name)).unwrap();
+        }
+    }
+    let mut bytes = Vec::new();
+    // The first megabyte is enough to be damaged.
+    File::open(weights.join(file)).unwrap().take(1 << 20).read_to_end(&mut bytes).unwrap();
+    fs::write(folder.path().join(file), change(bytes)).unwrap();
+    folder
+}
+
+#[test]
+fn bad_weights() {
+    let Some(weights) = common::weights(&files::ALL) else { return };
+    let picture = decode("png_rgb.png");
+    let detect = |folder: &Path, more: &[&str]| with(folder, &[&["detect", text(&picture)], more].concat());
+
+    let none = tempfile::tempdir().unwrap();
+    detect(none.path(), &[]).expect(NOTHING).says(&[text(none.path()), "det1.npy", "cargo xtask weights"]);
+
+    let cut = tampered(&weights, "det2.npy", |bytes| bytes[..bytes.len() - 1000].to_vec());
+    detect(cut.path(), &[]).expect(NOTHING).says(&["det2.npy", "--allow-modified-weights"]);
+    detect(cut.path(), &["--allow-modified-weights"]).expect(NOTHING).says(&["det2.npy"]);
+
+    let flipped = tampered(&weights, "det1.npy", |mut bytes| {
+        // Among the floats: the file's end is the pickle's.
+        let at = bytes.len() / 2;
+        bytes[at] ^= 0x01;
+        bytes
+    });
+    detect(flipped.path(), &[]).expect(NOTHING).says(&["det1.npy", "SHA-256", "--allow-modified-weights"]);
+    detect(flipped.path(), &["--allow-modified-weights"]).expect(DONE);
+
+    let swapped = tampered(&weights, "det1.npy", |_| fs::read(weights.join("det2.npy")).unwrap());
+    detect(swapped.path(), &[]).expect(NOTHING).says(&["det1.npy", "conv1/weights", "expected"]);
+
+    let cut = tampered(&weights, "graph_final.pb", |bytes| bytes);
+    let model = cut.path().join("graph_final.pb");
+    let compare = ["compare", "--aligned", text(&picture), text(&picture), "--model", text(&model)];
+    with(&weights, &compare).expect(NOTHING).says(&["graph_final.pb", "--allow-modified-weights"]);
+    with(&weights, &[&compare[..], &["--allow-modified-weights"]].concat()).expect(NOTHING).says(&["graph_final.pb"]);
+    let other = ["compare", "--aligned", text(&picture), text(&picture), "--model", text(&picture)];
+    with(&weights, &other).expect(NOTHING).says(&["png_rgb.png"]);
+}
