@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use common::{Bench, clock};
 use warpface::Precision;
-use warpface::backend::values;
 use warpface::models::{Mtcnn, inception_resnet_v1};
-use warpface::{Error, Graph, Shape, weights};
+use warpface::{Error, Graph, Tensor, weights};
 
 fn main() {
     common::main("models", |bench| {
@@ -38,7 +37,7 @@ fn model(bench: &mut Bench, name: &str, graph: &Arc<Graph>, input: [usize; 4]) {
         Ok(executable) => executable,
         Err(error) => return bench.skip(name, error),
     };
-    let x = values(Shape::from(input).elements());
+    let x = Tensor::filler(input).into_data();
     let work = bench.work(executable.plan());
     bench.case(name, 1, Some(work), || clock(|| executable.run(&[&x]).expect("planned for this input")));
 }

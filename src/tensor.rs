@@ -59,6 +59,15 @@ impl<T> Tensor<T> {
     }
 }
 
+impl Tensor {
+    /// A tensor to measure with: values do not matter to the time, but denormal ones would.
+    pub fn filler(shape: impl Into<Shape>) -> Self {
+        let shape = shape.into();
+        let data = (0..shape.elements()).map(|i| (i % 255) as f32 / 128.0 - 1.0).collect();
+        Tensor { shape, data }
+    }
+}
+
 impl<T: Copy + Default> Tensor<T> {
     /// A tensor of zeros.
     pub fn zeros(shape: impl Into<Shape>) -> Self {

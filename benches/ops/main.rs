@@ -11,7 +11,6 @@ use std::sync::Arc;
 use common::Bench;
 use layer::Layer;
 use warpface::Precision;
-use warpface::backend::values;
 use warpface::ops::Op;
 use warpface::{Graph, Shape, Tensor};
 
@@ -47,7 +46,7 @@ enum Input {
 
 fn x(shape: impl Into<Shape>) -> Input {
     let shape = shape.into();
-    let data = values(shape.elements());
+    let data = Tensor::filler(shape.clone()).into_data();
     Input::Given(shape, data)
 }
 
@@ -70,7 +69,7 @@ fn op(bench: &mut Bench, name: &str, op: impl Into<Op>, inputs: Vec<Input>) {
             }
             Input::Weight(shape) => {
                 // Positive, for there are variances among them.
-                let values = values(shape.elements()).iter().map(|x| x.abs() + 0.01).collect();
+                let values = Tensor::filler(shape.clone()).data().iter().map(|x| x.abs() + 0.01).collect();
                 graph.param(&format!("weight {i}"), Tensor::new(shape, values))
             }
         });

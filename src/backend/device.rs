@@ -1,5 +1,6 @@
 //! Choosing a device, and never silently.
 
+use std::any::Any;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -82,6 +83,16 @@ impl Device {
     /// A device of a backend built by hand.
     pub fn from_backend(backend: impl Backend + 'static) -> Device {
         Device(Arc::new(backend))
+    }
+
+    /// Does the host's part of a task, such as decoding, on the threads that the device has: the CPU's own, else
+    /// rayon's.
+    pub fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        let kind: &dyn Any = self.backend();
+        match kind.downcast_ref::<cpu::Cpu>() {
+            Some(cpu) => cpu.pool().install(work),
+            None => work(),
+        }
     }
 
     /// What runs here.

@@ -36,7 +36,7 @@ pub use kernels::{ParamsLayout, params_layouts, tiles_header};
 
 pub use device::{Device, DeviceKind, survey};
 
-pub use roofline::{Roofline, values};
+pub use roofline::Roofline;
 
 use std::any::Any;
 use std::fmt;

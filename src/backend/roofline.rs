@@ -88,7 +88,7 @@ fn gemm_rate(device: &Device, precision: Precision) -> Result<f64> {
     let n = gemm_extent(device, precision);
     let mut graph = Graph::new();
     let x = graph.input("x");
-    let w = graph.param("w", Tensor::new([n, n], values(n * n)));
+    let w = graph.param("w", Tensor::filler([n, n]));
     let y = graph.op("gemm", Dense { bias: false, activation: Default::default() }, &[x, w]);
     graph.output(y);
     rate(device, graph, precision, &[[n, n].into()], |plan| plan.flops())
@@ -114,15 +114,10 @@ fn rate(
     amount: impl Fn(&Plan) -> u64,
 ) -> Result<f64> {
     let executable: Box<dyn Executable> = device.backend().load_in(Arc::new(graph), precision)?.plan(inputs)?;
-    let data: Vec<Vec<f32>> = inputs.iter().map(|shape| values(shape.elements())).collect();
-    let data: Vec<&[f32]> = data.iter().map(Vec::as_slice).collect();
+    let data: Vec<Tensor> = inputs.iter().map(|shape| Tensor::filler(shape.clone())).collect();
+    let data: Vec<&[f32]> = data.iter().map(Tensor::data).collect();
     let seconds = fastest(|| Ok(executable.profile(&data)?.iter().sum()))?;
     Ok(amount(executable.plan()) as f64 / seconds)
-}
-
-/// Values for a bench: they do not matter to the time, but denormal ones would.
-pub fn values(n: usize) -> Vec<f32> {
-    (0..n).map(|i| (i % 255) as f32 / 128.0 - 1.0).collect()
 }
 
 /// Bytes per second, read and written, that copying large arrays on all threads of a pool moves.

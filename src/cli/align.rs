@@ -70,7 +70,7 @@ impl Args {
         let (list, mut boxes) = bounding_boxes(&self.output)?;
         let (mut aligned, mut without) = (0, Vec::new());
         let bar = progress(paths.len(), "align");
-        photos::for_each_chunk(&paths, globals.threads, &bar, &mut tally, |chunk, tally| {
+        photos::for_each_chunk(&paths, &device, &bar, &mut tally, |chunk, tally| {
             let faces = photos::detect(&detector, chunk, tally)?;
             for (photo, faces) in chunk.iter().zip(&faces) {
                 let target = &targets[photo.index];

@@ -68,7 +68,7 @@ impl Args {
         let (mut embeddings, mut kept): (Vec<Vec<f32>>, Vec<&Path>) = (Vec::new(), Vec::new());
         let mut tally = Tally::default();
         let bar = progress(self.photos.len(), "compare");
-        photos::for_each_chunk(&self.photos, globals.threads, &bar, &mut tally, |chunk, tally| {
+        photos::for_each_chunk(&self.photos, &device, &bar, &mut tally, |chunk, tally| {
             for photo in chunk {
                 let crop = match &detector {
                     None => Some(photos::aligned_crop(&photo.image, alignment.size)),

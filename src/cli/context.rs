@@ -89,8 +89,8 @@ impl Globals {
     pub fn open_device(&self) -> Result<Device> {
         let device = Device::open(self.device, self.threads)?;
         device.backend().check(self.precision)?;
-        if self.threads != 0 {
-            // Crops are cut and standardized by the pool that all share; it may be there from an earlier call.
+        if self.threads != 0 && device.info().kind != "cpu" {
+            // Beside a GPU the host decodes and standardizes on rayon's pool; it may be there from an earlier call.
             let _ = rayon::ThreadPoolBuilder::new().num_threads(self.threads).build_global();
         }
         eprintln!("device: {device}, precision {}", self.precision);

@@ -45,7 +45,7 @@ impl Args {
         let mut tally = Tally { failures: found.problems, ..Tally::default() };
         let mut done = 0;
         let bar = progress(found.images.len(), "detect");
-        photos::for_each_chunk(&found.images, globals.threads, &bar, &mut tally, |chunk, tally| {
+        photos::for_each_chunk(&found.images, &device, &bar, &mut tally, |chunk, tally| {
             let faces = photos::detect(&detector, chunk, tally)?;
             for (photo, faces) in chunk.iter().zip(&faces) {
                 let path = &found.images[photo.index];

@@ -50,7 +50,7 @@ impl Args {
         let (mut embeddings, mut kept): (Embeddings, Vec<&Path>) = Default::default();
         let mut without: Vec<&Path> = Vec::new();
         let bar = progress(found.images.len(), "embed");
-        photos::for_each_chunk(&found.images, globals.threads, &bar, &mut tally, |chunk, tally| {
+        photos::for_each_chunk(&found.images, &device, &bar, &mut tally, |chunk, tally| {
             let crops: Vec<Option<Rgb8>> = match &detector {
                 Some(detector) => photos::main_crops(detector, chunk, &alignment, tally)?,
                 None => chunk.iter().map(|photo| Some(photos::aligned_crop(&photo.image, alignment.size))).collect(),

@@ -161,7 +161,7 @@ impl Args {
 
         let mut skipped: Vec<String> = resolved.missing.iter().map(|name| format!("{name}: not there")).collect();
         let mut tally = Tally::default();
-        let (embeddings, middles) = self.embed(globals, &model, &cropper, &mut tally, &mut skipped)?;
+        let (embeddings, middles) = self.embed(&model, &cropper, &mut tally, &mut skipped)?;
         skipped.extend(tally.failures.iter().map(Error::to_string));
 
         let evaluating = Instant::now();
@@ -247,7 +247,6 @@ impl Args {
     /// Each photograph's embedding, or `None`; and the photographs whose middle was taken.
     fn embed(
         &self,
-        globals: &Globals,
         model: &Model,
         cropper: &Cropper,
         tally: &mut Tally,
@@ -256,7 +255,7 @@ impl Args {
         let mut embeddings: OfPhotographs = vec![None; cropper.images.len()];
         let mut middles = Vec::new();
         let bar = progress(cropper.images.len(), "lfw");
-        photos::for_each_chunk(cropper.images, globals.threads, &bar, tally, |chunk, tally| {
+        photos::for_each_chunk(cropper.images, model.embedder.device(), &bar, tally, |chunk, tally| {
             let crops = cropper.crops(chunk, tally)?;
             let mut found: Vec<(usize, &Rgb8)> = Vec::new();
             for (photo, (crop, middle)) in chunk.iter().zip(&crops) {

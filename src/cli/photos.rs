@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::face::{Alignment, Detector, Face, align, choose};
 use crate::image::{self, Rgb8};
-use crate::{Error, Result};
+use crate::{Device, Error, Result};
 
 /// A chunk ends when it holds this many pixels or photographs: enough to fill a device, little enough for any machine.
 const PIXELS: usize = 32 << 20;
@@ -42,24 +42,22 @@ pub fn add(to: &mut Duration, start: Instant) {
     *to += start.elapsed();
 }
 
-/// Decodes `paths` on `threads` threads (0 is one for each core), hands them on chunk by chunk, and keeps at most one
-/// chunk in memory. What cannot be decoded goes to the tally; only `work`'s errors end the run.
+/// Decodes `paths` on the device's threads, hands them on chunk by chunk, and keeps at most one chunk in memory. What cannot be decoded goes to the tally; only `work`'s errors end the run.
 pub fn for_each_chunk(
     paths: &[PathBuf],
-    threads: usize,
+    device: &Device,
     progress: &ProgressBar,
     tally: &mut Tally,
     mut work: impl FnMut(&[Photo], &mut Tally) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     let mut chunk: Vec<Photo> = Vec::new();
     let mut pixels = 0;
-    let at_once = 2 * pool.current_num_threads();
+    let at_once = 2 * device.install(rayon::current_num_threads);
     let mut next = 0;
     while next < paths.len() {
         let start = Instant::now();
         let end = paths.len().min(next + at_once);
-        let decoded: Vec<Result<Rgb8>> = pool.install(|| paths[next..end].par_iter().map(image::decode).collect());
+        let decoded: Vec<Result<Rgb8>> = device.install(|| paths[next..end].par_iter().map(image::decode).collect());
         for (index, decoded) in (next..end).zip(decoded) {
             match decoded {
                 Ok(image) => {
@@ -105,7 +103,8 @@ pub fn main_crops(
 ) -> Result<Vec<Option<Rgb8>>> {
     let faces = detect(detector, chunk, tally)?;
     let start = Instant::now();
-    let crops = chunk.par_iter().zip(&faces).map(|(photo, faces)| main_crop(&photo.image, faces, alignment)).collect();
+    let crop = |(photo, faces): (&Photo, &Vec<Face>)| main_crop(&photo.image, faces, alignment);
+    let crops = detector.device().install(|| chunk.par_iter().zip(&faces).map(crop).collect());
     add(&mut tally.align, start);
     Ok(crops)
 }

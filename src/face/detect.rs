@@ -63,6 +63,7 @@ impl DetectOptions {
 
 /// Finds faces in photographs.
 pub struct Detector {
+    device: Device,
     cascade: Box<dyn Cascade>,
 }
 
@@ -81,7 +82,12 @@ impl Detector {
     /// [`Error::Invalid`] for options that make no sense; [`Error::Device`] if the device cannot take the networks.
     pub fn new(device: &Device, networks: &Mtcnn, options: &DetectOptions) -> Result<Self> {
         options.check()?;
-        Ok(Detector { cascade: cascade::open(device, networks, options)? })
+        Ok(Detector { device: device.clone(), cascade: cascade::open(device, networks, options)? })
+    }
+
+    /// The device it runs on.
+    pub fn device(&self) -> &Device {
+        &self.device
     }
 
     /// The faces of each photograph; see [`Cascade::detect`].

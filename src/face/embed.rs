@@ -150,20 +150,52 @@ impl Embedder {
     /// # Errors
     /// [`Error::Invalid`] for a crop of another size; [`Error::Device`] if the device fails.
     pub fn embed(&self, crops: &[&Rgb8]) -> Result<Embeddings> {
+        let mut embeddings = Vec::with_capacity(crops.len() * self.dim);
+        for (crops, plans, n) in self.batches(crops)? {
+            self.stream(&*self.planned(plans, n)?, crops, &mut embeddings)?;
+        }
+        Ok(Embeddings::new(self.dim, embeddings))
+    }
+
+    /// As [`Embedder::embed`], without blocking where the device need not: a browser cannot.
+    ///
+    /// # Errors
+    /// As [`Embedder::embed`].
+    pub async fn embed_async(&self, crops: &[&Rgb8]) -> Result<Embeddings> {
+        let mut embeddings = Vec::with_capacity(crops.len() * self.dim);
+        for (crops, plans, n) in self.batches(crops)? {
+            let plan = self.planned(plans, n)?;
+            let mut input = vec![0.0; n * self.size * self.size * 3];
+            for batch in crops.chunks(n) {
+                self.standardize_batch(batch, &mut input);
+                let outputs = plan.run_async(&[&input]).await?;
+                embeddings.extend_from_slice(&outputs[0][..batch.len() * self.dim]);
+            }
+        }
+        Ok(Embeddings::new(self.dim, embeddings))
+    }
+
+    /// Full batches and the rest, each with its plans and their size.
+    #[allow(clippy::type_complexity)]
+    fn batches<'a>(
+        &self,
+        crops: &'a [&'a Rgb8],
+    ) -> Result<impl Iterator<Item = (&'a [&'a Rgb8], &Mutex<Option<Arc<dyn Executable>>>, usize)>> {
         if let Some(bad) = crops.iter().find(|crop| (crop.width(), crop.height()) != (self.size, self.size)) {
             let problem = format!("expected {0} x {0} pixels, got {1} x {2}", self.size, bad.width(), bad.height());
             return Err(Error::invalid("crop", problem));
         }
-        let mut embeddings = Vec::with_capacity(crops.len() * self.dim);
         let (full, rest) = crops.split_at(crops.len() / self.batch * self.batch);
         let step = if self.device.backend().overlaps() { REST } else { 1 };
         let some = rest.len().next_multiple_of(step).min(self.batch);
-        for (crops, plans, n) in [(full, &self.full, self.batch), (rest, &self.rest, some)] {
-            if !crops.is_empty() {
-                self.stream(&*self.planned(plans, n)?, crops, &mut embeddings)?;
-            }
-        }
-        Ok(Embeddings::new(self.dim, embeddings))
+        let parts = [(full, &self.full, self.batch), (rest, &self.rest, some)];
+        Ok(parts.into_iter().filter(|(crops, ..)| !crops.is_empty()))
+    }
+
+    /// Writes the network's input for a batch, on all threads of the device.
+    fn standardize_batch(&self, batch: &[&Rgb8], to: &mut [f32]) {
+        let input = to.par_chunks_exact_mut(self.size * self.size * 3).zip(batch);
+        self.device.install(|| input.for_each(|(to, crop)| standardize(self.standardize, crop, to)));
     }
 
     /// The embedding of one crop: `dim` values.
@@ -182,8 +214,7 @@ impl Embedder {
         executable.stream(
             &mut |inputs| {
                 let Some(batch) = batches.next() else { return Ok(false) };
-                let input = inputs[0].par_chunks_exact_mut(self.size * self.size * 3);
-                input.zip(batch).for_each(|(to, crop)| standardize(self.standardize, crop, to));
+                self.standardize_batch(batch, inputs[0]);
                 Ok(true)
             },
             &mut |outputs| {
@@ -235,6 +266,13 @@ mod tests {
         assert_ne!(one_by_one[..3], one_by_one[3..6]);
         for n in [1, 2, 5, 23, 64] {
             assert_eq!(embedder(n).embed(&crops).unwrap().as_slice(), one_by_one, "batches of {n}");
+            let pending = embedder(n);
+            let mut pending = std::pin::pin!(pending.embed_async(&crops));
+            // Nothing of the CPU's is pending.
+            match pending.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
+                std::task::Poll::Ready(got) => assert_eq!(got.unwrap().as_slice(), one_by_one),
+                std::task::Poll::Pending => panic!("the CPU has nobody to wait for"),
+            }
         }
         assert!(embedder(4).embed(&[]).unwrap().is_empty());
     }

@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 
 use super::trace::TraceArgs;
 use crate::Precision;
-use crate::backend::{Device, Executable, Roofline, values};
+use crate::backend::{Device, Executable, Roofline};
 use crate::cli::context::Globals;
 use crate::cli::plan::Network;
 use crate::cli::{Outcome, output};
 use crate::error::Field;
-use crate::{Error, Plan};
+use crate::{Error, Plan, Tensor};
 
 #[derive(Debug, clap::Args)]
 // The default name is the parent's, too.
@@ -66,7 +66,7 @@ impl Args {
     /// Each step's number and median seconds, slowest first.
     fn measure(&self, executable: &dyn Executable) -> Result<Vec<(usize, f64)>> {
         let plan = executable.plan();
-        let pixels = values(plan.inputs[0].shape.elements());
+        let pixels = Tensor::filler(plan.inputs[0].shape.clone()).into_data();
         executable.run(&[&pixels])?;
         let runs: Vec<Vec<Duration>> =
             (0..self.runs).map(|_| executable.profile(&[&pixels])).collect::<Result<_, _>>()?;

@@ -51,8 +51,8 @@ impl Detect {
     pub fn run(&self, globals: &Globals) -> Result<Outcome> {
         let options = self.detect.options()?;
         let trace = self.common.trace.open()?;
-        let (photographs, tally) = self.common.decode(globals)?;
         let device = globals.open_device()?;
+        let (photographs, tally) = self.common.decode(&device)?;
         let detector = globals.open_detector(&device, &options)?;
         if let Some(mut trace) = trace {
             let decoded = trace.decode(&self.common.found());
@@ -81,8 +81,8 @@ impl Embed {
             return Err(Error::invalid(Field("batch"), "must be at least 1").into());
         }
         let trace = self.common.trace.open()?;
-        let (photographs, tally) = self.common.decode(globals)?;
         let device = globals.open_device()?;
+        let (photographs, tally) = self.common.decode(&device)?;
         let embedder = globals.open_model(&device)?.embedder;
         let overlaps = device.backend().overlaps();
         // The processor is faster with few at once, however many are to be done.
@@ -122,12 +122,12 @@ impl Common {
         image::collect(&self.paths).images
     }
 
-    fn decode(&self, globals: &Globals) -> Result<(Vec<Rgb8>, Tally)> {
+    fn decode(&self, device: &Device) -> Result<(Vec<Rgb8>, Tally)> {
         let found = image::collect(&self.paths);
         let mut tally = Tally { failures: found.problems, ..Tally::default() };
         let mut photographs = Vec::new();
         let silent = indicatif::ProgressBar::hidden();
-        photos::for_each_chunk(&found.images, globals.threads, &silent, &mut tally, |chunk, _| {
+        photos::for_each_chunk(&found.images, device, &silent, &mut tally, |chunk, _| {
             photographs.extend(chunk.iter().map(|photo| photo.image.clone()));
             Ok(())
         })?;

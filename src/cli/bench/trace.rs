@@ -12,13 +12,13 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::Precision;
-use crate::backend::{Device, values};
+use crate::backend::Device;
 use crate::cli::context::Globals;
 use crate::face::DetectOptions;
 use crate::image::{self, Rgb8};
 use crate::models::Mtcnn;
 use crate::ops::{Crop, Relu};
-use crate::{Error, Graph, Shape};
+use crate::{Error, Graph, Shape, Tensor};
 
 /// The tracks, from the file to the result.
 pub const DECODE: &str = "decode";
@@ -99,8 +99,8 @@ impl Trace {
         let backend = device.backend();
         let executable = backend.load_in(graph, precision)?.plan(std::slice::from_ref(input))?;
         let outputs: Vec<Shape> = executable.plan().outputs.iter().map(|view| view.shape.clone()).collect();
-        let pixels = values(input.elements());
-        let results: Vec<Vec<f32>> = outputs.iter().map(|shape| values(shape.elements())).collect();
+        let pixels = Tensor::filler(input.clone()).into_data();
+        let results: Vec<Vec<f32>> = outputs.iter().map(|shape| Tensor::filler(shape.clone()).into_data()).collect();
         let results: Vec<&[f32]> = results.iter().map(Vec::as_slice).collect();
         let entrance = backend.load(Arc::new(entrance()))?.plan(std::slice::from_ref(input))?;
         let exit = backend.load(Arc::new(exit(outputs.len())))?.plan(&outputs)?;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use serde_json::json;
 
-use crate::backend::values;
+use crate::Tensor;
 use crate::cli::context::Globals;
 use crate::cli::{Outcome, output};
 use crate::error::Field;
@@ -81,7 +81,7 @@ impl Args {
         shapes.extend([[1], [1], [3]].map(Shape::from));
         let graph = Arc::new(network::step(&parameters, &options)?.graph);
         let executable = states.load_in(graph, globals.precision)?.plan(&shapes)?;
-        let pixels = values(image.elements());
+        let pixels = Tensor::filler(image.clone()).into_data();
         let labels: Vec<f32> = (0..self.batch).map(|i| (i % self.classes) as f32).collect();
         let inputs: [&[f32]; 5] = [&pixels, &labels, &[0.0], &[1.0], &[0.01, 1.0, 0.0]];
         let loss = executable.run(&inputs)?[0][0];

@@ -15,7 +15,16 @@ struct Combination {
 }
 
 /// What must build, at most eight; the defaults are what every other step builds.
-const COMBINATIONS: [Combination; 4] = [native(""), native("cuda"), native("wgpu"), native("cuda,wgpu")];
+const COMBINATIONS: [Combination; 8] = [
+    native(""),
+    native("cuda"),
+    native("wgpu"),
+    native("cuda,wgpu"),
+    native("decode"),
+    native("decode,ndarray,cuda"),
+    native("cli"),
+    Combination { features: "wgpu", wasm: true },
+];
 
 const fn native(features: &'static str) -> Combination {
     Combination { features, wasm: false }
