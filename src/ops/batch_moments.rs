@@ -36,7 +36,7 @@ impl Operator for BatchMoments {
         4 * inputs[0].elements() as u64
     }
 
-    fn exact_output(&self) -> bool {
+    fn keep_f32(&self) -> bool {
         true
     }
 

@@ -74,7 +74,7 @@ impl Case {
             fed.push(input.clone());
             let id = graph.input(&name);
             let is_cast = is_weight && feeding == Feeding::Weights;
-            ids.push(if is_cast { graph.op("exact", Cast { exact: true }, &[id]) } else { id });
+            ids.push(if is_cast { graph.op("f32", Cast { keep_f32: true }, &[id]) } else { id });
         }
         let y = graph.op(&self.name, self.op.clone(), &ids);
         graph.output(y);

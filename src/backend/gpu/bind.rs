@@ -199,7 +199,7 @@ impl<R: Runtime> Operands<'_, R> {
 /// In which arithmetic a step runs: values that are f32 in every precision know f32 alone.
 fn precision_of<R: Runtime>(module: &GpuModule<R>, plan: &Plan, step: usize) -> Precision {
     let all_are = module.precision().bytes() == 4;
-    if plan.steps[step].exact && !all_are { Precision::F32 } else { module.precision() }
+    if plan.steps[step].keep_f32 && !all_are { Precision::F32 } else { module.precision() }
 }
 
 fn element(precision: Precision) -> MapElement {

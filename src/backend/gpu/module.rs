@@ -86,7 +86,7 @@ impl<R: Runtime> GpuModule<R> {
 
     /// Bytes of an element of a view.
     pub(super) fn element(&self, view: &View) -> usize {
-        if view.exact { 4 } else { self.precision.bytes() }
+        if view.keep_f32 { 4 } else { self.precision.bytes() }
     }
 }
 

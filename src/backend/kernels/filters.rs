@@ -89,7 +89,7 @@ impl Filters {
             step_x: step[1] as u32,
             backward: u32::from(taps.is_some()),
         };
-        let entry = match (packing, w.exact && tuning.cuda()) {
+        let entry = match (packing, w.keep_f32 && tuning.cuda()) {
             (Packing::Columns, false) => "pack",
             (Packing::Columns, true) => "pack_exact",
             (Packing::Rows, false) => "pack_mma",

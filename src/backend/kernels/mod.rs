@@ -165,7 +165,7 @@ impl Operand {
 fn operands(step: &Step) -> Vec<Operand> {
     let bound = |(i, view): (usize, &View)| match step.op.port(i) {
         Port::Extents => None,
-        Port::Exact => Some(Operand::Constant(view.clone())),
+        Port::KeepF32 => Some(Operand::Constant(view.clone())),
         Port::Value | Port::Any => Some(Operand::View(view.clone())),
     };
     let inputs = step.inputs.iter().enumerate().filter_map(bound);

@@ -26,10 +26,10 @@ impl Homes {
     ///
     /// # Errors
     /// [`Error::Invalid`] for a state that cannot be updated in place.
-    pub fn new(graph: &Graph, shapes: &[Shape], exact: &[bool], precision: Precision) -> Result<Homes> {
+    pub fn new(graph: &Graph, shapes: &[Shape], keep_f32: &[bool], precision: Precision) -> Result<Homes> {
         let mut homes = Homes(vec![Home::Own; shapes.len()]);
         let readers = readers(graph);
-        let alike = |a: NodeId, b: usize| exact[a.0] == exact[b] || precision.bytes() == 4;
+        let alike = |a: NodeId, b: usize| keep_f32[a.0] == keep_f32[b] || precision.bytes() == 4;
         for (i, node) in graph.nodes.iter().enumerate() {
             let (op, from) = match &node.source {
                 Source::State(slot, _) => {
