@@ -186,7 +186,7 @@ macro_rules! backend_test {
 
         crate::simulated_test! { $cases: ptxsim_f32 (7, 5) F32, ptxsim_f16 (8, 0) F16, ptxsim_bf16 (8, 0) Bf16 }
     };
-    ($cases:ident, matrix_units) => {
+    ($cases:ident, tensor_cores) => {
         backend_test!($cases);
         crate::simulated_test! {
             $cases: ptxsim_turing_f16 (7, 5) F16, ptxsim_tf32 (8, 0) Tf32, ptxsim_hopper_f16 (9, 0) F16,

@@ -7,20 +7,20 @@ use std::ops::Range;
 
 use super::pack::Panels;
 use super::simd::Isa;
-use super::tile::{Finish, Tile};
+use super::tile::{Tile, TileEpilogue};
 use super::workers::{Workers, part};
 use crate::ops::{Activation, window};
 
-/// Geometry of the pixels: a dense layer is a 1x1 convolution over `n` images of one pixel.
+/// Extents and windows of a convolution or a pool; a dense layer is a 1x1 convolution over `n` images of one pixel.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Geometry {
+pub(super) struct ConvGeometry {
     pub x: [usize; 4],
     pub kernel: [usize; 2],
     pub stride: [usize; 2],
     pub axes: [window::Axis; 2],
 }
 
-impl Geometry {
+impl ConvGeometry {
     /// Output pixels.
     pub fn pixels(&self) -> usize {
         self.x[0] * self.axes[0].out * self.axes[1].out
@@ -54,7 +54,7 @@ impl Geometry {
     }
 }
 
-/// What happens to the sums.
+/// What a convolution does with its sums.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Epilogue<'a> {
     pub bias: Option<&'a [f32]>,
@@ -72,7 +72,7 @@ pub(super) struct Output {
     pub grid: Option<Grid>,
 }
 
-/// Every so many pixels of an image, from one on: `[y, x]`.
+/// Pixels of an image at equal steps from a first one: `[y, x]`.
 #[derive(Clone, Copy)]
 pub(super) struct Grid {
     /// The whole image's extents.
@@ -114,7 +114,14 @@ const BLOCK: usize = 168;
 ///
 /// # Safety
 /// `y` is writable for every output pixel, and overlaps neither `x` nor what the epilogue reads.
-pub(super) unsafe fn run(workers: Workers, geometry: Geometry, x: &[f32], w: Panels, epilogue: Epilogue, y: Output) {
+pub(super) unsafe fn run(
+    workers: Workers,
+    geometry: ConvGeometry,
+    x: &[f32],
+    w: Panels,
+    epilogue: Epilogue,
+    y: Output,
+) {
     let (pixels, form) = (geometry.pixels(), w.form);
     assert_eq!(x.len(), geometry.x.iter().product::<usize>());
     assert_eq!(form.k, geometry.kernel[0] * geometry.kernel[1] * geometry.x[3]);
@@ -135,7 +142,7 @@ pub(super) unsafe fn run(workers: Workers, geometry: Geometry, x: &[f32], w: Pan
 #[allow(clippy::too_many_arguments)]
 unsafe fn run_block(
     isa: Isa,
-    geometry: &Geometry,
+    geometry: &ConvGeometry,
     x: &[f32],
     w: Panels,
     epilogue: &Epilogue,
@@ -173,7 +180,7 @@ unsafe fn run_block(
         for tile in 0..tiles {
             let (from, to) = (bounds(tile), bounds(tile + 1));
             let starts = &starts[(from - pixels.start) * runs..(to - pixels.start) * runs];
-            let finish = Finish {
+            let tile_epilogue = TileEpilogue {
                 bias: of(&bias),
                 activation: epilogue.activation,
                 alpha: of(&alpha),
@@ -187,7 +194,8 @@ unsafe fn run_block(
                 first: channels.start,
                 channels: channels.len(),
             };
-            let work = Tile { starts, rows: to - from, run, w: w.panel(panel).as_ptr(), vectors, finish };
+            let work =
+                Tile { starts, rows: to - from, run, w: w.panel(panel).as_ptr(), vectors, epilogue: tile_epilogue };
             // SAFETY: starts point at whole runs of `x` or at `zeros`; the panel is as long as packed; the pixels'
             // channels are this task's alone.
             unsafe { work.run(isa) };

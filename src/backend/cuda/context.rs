@@ -8,7 +8,7 @@ use super::driver::{self, Driver, KernelId, Launch, Memory, ModuleId};
 use super::target::{self, Target};
 use crate::Precision;
 use crate::backend::DeviceInfo;
-use crate::backend::kernels::{Dialect, MatrixUnits, Tuning};
+use crate::backend::kernels::{Dialect, TensorCores, Tuning};
 use crate::error::{Field, Message, message};
 use crate::{Error, Result};
 
@@ -108,9 +108,9 @@ impl Cuda {
     /// Which kernels a graph of this precision takes.
     pub(super) fn tuning(&self, precision: Precision) -> Tuning {
         let units = match (precision, self.0.target) {
-            (Precision::F32, _) => MatrixUnits::Fma,
-            (Precision::F16 | Precision::Bf16, Target::Sm90a) => MatrixUnits::Wgmma,
-            _ => MatrixUnits::Mma,
+            (Precision::F32, _) => TensorCores::None,
+            (Precision::F16 | Precision::Bf16, Target::Sm90a) => TensorCores::Wgmma,
+            _ => TensorCores::Mma,
         };
         // Blocks in x; as many as fit a signed integer.
         Tuning { dialect: Dialect::Cuda(units), max_groups: i32::MAX as u32 }
@@ -190,6 +190,6 @@ impl Cuda {
 pub(super) enum Arg {
     /// Where it begins; 0 if it is absent.
     Address(u64),
-    /// How the copy engine finds it.
+    /// How TMA finds it.
     Map(Box<driver::EncodedMap>),
 }

@@ -9,7 +9,7 @@ use crate::graph::{Region, View};
 pub(crate) enum Packing {
     /// `[k, c_out]`, channels padded to a multiple of four: a row holds every filter's weight of one input.
     Columns,
-    /// `[c_out, k]`, k padded to a multiple of eight: what matrix units read.
+    /// `[c_out, k]`, k padded to a multiple of eight: what tensor cores read.
     Rows,
 }
 

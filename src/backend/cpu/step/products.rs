@@ -1,7 +1,7 @@
 //! Convolutions, dense layers and their gradients.
 
 use super::{Work, geometry};
-use crate::backend::cpu::conv2d::{self, Epilogue, Geometry, Output};
+use crate::backend::cpu::conv2d::{self, ConvGeometry, Epilogue, Output};
 use crate::backend::cpu::pack::{Form, Panels};
 use crate::backend::cpu::simd::Isa;
 use crate::backend::cpu::{conv2d_bwd_data, conv2d_bwd_filter};
@@ -33,7 +33,7 @@ fn filters(dims: &[usize]) -> [usize; 4] {
 }
 
 /// The geometry of a dense layer with a weight `[c_out, k]` over `n` rows.
-fn dense(n: usize, w: &[usize]) -> Geometry {
+fn dense(n: usize, w: &[usize]) -> ConvGeometry {
     geometry(&[n, 1, 1, w[1]], [1, 1], [1, 1], window::Padding::Valid)
 }
 
@@ -109,7 +109,7 @@ impl Work<'_> {
     ///
     /// # Safety
     /// As [`Work::run`].
-    unsafe fn convolve(&self, geometry: Geometry, epilogue: Epilogue, scratch: &mut [f32]) {
+    unsafe fn convolve(&self, geometry: ConvGeometry, epilogue: Epilogue, scratch: &mut [f32]) {
         let y = Output::new(self.output, self.step.output.stride);
         // SAFETY: as the caller promises.
         unsafe {
