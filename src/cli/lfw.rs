@@ -14,7 +14,7 @@ use super::{Outcome, output};
 use crate::Error;
 use crate::error::Field;
 use crate::eval::report::{self, PicturePair, ReportInput};
-use crate::eval::{self, Evaluation, Figures, Options, Pairs, Resolved};
+use crate::eval::{self, EvalOptions, Evaluation, Figures, Pairs, Resolved};
 use crate::face::{Alignment, Detector};
 use crate::image::{self, Rgb8};
 use crate::ops::Metric;
@@ -219,7 +219,7 @@ impl Args {
         };
         let same: Vec<bool> = kept.iter().map(|pair| pair.same).collect();
         let dim = model.embedder.dim() * if self.flip { 2 } else { 1 };
-        let options = Options {
+        let options = EvalOptions {
             folds: self.folds.unwrap_or(pairs.folds),
             metric: self.distance,
             subtract_mean: self.subtract_mean,

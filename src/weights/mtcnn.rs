@@ -17,7 +17,7 @@
 use crate::error::Result;
 
 use super::TensorMap;
-use super::layers::{ConvWeights, DenseWeights, Source};
+use super::layers::{ConvWeights, DenseWeights, LayerSource};
 
 /// P-Net: proposals, fully convolutional, 12×12 receptive field.
 #[derive(Clone, Debug, PartialEq)]
@@ -129,7 +129,7 @@ pub fn onet(map: &TensorMap) -> Result<ONet> {
 
 /// One network's tensors, in either naming.
 struct Net<'a> {
-    source: Source<'a>,
+    source: LayerSource<'a>,
     torch: bool,
     scope: &'static str,
 }
@@ -143,7 +143,7 @@ impl<'a> Net<'a> {
             let name = name.strip_prefix(scope).or_else(|| name.strip_prefix(&dotted)).unwrap_or(name);
             name.replace("PReLU", "prelu")
         };
-        let source = Source::new(map, simplify);
+        let source = LayerSource::new(map, simplify);
         let torch = source.has("conv1.weight");
         Net { source, torch, scope }
     }

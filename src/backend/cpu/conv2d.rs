@@ -122,16 +122,16 @@ pub(super) unsafe fn run(
     epilogue: Epilogue,
     y: Output,
 ) {
-    let (pixels, form) = (geometry.pixels(), w.form);
+    let (pixels, layout) = (geometry.pixels(), w.layout);
     assert_eq!(x.len(), geometry.x.iter().product::<usize>());
-    assert_eq!(form.k, geometry.kernel[0] * geometry.kernel[1] * geometry.x[3]);
-    assert!([epilogue.bias, epilogue.alpha].into_iter().flatten().all(|values| values.len() == form.c_out));
-    assert!(epilogue.residual.is_none_or(|(_, residual)| residual.len() == pixels * form.c_out));
+    assert_eq!(layout.k, geometry.kernel[0] * geometry.kernel[1] * geometry.x[3]);
+    assert!([epilogue.bias, epilogue.alpha].into_iter().flatten().all(|values| values.len() == layout.c_out));
+    assert!(epilogue.residual.is_none_or(|(_, residual)| residual.len() == pixels * layout.c_out));
     let blocks = pixels.div_ceil(BLOCK);
     // Few pixels: split the panels too, so that every thread has work.
-    let groups = workers.few().div_ceil(blocks.max(1)).min(form.count());
+    let groups = workers.few().div_ceil(blocks.max(1)).min(layout.count());
     workers.each(blocks * groups, |task| {
-        let (block, group) = (part(pixels, blocks, task / groups), part(form.count(), groups, task % groups));
+        let (block, group) = (part(pixels, blocks, task / groups), part(layout.count(), groups, task % groups));
         // SAFETY: blocks and groups partition pixels and panels; the rest is the caller's promise.
         unsafe { run_block(workers.isa(), &geometry, x, w, &epilogue, y, block, group) }
     });
@@ -168,14 +168,14 @@ unsafe fn run_block(
     let pad = |values: Option<&[f32]>| {
         values.map(|values| {
             let mut padded = values.to_vec();
-            padded.resize(values.len().next_multiple_of(2 * w.form.lanes), 0.0);
+            padded.resize(values.len().next_multiple_of(2 * w.layout.lanes), 0.0);
             padded
         })
     };
     let (bias, alpha) = (pad(epilogue.bias), pad(epilogue.alpha));
     let (scale, residual) = epilogue.residual.unwrap_or((1.0, &[]));
     for panel in panels {
-        let (channels, vectors) = w.form.channels(panel);
+        let (channels, vectors) = w.layout.channels(panel);
         let of = |values: &Option<Vec<f32>>| values.as_ref().map_or(std::ptr::null(), |v| v[channels.start..].as_ptr());
         for tile in 0..tiles {
             let (from, to) = (bounds(tile), bounds(tile + 1));
@@ -184,11 +184,14 @@ unsafe fn run_block(
                 bias: of(&bias),
                 activation: epilogue.activation,
                 alpha: of(&alpha),
-                residual: residual.get(from * w.form.c_out + channels.start..).map_or(std::ptr::null(), |r| match r {
-                    [] => std::ptr::null(),
-                    r => r.as_ptr(),
-                }),
-                residual_stride: w.form.c_out,
+                residual: residual.get(from * w.layout.c_out + channels.start..).map_or(
+                    std::ptr::null(),
+                    |r| match r {
+                        [] => std::ptr::null(),
+                        r => r.as_ptr(),
+                    },
+                ),
+                residual_stride: w.layout.c_out,
                 scale,
                 to: outputs[from - pixels.start..].as_ptr(),
                 first: channels.start,

@@ -4,7 +4,7 @@
 //! with those taps in reverse, whose outputs are every so many pixels of the gradient.
 
 use super::conv2d::{self, ConvGeometry, Epilogue, Grid, Output};
-use super::pack::{Form, Panels};
+use super::pack::{PanelLayout, Panels};
 use super::simd::Isa;
 use super::workers::Workers;
 use crate::ops::Activation;
@@ -37,7 +37,7 @@ impl Phase {
 
 /// Values that packed filters `[c_out, taps, c_in]` take.
 pub(super) fn scratch(isa: Isa, w: &[usize; 4]) -> usize {
-    Form::new(isa, w[0] * w[1] * w[2], w[3]).len()
+    PanelLayout::new(isa, w[0] * w[1] * w[2], w[3]).len()
 }
 
 /// Runs it: `geometry` is the forward convolution's, `w: [c_out, k_h, k_w, c_in]`.
@@ -62,8 +62,8 @@ pub(super) unsafe fn run(
         }
         let rows = (0..y.taps).rev().map(|i| y.tap + i * s_y);
         let taps: Vec<usize> = rows.flat_map(|ky| (0..x.taps).rev().map(move |i| ky * k_w + x.tap + i * s_x)).collect();
-        let form = Form::new(workers.isa(), taps.len() * c_out, c_in);
-        let panels = Panels::backward(workers, form, w, c_out, k_h * k_w, &taps, scratch);
+        let layout = PanelLayout::new(workers.isa(), taps.len() * c_out, c_in);
+        let panels = Panels::backward(workers, layout, w, c_out, k_h * k_w, &taps, scratch);
         let phase = ConvGeometry {
             x: [n, ay.out, ax.out, c_out],
             kernel: [y.taps, x.taps],

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::driver::{self, Driver, KernelId, Launch, Memory, ModuleId};
+use super::driver::{self, DeviceMemory, Driver, KernelId, KernelLaunch, ModuleId};
 use super::target::{self, Target};
 use crate::Precision;
 use crate::backend::DeviceInfo;
@@ -130,8 +130,8 @@ impl Cuda {
     }
 
     /// Memory of the device.
-    pub(super) fn memory(&self, what: &str, bytes: usize) -> Result<Memory> {
-        Memory::new(self.driver(), bytes).map_err(|error| match error {
+    pub(super) fn memory(&self, what: &str, bytes: usize) -> Result<DeviceMemory> {
+        DeviceMemory::new(self.driver(), bytes).map_err(|error| match error {
             Error::OutOfMemory { device, asked, free, .. } => {
                 Error::OutOfMemory { device, what: what.to_owned(), asked, free }
             }
@@ -172,7 +172,7 @@ impl Cuda {
         operands: &[Arg],
         grid: [u32; 3],
         shared: u32,
-    ) -> Launch {
+    ) -> KernelLaunch {
         let mut args = params.to_vec();
         for operand in operands {
             let (align, bytes): (usize, &[u8]) = match operand {
@@ -182,7 +182,7 @@ impl Cuda {
             args.resize(args.len().next_multiple_of(align), 0);
             args.extend_from_slice(bytes);
         }
-        Launch { kernel: kernel.id, grid, block: kernel.block, shared, args }
+        KernelLaunch { kernel: kernel.id, grid, block: kernel.block, shared, args }
     }
 }
 

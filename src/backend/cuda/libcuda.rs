@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use cudarc::driver::sys::{self, CUresult};
 
-use super::driver::{Driver, EncodedMap, EventId, GraphId, KernelId, Launch, ModuleId, Properties, Stream};
+use super::driver::{Driver, EncodedMap, EventId, GraphId, KernelId, KernelLaunch, ModuleId, Properties, Stream};
 use crate::backend::gpu::{MapElement, TensorMap, Window};
 use crate::error::{Field, message};
 use crate::{Error, Result};
@@ -428,7 +428,7 @@ impl Driver for LibCuda {
         self.check("clear", unsafe { sys::cuMemsetD32Async(address, 0, bytes / 4, self.stream(stream)) })
     }
 
-    fn launch(&self, launch: &Launch) -> Result<()> {
+    fn launch(&self, launch: &KernelLaunch) -> Result<()> {
         self.enter()?;
         let mut size = launch.args.len();
         // CU_LAUNCH_PARAM_BUFFER_POINTER, CU_LAUNCH_PARAM_BUFFER_SIZE and CU_LAUNCH_PARAM_END of cuda.h.

@@ -13,7 +13,7 @@ use crate::cli::context::Globals;
 use crate::cli::{Outcome, output};
 use crate::error::Field;
 use crate::ops::OptimizerKind;
-use crate::train::network::{self, Loss, Options, slot};
+use crate::train::network::{self, Loss, NetworkOptions, slot};
 use crate::train::parameters::{Parameters, Spec};
 use crate::weights::facenet::Width;
 use crate::{Error, Shape};
@@ -43,8 +43,8 @@ pub struct Args {
 
 impl Args {
     /// A classifier with Adagrad, the original's default, and nothing else that could be left out.
-    fn options(&self) -> Options {
-        Options {
+    fn options(&self) -> NetworkOptions {
+        NetworkOptions {
             loss: Loss::Softmax { center_factor: 0.0, center_alfa: 0.95, norm_factor: 0.0, norm_p: 1.0 },
             optimizer: OptimizerKind::Adagrad,
             average: false,

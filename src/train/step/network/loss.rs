@@ -1,7 +1,7 @@
 //! What is minimized, from the network's prelogits.
 
 use super::layers::Trained;
-use super::{Options, Output, slot};
+use super::{NetworkOptions, Output, slot};
 use crate::graph::{Graph, NodeId};
 use crate::ops::{
     Accuracy, Activation, Cast, CenterLoss, CenterUpdate, Dense, GatherRows, L2Normalize, Mean, NormLoss, ScaledAdd,
@@ -69,7 +69,7 @@ impl Centers {
 /// [`Error::Invalid`] for parameters without a classifier where one is trained.
 pub(super) fn objective(
     network: &mut Trained,
-    options: &Options,
+    options: &NetworkOptions,
     prelogits: NodeId,
     labels: Option<NodeId>,
 ) -> Result<Objective> {
