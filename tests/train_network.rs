@@ -60,7 +60,7 @@ fn states(backend: &dyn Backend, parameters: &Parameters, options: &NetworkOptio
 /// What training gave: the step, each step's outputs, and the state of the weights.
 type Trained = (Step, Vec<Vec<Vec<f32>>>, Vec<f32>);
 
-/// So many steps on one batch, in f32.
+/// Steps on one batch, in f32.
 fn train(device: &Device, classes: Option<usize>, options: &NetworkOptions, steps: usize) -> Trained {
     train_in(device, classes, options, steps, Precision::F32)
 }

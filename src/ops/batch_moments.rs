@@ -13,7 +13,7 @@ use crate::{Shape, Tensor};
 pub struct BatchMoments;
 
 impl BatchMoments {
-    /// What makes the biased variance of so many rows the unbiased one.
+    /// The factor from the biased variance of `rows` rows to the unbiased one.
     pub fn correction(rows: usize) -> f64 {
         if rows > 1 { rows as f64 / (rows - 1) as f64 } else { 1.0 }
     }

@@ -49,7 +49,7 @@ impl OptimizerKind {
 pub struct Optimizer {
     /// Which rule.
     pub kind: OptimizerKind,
-    /// So many weights, the first ones, decay.
+    /// How many weights decay: the first ones.
     pub decayed: usize,
     /// This times the weight is added to its gradient.
     pub decay: f32,

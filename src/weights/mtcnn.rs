@@ -1,4 +1,4 @@
-//! MTCNN's three networks from whoever published them.
+//! MTCNN's three networks, of every publisher.
 //!
 //! Two namings are known: TensorFlow's, of davidsandberg/facenet's `det1.npy`, `det2.npy` and `det3.npy` (also within
 //! scopes `pnet/`, `rnet/`, `onet/`, as a graph or checkpoint of the whole has them), and PyTorch's, of facenet-pytorch's

@@ -65,7 +65,7 @@ impl Simulated {
         Simulated { machine, properties, modules, kernels, graphs, capture, live, allocations, failing }
     }
 
-    /// The device with so many bytes of memory.
+    /// The device with this many bytes of memory.
     pub fn with_memory(mut self, bytes: u64) -> Simulated {
         self.properties.memory = bytes;
         self

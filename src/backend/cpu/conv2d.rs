@@ -174,6 +174,8 @@ unsafe fn run_block(
     };
     let (bias, alpha) = (pad(epilogue.bias), pad(epilogue.alpha));
     let (scale, residual) = epilogue.residual.unwrap_or((1.0, &[]));
+    let residual_from =
+        |at: usize| residual.get(at..).filter(|rest| !rest.is_empty()).map_or(std::ptr::null(), <[f32]>::as_ptr);
     for panel in panels {
         let (channels, vectors) = w.layout.channels(panel);
         let of = |values: &Option<Vec<f32>>| values.as_ref().map_or(std::ptr::null(), |v| v[channels.start..].as_ptr());
@@ -184,13 +186,7 @@ unsafe fn run_block(
                 bias: of(&bias),
                 activation: epilogue.activation,
                 alpha: of(&alpha),
-                residual: residual.get(from * w.layout.c_out + channels.start..).map_or(
-                    std::ptr::null(),
-                    |r| match r {
-                        [] => std::ptr::null(),
-                        r => r.as_ptr(),
-                    },
-                ),
+                residual: residual_from(from * w.layout.c_out + channels.start),
                 residual_stride: w.layout.c_out,
                 scale,
                 to: outputs[from - pixels.start..].as_ptr(),

@@ -164,7 +164,7 @@ impl CpuExecutable {
             .inputs
             .iter()
             .map(|view| match view.region {
-                // SAFETY: nobody writes parameters.
+                // SAFETY: nothing writes parameters.
                 Region::Param(_) => unsafe { self.slice(memory, view) }.as_ptr(),
                 _ => memory.at(view).cast_const(),
             })
@@ -182,7 +182,7 @@ impl CpuExecutable {
 }
 
 /// # Safety
-/// The view is nobody else's.
+/// No other reference to the view's memory exists.
 unsafe fn slice_mut<'a>(memory: &RunMemory, view: &View) -> &'a mut [f32] {
     // SAFETY: the planner keeps views within their memory.
     unsafe { std::slice::from_raw_parts_mut(memory.at(view), view.shape.elements()) }

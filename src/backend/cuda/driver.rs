@@ -80,7 +80,7 @@ pub trait Driver: Send + Sync + fmt::Debug {
     /// [`Error::Device`] with the compiler's words if the driver cannot compile it.
     fn load(&self, name: &str, ptx: &str) -> Result<ModuleId>;
 
-    /// A kernel that may use so many bytes of dynamic shared memory.
+    /// A kernel that may use up to `shared` bytes of dynamic shared memory.
     ///
     /// # Errors
     /// [`Error::Device`] if the module has no such kernel, or the device not as much shared memory.
@@ -125,7 +125,7 @@ pub trait Driver: Send + Sync + fmt::Debug {
     /// Copies within the device.
     fn copy(&self, stream: Stream, to: u64, from: u64, bytes: usize) -> Result<()>;
 
-    /// Sets so many bytes, a multiple of four, to zero.
+    /// Sets `bytes` bytes, a multiple of four, to zero.
     fn clear(&self, stream: Stream, address: u64, bytes: usize) -> Result<()>;
 
     /// Runs a kernel in [`Stream::Compute`].
@@ -247,7 +247,7 @@ impl Pinned {
 
 impl Drop for Pinned {
     fn drop(&mut self) {
-        // SAFETY: allocated by `new`; whoever copies waits before dropping.
+        // SAFETY: allocated by `new`; copies are waited for before the drop.
         unsafe { self.driver.release_pinned(self.address, self.bytes) };
     }
 }

@@ -317,7 +317,7 @@ impl Drop for LibCuda {
         if self.enter().is_err() {
             return;
         }
-        // SAFETY: whoever holds memory or launches holds the driver, so nothing uses these any more.
+        // SAFETY: memory and launches hold the driver, so nothing uses these any more.
         unsafe {
             for stream in [self.compute, self.copy].into_iter().filter(|stream| !stream.is_null()) {
                 sys::cuStreamDestroy_v2(stream);

@@ -34,7 +34,7 @@ pub(crate) struct Staging {
 
 impl Staging {
     /// Waits until the device is done with the host's memory, whatever became of the submission: an error, a panic, or a
-    /// future that nobody polled to its end.
+    /// future that was dropped early.
     fn settle(&mut self) {
         if std::mem::take(&mut self.in_flight) {
             let _ = self.driver.synchronize(Stream::Copy);

@@ -10,7 +10,7 @@ use crate::backend::{Executable, Module};
 use crate::graph::{NodeId, Source, View};
 use crate::{Graph, Precision, Result, Shape};
 
-/// Parameters begin at multiples of so many bytes: any device can bind there.
+/// Alignment of parameters, in bytes: any device can bind there.
 pub(super) const ALIGN: usize = 256;
 
 /// A graph whose parameters are on the device, in one buffer; filters are packed as the kernels read them.

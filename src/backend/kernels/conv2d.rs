@@ -1,6 +1,6 @@
 //! An implicit matrix product.
 
-use super::convolution::{Params, Epilogue, Tile, ConvGeometry, flags};
+use super::convolution::{ConvGeometry, Epilogue, Params, Tile, flags};
 use super::filters::{Filters, Packing};
 use super::{Calls, Lower, Operand, Tuning};
 use crate::Shape;

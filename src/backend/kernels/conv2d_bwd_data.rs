@@ -1,6 +1,6 @@
 //! Plain convolutions of dy: one where the stride is 1, else one for each phase, which a kernel then joins.
 
-use super::convolution::{Epilogue, ConvGeometry};
+use super::convolution::{ConvGeometry, Epilogue};
 use super::filters::{Filters, Taps};
 use super::{Calls, Lower, Operand, Tuning, call, fields};
 use crate::graph::Step;
@@ -59,7 +59,8 @@ impl Lower for Conv2dBwdData {
             let (geometry, taps) = one(phase_y(0), phase_x(0));
             let tile = geometry.tile(tuning);
             let (pack, filters) = Filters::backward(w, tile.packing, taps, tuning)?;
-            let epilogue = Epilogue { y: (dx(), step.output.offset, step.output.stride), ..Epilogue::plain(dx(), c_in) };
+            let epilogue =
+                Epilogue { y: (dx(), step.output.offset, step.output.stride), ..Epilogue::plain(dx(), c_in) };
             return Ok(vec![pack, geometry.call(tile, filters, epilogue, tuning)?]);
         }
         // Every phase's filters take the same scratch memory; the phases follow them.

@@ -65,7 +65,7 @@ impl Tile {
     }
 }
 
-/// Outputs that a warpgroup makes at once, of so many.
+/// Output channels of a warpgroup's tile.
 pub(super) fn warpgroup_columns(c_out: usize) -> usize {
     match c_out {
         ..=32 => 32,

@@ -1,6 +1,6 @@
 //! A convolution of one pixel where tensor cores multiply; else a product of its own.
 
-use super::convolution::{Epilogue, ConvGeometry, flags};
+use super::convolution::{ConvGeometry, Epilogue, flags};
 use super::filters::{Filters, Packing};
 use super::{Calls, Lower, Operand, Tuning, call, fields};
 use crate::Shape;

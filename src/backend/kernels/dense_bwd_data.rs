@@ -1,6 +1,6 @@
 //! A convolution of one pixel where tensor cores multiply; else a product of its own.
 
-use super::convolution::{Epilogue, ConvGeometry};
+use super::convolution::{ConvGeometry, Epilogue};
 use super::filters::{Filters, Taps};
 use super::{Calls, Lower, Operand, Tuning, call, fields};
 use crate::graph::Step;

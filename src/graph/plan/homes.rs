@@ -4,7 +4,7 @@ use crate::graph::{Graph, Node, NodeId, Source};
 use crate::ops::{Join, Op, Port};
 use crate::{Error, Precision, Result, Shape};
 
-/// Where a node's value goes: its own allocation, or somebody else's.
+/// Where a node's value goes: its own allocation, or that of another value.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Home {
     Own,
@@ -83,7 +83,7 @@ impl Homes {
         }
     }
 
-    /// Parts of a concatenation that nobody else reads are written in place by their producers, the others copied.
+    /// Parts of a concatenation that nothing else reads are written in place by their producers, the others copied.
     fn concat(&mut self, graph: &Graph, shapes: &[Shape], readers: &[usize], i: usize, from: &[NodeId]) {
         let mut channel = 0;
         for id in from {
@@ -111,7 +111,7 @@ impl Homes {
             return Err(Error::invalid("graph", problem));
         }
         self.0[value.0] = Home::State(slot, 0);
-        // Parts of the state are its memory: who reads one later reads what has changed.
+        // Parts of the state are its memory: later readers of one read what has changed.
         let of_state = |id: NodeId| self.is_within(slot, id.0, value.0);
         if let Some(node) = after.iter().find(|node| reads(node, of_state)) {
             let problem = format!("`{}` reads a state that `{}` has changed", node.name, name(value));

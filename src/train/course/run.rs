@@ -22,7 +22,7 @@ use crate::{Error, Result};
 
 pub use super::state::{Course, Next, Pool, RunState, beginning};
 
-/// Steps in a row whose gradients may be other than finite: an f16 loss scale falls by 2 to the power of so many.
+/// Steps in a row whose gradients may be other than finite: an f16 loss scale falls by 2 to this power.
 const PATIENCE: u32 = 16;
 
 /// The name of the table of the hardest negatives in a checkpoint.

@@ -1,4 +1,4 @@
-//! Decodes and augments batches on all cores ahead of whoever trains on them.
+//! Decodes and augments batches on all cores, ahead of training.
 //!
 //! Batches come in order, and their content does not depend on how many threads there are.
 
@@ -33,7 +33,7 @@ pub struct Batch {
 pub struct Workers {
     /// Decoding threads (default: one per core).
     pub threads: usize,
-    /// Batches being made or waiting at one time (default 4); memory for so many is needed.
+    /// Batches being made or waiting at one time (default 4); each takes memory.
     pub ahead: usize,
 }
 

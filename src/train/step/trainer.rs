@@ -75,7 +75,7 @@ pub struct Snapshot {
 pub struct Recomputed {
     /// Blocks whose values are computed again for the gradients.
     pub blocks: usize,
-    /// Of so many.
+    /// Blocks of the network.
     pub of: usize,
     /// The operations of that, as a part of a step's without it.
     pub work: f64,

@@ -1,4 +1,4 @@
-//! One step of a plan: which form each op takes here.
+//! One step of a plan: how each op runs here.
 
 mod maps;
 mod moves;
@@ -78,7 +78,7 @@ impl<'a> Work<'a> {
     /// Runs the step; `scratch` has as many values as [`scratch`] says.
     ///
     /// # Safety
-    /// Inputs and output are as the planner placed them, and nobody else uses them meanwhile, but to read inputs.
+    /// Inputs and output are as the planner placed them, and nothing else writes them meanwhile, or reads the output.
     pub unsafe fn run(self, scratch: &mut [f32]) {
         if self.step.inputs.iter().any(|view| view.shape.elements() == 0) {
             // SAFETY: as the caller promises.

@@ -30,7 +30,7 @@ pub use params::params_layouts;
 /// How much runs at once: what keeps a device busy without filling its memory.
 #[derive(Clone, Copy)]
 struct Sizes {
-    /// Photographs of at most so many bytes run together, and at most so many.
+    /// The most bytes, and the most photographs, that run together.
     chunk_bytes: usize,
     chunk_images: usize,
     /// Pixels of a pyramid level that P-Net takes at once.
@@ -86,7 +86,7 @@ struct CascadeMemory<R: Runtime> {
     lists: Lists<R>,
     /// What submissions are made of.
     scratch: Scratch<R>,
-    /// One in so many cells has room in a level's list.
+    /// A level's list has room for one in this many cells.
     cells_per_slot: usize,
 }
 
@@ -229,7 +229,7 @@ impl<R: Runtime> GpuCascade<R> {
         self.gpu.tuning(Precision::F32).threads(elements).map_err(|problem| self.gpu.error(&problem))
     }
 
-    /// So many workgroups.
+    /// The dispatch size of this many workgroups.
     fn groups(&self, groups: usize) -> Result<[u32; 3]> {
         self.gpu.tuning(Precision::F32).groups(groups).map_err(|problem| self.gpu.error(&problem))
     }

@@ -27,7 +27,7 @@ pub(super) struct Trained<'a> {
 }
 
 impl<'a> Trained<'a> {
-    /// On the weights of a state of so many rows.
+    /// On the weights of a state of `rows` rows.
     pub fn new(parameters: &'a Parameters, rows: usize) -> Self {
         let mut graph = Graph::new();
         let weights = graph.state("weights", slot::WEIGHTS, [rows, parameters.weights_len()]);
