@@ -34,7 +34,7 @@ impl Precision {
         }
     }
 
-    /// Bytes of so many stored values.
+    /// Bytes of `values` stored values.
     pub fn stored(self, values: usize) -> u64 {
         (values * self.bytes()) as u64
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use approx::assert_abs_diff_eq;
 use serde_json::Value;
 use warpface::eval::report::{self, PicturePair, ReportInput};
-use warpface::eval::{Evaluation, Metric, Options, Pair, Pairs, Person, Photo, evaluate, generate, list_people};
+use warpface::eval::{EvalOptions, Evaluation, Metric, Pair, Pairs, Person, Photo, evaluate, generate, list_people};
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/eval").join(name)
@@ -21,7 +21,7 @@ fn array(name: &str) -> (usize, Vec<f32>) {
 /// One-dimensional embeddings whose squared distances are these.
 fn by_hand(distances: &[f32], same: &[bool], folds: usize) -> Evaluation {
     let b: Vec<f32> = distances.iter().map(|d| d.sqrt()).collect();
-    let options = Options { folds, ..Options::default() };
+    let options = EvalOptions { folds, ..EvalOptions::default() };
     evaluate(&vec![0.0; b.len()], &b, 1, same, &options).unwrap()
 }
 
@@ -33,7 +33,7 @@ fn the_originals_answers() {
     let cases = golden["cases"].as_array().unwrap();
     assert_eq!(cases.len(), 12);
     for case in cases {
-        let options = Options {
+        let options = EvalOptions {
             folds: case["folds"].as_u64().unwrap() as usize,
             metric: case["metric"].as_str().unwrap().parse().unwrap(),
             subtract_mean: case["subtract_mean"].as_bool().unwrap(),
@@ -116,7 +116,7 @@ fn folds_are_consecutive_and_the_first_are_longer() {
     let evaluation = by_hand(&[0.1, 0.9, 0.1, 0.9, 0.1, 0.9, 0.1], &[true, false, true, false, true, false, true], 3);
     assert_eq!(evaluation.folds.iter().map(|f| f.pairs).collect::<Vec<_>>(), [3, 2, 2]);
     for folds in [0, 8] {
-        let options = Options { folds, ..Options::default() };
+        let options = EvalOptions { folds, ..EvalOptions::default() };
         let error = evaluate(&[0.0; 7], &[0.0; 7], 1, &[true; 7], &options).unwrap_err().to_string();
         assert!(error.contains("7 pairs"), "{error}");
     }
@@ -125,10 +125,10 @@ fn folds_are_consecutive_and_the_first_are_longer() {
 #[test]
 fn subtracting_the_mean_uses_the_training_folds() {
     // Fold 2 of 2: its mean comes from pair 0, (1 + 3) / 2 = 2; from there 2.5 and 1.5 point apart, a cosine distance of 1.
-    let options = Options { folds: 2, metric: Metric::Cosine, subtract_mean: true };
+    let options = EvalOptions { folds: 2, metric: Metric::Cosine, subtract_mean: true };
     let evaluation = evaluate(&[1.0, 2.5], &[3.0, 1.5], 1, &[true, false], &options).unwrap();
     assert_eq!(evaluation.distances, [1.0, 1.0]);
-    let plain = Options { subtract_mean: false, ..options };
+    let plain = EvalOptions { subtract_mean: false, ..options };
     assert_eq!(evaluate(&[1.0, 2.5], &[3.0, 1.5], 1, &[true, false], &plain).unwrap().distances, [0.0, 0.0]);
 }
 
@@ -161,12 +161,12 @@ fn undefined_figures_are_null() {
 
 #[test]
 fn what_is_no_distance_is_an_error_naming_the_pair() {
-    let options = Options { folds: 1, ..Options::default() };
+    let options = EvalOptions { folds: 1, ..EvalOptions::default() };
     for bad in [f32::NAN, f32::INFINITY] {
         let error = evaluate(&[0.0, 0.0], &[0.5, bad], 1, &[true, false], &options).unwrap_err().to_string();
         assert!(error.contains("pair 2") && error.contains("not finite"), "{error}");
     }
-    let cosine = Options { metric: Metric::Cosine, ..options.clone() };
+    let cosine = EvalOptions { metric: Metric::Cosine, ..options.clone() };
     assert!(evaluate(&[0.0, 1.0], &[1.0, 1.0], 1, &[true, false], &cosine).is_err(), "a zero vector has no direction");
     assert!(evaluate(&[0.0; 3], &[0.0; 4], 2, &[true, false], &options).is_err(), "a row too short");
     assert!(evaluate(&[], &[], 0, &[true, false], &options).is_err(), "no dimensions");
@@ -344,7 +344,7 @@ fn the_report_is_one_whole_page() {
     let ((dim, a), (_, b)) = (array("a.npy"), array("b.npy"));
     let golden: Value = serde_json::from_str(&fs::read_to_string(golden("cases.json")).unwrap()).unwrap();
     let same: Vec<bool> = serde_json::from_value(golden["same"].clone()).unwrap();
-    let evaluation = evaluate(&a, &b, dim, &same, &Options::default()).unwrap();
+    let evaluation = evaluate(&a, &b, dim, &same, &EvalOptions::default()).unwrap();
     let threshold = evaluation.figures.threshold;
     let face = |seed: usize| {
         let shade = |x, y| image::Rgb([(x * 3 + seed as u32 * 40) as u8, (y * 3) as u8, 120]);

@@ -10,7 +10,7 @@ use common::npz::{self, Arrays};
 use common::{Tolerance, assert_close, files};
 use warpface::graph::{NodeId, Source};
 use warpface::ops::OptimizerKind;
-use warpface::train::network::{self, Loss, Options, Output, slot};
+use warpface::train::network::{self, Loss, NetworkOptions, Output, slot};
 use warpface::train::parameters::{Parameters, Place, Spec, Values};
 use warpface::train::trainer::Trainer;
 use warpface::weights::facenet::{Width, unfolded};
@@ -80,8 +80,8 @@ impl Golden {
     }
 }
 
-fn options(loss: Loss, optimizer: OptimizerKind) -> Options {
-    Options {
+fn options(loss: Loss, optimizer: OptimizerKind) -> NetworkOptions {
+    NetworkOptions {
         loss,
         optimizer,
         average: true,

@@ -10,7 +10,7 @@ use warpface::ops::{
     Activation, AvgPool2d, BatchMoments, BatchNormTrain, Concat, Conv2d, Dense, Flatten, MaxPool2d, Op, OptimizerKind,
     Padding, Softmax,
 };
-use warpface::train::network::{self, Loss, Options};
+use warpface::train::network::{self, Loss, NetworkOptions};
 use warpface::train::parameters::{Parameters, Spec};
 use warpface::weights::facenet::Width;
 use warpface::{DeviceKind, Error, Graph, Plan, Precision, Shape, Tensor};
@@ -215,7 +215,7 @@ fn a_part_with_a_second_reader_is_copied_alone() {
 fn a_training_step_copies_only_pools_into_concatenations() {
     let spec = Spec { width: Width::of_stem(2).unwrap(), embedding_size: 8, classes: Some(3), gamma: false };
     for recompute in [0..0, 0..24] {
-        let options = Options {
+        let options = NetworkOptions {
             loss: Loss::Softmax { center_factor: 0.0, center_alfa: 0.9, norm_factor: 0.0, norm_p: 1.0 },
             optimizer: OptimizerKind::Adam,
             average: true,

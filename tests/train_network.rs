@@ -8,7 +8,7 @@ use std::sync::Arc;
 use common::Noise;
 use warpface::backend::{Backend, States};
 use warpface::ops::OptimizerKind;
-use warpface::train::network::{self, Loss, Options, Output, Step, slot};
+use warpface::train::network::{self, Loss, NetworkOptions, Output, Step, slot};
 use warpface::train::parameters::{Parameters, Spec};
 use warpface::weights::facenet::Width;
 use warpface::{Device, Precision, Shape, Tensor};
@@ -19,8 +19,8 @@ fn parameters(classes: Option<usize>) -> Parameters {
     Parameters::new(Spec { width: Width::of_stem(2).unwrap(), embedding_size: 8, classes, gamma: false })
 }
 
-fn softmax() -> Options {
-    Options {
+fn softmax() -> NetworkOptions {
+    NetworkOptions {
         loss: Loss::Softmax { center_factor: 0.01, center_alfa: 0.9, norm_factor: 1e-3, norm_p: 1.0 },
         optimizer: OptimizerKind::Momentum,
         average: true,
@@ -32,12 +32,12 @@ fn softmax() -> Options {
     }
 }
 
-fn triplets() -> Options {
-    Options { loss: Loss::Triplet { alpha: 0.2 }, ..softmax() }
+fn triplets() -> NetworkOptions {
+    NetworkOptions { loss: Loss::Triplet { alpha: 0.2 }, ..softmax() }
 }
 
 /// The rows of the state of the weights before the first step.
-fn beginning(weights: &[f32], options: &Options) -> Vec<f32> {
+fn beginning(weights: &[f32], options: &NetworkOptions) -> Vec<f32> {
     let mut rows = weights.to_vec();
     options.optimizer.initial().iter().for_each(|&start| rows.resize(rows.len() + weights.len(), start));
     if options.average {
@@ -47,7 +47,7 @@ fn beginning(weights: &[f32], options: &Options) -> Vec<f32> {
 }
 
 /// Fresh states of a run.
-fn states(backend: &dyn Backend, parameters: &Parameters, options: &Options) -> Arc<dyn States> {
+fn states(backend: &dyn Backend, parameters: &Parameters, options: &NetworkOptions) -> Arc<dyn States> {
     let n = parameters.weights_len();
     let centers = parameters.spec().classes.unwrap_or(0) * parameters.spec().embedding_size;
     let states = backend.states(&[options.rows() * n, parameters.norms_len(), centers]).unwrap();
@@ -60,12 +60,18 @@ fn states(backend: &dyn Backend, parameters: &Parameters, options: &Options) -> 
 /// What training gave: the step, each step's outputs, and the state of the weights.
 type Trained = (Step, Vec<Vec<Vec<f32>>>, Vec<f32>);
 
-/// So many steps on one batch, in f32.
-fn train(device: &Device, classes: Option<usize>, options: &Options, steps: usize) -> Trained {
+/// Steps on one batch, in f32.
+fn train(device: &Device, classes: Option<usize>, options: &NetworkOptions, steps: usize) -> Trained {
     train_in(device, classes, options, steps, Precision::F32)
 }
 
-fn train_in(device: &Device, classes: Option<usize>, options: &Options, steps: usize, precision: Precision) -> Trained {
+fn train_in(
+    device: &Device,
+    classes: Option<usize>,
+    options: &NetworkOptions,
+    steps: usize,
+    precision: Precision,
+) -> Trained {
     let parameters = parameters(classes);
     let states = states(device.backend(), &parameters, options);
     let step = network::step(&parameters, options).unwrap();
@@ -109,7 +115,7 @@ fn a_small_network_learns_its_batch() {
 }
 
 /// The first step in f64 by the reference: outputs, and the state of the weights.
-fn reference(classes: Option<usize>, options: &Options) -> (Vec<Vec<f64>>, Vec<f64>) {
+fn reference(classes: Option<usize>, options: &NetworkOptions) -> (Vec<Vec<f64>>, Vec<f64>) {
     let parameters = parameters(classes);
     let step = network::step(&parameters, options).unwrap();
     let wide = |values: &[f32]| values.iter().map(|&x| f64::from(x)).collect::<Vec<f64>>();
@@ -225,7 +231,7 @@ fn what_is_computed_again_changes_nothing() {
     let device = Device::cpu(2).unwrap();
     let kept = train(&device, Some(3), &softmax(), 2);
     for blocks in [0..1, 0..5, 7..9, 0..24] {
-        let again = train(&device, Some(3), &Options { recompute: blocks.clone().collect(), ..softmax() }, 2);
+        let again = train(&device, Some(3), &NetworkOptions { recompute: blocks.clone().collect(), ..softmax() }, 2);
         assert_eq!((&kept.1, &kept.2), (&again.1, &again.2), "blocks {blocks:?}");
         assert!(again.0.graph.nodes().len() > kept.0.graph.nodes().len());
     }

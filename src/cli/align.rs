@@ -11,7 +11,7 @@ use super::photos::{self, Tally};
 use super::{Outcome, output};
 use crate::Error;
 use crate::error::Field;
-use crate::face::{Alignment, Face, align, choose};
+use crate::face::{Alignment, Detector, Face, align, choose};
 use crate::image::{self, Rgb8};
 
 #[derive(Debug, clap::Args)]
@@ -38,15 +38,49 @@ pub struct Args {
     detect: DetectArgs,
 }
 
+/// Photographs to align, and where their crops go.
+struct Work {
+    photographs: Vec<PathBuf>,
+    targets: Vec<PathBuf>,
+    /// Photographs in the input, those of earlier runs included.
+    total: usize,
+}
+
+impl Work {
+    fn finished_before(&self) -> usize {
+        self.total - self.photographs.len()
+    }
+}
+
+/// What a run did.
+struct Aligned {
+    crops: usize,
+    without_face: Vec<PathBuf>,
+    /// The file of bounding boxes.
+    list: PathBuf,
+}
+
 impl Args {
     pub fn run(&self, globals: &Globals) -> Result<Outcome> {
         let options = self.detect.options()?;
         if self.image_size == 0 {
             return Err(Error::invalid(Field("image_size"), "a crop needs at least one pixel").into());
         }
-        let alignment = Alignment { size: self.image_size, margin: self.margin };
         let mut tally = Tally::default();
-        let (mut paths, mut found) = (Vec::new(), Vec::new());
+        let work = self.find(&mut tally)?;
+        eprintln!("{}, {} of them finished before", output::count(work.total, "photograph"), work.finished_before());
+        let device = globals.open_device()?;
+        let detector = globals.open_detector(&device, &options)?;
+        create_folder(&self.output)?;
+        let done = self.align(&detector, &work, &mut tally)?;
+        done.without_face.iter().for_each(|path| eprintln!("{}: no face found", path.display()));
+        summarize(globals, &work, &done, tally.failures.len())?;
+        Ok(output::list_failures(work.finished_before() + done.crops + done.without_face.len(), &tally.failures))
+    }
+
+    /// The photographs that no run has finished; unreadable folders go to the tally.
+    fn find(&self, tally: &mut Tally) -> Result<Work> {
+        let mut found = Vec::new();
         for person in folders(&self.input)? {
             let name = person.file_name().context("a person's folder has a name")?.to_owned();
             let collected = image::collect(std::slice::from_ref(&person));
@@ -61,47 +95,33 @@ impl Args {
         if self.random_order {
             shuffle(&mut found);
         }
-        let (targets, sources): (Vec<PathBuf>, Vec<PathBuf>) = found.into_iter().unzip();
-        paths.extend(sources);
-        eprintln!("{}, {} of them finished before", output::count(total, "photograph"), total - paths.len());
-        let device = globals.open_device()?;
-        let detector = globals.open_detector(&device, &options)?;
-        create_folder(&self.output)?;
+        let (targets, photographs) = found.into_iter().unzip();
+        Ok(Work { photographs, targets, total })
+    }
+
+    /// Writes all crops, and their boxes to a new list.
+    fn align(&self, detector: &Detector, work: &Work, tally: &mut Tally) -> Result<Aligned> {
+        let alignment = Alignment { size: self.image_size, margin: self.margin };
         let (list, mut boxes) = bounding_boxes(&self.output)?;
-        let (mut aligned, mut without) = (0, Vec::new());
-        let bar = progress(paths.len(), "align");
-        photos::for_each_chunk(&paths, &device, &bar, &mut tally, |chunk, tally| {
-            let faces = photos::detect(&detector, chunk, tally)?;
+        let (mut crops, mut without_face) = (0, Vec::new());
+        let bar = progress(work.photographs.len(), "align");
+        photos::for_each_chunk(&work.photographs, detector.device(), &bar, tally, |chunk, tally| {
+            let faces = photos::detect(detector, chunk, tally)?;
             for (photo, faces) in chunk.iter().zip(&faces) {
-                let target = &targets[photo.index];
+                let target = &work.targets[photo.index];
                 let rows = self.write_crops(&photo.image, faces, &alignment, target)?;
                 if rows.is_empty() {
-                    without.push(paths[photo.index].clone());
+                    without_face.push(work.photographs[photo.index].clone());
                     writeln!(boxes, "{}", target.display()).map_err(Error::io(&list, "write"))?;
                 }
                 for (file, [x1, y1, x2, y2]) in &rows {
                     writeln!(boxes, "{} {x1} {y1} {x2} {y2}", file.display()).map_err(Error::io(&list, "write"))?;
                 }
-                aligned += rows.len();
+                crops += rows.len();
             }
             Ok(())
         })?;
-        without.iter().for_each(|path| eprintln!("{}: no face found", path.display()));
-        let mut out = output::stdout();
-        let unread = tally.failures.len();
-        if globals.json {
-            let summary = serde_json::json!({
-                "images": total, "finished_before": total - paths.len(), "aligned": aligned,
-                "without_face": without, "bounding_boxes": list,
-            });
-            output::json_line(&mut out, &summary)?;
-        } else {
-            writeln!(out, "Total number of images: {total}")?;
-            writeln!(out, "Number of successfully aligned images: {aligned}")?;
-            writeln!(out, "Without a face: {}; unreadable: {unread}; boxes: {}", without.len(), list.display())?;
-            out.flush()?;
-        }
-        Ok(output::list_failures(total - paths.len() + aligned + without.len(), &tally.failures))
+        Ok(Aligned { crops, without_face, list })
     }
 
     /// The file that a photograph's face `i` goes to.
@@ -144,6 +164,22 @@ impl Args {
         }
         Ok(rows.into_iter().map(|(file, rectangle, _)| (file, rectangle)).collect())
     }
+}
+
+fn summarize(globals: &Globals, work: &Work, done: &Aligned, unreadable: usize) -> Result<()> {
+    let Aligned { crops, without_face, list } = done;
+    let mut out = output::stdout();
+    if globals.json {
+        let summary = serde_json::json!({
+            "images": work.total, "finished_before": work.finished_before(), "aligned": crops,
+            "without_face": without_face, "bounding_boxes": list,
+        });
+        return output::json_line(&mut out, &summary);
+    }
+    writeln!(out, "Total number of images: {}", work.total)?;
+    writeln!(out, "Number of successfully aligned images: {crops}")?;
+    writeln!(out, "Without a face: {}; unreadable: {unreadable}; boxes: {}", without_face.len(), list.display())?;
+    Ok(out.flush()?)
 }
 
 /// Writes a crop under a name of its own first, so that no run ever sees half a file.

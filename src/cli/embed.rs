@@ -14,7 +14,7 @@ use super::context::{DetectArgs, Globals, create_folder, progress};
 use super::photos::{self, Tally, add};
 use super::{Outcome, output};
 use crate::Error;
-use crate::face::{Alignment, Embeddings};
+use crate::face::{Alignment, Detector, Embedder, Embeddings};
 use crate::image::{self, Rgb8};
 use crate::weights::write::npy_header;
 
@@ -36,69 +36,84 @@ pub struct Args {
     detect: DetectArgs,
 }
 
+/// What the photographs gave.
+#[derive(Default)]
+struct Found<'a> {
+    embeddings: Embeddings,
+    /// The photographs of the embeddings, in order.
+    embedded: Vec<&'a Path>,
+    without_face: Vec<&'a Path>,
+}
+
 impl Args {
     pub fn run(&self, globals: &Globals) -> Result<Outcome> {
         let options = self.detect.options()?;
         let found = image::collect(&self.paths);
         let device = globals.open_device()?;
         let model = globals.open_model(&device)?;
-        let embedder = &model.embedder;
-        let alignment = Alignment { size: embedder.size(), margin: self.margin };
         let detector = if self.aligned { None } else { Some(globals.open_detector(&device, &options)?) };
         create_folder(&self.output)?;
         let mut tally = Tally { failures: found.problems, ..Tally::default() };
-        let (mut embeddings, mut kept): (Embeddings, Vec<&Path>) = Default::default();
-        let mut without: Vec<&Path> = Vec::new();
-        let bar = progress(found.images.len(), "embed");
-        photos::for_each_chunk(&found.images, &device, &bar, &mut tally, |chunk, tally| {
-            let crops: Vec<Option<Rgb8>> = match &detector {
+        let dim = model.embedder.dim();
+        let done = self.embed(&model.embedder, detector.as_ref(), &found.images, &mut tally)?;
+        let inputs = done.embedded.len() + done.without_face.len();
+        self.write(globals, found.images.len(), dim, done)?;
+        Ok(output::list_failures(inputs, &tally.failures))
+    }
+
+    fn embed<'a>(
+        &self,
+        embedder: &Embedder,
+        detector: Option<&Detector>,
+        images: &'a [PathBuf],
+        tally: &mut Tally,
+    ) -> Result<Found<'a>> {
+        let alignment = Alignment { size: embedder.size(), margin: self.margin };
+        let mut found = Found::default();
+        let bar = progress(images.len(), "embed");
+        photos::for_each_chunk(images, embedder.device(), &bar, tally, |chunk, tally| {
+            let crops: Vec<Option<Rgb8>> = match detector {
                 Some(detector) => photos::main_crops(detector, chunk, &alignment, tally)?,
                 None => chunk.iter().map(|photo| Some(photos::aligned_crop(&photo.image, alignment.size))).collect(),
             };
             for (photo, crop) in chunk.iter().zip(&crops) {
-                let list = if crop.is_some() { &mut kept } else { &mut without };
-                list.push(&found.images[photo.index]);
+                let list = if crop.is_some() { &mut found.embedded } else { &mut found.without_face };
+                list.push(&images[photo.index]);
             }
             let start = Instant::now();
-            embeddings.append(embedder.embed(&crops.iter().flatten().collect::<Vec<_>>())?);
+            found.embeddings.append(embedder.embed(&crops.iter().flatten().collect::<Vec<_>>())?);
             add(&mut tally.embed, start);
             Ok(())
         })?;
+        Ok(found)
+    }
 
-        let names: Vec<String> = kept.iter().map(|path| label(path)).collect();
+    /// Writes the four files, and the summary of `images` photographs.
+    fn write(&self, globals: &Globals, images: usize, dim: usize, found: Found) -> Result<()> {
+        let Found { embeddings, embedded, without_face } = found;
+        let names: Vec<String> = embedded.iter().map(|path| label(path)).collect();
         let classes: Vec<&String> = names.iter().collect::<BTreeSet<_>>().into_iter().collect();
         let labels = names.iter().map(|name| classes.binary_search(&name).unwrap_or(0) as i64);
-        write_npy(
-            &self.output.join("embeddings.npy"),
-            &[kept.len() as u64, embedder.dim() as u64],
-            embeddings.into_vec(),
-        )?;
-        write_npy(&self.output.join("labels.npy"), &[kept.len() as u64], labels)?;
+        let rows = embedded.len() as u64;
+        write_npy(&self.output.join("embeddings.npy"), &[rows, dim as u64], embeddings.into_vec())?;
+        write_npy(&self.output.join("labels.npy"), &[rows], labels)?;
         write_strings(&self.output.join("label_strings.npy"), &names)?;
-        let paths: String = kept.iter().map(|path| format!("{}\n", path.display())).collect();
+        let paths: String = embedded.iter().map(|path| format!("{}\n", path.display())).collect();
         let list = self.output.join("paths.txt");
         std::fs::write(&list, paths).map_err(Error::io(&list, "write"))?;
 
-        without.iter().for_each(|path| eprintln!("{}: no face found, left out", path.display()));
+        without_face.iter().for_each(|path| eprintln!("{}: no face found, left out", path.display()));
         let mut out = output::stdout();
         if globals.json {
             let summary = json!({
-                "images": found.images.len(), "embedded": kept.len(), "dim": embedder.dim(), "labels": classes.len(),
-                "without_face": without, "output": self.output,
+                "images": images, "embedded": embedded.len(), "dim": dim, "labels": classes.len(),
+                "without_face": without_face, "output": self.output,
             });
-            output::json_line(&mut out, &summary)?;
-        } else {
-            let what = output::count(kept.len(), "embedding");
-            writeln!(
-                out,
-                "{what} of {} values, {} in {}",
-                embedder.dim(),
-                output::count(classes.len(), "label"),
-                self.output.display()
-            )?;
-            out.flush()?;
+            return output::json_line(&mut out, &summary);
         }
-        Ok(output::list_failures(kept.len() + without.len(), &tally.failures))
+        let (what, of) = (output::count(embedded.len(), "embedding"), output::count(classes.len(), "label"));
+        writeln!(out, "{what} of {dim} values, {of} in {}", self.output.display())?;
+        Ok(out.flush()?)
     }
 }
 

@@ -1,7 +1,9 @@
 //! `warpface lfw`: the whole protocol, from photographs to figures and a page.
 
+mod page;
+
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -13,8 +15,7 @@ use super::photos::{self, Photo, Tally, add};
 use super::{Outcome, output};
 use crate::Error;
 use crate::error::Field;
-use crate::eval::report::{self, PicturePair, ReportInput};
-use crate::eval::{self, Evaluation, Figures, Options, Pairs, Resolved};
+use crate::eval::{self, EvalOptions, Evaluation, Figures, Pairs, Resolved};
 use crate::face::{Alignment, Detector};
 use crate::image::{self, Rgb8};
 use crate::ops::Metric;
@@ -71,8 +72,6 @@ enum OnMissing {
 
 /// The share of the shorter side that the middle of a photograph takes: about what a face with its margin does in LFW.
 const CENTER: f64 = 0.64;
-/// Pairs of each kind that the report shows.
-const HARDEST: usize = 12;
 
 /// Seconds in each part of the work.
 #[derive(Serialize)]
@@ -83,6 +82,48 @@ struct Seconds {
     embed: f64,
     evaluate: f64,
     total: f64,
+}
+
+impl Seconds {
+    fn of(tally: &Tally, evaluate: Duration, total: Duration) -> Self {
+        Seconds {
+            decode: tally.decode.as_secs_f64(),
+            detect: tally.detect.as_secs_f64(),
+            align: tally.align.as_secs_f64(),
+            embed: tally.embed.as_secs_f64(),
+            evaluate: evaluate.as_secs_f64(),
+            total: total.as_secs_f64(),
+        }
+    }
+
+    /// Each with its name.
+    fn named(&self) -> [(String, f64); 6] {
+        let Seconds { decode, detect, align, embed, evaluate, total } = *self;
+        [
+            ("decode", decode),
+            ("detect", detect),
+            ("align", align),
+            ("embed", embed),
+            ("evaluate", evaluate),
+            ("total", total),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+    }
+}
+
+/// A run of the protocol, as it is reported.
+struct Measured<'a> {
+    /// The photographs' paths.
+    photographs: &'a [PathBuf],
+    /// The pairs whose photographs both have an embedding.
+    pairs: Vec<(usize, usize)>,
+    evaluation: Evaluation,
+    /// Photographs with an embedding.
+    images: usize,
+    skipped: Vec<String>,
+    /// Photographs whose middle was taken.
+    middles: Vec<String>,
+    seconds: Seconds,
 }
 
 /// The last line of `--json`.
@@ -158,52 +199,48 @@ impl Args {
         let detector = if self.aligned { None } else { Some(globals.open_detector(&device, &options)?) };
         let alignment = Alignment { size: model.embedder.size(), margin: self.margin };
         let cropper = Cropper { detector, alignment, on_missing: self.on_missing, images: &resolved.images };
-
-        let mut skipped: Vec<String> = resolved.missing.iter().map(|name| format!("{name}: not there")).collect();
         let mut tally = Tally::default();
-        let (embeddings, middles) = self.embed(&model, &cropper, &mut tally, &mut skipped)?;
-        skipped.extend(tally.failures.iter().map(Error::to_string));
-
-        let evaluating = Instant::now();
-        let has_both = |p: &&eval::ResolvedPair| [p.a, p.b].iter().all(|&i| embeddings[i].is_some());
-        let kept: Vec<_> = resolved.pairs.iter().filter(has_both).collect();
-        let evaluation = self.evaluate(&model, &pairs, &kept, &embeddings)?;
-        let seconds = |d: Duration| d.as_secs_f64();
-        let seconds = Seconds {
-            decode: seconds(tally.decode),
-            detect: seconds(tally.detect),
-            align: seconds(tally.align),
-            embed: seconds(tally.embed),
-            evaluate: seconds(evaluating.elapsed()),
-            total: seconds(start.elapsed()),
-        };
-        let images = embeddings.iter().flatten().count();
+        let measured = self.measure(&model, &cropper, &pairs, &resolved, &mut tally, start)?;
         if let Some(path) = &self.report {
-            let kept: Vec<(usize, usize)> = kept.iter().map(|p| (p.a, p.b)).collect();
-            let device = device.to_string();
-            let page =
-                self.page(&model, &device, &cropper, &resolved, &kept, &evaluation, images, &skipped, &seconds)?;
+            let page = self.page(&model, &device.to_string(), &cropper, &measured)?;
             if let Some(parent) = path.parent() {
                 create_folder(parent)?;
             }
             std::fs::write(path, page).map_err(Error::io(path, "write"))?;
             eprintln!("report: {}", path.display());
         }
-        skipped.iter().for_each(|line| eprintln!("skipped: {line}"));
-        let mut out = output::stdout();
-        if globals.json {
-            let line = Line {
-                figures: &evaluation.figures,
-                images,
-                skipped: &skipped,
-                center_cropped: &middles,
-                seconds: &seconds,
-            };
-            output::json_line(&mut out, &line)?;
-        } else {
-            print(&mut out, &evaluation.figures, images, &skipped, &middles, &seconds)?;
-        }
+        print(globals, &measured)?;
         Ok(if tally.failures.is_empty() { Outcome::Done } else { Outcome::Partly })
+    }
+
+    /// Embeds and evaluates; `start` is when the command began.
+    #[allow(clippy::too_many_arguments)]
+    fn measure<'a>(
+        &self,
+        model: &Model,
+        cropper: &Cropper,
+        pairs: &Pairs,
+        resolved: &'a Resolved,
+        tally: &mut Tally,
+        start: Instant,
+    ) -> Result<Measured<'a>> {
+        let mut skipped: Vec<String> = resolved.missing.iter().map(|name| format!("{name}: not there")).collect();
+        let (embeddings, middles) = self.embed(model, cropper, tally, &mut skipped)?;
+        skipped.extend(tally.failures.iter().map(Error::to_string));
+
+        let evaluating = Instant::now();
+        let has_both = |p: &&eval::ResolvedPair| [p.a, p.b].iter().all(|&i| embeddings[i].is_some());
+        let kept: Vec<_> = resolved.pairs.iter().filter(has_both).collect();
+        let evaluation = self.evaluate(model, pairs, &kept, &embeddings)?;
+        Ok(Measured {
+            photographs: &resolved.images,
+            pairs: kept.iter().map(|p| (p.a, p.b)).collect(),
+            evaluation,
+            images: embeddings.iter().flatten().count(),
+            skipped,
+            middles,
+            seconds: Seconds::of(tally, evaluating.elapsed(), start.elapsed()),
+        })
     }
 
     /// The figures of the pairs whose photographs both have an embedding.
@@ -219,7 +256,7 @@ impl Args {
         };
         let same: Vec<bool> = kept.iter().map(|pair| pair.same).collect();
         let dim = model.embedder.dim() * if self.flip { 2 } else { 1 };
-        let options = Options {
+        let options = EvalOptions {
             folds: self.folds.unwrap_or(pairs.folds),
             metric: self.distance,
             subtract_mean: self.subtract_mean,
@@ -288,85 +325,19 @@ impl Args {
         })?;
         Ok((embeddings, middles))
     }
+}
 
-    #[allow(clippy::too_many_arguments)]
-    fn page(
-        &self,
-        model: &Model,
-        device: &str,
-        cropper: &Cropper,
-        resolved: &Resolved,
-        pairs: &[(usize, usize)],
-        evaluation: &Evaluation,
-        images: usize,
-        skipped: &[String],
-        seconds: &Seconds,
-    ) -> Result<String> {
-        let name = |i: usize| {
-            let path = &resolved.images[i];
-            path.strip_prefix(&self.folder).unwrap_or(path).display().to_string()
-        };
-        let pictures = |of: Vec<usize>| -> crate::Result<Vec<PicturePair>> {
-            let picture = |i: usize| {
-                let (a, b) = pairs[i];
-                Ok(PicturePair {
-                    a: cropper.png(a)?,
-                    b: cropper.png(b)?,
-                    name_a: name(a),
-                    name_b: name(b),
-                    distance: evaluation.distances[i],
-                    wrong: evaluation.is_wrong(i, evaluation.figures.threshold),
-                })
-            };
-            of.into_iter().map(picture).collect()
-        };
-        let option = |name: &str, value: String| (name.to_owned(), value);
-        let options = [
-            option("distance", self.distance.to_string()),
-            option("flip", self.flip.to_string()),
-            option("subtract mean", self.subtract_mean.to_string()),
-            option("standardization", model.embedder.standardize().to_string()),
-            option("pairs", self.pairs.display().to_string()),
-            option(
-                "input",
-                if self.aligned { "aligned crops".to_owned() } else { format!("photographs, margin {}", self.margin) },
-            ),
-        ];
-        let seconds = [
-            ("decode", seconds.decode),
-            ("detect", seconds.detect),
-            ("align", seconds.align),
-            ("embed", seconds.embed),
-            ("evaluate", seconds.evaluate),
-            ("total", seconds.total),
-        ];
-        Ok(report::html(&ReportInput {
-            title: &title(&self.folder),
-            model: &model.path.display().to_string(),
-            device,
-            options: &options,
-            images,
-            evaluation,
-            nearest_different: &pictures(evaluation.nearest_different(HARDEST))?,
-            farthest_same: &pictures(evaluation.farthest_same(HARDEST))?,
-            skipped,
-            seconds: &seconds.map(|(name, value)| (name.to_owned(), value)),
-        }))
+/// Tells what was left out, then the figures.
+fn print(globals: &Globals, measured: &Measured) -> Result<()> {
+    let Measured { evaluation: Evaluation { figures, .. }, images, skipped, middles, seconds, .. } = measured;
+    skipped.iter().for_each(|line| eprintln!("skipped: {line}"));
+    let mut out = output::stdout();
+    if globals.json {
+        return output::json_line(
+            &mut out,
+            &Line { figures, images: *images, skipped, center_cropped: middles, seconds },
+        );
     }
-}
-
-fn title(folder: &Path) -> String {
-    folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned()
-}
-
-fn print(
-    out: &mut impl Write,
-    figures: &Figures,
-    images: usize,
-    skipped: &[String],
-    middles: &[String],
-    seconds: &Seconds,
-) -> std::io::Result<()> {
     writeln!(
         out,
         "pairs      {} of {images} photographs; {} left out",
@@ -386,5 +357,5 @@ fn print(
         out,
         "seconds    {total:.2}: decode {decode:.2}, detect {detect:.2}, align {align:.2}, embed {embed:.2}, evaluate {evaluate:.2}"
     )?;
-    out.flush()
+    Ok(out.flush()?)
 }

@@ -9,7 +9,7 @@ pub fn stdout() -> BufWriter<StdoutLock<'static>> {
     BufWriter::new(io::stdout().lock())
 }
 
-/// Writes one JSON value as a line, and flushes it: whoever follows the output sees it at once.
+/// Writes one JSON value as a line, and flushes it: a reader of the output sees it at once.
 pub fn json_line(to: &mut impl Write, value: &impl Serialize) -> anyhow::Result<()> {
     serde_json::to_writer(&mut *to, value).map_err(io::Error::from)?;
     to.write_all(b"\n")?;

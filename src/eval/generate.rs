@@ -70,8 +70,8 @@ pub fn generate(seed: u64, people: &[Person], folds: usize, per_fold: usize) -> 
     Ok(Pairs { folds, per_fold, pairs: pairs.collect() })
 }
 
-/// So many pairs of one person, and of different people, drawn without repetition, each possible one equally likely.
-/// `what` says what was asked for, for a kind (`same` or `different`).
+/// `same` pairs of one person and `different` pairs of two people, drawn without repetition, each possible one equally
+/// likely. `what` says what was asked for, for a kind (`same` or `different`).
 ///
 /// # Errors
 /// Fewer possible pairs than asked for.

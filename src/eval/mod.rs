@@ -5,12 +5,12 @@
 //! distances instead, for the original's thresholds stop at 4 while squared distances of flip-concatenated embeddings reach 8.
 //!
 //! ```
-//! use warpface::eval::{Options, evaluate};
+//! use warpface::eval::{EvalOptions, evaluate};
 //!
 //! // Four pairs of embeddings of two values, the first two of one person each.
 //! let a = [1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0];
 //! let b = [1.0, 0.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0];
-//! let options = Options { folds: 2, ..Options::default() };
+//! let options = EvalOptions { folds: 2, ..EvalOptions::default() };
 //! let measured = evaluate(&a, &b, 2, &[true, true, false, false], &options)?;
 //! assert_eq!((measured.figures.pairs, measured.figures.auc), (4, 1.0));
 //! # Ok::<(), warpface::Error>(())
@@ -29,4 +29,4 @@ pub use crate::ops::Metric;
 pub use generate::{Person, generate, list_people};
 pub use pairs::{Pair, Pairs, Photo, Resolved, ResolvedPair};
 pub use roc::Roc;
-pub use verification::{Accuracy, Evaluation, Figures, FoldResult, Options, Val, evaluate};
+pub use verification::{Accuracy, EvalOptions, Evaluation, Figures, FoldResult, Val, evaluate};

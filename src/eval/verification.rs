@@ -17,7 +17,7 @@ pub const FAR_TARGET: f64 = 1e-3;
 
 /// How to evaluate.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct EvalOptions {
     /// How many folds of consecutive pairs; see [`k_fold`].
     pub folds: usize,
     /// The distance of two embeddings.
@@ -26,10 +26,10 @@ pub struct Options {
     pub subtract_mean: bool,
 }
 
-impl Default for Options {
+impl Default for EvalOptions {
     /// Ten folds, euclidean, no mean: `lfw.evaluate`'s defaults.
     fn default() -> Self {
-        Options { folds: 10, metric: Metric::default(), subtract_mean: false }
+        EvalOptions { folds: 10, metric: Metric::default(), subtract_mean: false }
     }
 }
 
@@ -145,7 +145,7 @@ pub fn evaluate(
     embeddings2: &[f32],
     dim: usize,
     same: &[bool],
-    options: &Options,
+    options: &EvalOptions,
 ) -> Result<Evaluation> {
     let n = same.len();
     let expected = n.checked_mul(dim).filter(|&e| e > 0 || n == 0);

@@ -23,7 +23,7 @@ fn standardize(mode: Standardize, crop: &Rgb8, to: &mut [f32]) {
 }
 
 /// Where batches overlap, the last one is filled up to a multiple of this: a plan costs such a device more than some
-/// crops of nobody do, so that remainders share a few.
+/// padding crops do, so that remainders share a few.
 const REST: usize = 32;
 
 /// Turns aligned crops into unit vectors.

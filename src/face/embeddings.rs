@@ -46,7 +46,7 @@ impl Embeddings {
     /// Row `i`.
     ///
     /// # Panics
-    /// If there are not so many.
+    /// If `i` is out of range.
     pub fn row(&self, i: usize) -> &[f32] {
         &self.values[i * self.dim..][..self.dim]
     }

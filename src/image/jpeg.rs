@@ -45,10 +45,10 @@ pub(super) fn decode(
 }
 
 /// Runs `work` with a decoder whose header is read; libjpeg's errors, which unwind, become messages.
-fn guarded<R>(bytes: &[u8], work: impl FnOnce(Decompress<Source>) -> Result<R, String>) -> Result<R, String> {
+fn guarded<R>(bytes: &[u8], work: impl FnOnce(Decompress<JpegBytes>) -> Result<R, String>) -> Result<R, String> {
     let ended = Cell::new(false);
     let result = catch_unwind(AssertUnwindSafe(|| {
-        let source = Source { rest: bytes, ended: &ended };
+        let source = JpegBytes { rest: bytes, ended: &ended };
         let builder = Decompress::builder().with_markers(&[Marker::APP(1)]).with_err(error_manager());
         work(builder.from_reader(source).map_err(|e| e.to_string())?)
     }));
@@ -60,25 +60,25 @@ fn guarded<R>(bytes: &[u8], work: impl FnOnce(Decompress<Source>) -> Result<R, S
     }
 }
 
-fn header_of(jpeg: &Decompress<Source>) -> Header {
+fn header_of(jpeg: &Decompress<JpegBytes>) -> Header {
     let exif = jpeg.markers().find_map(|marker| marker.data.strip_prefix(b"Exif\0\0"));
     let orientation = exif.and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms);
     Header { width: jpeg.width(), height: jpeg.height(), orientation }
 }
 
 /// Bytes for libjpeg that notice being read past their end. (It would go on with grey.)
-struct Source<'a> {
+struct JpegBytes<'a> {
     rest: &'a [u8],
     ended: &'a Cell<bool>,
 }
 
-impl Read for Source<'_> {
+impl Read for JpegBytes<'_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         self.rest.read(out)
     }
 }
 
-impl BufRead for Source<'_> {
+impl BufRead for JpegBytes<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.rest.is_empty() {
             self.ended.set(true);

@@ -13,7 +13,7 @@ use crate::{Shape, Tensor};
 pub struct BatchMoments;
 
 impl BatchMoments {
-    /// What makes the biased variance of so many rows the unbiased one.
+    /// The factor from the biased variance of `rows` rows to the unbiased one.
     pub fn correction(rows: usize) -> f64 {
         if rows > 1 { rows as f64 / (rows - 1) as f64 } else { 1.0 }
     }
@@ -36,7 +36,7 @@ impl Operator for BatchMoments {
         4 * inputs[0].elements() as u64
     }
 
-    fn exact_output(&self) -> bool {
+    fn keep_f32(&self) -> bool {
         true
     }
 

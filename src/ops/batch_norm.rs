@@ -31,7 +31,7 @@ impl Operator for BatchNorm {
     }
 
     fn port(&self, i: usize) -> Port {
-        if i == 0 { Port::Value } else { Port::Exact }
+        if i == 0 { Port::Value } else { Port::KeepF32 }
     }
 
     fn by_image(&self, i: usize) -> bool {

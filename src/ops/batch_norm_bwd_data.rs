@@ -30,7 +30,7 @@ impl Operator for BatchNormBwdData {
     }
 
     fn port(&self, i: usize) -> Port {
-        if i == 0 || i == self.0.inputs() + 1 { Port::Value } else { Port::Exact }
+        if i == 0 || i == self.0.inputs() + 1 { Port::Value } else { Port::KeepF32 }
     }
 
     fn tolerance(&self) -> Tolerance {

@@ -29,10 +29,10 @@ impl Operator for BatchNormBwdSums {
     }
 
     fn port(&self, i: usize) -> Port {
-        if i == 0 || i == self.0.inputs() { Port::Value } else { Port::Exact }
+        if i == 0 || i == self.0.inputs() { Port::Value } else { Port::KeepF32 }
     }
 
-    fn exact_output(&self) -> bool {
+    fn keep_f32(&self) -> bool {
         true
     }
 

@@ -104,7 +104,7 @@ impl Operator for BatchNormTrain {
     }
 
     fn port(&self, i: usize) -> Port {
-        if i == 0 { Port::Value } else { Port::Exact }
+        if i == 0 { Port::Value } else { Port::KeepF32 }
     }
 
     fn tolerance(&self) -> Tolerance {

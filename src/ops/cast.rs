@@ -10,7 +10,8 @@ use crate::{Shape, Tensor};
 #[serde(deny_unknown_fields)]
 pub struct Cast {
     /// Whether the output is f32 in every precision.
-    pub exact: bool,
+    #[serde(rename = "exact")]
+    pub keep_f32: bool,
 }
 
 impl Operator for Cast {
@@ -33,13 +34,13 @@ impl Operator for Cast {
         Port::Any
     }
 
-    fn exact_output(&self) -> bool {
-        self.exact
+    fn keep_f32(&self) -> bool {
+        self.keep_f32
     }
 
     fn vjp(&self, at: &mut Vjp) -> Result<(), String> {
         let dy = at.dy();
-        at.gradient(0, "dx", Cast { exact: !self.exact }, &[dy]);
+        at.gradient(0, "dx", Cast { keep_f32: !self.keep_f32 }, &[dy]);
         Ok(())
     }
 }

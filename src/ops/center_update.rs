@@ -6,7 +6,7 @@ use super::{Operator, Port, Real, Tolerance, arity, exactly, index};
 use crate::{Shape, Tensor};
 
 /// `centers[l] - (1 - alfa) sum of (centers[l] - features[i]) over the i with label l`, all differences being from the
-/// centers as they were: a label that is there twice moves its center twice as far.
+/// centers as they were: a label given twice moves its center twice as far.
 ///
 /// Inputs: `centers: [classes, d]`, `features: [n, d]`, `labels: [n]`, `finite: [1]`. Output like the centers, whose
 /// memory it may take; only rows that a label names are touched, and labels that are no class name none. Where `finite`
@@ -37,10 +37,10 @@ impl Operator for CenterUpdate {
     }
 
     fn port(&self, _: usize) -> Port {
-        Port::Exact
+        Port::KeepF32
     }
 
-    fn exact_output(&self) -> bool {
+    fn keep_f32(&self) -> bool {
         true
     }
 

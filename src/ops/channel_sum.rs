@@ -21,7 +21,7 @@ impl Operator for ChannelSum {
         inputs[0].elements() as u64
     }
 
-    fn exact_output(&self) -> bool {
+    fn keep_f32(&self) -> bool {
         true
     }
 

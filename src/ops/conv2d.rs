@@ -96,7 +96,7 @@ impl Operator for Conv2d {
         let [b, alpha, ..] = self.optional_inputs();
         match i {
             1 => Port::Any,
-            i if Some(i) == b || Some(i) == alpha => Port::Exact,
+            i if Some(i) == b || Some(i) == alpha => Port::KeepF32,
             _ => Port::Value,
         }
     }

@@ -36,7 +36,7 @@ impl Operator for Conv2dBwdFilter {
         if i == 2 { Port::Extents } else { Port::Value }
     }
 
-    fn exact_output(&self) -> bool {
+    fn keep_f32(&self) -> bool {
         true
     }
 

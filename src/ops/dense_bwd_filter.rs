@@ -27,7 +27,7 @@ impl Operator for DenseBwdFilter {
         if i == 2 { Port::Extents } else { Port::Value }
     }
 
-    fn exact_output(&self) -> bool {
+    fn keep_f32(&self) -> bool {
         true
     }
 

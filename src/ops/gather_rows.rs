@@ -26,10 +26,10 @@ impl Operator for GatherRows {
     }
 
     fn port(&self, _: usize) -> Port {
-        Port::Exact
+        Port::KeepF32
     }
 
-    fn exact_output(&self) -> bool {
+    fn keep_f32(&self) -> bool {
         true
     }
 

@@ -27,10 +27,10 @@ impl Operator for GatherRowsBwd {
     }
 
     fn port(&self, i: usize) -> Port {
-        if i == 2 { Port::Extents } else { Port::Exact }
+        if i == 2 { Port::Extents } else { Port::KeepF32 }
     }
 
-    fn exact_output(&self) -> bool {
+    fn keep_f32(&self) -> bool {
         true
     }
 

@@ -22,10 +22,10 @@ impl Operator for IsFinite {
     }
 
     fn port(&self, _: usize) -> Port {
-        Port::Exact
+        Port::KeepF32
     }
 
-    fn exact_output(&self) -> bool {
+    fn keep_f32(&self) -> bool {
         true
     }
 

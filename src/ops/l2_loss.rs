@@ -22,10 +22,10 @@ impl Operator for L2Loss {
     }
 
     fn port(&self, _: usize) -> Port {
-        Port::Exact
+        Port::KeepF32
     }
 
-    fn exact_output(&self) -> bool {
+    fn keep_f32(&self) -> bool {
         true
     }
 
@@ -34,9 +34,9 @@ impl Operator for L2Loss {
     }
 
     fn reference<T: Real>(&self, inputs: &[&Tensor<T>]) -> Tensor<T> {
-        // Of millions of values: pieces keep the rounding of f32 small.
-        let pieces = inputs[0].data().chunks(4096).map(|piece| piece.iter().map(|&x| x * x).sum::<T>());
-        Tensor::new([1], vec![pieces.sum::<T>() / T::of(2.0)])
+        // Partial sums keep the rounding of f32 small over millions of values.
+        let partial = inputs[0].data().chunks(4096).map(|block| block.iter().map(|&x| x * x).sum::<T>());
+        Tensor::new([1], vec![partial.sum::<T>() / T::of(2.0)])
     }
 
     fn vjp(&self, at: &mut Vjp) -> Result<(), String> {

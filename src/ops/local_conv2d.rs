@@ -44,7 +44,7 @@ impl Operator for LocalConv2d {
     }
 
     fn port(&self, i: usize) -> Port {
-        if i == 2 { Port::Exact } else { Port::Value }
+        if i == 2 { Port::KeepF32 } else { Port::Value }
     }
 
     fn by_image(&self, i: usize) -> bool {

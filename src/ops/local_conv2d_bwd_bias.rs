@@ -22,7 +22,7 @@ impl Operator for LocalConv2dBwdBias {
         inputs[0].elements() as u64
     }
 
-    fn exact_output(&self) -> bool {
+    fn keep_f32(&self) -> bool {
         true
     }
 

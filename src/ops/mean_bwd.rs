@@ -23,10 +23,10 @@ impl Operator for MeanBwd {
     }
 
     fn port(&self, i: usize) -> Port {
-        if i == 0 { Port::Exact } else { Port::Extents }
+        if i == 0 { Port::KeepF32 } else { Port::Extents }
     }
 
-    fn exact_output(&self) -> bool {
+    fn keep_f32(&self) -> bool {
         true
     }
 

@@ -53,10 +53,10 @@ impl Operator for MineTriplets {
     }
 
     fn port(&self, _: usize) -> Port {
-        Port::Exact
+        Port::KeepF32
     }
 
-    fn exact_output(&self) -> bool {
+    fn keep_f32(&self) -> bool {
         true
     }
 

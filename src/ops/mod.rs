@@ -114,9 +114,9 @@ impl Op {
         of_each!(self, op => op.port(i))
     }
 
-    /// See [`Operator::exact_output`].
-    pub fn exact_output(&self) -> bool {
-        of_each!(self, op => op.exact_output())
+    /// See [`Operator::keep_f32`].
+    pub fn keep_f32(&self) -> bool {
+        of_each!(self, op => op.keep_f32())
     }
 
     /// See [`Operator::in_place`].

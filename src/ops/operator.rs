@@ -54,7 +54,7 @@ pub trait Operator {
     }
 
     /// Whether the output is f32 in every precision: a statistic, a loss, a weight's gradient.
-    fn exact_output(&self) -> bool {
+    fn keep_f32(&self) -> bool {
         false
     }
 
@@ -91,7 +91,7 @@ pub enum Port {
     /// Reads it as it is stored; all such inputs, and the output, are stored alike.
     Value,
     /// Reads f32: a bias, a statistic, a label, a loss.
-    Exact,
+    KeepF32,
     /// Reads it however it is stored: a filter, which is packed first.
     Any,
     /// Reads its extents alone.

@@ -49,7 +49,7 @@ impl OptimizerKind {
 pub struct Optimizer {
     /// Which rule.
     pub kind: OptimizerKind,
-    /// So many weights, the first ones, decay.
+    /// How many weights decay: the first ones.
     pub decayed: usize,
     /// This times the weight is added to its gradient.
     pub decay: f32,
@@ -116,10 +116,10 @@ impl Operator for Optimizer {
     }
 
     fn port(&self, _: usize) -> Port {
-        Port::Exact
+        Port::KeepF32
     }
 
-    fn exact_output(&self) -> bool {
+    fn keep_f32(&self) -> bool {
         true
     }
 

@@ -23,7 +23,7 @@ impl Operator for PRelu {
     }
 
     fn port(&self, i: usize) -> Port {
-        if i == 0 { Port::Value } else { Port::Exact }
+        if i == 0 { Port::Value } else { Port::KeepF32 }
     }
 
     fn by_image(&self, i: usize) -> bool {

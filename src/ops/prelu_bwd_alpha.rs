@@ -22,7 +22,7 @@ impl Operator for PReluBwdAlpha {
         2 * inputs[0].elements() as u64
     }
 
-    fn exact_output(&self) -> bool {
+    fn keep_f32(&self) -> bool {
         true
     }
 

@@ -24,7 +24,7 @@ impl Operator for PReluBwdData {
     }
 
     fn port(&self, i: usize) -> Port {
-        if i == 1 { Port::Exact } else { Port::Value }
+        if i == 1 { Port::KeepF32 } else { Port::Value }
     }
 
     fn tolerance(&self) -> Tolerance {

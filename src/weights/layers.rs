@@ -30,17 +30,17 @@ pub struct DenseWeights {
 }
 
 /// A [`TensorMap`] being read under simplified names, remembering what was asked for.
-pub(super) struct Source<'a> {
+pub(super) struct LayerSource<'a> {
     pub map: &'a TensorMap,
     names: BTreeMap<String, &'a str>,
     used: BTreeSet<String>,
 }
 
-impl<'a> Source<'a> {
+impl<'a> LayerSource<'a> {
     /// Reads `map`, whose tensor `n` is asked for as `simplify(n)`.
     pub fn new(map: &'a TensorMap, simplify: impl Fn(&str) -> String) -> Self {
         let names = map.tensors.keys().map(|name| (simplify(name), name.as_str())).collect();
-        Source { map, names, used: BTreeSet::new() }
+        LayerSource { map, names, used: BTreeSet::new() }
     }
 
     pub fn has(&self, name: &str) -> bool {

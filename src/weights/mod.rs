@@ -1,7 +1,7 @@
 //! Published weight files to named tensors.
 //!
 //! [`load`] reads any of seven formats, told apart by content, never by suffix, into a [`TensorMap`] of `f32` tensors
-//! under the names the file gives them. [`mtcnn`] and [`facenet`] turn those names, whoever wrote them, into the one
+//! under the names the file gives them. [`mtcnn`] and [`facenet`] turn those names, of every publisher, into the one
 //! set of weights that the models take. [`manifest`] knows the published files by name and hash.
 //!
 //! Zip archives (`.npz`, `.pt`) and HDF5 are read, and files are written, with the feature `decode`.
@@ -157,7 +157,7 @@ impl TensorMap {
         Ok(self)
     }
 
-    /// Refuses tensors that nobody asked for, unless `harmless` knows them.
+    /// Refuses tensors that no network asked for, unless `harmless` knows them.
     ///
     /// # Errors
     /// [`Error::Weights`] naming the first of them with its shape.

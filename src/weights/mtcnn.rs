@@ -1,4 +1,4 @@
-//! MTCNN's three networks from whoever published them.
+//! MTCNN's three networks, of every publisher.
 //!
 //! Two namings are known: TensorFlow's, of davidsandberg/facenet's `det1.npy`, `det2.npy` and `det3.npy` (also within
 //! scopes `pnet/`, `rnet/`, `onet/`, as a graph or checkpoint of the whole has them), and PyTorch's, of facenet-pytorch's
@@ -17,7 +17,7 @@
 use crate::error::Result;
 
 use super::TensorMap;
-use super::layers::{ConvWeights, DenseWeights, Source};
+use super::layers::{ConvWeights, DenseWeights, LayerSource};
 
 /// P-Net: proposals, fully convolutional, 12×12 receptive field.
 #[derive(Clone, Debug, PartialEq)]
@@ -129,7 +129,7 @@ pub fn onet(map: &TensorMap) -> Result<ONet> {
 
 /// One network's tensors, in either naming.
 struct Net<'a> {
-    source: Source<'a>,
+    source: LayerSource<'a>,
     torch: bool,
     scope: &'static str,
 }
@@ -143,7 +143,7 @@ impl<'a> Net<'a> {
             let name = name.strip_prefix(scope).or_else(|| name.strip_prefix(&dotted)).unwrap_or(name);
             name.replace("PReLU", "prelu")
         };
-        let source = Source::new(map, simplify);
+        let source = LayerSource::new(map, simplify);
         let torch = source.has("conv1.weight");
         Net { source, torch, scope }
     }

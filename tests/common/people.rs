@@ -7,7 +7,7 @@ use warpface::image::{Rgb8, save_png};
 
 use super::Noise;
 
-/// Writes so many people with so many photographs each: colours that tell them apart, and noise.
+/// Writes people with photographs each: colours that tell them apart, and noise.
 pub fn write(folder: &Path, people: usize, photographs: usize) {
     for person in 0..people {
         for photograph in 1..=photographs {

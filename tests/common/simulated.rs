@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ptxsim::{Machine, Options};
 use warpface::backend::cuda::{
-    Cuda, Driver, EncodedMap, EventId, GraphId, KernelId, Launch, MapElement, ModuleId, Properties, Stream, TensorMap,
-    Window,
+    Cuda, Driver, EncodedMap, EventId, GraphId, KernelId, KernelLaunch, MapElement, ModuleId, Properties, Stream,
+    TensorMap, Window,
 };
 use warpface::{Device, Error, Result};
 
@@ -35,7 +35,7 @@ pub struct Simulated {
 /// What a captured graph does again.
 #[derive(Clone)]
 enum Work {
-    Launch(Launch),
+    Launch(KernelLaunch),
     Upload { to: u64, from: usize, bytes: usize },
     Download { to: usize, from: u64, bytes: usize },
     Copy { to: u64, from: u64, bytes: usize },
@@ -65,7 +65,7 @@ impl Simulated {
         Simulated { machine, properties, modules, kernels, graphs, capture, live, allocations, failing }
     }
 
-    /// The device with so many bytes of memory.
+    /// The device with this many bytes of memory.
     pub fn with_memory(mut self, bytes: u64) -> Simulated {
         self.properties.memory = bytes;
         self
@@ -105,7 +105,7 @@ impl Simulated {
             Work::Launch(_) if self.failing.load(Relaxed) => Err(fault("launches fail, as asked")),
             Work::Launch(launch) => {
                 let (module, entry) = lock(&self.kernels)[launch.kernel.0 as usize].clone();
-                let Launch { grid, block, shared, args, .. } = launch;
+                let KernelLaunch { grid, block, shared, args, .. } = launch;
                 let launch = ptxsim::Launch { grid: *grid, block: *block, shared: *shared, args };
                 self.machine.launch(&module, &entry, &launch).map(|_| ()).map_err(fault)
             }
@@ -200,7 +200,7 @@ impl Driver for Simulated {
         self.submit(Work::Clear { address, bytes })
     }
 
-    fn launch(&self, launch: &Launch) -> Result<()> {
+    fn launch(&self, launch: &KernelLaunch) -> Result<()> {
         self.submit(Work::Launch(launch.clone()))
     }
 

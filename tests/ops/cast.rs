@@ -8,9 +8,9 @@ fn cases() -> Vec<Case> {
     let cases = shapes.iter().flat_map(|dims| {
         let x = || vec![Noise::new(10).signed(dims)];
         [
-            Case::new(format!("exact {dims:?}"), Cast { exact: true }, x()),
-            Case::new(format!("stored {dims:?}"), Cast { exact: false }, x()),
-            Case::new(format!("a constant {dims:?}"), Cast { exact: true }, x()).constants(0..1),
+            Case::new(format!("f32 {dims:?}"), Cast { keep_f32: true }, x()),
+            Case::new(format!("stored {dims:?}"), Cast { keep_f32: false }, x()),
+            Case::new(format!("a constant {dims:?}"), Cast { keep_f32: true }, x()).constants(0..1),
         ]
     });
     cases.collect()
@@ -20,5 +20,5 @@ backend_test!(cases);
 
 #[test]
 fn gradient() {
-    [true, false].into_iter().for_each(|exact| Gradient::new(Cast { exact }, inputs(&[&[2, 3]])).check());
+    [true, false].into_iter().for_each(|keep_f32| Gradient::new(Cast { keep_f32 }, inputs(&[&[2, 3]])).check());
 }

@@ -53,7 +53,7 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-backend_test!(cases, matrix_units);
+backend_test!(cases, tensor_cores);
 
 #[test]
 fn gradient() {

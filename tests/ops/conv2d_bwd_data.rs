@@ -41,4 +41,4 @@ fn cases() -> Vec<Case> {
     .into()
 }
 
-backend_test!(cases, matrix_units);
+backend_test!(cases, tensor_cores);

@@ -33,7 +33,7 @@ fn cases() -> Vec<Case> {
         ([1, 6, 11, 128], [200, 1, 1], [1, 1], Valid),
         ([1, 17, 13, 80], [64, 3, 3], [2, 2], Valid),
         ([0, 4, 4, 8], [8, 3, 3], [1, 1], Same),
-        // Pixels enough for several chunks, the last of them short.
+        // Pixels enough for several partial sums, the last of fewer.
         ([2, 23, 19, 16], [24, 3, 3], [1, 1], Same),
         ([3, 21, 21, 3], [5, 3, 3], [1, 1], Valid),
         ([2, 9, 11, 20], [49, 3, 3], [2, 2], Valid),
@@ -50,4 +50,4 @@ fn cases() -> Vec<Case> {
     .into()
 }
 
-backend_test!(cases, matrix_units);
+backend_test!(cases, tensor_cores);

@@ -15,4 +15,4 @@ fn cases() -> Vec<Case> {
     shapes.map(case).into()
 }
 
-backend_test!(cases, matrix_units);
+backend_test!(cases, tensor_cores);

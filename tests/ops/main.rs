@@ -74,7 +74,7 @@ impl Case {
             fed.push(input.clone());
             let id = graph.input(&name);
             let is_cast = is_weight && feeding == Feeding::Weights;
-            ids.push(if is_cast { graph.op("exact", Cast { exact: true }, &[id]) } else { id });
+            ids.push(if is_cast { graph.op("f32", Cast { keep_f32: true }, &[id]) } else { id });
         }
         let y = graph.op(&self.name, self.op.clone(), &ids);
         graph.output(y);
@@ -186,7 +186,7 @@ macro_rules! backend_test {
 
         crate::simulated_test! { $cases: ptxsim_f32 (7, 5) F32, ptxsim_f16 (8, 0) F16, ptxsim_bf16 (8, 0) Bf16 }
     };
-    ($cases:ident, matrix_units) => {
+    ($cases:ident, tensor_cores) => {
         backend_test!($cases);
         crate::simulated_test! {
             $cases: ptxsim_turing_f16 (7, 5) F16, ptxsim_tf32 (8, 0) Tf32, ptxsim_hopper_f16 (9, 0) F16,

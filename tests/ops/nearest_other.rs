@@ -31,7 +31,7 @@ fn cases() -> Vec<Case> {
         case(3, 0, 4, 2, 2),
         case(17, 130, 33, 4, 5),
         case(65, 64, 16, 3, 16),
-        // More than one stretch.
+        // More than one block of rows.
         case(3, 2500, 3, 5, 8),
     ];
     let mut far = grid(&mut noise, 6, 2);

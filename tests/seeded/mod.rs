@@ -32,9 +32,9 @@ fn written_files_are_read_as_they_were() {
 
     let tensors = weights::mtcnn();
     for (name, tensors) in ["pnet", "rnet", "onet"].iter().zip(&tensors) {
-        write::torch(&folder.join(format!("{name}.pt")), tensors).unwrap();
+        write::torch(folder.join(format!("{name}.pt")), tensors).unwrap();
     }
-    let load = |name: &str| read::load(&folder.join(name)).unwrap();
+    let load = |name: &str| read::load(folder.join(name)).unwrap();
     let networks = weights::networks(&tensors);
     assert_eq!(read::pnet(&load("pnet.pt")).unwrap(), networks.0);
     assert_eq!(read::rnet(&load("rnet.pt")).unwrap(), networks.1);

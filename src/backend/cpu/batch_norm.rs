@@ -122,7 +122,7 @@ impl<'a> Layer<'a> {
     /// The output, whose rows begin `stride` values apart.
     ///
     /// # Safety
-    /// `to` is writable from the first row to the end of the last, and overlaps nothing; nobody uses what lies between
+    /// `to` is writable from the first row to the end of the last, and overlaps nothing; nothing uses what lies between
     /// its rows meanwhile.
     pub unsafe fn forward(&self, workers: Workers, to: *mut f32, stride: usize) {
         let (to, c) = (Shared::new(to), self.channels.c);

@@ -7,20 +7,20 @@ use std::ops::Range;
 
 use super::pack::Panels;
 use super::simd::Isa;
-use super::tile::{Finish, Tile};
+use super::tile::{Tile, TileEpilogue};
 use super::workers::{Workers, part};
 use crate::ops::{Activation, window};
 
-/// Geometry of the pixels: a dense layer is a 1x1 convolution over `n` images of one pixel.
+/// Extents and windows of a convolution or a pool; a dense layer is a 1x1 convolution over `n` images of one pixel.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Geometry {
+pub(super) struct ConvGeometry {
     pub x: [usize; 4],
     pub kernel: [usize; 2],
     pub stride: [usize; 2],
     pub axes: [window::Axis; 2],
 }
 
-impl Geometry {
+impl ConvGeometry {
     /// Output pixels.
     pub fn pixels(&self) -> usize {
         self.x[0] * self.axes[0].out * self.axes[1].out
@@ -54,7 +54,7 @@ impl Geometry {
     }
 }
 
-/// What happens to the sums.
+/// What a convolution does with its sums.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Epilogue<'a> {
     pub bias: Option<&'a [f32]>,
@@ -72,7 +72,7 @@ pub(super) struct Output {
     pub grid: Option<Grid>,
 }
 
-/// Every so many pixels of an image, from one on: `[y, x]`.
+/// Pixels of an image at equal steps from a first one: `[y, x]`.
 #[derive(Clone, Copy)]
 pub(super) struct Grid {
     /// The whole image's extents.
@@ -114,17 +114,24 @@ const BLOCK: usize = 168;
 ///
 /// # Safety
 /// `y` is writable for every output pixel, and overlaps neither `x` nor what the epilogue reads.
-pub(super) unsafe fn run(workers: Workers, geometry: Geometry, x: &[f32], w: Panels, epilogue: Epilogue, y: Output) {
-    let (pixels, form) = (geometry.pixels(), w.form);
+pub(super) unsafe fn run(
+    workers: Workers,
+    geometry: ConvGeometry,
+    x: &[f32],
+    w: Panels,
+    epilogue: Epilogue,
+    y: Output,
+) {
+    let (pixels, layout) = (geometry.pixels(), w.layout);
     assert_eq!(x.len(), geometry.x.iter().product::<usize>());
-    assert_eq!(form.k, geometry.kernel[0] * geometry.kernel[1] * geometry.x[3]);
-    assert!([epilogue.bias, epilogue.alpha].into_iter().flatten().all(|values| values.len() == form.c_out));
-    assert!(epilogue.residual.is_none_or(|(_, residual)| residual.len() == pixels * form.c_out));
+    assert_eq!(layout.k, geometry.kernel[0] * geometry.kernel[1] * geometry.x[3]);
+    assert!([epilogue.bias, epilogue.alpha].into_iter().flatten().all(|values| values.len() == layout.c_out));
+    assert!(epilogue.residual.is_none_or(|(_, residual)| residual.len() == pixels * layout.c_out));
     let blocks = pixels.div_ceil(BLOCK);
     // Few pixels: split the panels too, so that every thread has work.
-    let groups = workers.few().div_ceil(blocks.max(1)).min(form.count());
+    let groups = workers.few().div_ceil(blocks.max(1)).min(layout.count());
     workers.each(blocks * groups, |task| {
-        let (block, group) = (part(pixels, blocks, task / groups), part(form.count(), groups, task % groups));
+        let (block, group) = (part(pixels, blocks, task / groups), part(layout.count(), groups, task % groups));
         // SAFETY: blocks and groups partition pixels and panels; the rest is the caller's promise.
         unsafe { run_block(workers.isa(), &geometry, x, w, &epilogue, y, block, group) }
     });
@@ -135,7 +142,7 @@ pub(super) unsafe fn run(workers: Workers, geometry: Geometry, x: &[f32], w: Pan
 #[allow(clippy::too_many_arguments)]
 unsafe fn run_block(
     isa: Isa,
-    geometry: &Geometry,
+    geometry: &ConvGeometry,
     x: &[f32],
     w: Panels,
     epilogue: &Epilogue,
@@ -161,33 +168,33 @@ unsafe fn run_block(
     let pad = |values: Option<&[f32]>| {
         values.map(|values| {
             let mut padded = values.to_vec();
-            padded.resize(values.len().next_multiple_of(2 * w.form.lanes), 0.0);
+            padded.resize(values.len().next_multiple_of(2 * w.layout.lanes), 0.0);
             padded
         })
     };
     let (bias, alpha) = (pad(epilogue.bias), pad(epilogue.alpha));
     let (scale, residual) = epilogue.residual.unwrap_or((1.0, &[]));
+    let residual_from =
+        |at: usize| residual.get(at..).filter(|rest| !rest.is_empty()).map_or(std::ptr::null(), <[f32]>::as_ptr);
     for panel in panels {
-        let (channels, vectors) = w.form.channels(panel);
+        let (channels, vectors) = w.layout.channels(panel);
         let of = |values: &Option<Vec<f32>>| values.as_ref().map_or(std::ptr::null(), |v| v[channels.start..].as_ptr());
         for tile in 0..tiles {
             let (from, to) = (bounds(tile), bounds(tile + 1));
             let starts = &starts[(from - pixels.start) * runs..(to - pixels.start) * runs];
-            let finish = Finish {
+            let tile_epilogue = TileEpilogue {
                 bias: of(&bias),
                 activation: epilogue.activation,
                 alpha: of(&alpha),
-                residual: residual.get(from * w.form.c_out + channels.start..).map_or(std::ptr::null(), |r| match r {
-                    [] => std::ptr::null(),
-                    r => r.as_ptr(),
-                }),
-                residual_stride: w.form.c_out,
+                residual: residual_from(from * w.layout.c_out + channels.start),
+                residual_stride: w.layout.c_out,
                 scale,
                 to: outputs[from - pixels.start..].as_ptr(),
                 first: channels.start,
                 channels: channels.len(),
             };
-            let work = Tile { starts, rows: to - from, run, w: w.panel(panel).as_ptr(), vectors, finish };
+            let work =
+                Tile { starts, rows: to - from, run, w: w.panel(panel).as_ptr(), vectors, epilogue: tile_epilogue };
             // SAFETY: starts point at whole runs of `x` or at `zeros`; the panel is as long as packed; the pixels'
             // channels are this task's alone.
             unsafe { work.run(isa) };

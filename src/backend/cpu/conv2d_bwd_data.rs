@@ -3,8 +3,8 @@
 //! Pixels whose place differs by whole strides meet the same taps: for each such phase it is a convolution of stride 1
 //! with those taps in reverse, whose outputs are every so many pixels of the gradient.
 
-use super::conv2d::{self, Epilogue, Geometry, Grid, Output};
-use super::pack::{Form, Panels};
+use super::conv2d::{self, ConvGeometry, Epilogue, Grid, Output};
+use super::pack::{PanelLayout, Panels};
 use super::simd::Isa;
 use super::workers::Workers;
 use crate::ops::Activation;
@@ -29,7 +29,7 @@ impl Phase {
         let taps = kernel.saturating_sub(phase).div_ceil(stride);
         let strides = axis.before.saturating_sub(phase).div_ceil(stride);
         let first = phase + strides * stride - axis.before;
-        // May be below zero: pixels past the first window's start. `Geometry` counts modulo 2^64.
+        // May be below zero: pixels past the first window's start. `ConvGeometry` counts modulo 2^64.
         let before = taps.wrapping_sub(1).wrapping_sub(strides);
         Phase { first, axis: Axis { out: extent.saturating_sub(first).div_ceil(stride), before }, tap: phase, taps }
     }
@@ -37,7 +37,7 @@ impl Phase {
 
 /// Values that packed filters `[c_out, taps, c_in]` take.
 pub(super) fn scratch(isa: Isa, w: &[usize; 4]) -> usize {
-    Form::new(isa, w[0] * w[1] * w[2], w[3]).len()
+    PanelLayout::new(isa, w[0] * w[1] * w[2], w[3]).len()
 }
 
 /// Runs it: `geometry` is the forward convolution's, `w: [c_out, k_h, k_w, c_in]`.
@@ -46,7 +46,7 @@ pub(super) fn scratch(isa: Isa, w: &[usize; 4]) -> usize {
 /// `dx` is writable for every pixel of the forward convolution's input, and overlaps nothing.
 pub(super) unsafe fn run(
     workers: Workers,
-    geometry: Geometry,
+    geometry: ConvGeometry,
     dy: &[f32],
     w: &[f32],
     scratch: &mut [f32],
@@ -62,9 +62,9 @@ pub(super) unsafe fn run(
         }
         let rows = (0..y.taps).rev().map(|i| y.tap + i * s_y);
         let taps: Vec<usize> = rows.flat_map(|ky| (0..x.taps).rev().map(move |i| ky * k_w + x.tap + i * s_x)).collect();
-        let form = Form::new(workers.isa(), taps.len() * c_out, c_in);
-        let panels = Panels::backward(workers, form, w, c_out, k_h * k_w, &taps, scratch);
-        let phase = Geometry {
+        let layout = PanelLayout::new(workers.isa(), taps.len() * c_out, c_in);
+        let panels = Panels::backward(workers, layout, w, c_out, k_h * k_w, &taps, scratch);
+        let phase = ConvGeometry {
             x: [n, ay.out, ax.out, c_out],
             kernel: [y.taps, x.taps],
             stride: [1, 1],

@@ -1,13 +1,13 @@
 //! The gradient of a convolution's filters, and of a dense layer's weight.
 //!
-//! Many pixels are cut into chunks with sums of their own, which are added in order: each value of the input and of the
-//! gradient is then read by one thread. Few are not: threads share the filters instead. Within a chunk, pixels come in
+//! Many pixels are cut into chunks with partial sums, which are added in order: one thread then reads each value of the
+//! input and of the gradient. Few pixels are not cut: threads share the filters instead. Within a chunk, pixels come in
 //! blocks that stay in cache while all tiles pass over them. The chunks depend on the sizes alone.
 
 use std::ops::Range;
 
 use super::aligned::Aligned;
-use super::conv2d::Geometry;
+use super::conv2d::ConvGeometry;
 use super::elementwise;
 use super::outer::Outer;
 use super::vectorized::vectorized;
@@ -15,18 +15,18 @@ use super::workers::{Shared, Workers, part};
 
 /// Pixels of a block: a panel of the input and the gradients of a tile stay in the first-level cache.
 const BLOCK: usize = 168;
-/// Pixels of a chunk, about.
+/// Pixels of a partial sum, about.
 const CHUNK: usize = 4096;
 /// Tiles that make up for the copy of a panel.
 const WORTHWHILE: usize = 3;
-/// The most chunks.
+/// The most partial sums.
 const CHUNKS: usize = 16;
 
 fn chunks(pixels: usize) -> usize {
     (pixels / CHUNK).clamp(1, CHUNKS)
 }
 
-/// Values that the sums of all chunks take, for filters of so many values.
+/// Values that all partial sums take, for filters of this many values.
 pub(super) fn scratch(pixels: usize, filters: usize) -> usize {
     match chunks(pixels) {
         1 => 0,
@@ -40,7 +40,7 @@ pub(super) fn scratch(pixels: usize, filters: usize) -> usize {
 /// `dw` is writable for all filters and overlaps nothing.
 pub(super) unsafe fn run(
     workers: Workers,
-    geometry: Geometry,
+    geometry: ConvGeometry,
     x: &[f32],
     dy: &[f32],
     scratch: &mut [f32],
@@ -51,13 +51,13 @@ pub(super) unsafe fn run(
     let (chunks, filters) = (chunks(pixels), work.c_out * work.k());
     let whole = chunks == 1;
     assert!(whole || scratch.len() >= chunks * filters);
-    let sums = Shared::new(if whole { dw } else { scratch.as_mut_ptr() });
+    let partial = Shared::new(if whole { dw } else { scratch.as_mut_ptr() });
     let units = work.units();
     let groups = workers.few().div_ceil(chunks).min(units);
     workers.each(chunks * groups, |task| {
         let (chunk, group) = (task / groups, task % groups);
-        // SAFETY: chunks have sums of their own, and groups partition the tiles.
-        unsafe { work.run(part(pixels, chunks, chunk), part(units, groups, group), sums.at(chunk * filters)) }
+        // SAFETY: chunks have partial sums of their own, and groups partition the tiles.
+        unsafe { work.run(part(pixels, chunks, chunk), part(units, groups, group), partial.at(chunk * filters)) }
     });
     if !whole {
         let to = Shared::new(dw);
@@ -73,11 +73,11 @@ pub(super) unsafe fn run(
     }
 }
 
-/// All that tasks share. A unit is a tile of some pixels: a run of the input (see [`Geometry::runs`]), a panel of it of
+/// All that tasks share. A unit is a tile of some pixels: a run of the input (see [`ConvGeometry::runs`]), a panel of it of
 /// two vectors, a few output channels.
 struct Work<'a> {
     workers: Workers<'a>,
-    geometry: Geometry,
+    geometry: ConvGeometry,
     x: &'a [f32],
     dy: &'a [f32],
     c_out: usize,
@@ -88,7 +88,7 @@ struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    fn new(workers: Workers<'a>, geometry: Geometry, x: &'a [f32], dy: &'a [f32]) -> Self {
+    fn new(workers: Workers<'a>, geometry: ConvGeometry, x: &'a [f32], dy: &'a [f32]) -> Self {
         assert_eq!(x.len(), geometry.x.iter().product::<usize>());
         let c_out = dy.len() / geometry.pixels();
         let (runs, run) = geometry.runs();
@@ -108,7 +108,7 @@ impl<'a> Work<'a> {
     /// Sums these units over these pixels.
     ///
     /// # Safety
-    /// `to` is writable for the units' part of all filters, and nobody else's.
+    /// `to` is writable for the units' part of all filters; no other task uses it.
     unsafe fn run(&self, pixels: Range<usize>, units: Range<usize>, to: *mut f32) {
         let (isa, lanes) = (self.workers.isa(), self.workers.isa().lanes());
         let mut panel = Aligned::zeros(BLOCK * 2 * lanes);

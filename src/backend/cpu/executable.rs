@@ -75,18 +75,18 @@ pub struct CpuExecutable {
     scratch: usize,
 }
 
-/// Where values lie while a plan runs.
-struct Memory {
+/// The memory that a plan runs on.
+struct RunMemory {
     arena: *mut f32,
     states: Vec<*mut f32>,
 }
 
 // SAFETY: a run uses its memory from one thread at a time, and hands its tasks disjoint parts.
-unsafe impl Send for Memory {}
+unsafe impl Send for RunMemory {}
 // SAFETY: as above.
-unsafe impl Sync for Memory {}
+unsafe impl Sync for RunMemory {}
 
-impl Memory {
+impl RunMemory {
     /// Where a view of the arena or of a state begins.
     fn at(&self, view: &View) -> *mut f32 {
         let base = match view.region {
@@ -117,7 +117,7 @@ impl CpuExecutable {
             let mut states = self.states.as_ref().map(CpuStates::lock);
             let states = states.iter_mut().flat_map(|states| states.iter_mut().map(|state| state.as_mut_ptr()));
             let (arena, scratch) = arena.split_at_mut(end);
-            let memory = Memory { arena: arena.as_mut_ptr(), states: states.collect() };
+            let memory = RunMemory { arena: arena.as_mut_ptr(), states: states.collect() };
             let views = self.plan.inputs.iter();
             // SAFETY: the planner gives inputs disjoint ranges of the arena.
             let mut inputs: Vec<&mut [f32]> = views.map(|view| unsafe { slice_mut(&memory, view) }).collect();
@@ -146,7 +146,7 @@ impl CpuExecutable {
     ///
     /// # Safety
     /// Nobody writes these elements meanwhile.
-    unsafe fn slice(&self, memory: &Memory, view: &View) -> &[f32] {
+    unsafe fn slice(&self, memory: &RunMemory, view: &View) -> &[f32] {
         match view.region {
             Region::Param(id) => match &self.plan.graph.nodes()[id.index()].source {
                 Source::Param(value) => value.data(),
@@ -159,12 +159,12 @@ impl CpuExecutable {
         }
     }
 
-    fn step(&self, step: &Step, memory: &Memory, scratch: &mut [f32]) {
+    fn step(&self, step: &Step, memory: &RunMemory, scratch: &mut [f32]) {
         let inputs: Vec<*const f32> = step
             .inputs
             .iter()
             .map(|view| match view.region {
-                // SAFETY: nobody writes parameters.
+                // SAFETY: nothing writes parameters.
                 Region::Param(_) => unsafe { self.slice(memory, view) }.as_ptr(),
                 _ => memory.at(view).cast_const(),
             })
@@ -182,8 +182,8 @@ impl CpuExecutable {
 }
 
 /// # Safety
-/// The view is nobody else's.
-unsafe fn slice_mut<'a>(memory: &Memory, view: &View) -> &'a mut [f32] {
+/// No other reference to the view's memory exists.
+unsafe fn slice_mut<'a>(memory: &RunMemory, view: &View) -> &'a mut [f32] {
     // SAFETY: the planner keeps views within their memory.
     unsafe { std::slice::from_raw_parts_mut(memory.at(view), view.shape.elements()) }
 }

@@ -13,15 +13,15 @@ const LINE: usize = 16;
 
 /// The extents of packed filters: `[panel][k][channel]`, `k` counting taps and channels in.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Form {
+pub(super) struct PanelLayout {
     pub k: usize,
     pub c_out: usize,
     pub lanes: usize,
 }
 
-impl Form {
+impl PanelLayout {
     pub fn new(isa: Isa, k: usize, c_out: usize) -> Self {
-        Form { k, c_out, lanes: isa.lanes() }
+        PanelLayout { k, c_out, lanes: isa.lanes() }
     }
 
     /// How many values there are, those that fill up the last vector included.
@@ -51,24 +51,24 @@ impl Form {
 /// Packed filters.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Panels<'a> {
-    pub form: Form,
+    pub layout: PanelLayout,
     values: &'a [f32],
 }
 
 impl<'a> Panels<'a> {
     pub fn panel(&self, panel: usize) -> &'a [f32] {
-        &self.values[self.form.start(panel)..]
+        &self.values[self.layout.start(panel)..]
     }
 
     /// Packs filters `[c_out, k]` for a forward pass.
-    pub fn forward(workers: Workers, form: Form, w: &[f32], to: &'a mut [f32]) -> Self {
-        assert_eq!(w.len(), form.c_out * form.k);
-        pack(workers, form, to, |channels, width, ks, to| {
+    pub fn forward(workers: Workers, layout: PanelLayout, w: &[f32], to: &'a mut [f32]) -> Self {
+        assert_eq!(w.len(), layout.c_out * layout.k);
+        pack(workers, layout, to, |channels, width, ks, to| {
             for from in ks.clone().step_by(LINE) {
                 let line = from..ks.end.min(from + LINE);
                 let rows = &mut to[(from - ks.start) * width..][..line.len() * width];
                 for (lane, o) in channels.clone().enumerate() {
-                    let filter = &w[o * form.k..][line.clone()];
+                    let filter = &w[o * layout.k..][line.clone()];
                     filter.iter().enumerate().for_each(|(i, &value)| rows[i * width + lane] = value);
                 }
             }
@@ -79,16 +79,16 @@ impl<'a> Panels<'a> {
     /// `k` counts the taps given and `c_out`.
     pub fn backward(
         workers: Workers,
-        form: Form,
+        layout: PanelLayout,
         w: &[f32],
         c_out: usize,
         taps: usize,
         of: &[usize],
         to: &'a mut [f32],
     ) -> Self {
-        let c_in = form.c_out;
-        assert_eq!((w.len(), form.k), (c_out * taps * c_in, of.len() * c_out));
-        pack(workers, form, to, |channels, width, ks, to| {
+        let c_in = layout.c_out;
+        assert_eq!((w.len(), layout.k), (c_out * taps * c_in, of.len() * c_out));
+        pack(workers, layout, to, |channels, width, ks, to| {
             for (k, row) in ks.zip(to.chunks_exact_mut(width)) {
                 let (tap, o) = (of[k / c_out], k % c_out);
                 row[..channels.len()].copy_from_slice(&w[(o * taps + tap) * c_in..][channels.clone()]);
@@ -100,18 +100,18 @@ impl<'a> Panels<'a> {
 /// Fills panels: `fill` gets channels, how many there are with the padding, which `k`, and their place.
 fn pack<'a>(
     workers: Workers,
-    form: Form,
+    layout: PanelLayout,
     to: &'a mut [f32],
     fill: impl Fn(Range<usize>, usize, Range<usize>, &mut [f32]) + Send + Sync,
 ) -> Panels<'a> {
-    assert!(to.len() >= form.len());
-    let pieces = form.k.div_ceil(PIECE);
+    assert!(to.len() >= layout.len());
+    let pieces = layout.k.div_ceil(PIECE);
     let shared = Shared::new(to.as_mut_ptr());
-    workers.each(form.count() * pieces, |task| {
+    workers.each(layout.count() * pieces, |task| {
         let (panel, from) = (task / pieces, task % pieces * PIECE);
-        let (channels, vectors) = form.channels(panel);
-        let (ks, width) = (from..form.k.min(from + PIECE), vectors * form.lanes);
-        let start = form.start(panel);
+        let (channels, vectors) = layout.channels(panel);
+        let (ks, width) = (from..layout.k.min(from + PIECE), vectors * layout.lanes);
+        let start = layout.start(panel);
         // SAFETY: panels and pieces partition the values, of which there are enough.
         let to = unsafe { shared.slice(start + ks.start * width..start + ks.end * width) };
         if channels.len() < width {
@@ -119,26 +119,26 @@ fn pack<'a>(
         }
         fill(channels, width, ks, to);
     });
-    Panels { form, values: to }
+    Panels { layout, values: to }
 }
 
 /// Filters of a constant, packed once.
 #[derive(Debug)]
 pub(super) struct Packed {
-    form: Form,
+    layout: PanelLayout,
     values: Aligned,
 }
 
 impl Packed {
     /// Packs filters `[c_out, ..]`.
     pub fn new(workers: Workers, c_out: usize, w: &[f32]) -> Self {
-        let form = Form::new(workers.isa(), w.len() / c_out.max(1), c_out);
-        let mut values = Aligned::zeros(form.len());
-        Panels::forward(workers, form, w, &mut values);
-        Packed { form, values }
+        let layout = PanelLayout::new(workers.isa(), w.len() / c_out.max(1), c_out);
+        let mut values = Aligned::zeros(layout.len());
+        Panels::forward(workers, layout, w, &mut values);
+        Packed { layout, values }
     }
 
     pub fn panels(&self) -> Panels<'_> {
-        Panels { form: self.form, values: &self.values }
+        Panels { layout: self.layout, values: &self.values }
     }
 }

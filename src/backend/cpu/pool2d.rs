@@ -1,6 +1,6 @@
 //! Pools, channel-wise: a row of outputs is a running reduction of rows of inputs.
 
-use super::conv2d::{Geometry, Output};
+use super::conv2d::{ConvGeometry, Output};
 use super::workers::Workers;
 
 /// Which reduction.
@@ -14,7 +14,7 @@ pub(super) enum Reduce {
 ///
 /// # Safety
 /// `y` is writable for every output pixel and does not overlap `x`.
-pub(super) unsafe fn run(workers: Workers, geometry: Geometry, x: &[f32], reduce: Reduce, y: Output) {
+pub(super) unsafe fn run(workers: Workers, geometry: ConvGeometry, x: &[f32], reduce: Reduce, y: Output) {
     let [n, h, w, c] = geometry.x;
     let [ay, ax] = geometry.axes;
     assert_eq!(x.len(), n * h * w * c);

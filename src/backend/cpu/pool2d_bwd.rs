@@ -1,6 +1,6 @@
 //! Gradients of pools: some channels of an image are a task, over which the windows pass in order.
 
-use super::conv2d::Geometry;
+use super::conv2d::ConvGeometry;
 use super::vectorized::vectorized;
 use super::workers::{Shared, Workers};
 
@@ -32,7 +32,7 @@ pub(super) enum Pool<'a> {
 ///
 /// # Safety
 /// `dx` is writable for every value of the pool's input and overlaps nothing.
-pub(super) unsafe fn run(workers: Workers, geometry: Geometry, pool: Pool, dy: &[f32], dx: *mut f32) {
+pub(super) unsafe fn run(workers: Workers, geometry: ConvGeometry, pool: Pool, dy: &[f32], dx: *mut f32) {
     let [n, h, w, c] = geometry.x;
     let [ay, ax] = geometry.axes;
     let (groups, dx) = (c.div_ceil(GROUP), Shared::new(dx));

@@ -1,12 +1,12 @@
-//! Sums of everything: pieces of a fixed size, in lanes of f32, added up in order in f64.
+//! Sums of all values: partial sums of blocks of a fixed size, in lanes of f32, added up in order in f64.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::vectorized::vectorized;
 use super::workers::Workers;
 
-/// Values of a task.
-const PIECE: usize = 1 << 14;
+/// Values of a partial sum.
+const BLOCK: usize = 1 << 14;
 /// Sums that run side by side.
 const LANES: usize = 64;
 
@@ -28,13 +28,13 @@ vectorized! {
     }
 }
 
-/// Adds up what `of` makes of the pieces of `x`.
+/// Adds up the partial sums `of` makes of the blocks of `x`.
 pub(super) fn total(workers: Workers, x: &[f32], of: impl Fn(&[f32]) -> f64 + Send + Sync) -> f64 {
-    let mut sums = vec![0.0f64; x.len().div_ceil(PIECE)];
+    let mut sums = vec![0.0f64; x.len().div_ceil(BLOCK)];
     let to = Sums(sums.as_mut_ptr());
-    workers.pieces(x.len(), PIECE, |i, piece| {
-        // SAFETY: each piece has a sum of its own.
-        unsafe { to.set(i, of(&x[piece])) };
+    workers.pieces(x.len(), BLOCK, |i, block| {
+        // SAFETY: each block has a partial sum of its own.
+        unsafe { to.set(i, of(&x[block])) };
     });
     sums.iter().sum()
 }
@@ -42,15 +42,15 @@ pub(super) fn total(workers: Workers, x: &[f32], of: impl Fn(&[f32]) -> f64 + Se
 /// Whether all values are finite.
 pub(super) fn is_finite(workers: Workers, x: &[f32]) -> bool {
     let finite = AtomicBool::new(true);
-    workers.pieces(x.len(), PIECE, |_, piece| {
-        if !all_finite(workers.isa(), &x[piece]) {
+    workers.pieces(x.len(), BLOCK, |_, block| {
+        if !all_finite(workers.isa(), &x[block]) {
             finite.store(false, Ordering::Relaxed);
         }
     });
     finite.into_inner()
 }
 
-/// Sums that tasks write, each its own.
+/// Partial sums that tasks write, each its own.
 #[derive(Clone, Copy)]
 pub(super) struct Sums(pub *mut f64);
 
@@ -61,7 +61,7 @@ unsafe impl Sync for Sums {}
 
 impl Sums {
     /// # Safety
-    /// The sum is there, and nobody else's meanwhile.
+    /// `at` is in bounds, and no other task uses that sum meanwhile.
     pub unsafe fn set(self, at: usize, value: f64) {
         // SAFETY: as the caller promises.
         unsafe { *self.0.wrapping_add(at) = value }

@@ -29,13 +29,13 @@ pub(super) struct Tile<'a> {
     pub w: *const f32,
     /// Vectors of output channels: 1 or 2.
     pub vectors: usize,
-    /// What is done with the sums.
-    pub finish: Finish,
+    /// From the sums to the output.
+    pub epilogue: TileEpilogue,
 }
 
-/// From sums to output: `act(scale * (sum + bias) + residual)`. Null pointers stand for what is not there.
+/// From sums to output: `act(scale * (sum + bias) + residual)`. A null pointer is an absent operand.
 #[derive(Clone, Copy)]
-pub(super) struct Finish {
+pub(super) struct TileEpilogue {
     /// The panel's channels, whole vectors of them.
     pub bias: *const f32,
     /// What is done last.
@@ -52,7 +52,7 @@ pub(super) struct Finish {
     pub to: *const *mut f32,
     /// The panel's first channel, counted from there.
     pub first: usize,
-    /// Channels of the panel that are there; the rest is padding.
+    /// Channels of the panel; the rest is padding.
     pub channels: usize,
 }
 
@@ -60,7 +60,7 @@ impl Tile<'_> {
     /// Sums and finishes the tile with the kernels of `isa`.
     ///
     /// # Safety
-    /// The machine has `isa`; every start is readable for `run` values and `w` for the panel's; what `finish` points
+    /// The machine has `isa`; every start is readable for `run` values and `w` for the panel's; what `epilogue` points
     /// to is readable, or writable, for the tile's rows and channels, and the output overlaps nothing.
     pub unsafe fn run(self, isa: Isa) {
         debug_assert!(self.rows <= isa.rows() && self.starts.len().is_multiple_of(self.rows.max(1)));
@@ -146,49 +146,49 @@ unsafe fn kernel<V: Simd, const ROWS: usize, const VECTORS: usize, const UNROLL:
             }
         }
         for (row, sums) in sums[..ROWS].iter_mut().enumerate() {
-            finish::<V, VECTORS>(&tile.finish, row, sums);
+            epilogue::<V, VECTORS>(&tile.epilogue, row, sums);
         }
     }
 }
 
-/// Finishes one row's sums.
+/// Writes one row of the output from its sums.
 ///
 /// # Safety
 /// As [`Tile::run`].
 #[inline(always)]
-unsafe fn finish<V: Simd, const VECTORS: usize>(f: &Finish, row: usize, sums: &mut [f32; MAX_WIDTH]) {
+unsafe fn epilogue<V: Simd, const VECTORS: usize>(e: &TileEpilogue, row: usize, sums: &mut [f32; MAX_WIDTH]) {
     // SAFETY: bias and alpha hold whole vectors; the residual's and the output's rows hold `channels` values.
     unsafe {
-        let whole = f.channels == VECTORS * V::LANES;
-        let to = (*f.to.add(row)).add(f.first);
+        let whole = e.channels == VECTORS * V::LANES;
+        let to = (*e.to.add(row)).add(e.first);
         let mut padded = [0.0f32; MAX_WIDTH];
-        let mut residual = f.residual;
+        let mut residual = e.residual;
         if !residual.is_null() {
-            residual = residual.add(row * f.residual_stride);
+            residual = residual.add(row * e.residual_stride);
             if !whole {
-                residual.copy_to_nonoverlapping(padded.as_mut_ptr(), f.channels);
+                residual.copy_to_nonoverlapping(padded.as_mut_ptr(), e.channels);
                 residual = padded.as_ptr();
             }
         }
         for v in 0..VECTORS {
             let at = v * V::LANES;
             let mut y = V::load(sums.as_ptr().add(at));
-            if !f.bias.is_null() {
-                y = y.add(V::load(f.bias.add(at)));
+            if !e.bias.is_null() {
+                y = y.add(V::load(e.bias.add(at)));
             }
             if !residual.is_null() {
-                y = V::load(residual.add(at)).mul_add(V::splat(f.scale), y);
+                y = V::load(residual.add(at)).mul_add(V::splat(e.scale), y);
             }
             let zero = V::splat(0.0);
-            y = match f.activation {
+            y = match e.activation {
                 Activation::None => y,
                 Activation::Relu => y.max(zero),
-                Activation::PRelu => y.max(zero).mul_add(V::load(f.alpha.add(at)), y.min(zero)),
+                Activation::PRelu => y.max(zero).mul_add(V::load(e.alpha.add(at)), y.min(zero)),
             };
             y.store(if whole { to.add(at) } else { sums.as_mut_ptr().add(at) });
         }
         if !whole {
-            to.copy_from_nonoverlapping(sums.as_ptr(), f.channels);
+            to.copy_from_nonoverlapping(sums.as_ptr(), e.channels);
         }
     }
 }

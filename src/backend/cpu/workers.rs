@@ -70,7 +70,7 @@ impl Shared {
     /// These elements.
     ///
     /// # Safety
-    /// They are there, and nobody else's for as long.
+    /// The values exist, and nothing else uses them for as long.
     pub unsafe fn slice<'a>(self, range: Range<usize>) -> &'a mut [f32] {
         // SAFETY: as the caller promises.
         unsafe { std::slice::from_raw_parts_mut(self.at(range.start), range.len()) }

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::driver::{self, Driver, KernelId, Launch, Memory, ModuleId};
+use super::driver::{self, DeviceMemory, Driver, KernelId, KernelLaunch, ModuleId};
 use super::target::{self, Target};
 use crate::Precision;
 use crate::backend::DeviceInfo;
-use crate::backend::kernels::{Dialect, MatrixUnits, Tuning};
+use crate::backend::kernels::{Dialect, TensorCores, Tuning};
 use crate::error::{Field, Message, message};
 use crate::{Error, Result};
 
@@ -108,9 +108,9 @@ impl Cuda {
     /// Which kernels a graph of this precision takes.
     pub(super) fn tuning(&self, precision: Precision) -> Tuning {
         let units = match (precision, self.0.target) {
-            (Precision::F32, _) => MatrixUnits::Fma,
-            (Precision::F16 | Precision::Bf16, Target::Sm90a) => MatrixUnits::Wgmma,
-            _ => MatrixUnits::Mma,
+            (Precision::F32, _) => TensorCores::None,
+            (Precision::F16 | Precision::Bf16, Target::Sm90a) => TensorCores::Wgmma,
+            _ => TensorCores::Mma,
         };
         // Blocks in x; as many as fit a signed integer.
         Tuning { dialect: Dialect::Cuda(units), max_groups: i32::MAX as u32 }
@@ -130,8 +130,8 @@ impl Cuda {
     }
 
     /// Memory of the device.
-    pub(super) fn memory(&self, what: &str, bytes: usize) -> Result<Memory> {
-        Memory::new(self.driver(), bytes).map_err(|error| match error {
+    pub(super) fn memory(&self, what: &str, bytes: usize) -> Result<DeviceMemory> {
+        DeviceMemory::new(self.driver(), bytes).map_err(|error| match error {
             Error::OutOfMemory { device, asked, free, .. } => {
                 Error::OutOfMemory { device, what: what.to_owned(), asked, free }
             }
@@ -172,7 +172,7 @@ impl Cuda {
         operands: &[Arg],
         grid: [u32; 3],
         shared: u32,
-    ) -> Launch {
+    ) -> KernelLaunch {
         let mut args = params.to_vec();
         for operand in operands {
             let (align, bytes): (usize, &[u8]) = match operand {
@@ -182,7 +182,7 @@ impl Cuda {
             args.resize(args.len().next_multiple_of(align), 0);
             args.extend_from_slice(bytes);
         }
-        Launch { kernel: kernel.id, grid, block: kernel.block, shared, args }
+        KernelLaunch { kernel: kernel.id, grid, block: kernel.block, shared, args }
     }
 }
 
@@ -190,6 +190,6 @@ impl Cuda {
 pub(super) enum Arg {
     /// Where it begins; 0 if it is absent.
     Address(u64),
-    /// How the copy engine finds it.
+    /// How TMA finds it.
     Map(Box<driver::EncodedMap>),
 }

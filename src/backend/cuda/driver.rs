@@ -52,7 +52,7 @@ pub enum Stream {
 
 /// A kernel with everything it needs.
 #[derive(Clone, Debug)]
-pub struct Launch {
+pub struct KernelLaunch {
     /// The kernel.
     pub kernel: KernelId,
     /// Blocks.
@@ -80,7 +80,7 @@ pub trait Driver: Send + Sync + fmt::Debug {
     /// [`Error::Device`] with the compiler's words if the driver cannot compile it.
     fn load(&self, name: &str, ptx: &str) -> Result<ModuleId>;
 
-    /// A kernel that may use so many bytes of dynamic shared memory.
+    /// A kernel that may use up to `shared` bytes of dynamic shared memory.
     ///
     /// # Errors
     /// [`Error::Device`] if the module has no such kernel, or the device not as much shared memory.
@@ -125,11 +125,11 @@ pub trait Driver: Send + Sync + fmt::Debug {
     /// Copies within the device.
     fn copy(&self, stream: Stream, to: u64, from: u64, bytes: usize) -> Result<()>;
 
-    /// Sets so many bytes, a multiple of four, to zero.
+    /// Sets `bytes` bytes, a multiple of four, to zero.
     fn clear(&self, stream: Stream, address: u64, bytes: usize) -> Result<()>;
 
     /// Runs a kernel in [`Stream::Compute`].
-    fn launch(&self, launch: &Launch) -> Result<()>;
+    fn launch(&self, launch: &KernelLaunch) -> Result<()>;
 
     /// An event.
     fn event(&self) -> Result<EventId>;
@@ -179,17 +179,17 @@ pub trait Driver: Send + Sync + fmt::Debug {
 
 /// Memory of a device, given back when dropped.
 #[derive(Debug)]
-pub(crate) struct Memory {
+pub(crate) struct DeviceMemory {
     driver: Arc<dyn Driver>,
     address: u64,
     bytes: usize,
 }
 
-impl Memory {
+impl DeviceMemory {
     /// At least 256 bytes, so that empty values have an address too.
-    pub fn new(driver: &Arc<dyn Driver>, bytes: usize) -> Result<Memory> {
+    pub fn new(driver: &Arc<dyn Driver>, bytes: usize) -> Result<DeviceMemory> {
         let bytes = bytes.next_multiple_of(256).max(256);
-        Ok(Memory { address: driver.allocate(bytes)?, driver: driver.clone(), bytes })
+        Ok(DeviceMemory { address: driver.allocate(bytes)?, driver: driver.clone(), bytes })
     }
 
     pub fn address(&self) -> u64 {
@@ -207,7 +207,7 @@ impl Memory {
     }
 }
 
-impl Drop for Memory {
+impl Drop for DeviceMemory {
     fn drop(&mut self) {
         self.driver.release(self.address);
     }
@@ -247,7 +247,7 @@ impl Pinned {
 
 impl Drop for Pinned {
     fn drop(&mut self) {
-        // SAFETY: allocated by `new`; whoever copies waits before dropping.
+        // SAFETY: allocated by `new`; copies are waited for before the drop.
         unsafe { self.driver.release_pinned(self.address, self.bytes) };
     }
 }

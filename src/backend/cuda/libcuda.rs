@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use cudarc::driver::sys::{self, CUresult};
 
-use super::driver::{Driver, EncodedMap, EventId, GraphId, KernelId, Launch, ModuleId, Properties, Stream};
+use super::driver::{Driver, EncodedMap, EventId, GraphId, KernelId, KernelLaunch, ModuleId, Properties, Stream};
 use crate::backend::gpu::{MapElement, TensorMap, Window};
 use crate::error::{Field, message};
 use crate::{Error, Result};
@@ -317,7 +317,7 @@ impl Drop for LibCuda {
         if self.enter().is_err() {
             return;
         }
-        // SAFETY: whoever holds memory or launches holds the driver, so nothing uses these any more.
+        // SAFETY: memory and launches hold the driver, so nothing uses these any more.
         unsafe {
             for stream in [self.compute, self.copy].into_iter().filter(|stream| !stream.is_null()) {
                 sys::cuStreamDestroy_v2(stream);
@@ -428,7 +428,7 @@ impl Driver for LibCuda {
         self.check("clear", unsafe { sys::cuMemsetD32Async(address, 0, bytes / 4, self.stream(stream)) })
     }
 
-    fn launch(&self, launch: &Launch) -> Result<()> {
+    fn launch(&self, launch: &KernelLaunch) -> Result<()> {
         self.enter()?;
         let mut size = launch.args.len();
         // CU_LAUNCH_PARAM_BUFFER_POINTER, CU_LAUNCH_PARAM_BUFFER_SIZE and CU_LAUNCH_PARAM_END of cuda.h.

@@ -22,7 +22,7 @@ use crate::{Graph, Precision, Result};
 
 pub use super::gpu::{MapElement, TensorMap, Window};
 pub use context::Cuda;
-pub use driver::{Driver, EncodedMap, EventId, GraphId, KernelId, Launch, ModuleId, Properties, Stream};
+pub use driver::{Driver, EncodedMap, EventId, GraphId, KernelId, KernelLaunch, ModuleId, Properties, Stream};
 pub use libcuda::LibCuda;
 pub use target::{STEMS, Target};
 

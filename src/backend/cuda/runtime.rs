@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Cuda;
 use super::context::Arg;
-use super::driver::{Driver, EventId, GraphId, Launch, Memory, Pinned, Stream};
+use super::driver::{DeviceMemory, Driver, EventId, GraphId, KernelLaunch, Pinned, Stream};
 use crate::backend::gpu::{Argument, Command, Dispatch, Runtime, TensorMap, Wait};
 use crate::backend::kernels::Tuning;
 use crate::{Error, Precision, Result};
@@ -19,7 +19,7 @@ pub(crate) struct Staging {
     /// Bytes that are uploaded.
     bytes: usize,
     /// Where they go: not into the arena, which the batch before may still use.
-    uploaded: Arc<Memory>,
+    uploaded: Arc<DeviceMemory>,
     /// Reached when they are there.
     sent: Event,
     /// Reached when all commands are done.
@@ -34,7 +34,7 @@ pub(crate) struct Staging {
 
 impl Staging {
     /// Waits until the device is done with the host's memory, whatever became of the submission: an error, a panic, or a
-    /// future that nobody polled to its end.
+    /// future that was dropped early.
     fn settle(&mut self) {
         if std::mem::take(&mut self.in_flight) {
             let _ = self.driver.synchronize(Stream::Copy);
@@ -80,8 +80,8 @@ impl Drop for Graph {
 }
 
 impl Runtime for Cuda {
-    type Buffer = Arc<Memory>;
-    type Launch = Launch;
+    type Buffer = Arc<DeviceMemory>;
+    type Launch = KernelLaunch;
     /// A launch holds its own.
     type Parameters = ();
     type Staging = Staging;
@@ -98,25 +98,25 @@ impl Runtime for Cuda {
         Cuda::error(self, problem)
     }
 
-    fn allocate(&self, what: &str, bytes: usize) -> Result<Arc<Memory>> {
+    fn allocate(&self, what: &str, bytes: usize) -> Result<Arc<DeviceMemory>> {
         Ok(Arc::new(self.memory(what, bytes)?))
     }
 
-    fn zeros(&self, what: &str, bytes: usize) -> Result<Arc<Memory>> {
+    fn zeros(&self, what: &str, bytes: usize) -> Result<Arc<DeviceMemory>> {
         let memory = self.allocate(what, bytes)?;
         self.driver().clear(Stream::Compute, memory.address(), memory.bytes())?;
         Ok(memory)
     }
 
-    fn bytes(buffer: &Arc<Memory>) -> usize {
+    fn bytes(buffer: &Arc<DeviceMemory>) -> usize {
         buffer.bytes()
     }
 
-    fn write(&self, buffer: &Arc<Memory>, bytes: &[u8]) -> Result<()> {
+    fn write(&self, buffer: &Arc<DeviceMemory>, bytes: &[u8]) -> Result<()> {
         buffer.write(bytes)
     }
 
-    fn bind(&self, dispatches: &[Dispatch<Cuda>], (): &mut ()) -> Result<Vec<Launch>> {
+    fn bind(&self, dispatches: &[Dispatch<Cuda>], (): &mut ()) -> Result<Vec<KernelLaunch>> {
         dispatches.iter().map(|dispatch| self.bind_one(dispatch)).collect()
     }
 
@@ -147,7 +147,7 @@ impl Runtime for Cuda {
         Some(staging.upload.bytes_mut())
     }
 
-    fn uploaded(staging: &Staging) -> &Arc<Memory> {
+    fn uploaded(staging: &Staging) -> &Arc<DeviceMemory> {
         &staging.uploaded
     }
 
@@ -194,7 +194,7 @@ impl Runtime for Cuda {
         &self,
         staging: &mut Staging,
         before: &[Command<Cuda>],
-        steps: &[Vec<Arc<Launch>>],
+        steps: &[Vec<Arc<KernelLaunch>>],
     ) -> Result<Vec<Duration>> {
         let driver = self.driver();
         // Written before each step, so that the step finds nothing in the cache.
@@ -219,7 +219,7 @@ impl Runtime for Cuda {
 
 impl Cuda {
     /// Finds the kernel, and writes its arguments as the driver takes them.
-    fn bind_one(&self, dispatch: &Dispatch<Cuda>) -> Result<Launch> {
+    fn bind_one(&self, dispatch: &Dispatch<Cuda>) -> Result<KernelLaunch> {
         let name = crate::backend::kernels::entry_name(&dispatch.entry, dispatch.dtype, dispatch.precision);
         let kernel = self.kernel(dispatch.stem, &name, dispatch.shared)?;
         if let Some(threads) = dispatch.threads
@@ -229,7 +229,7 @@ impl Cuda {
             return Err(Cuda::error(self, problem));
         }
         let argument = |argument: &Argument<Cuda>| {
-            let at = |buffer: &Memory, offset: usize| buffer.address() + offset as u64;
+            let at = |buffer: &DeviceMemory, offset: usize| buffer.address() + offset as u64;
             Ok(match argument {
                 Argument::Range { buffer, offset, .. } => Arg::Address(at(buffer, *offset)),
                 Argument::Map { buffer, offset, map } => {

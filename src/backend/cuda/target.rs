@@ -9,7 +9,7 @@ pub enum Target {
     Compute75,
     /// Since Ampere: asynchronous copies, bf16, tf32.
     Compute80,
-    /// Hopper alone: wgmma, and the copy engine.
+    /// Hopper alone: wgmma, and TMA.
     Sm90a,
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::module::ALIGN;
-use super::pack::Form;
+use super::pack::ParamStorage;
 use super::{Argument, Dispatch, GpuModule, MapElement, Runtime, TensorMap, Window};
 use crate::backend::kernels::{self, Call, Operand, PixelMap};
 use crate::graph::{Region, View};
@@ -114,10 +114,10 @@ impl<R: Runtime> Operands<'_, R> {
         let range = |buffer: &R::Buffer, offset, bytes| Argument::Range { buffer: buffer.clone(), offset, bytes };
         let scratch = self.plan.arena * self.module.precision().bytes();
         Ok(match operand {
-            Operand::View(view) => self.view(view, Form::Value),
-            Operand::Constant(view) => self.view(view, Form::Constant),
+            Operand::View(view) => self.view(view, ParamStorage::Value),
+            Operand::Constant(view) => self.view(view, ParamStorage::Constant),
             Operand::Packed(id, packing) => {
-                let place = self.module.place(*id, Form::Packed(*packing));
+                let place = self.module.place(*id, ParamStorage::Packed(*packing));
                 range(self.module.params(), place.offset, place.bytes)
             }
             Operand::Scratch(words) => range(self.arena, scratch, 4 * words),
@@ -141,12 +141,12 @@ impl<R: Runtime> Operands<'_, R> {
     }
 
     /// A value: it begins at a multiple of 64 elements, the kernel's `y_offset` being the rest.
-    fn view(&self, view: &View, form: Form) -> Argument<R> {
+    fn view(&self, view: &View, storage: ParamStorage) -> Argument<R> {
         let (element, start) = (self.module.element(view), view.offset / 64 * 64);
         let bytes = (view.offset - start + view.span()) * element;
         let (buffer, offset, bytes) = match view.region {
             Region::Param(id) => {
-                let place = self.module.place(id, form);
+                let place = self.module.place(id, storage);
                 (self.module.params(), place.offset, place.bytes)
             }
             Region::Arena => (self.arena, start * element, bytes),
@@ -174,7 +174,7 @@ impl<R: Runtime> Operands<'_, R> {
             },
             swizzle: pixels.channels * bytes as u32,
         };
-        Ok(match self.view(x, Form::Value) {
+        Ok(match self.view(x, ParamStorage::Value) {
             Argument::Range { buffer, offset, .. } => {
                 Argument::Map { buffer, offset: offset + x.offset % 64 * bytes, map: Box::new(map) }
             }
@@ -199,7 +199,7 @@ impl<R: Runtime> Operands<'_, R> {
 /// In which arithmetic a step runs: values that are f32 in every precision know f32 alone.
 fn precision_of<R: Runtime>(module: &GpuModule<R>, plan: &Plan, step: usize) -> Precision {
     let all_are = module.precision().bytes() == 4;
-    if plan.steps[step].exact && !all_are { Precision::F32 } else { module.precision() }
+    if plan.steps[step].keep_f32 && !all_are { Precision::F32 } else { module.precision() }
 }
 
 fn element(precision: Precision) -> MapElement {

@@ -11,7 +11,7 @@ use crate::{Plan, Precision, Result, Shape};
 
 /// Values that a thread of `convert` takes, as `kernels/convert.cu` has it.
 const CONVERTED: usize = 4;
-/// Where an input or an output begins in host memory: at multiples of so many bytes.
+/// Alignment of inputs and outputs in host memory, in bytes.
 const ALIGN: usize = 256;
 
 /// A planned graph on the device, with an arena of its own. Runs are one after the other.

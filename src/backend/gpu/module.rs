@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::pack::{self, Form};
+use super::pack::{self, ParamStorage};
 use super::{GpuExecutable, Runtime};
 use crate::backend::kernels::{Tuning, packing};
 use crate::backend::{Executable, Module};
 use crate::graph::{NodeId, Source, View};
 use crate::{Graph, Precision, Result, Shape};
 
-/// Parameters begin at multiples of so many bytes: any device can bind there.
+/// Alignment of parameters, in bytes: any device can bind there.
 pub(super) const ALIGN: usize = 256;
 
 /// A graph whose parameters are on the device, in one buffer; filters are packed as the kernels read them.
@@ -19,7 +19,7 @@ pub(crate) struct GpuModule<R: Runtime> {
     graph: Arc<Graph>,
     precision: Precision,
     params: R::Buffer,
-    places: Arc<HashMap<(NodeId, Form), Place>>,
+    places: Arc<HashMap<(NodeId, ParamStorage), Place>>,
     states: Arc<[R::Buffer]>,
 }
 
@@ -74,9 +74,9 @@ impl<R: Runtime> GpuModule<R> {
     }
 
     /// Where a parameter lies among them.
-    pub(super) fn place(&self, id: NodeId, form: Form) -> Place {
-        let same = form == Form::Value && self.precision.bytes() == 4;
-        self.places[&(id, if same { Form::Constant } else { form })]
+    pub(super) fn place(&self, id: NodeId, storage: ParamStorage) -> Place {
+        let same = storage == ParamStorage::Value && self.precision.bytes() == 4;
+        self.places[&(id, if same { ParamStorage::Constant } else { storage })]
     }
 
     /// A state's values.
@@ -86,28 +86,28 @@ impl<R: Runtime> GpuModule<R> {
 
     /// Bytes of an element of a view.
     pub(super) fn element(&self, view: &View) -> usize {
-        if view.exact { 4 } else { self.precision.bytes() }
+        if view.keep_f32 { 4 } else { self.precision.bytes() }
     }
 }
 
-/// Every parameter in each form that an op reads it in, side by side.
-fn lay_out(graph: &Graph, precision: Precision, tuning: Tuning) -> (Vec<u8>, HashMap<(NodeId, Form), Place>) {
+/// Every parameter, stored in each way that an op reads it, side by side.
+fn lay_out(graph: &Graph, precision: Precision, tuning: Tuning) -> (Vec<u8>, HashMap<(NodeId, ParamStorage), Place>) {
     let (mut data, mut places) = (Vec::new(), HashMap::new());
     for node in graph.nodes() {
         let Source::Op(op, inputs) = &node.source else { continue };
         for (i, &id) in inputs.iter().enumerate() {
             let Source::Param(value) = &graph.nodes()[id.index()].source else { continue };
-            let forms: &[Form] = match packing(op, i, value.shape(), tuning) {
-                Some(packing) => &[Form::Packed(packing)],
+            let storages: &[ParamStorage] = match packing(op, i, value.shape(), tuning) {
+                Some(packing) => &[ParamStorage::Packed(packing)],
                 // An op's kernel takes it as one or the other; in 32 bits they are the same.
-                None if precision.bytes() == 4 => &[Form::Constant],
-                None => &[Form::Constant, Form::Value],
+                None if precision.bytes() == 4 => &[ParamStorage::Constant],
+                None => &[ParamStorage::Constant, ParamStorage::Value],
             };
-            for &form in forms {
-                places.entry((id, form)).or_insert_with(|| {
+            for &storage in storages {
+                places.entry((id, storage)).or_insert_with(|| {
                     data.resize(data.len().next_multiple_of(ALIGN), 0);
                     let offset = data.len();
-                    pack::append(value, form, precision, &mut data);
+                    pack::append(value, storage, precision, &mut data);
                     Place { offset, bytes: data.len() - offset }
                 });
             }

@@ -7,7 +7,7 @@ use crate::{Precision, Tensor};
 
 /// How a parameter lies in the device's memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Form {
+pub(super) enum ParamStorage {
     /// As it is, in f32: a bias, a slope, a statistic.
     Constant,
     /// As it is, in the precision's type.
@@ -16,16 +16,16 @@ pub(super) enum Form {
     Packed(Packing),
 }
 
-/// Appends a parameter in a form.
-pub(super) fn append(value: &Tensor, form: Form, precision: Precision, to: &mut Vec<u8>) {
-    match form {
-        Form::Constant => to.extend_from_slice(bytemuck::cast_slice(value.data())),
-        Form::Value => store(precision, value.data(), to),
-        Form::Packed(Packing::Rows) if precision == Precision::Tf32 => {
+/// Appends a parameter as it is stored.
+pub(super) fn append(value: &Tensor, storage: ParamStorage, precision: Precision, to: &mut Vec<u8>) {
+    match storage {
+        ParamStorage::Constant => to.extend_from_slice(bytemuck::cast_slice(value.data())),
+        ParamStorage::Value => store(precision, value.data(), to),
+        ParamStorage::Packed(Packing::Rows) if precision == Precision::Tf32 => {
             let rounded: Vec<f32> = pack(value, Packing::Rows).into_iter().map(tf32).collect();
             store(precision, &rounded, to);
         }
-        Form::Packed(packing) => store(precision, &pack(value, packing), to),
+        ParamStorage::Packed(packing) => store(precision, &pack(value, packing), to),
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) trait Runtime: Clone + fmt::Debug + Send + Sync + 'static {
         work()
     }
 
-    /// At least so many bytes; `what` is for messages.
+    /// A buffer of at least `bytes`; `what` is for messages.
     fn allocate(&self, what: &str, bytes: usize) -> Result<Self::Buffer>;
 
     /// As [`Runtime::allocate`], all zero.
@@ -47,7 +47,7 @@ pub(crate) trait Runtime: Clone + fmt::Debug + Send + Sync + 'static {
     /// Bytes of a buffer.
     fn bytes(buffer: &Self::Buffer) -> usize;
 
-    /// Checks that a launch can bind so many bytes as one argument.
+    /// Checks that a launch can bind this many bytes as one argument.
     fn check_argument(&self, _what: &str, _bytes: usize) -> Result<()> {
         Ok(())
     }
@@ -63,7 +63,7 @@ pub(crate) trait Runtime: Clone + fmt::Debug + Send + Sync + 'static {
     /// Binds arguments and parameters of dispatches. The launches are good until `parameters` are bound anew.
     fn bind(&self, dispatches: &[Dispatch<Self>], parameters: &mut Self::Parameters) -> Result<Vec<Self::Launch>>;
 
-    /// Host memory for so many bytes up and so many down.
+    /// Host memory for `upload` bytes up and `download` bytes down.
     fn staging(&self, upload: usize, download: usize) -> Result<Self::Staging>;
 
     /// Writes bytes that the next submission uploads.
@@ -119,7 +119,7 @@ pub(crate) struct Dispatch<R: Runtime> {
     pub params: Vec<u8>,
     /// Bindings 1, 2, ..
     pub arguments: Vec<Argument<R>>,
-    /// Dispatch size in workgroups.
+    /// Dispatch size, in workgroups.
     pub groups: [u32; 3],
     /// CUDA: bytes of shared memory beyond what the kernel declares.
     pub shared: u32,

@@ -1,4 +1,4 @@
-//! Sums and squares over all rows, in two stages.
+//! Sums and squares over all rows, in two passes.
 
 use super::sums::{Cut, Extents, LANES};
 use super::{Calls, Lower, Operand, Tuning, call, fields};
@@ -20,7 +20,7 @@ impl Lower for BatchMoments {
         let scratch = Operand::Scratch(cut.chunks * 2 * cut.c);
         let groups = cut.c.div_ceil(LANES) as u32;
         let (first, last) = (vec![x(), scratch.clone(), Operand::NoValue], Operand::View(step.output.clone()));
-        // The merge makes variances of a single chunk's squares too.
+        // The merge makes variances of a single partial sum's squares too.
         Ok(vec![
             call::<Self>("batch_moments_chunk", params, first, [groups, chunks, 1]),
             call::<Self>("batch_moments_merge", params, vec![x(), scratch, last], [groups, 1, 1]),

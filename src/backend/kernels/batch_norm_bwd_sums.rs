@@ -1,4 +1,4 @@
-//! Two sums over all rows, in two stages.
+//! Two sums over all rows, in two passes.
 
 use super::normalization::{layer, layer_flags};
 use super::sums::{Cut, Extents};

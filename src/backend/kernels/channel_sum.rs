@@ -1,4 +1,4 @@
-//! Sums over all rows, in two stages.
+//! Sums over all rows, in two passes.
 
 use super::sums::{Cut, Extents};
 use super::{Calls, Lower, Tuning};

@@ -1,6 +1,6 @@
 //! An implicit matrix product.
 
-use super::convolution::{Params, Rest, Tile, Windows, flags};
+use super::convolution::{ConvGeometry, Epilogue, Params, Tile, flags};
 use super::filters::{Filters, Packing};
 use super::{Calls, Lower, Operand, Tuning};
 use crate::Shape;
@@ -15,7 +15,7 @@ impl Lower for Conv2d {
         let [c_out, k_h, k_w, _] = step.inputs[1].shape.nhwc().ok_or("w is not [c_out, k_h, k_w, c_in]")?;
         let [ay, ax] = window::axes([h, w], [k_h, k_w], self.stride, self.padding)?;
         let [bias, alpha, residual] = self.optional_inputs();
-        let windows = Windows {
+        let geometry = ConvGeometry {
             x: step.inputs[0].clone(),
             c_out,
             kernel: [k_h, k_w],
@@ -23,7 +23,7 @@ impl Lower for Conv2d {
             before: [ay.before as isize, ax.before as isize],
             out: [ay.out, ax.out],
         };
-        let rest = Rest {
+        let epilogue = Epilogue {
             flags: flags(self.bias, self.activation, residual.is_some()),
             scale: self.residual_scale.unwrap_or(1.0),
             given: [
@@ -33,9 +33,9 @@ impl Lower for Conv2d {
             ],
             y: (Operand::View(step.output.clone()), step.output.offset, step.output.stride),
         };
-        let tile = windows.tile(tuning);
+        let tile = geometry.tile(tuning);
         let (pack, filters) = Filters::forward(&step.inputs[1], tile.packing, tuning)?;
-        Ok(pack.into_iter().chain([windows.call(tile, filters, rest, tuning)?]).collect())
+        Ok(pack.into_iter().chain([geometry.call(tile, filters, epilogue, tuning)?]).collect())
     }
 
     fn packing(&self, i: usize, shape: &Shape, tuning: Tuning) -> Option<Packing> {

@@ -1,6 +1,6 @@
 //! Plain convolutions of dy: one where the stride is 1, else one for each phase, which a kernel then joins.
 
-use super::convolution::{Rest, Windows};
+use super::convolution::{ConvGeometry, Epilogue};
 use super::filters::{Filters, Taps};
 use super::{Calls, Lower, Operand, Tuning, call, fields};
 use crate::graph::Step;
@@ -51,16 +51,17 @@ impl Lower for Conv2dBwdData {
         let one = |y: Phase, x: Phase| {
             let (kernel, out, before) = ([y.taps, x.taps], [y.out, x.out], [y.before, x.before]);
             let taps = Taps { count: kernel, last: [y.last, x.last], step: self.stride };
-            (Windows { x: dy.clone(), c_out: c_in, kernel, stride: [1, 1], before, out }, taps)
+            (ConvGeometry { x: dy.clone(), c_out: c_in, kernel, stride: [1, 1], before, out }, taps)
         };
         let phase_y = |remainder| Phase::new(remainder, h, k_h, self.stride[0], ay.before);
         let phase_x = |remainder| Phase::new(remainder, width, k_w, self.stride[1], ax.before);
         if self.stride == [1, 1] {
-            let (windows, taps) = one(phase_y(0), phase_x(0));
-            let tile = windows.tile(tuning);
+            let (geometry, taps) = one(phase_y(0), phase_x(0));
+            let tile = geometry.tile(tuning);
             let (pack, filters) = Filters::backward(w, tile.packing, taps, tuning)?;
-            let rest = Rest { y: (dx(), step.output.offset, step.output.stride), ..Rest::plain(dx(), c_in) };
-            return Ok(vec![pack, windows.call(tile, filters, rest, tuning)?]);
+            let epilogue =
+                Epilogue { y: (dx(), step.output.offset, step.output.stride), ..Epilogue::plain(dx(), c_in) };
+            return Ok(vec![pack, geometry.call(tile, filters, epilogue, tuning)?]);
         }
         // Every phase's filters take the same scratch memory; the phases follow them.
         let words = (k_h * k_w * c_out.next_multiple_of(8) * c_in.next_multiple_of(8)).next_multiple_of(64);
@@ -73,11 +74,11 @@ impl Lower for Conv2dBwdData {
                 if empty {
                     continue;
                 }
-                let (windows, taps) = one(y, x);
-                let tile = windows.tile(tuning);
+                let (geometry, taps) = one(y, x);
+                let tile = geometry.tile(tuning);
                 let (pack, filters) = Filters::backward(w, tile.packing, taps, tuning)?;
-                let rest = Rest::plain(Operand::Further { words, values, elements }, c_in);
-                calls.extend([pack, windows.call(tile, filters, rest, tuning)?]);
+                let epilogue = Epilogue::plain(Operand::Further { words, values, elements }, c_in);
+                calls.extend([pack, geometry.call(tile, filters, epilogue, tuning)?]);
                 values += elements.next_multiple_of(64);
             }
         }

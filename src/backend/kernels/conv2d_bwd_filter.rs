@@ -1,4 +1,4 @@
-//! A matrix product over pixels, in chunks, and their sum.
+//! A matrix product over pixels, in partial sums, and their total.
 
 use super::filter_gradient::{FilterTile, Gradient, filter_calls, filter_params};
 use super::{Calls, Lower, Tuning};

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::dialect::{Dialect, MatrixUnits};
+use super::dialect::{Dialect, TensorCores};
 use super::filters::{Filters, Packing};
 use super::kernel::{Kernel, MMA_WIDTHS, ROWS};
 use super::{Call, Operand, PixelMap, Tuning, call_on, fields};
@@ -56,16 +56,16 @@ impl Tile {
                 Tile::fma("conv2d_fwd_register4", [8, 32], 8)
             }
             Dialect::SoftwareShader => Tile::fma("conv2d_fwd_register", [8, 64], 8),
-            Dialect::Cuda(MatrixUnits::Fma) if c_out <= 16 => Tile::fma("conv2d_fwd_narrow", [128, 16], 128),
-            Dialect::Cuda(MatrixUnits::Fma) => Tile::fma("conv2d_fwd_tile", [128, 64], 256),
+            Dialect::Cuda(TensorCores::None) if c_out <= 16 => Tile::fma("conv2d_fwd_narrow", [128, 16], 128),
+            Dialect::Cuda(TensorCores::None) => Tile::fma("conv2d_fwd_tile", [128, 64], 256),
             // TMA moves 16 bytes at least.
-            Dialect::Cuda(MatrixUnits::Wgmma) if c_in.is_multiple_of(8) => Tile::wgmma(c_out, c_in),
-            Dialect::Cuda(MatrixUnits::Mma | MatrixUnits::Wgmma) => Tile::mma(c_out),
+            Dialect::Cuda(TensorCores::Wgmma) if c_in.is_multiple_of(8) => Tile::wgmma(c_out, c_in),
+            Dialect::Cuda(TensorCores::Mma | TensorCores::Wgmma) => Tile::mma(c_out),
         }
     }
 }
 
-/// Outputs that a warpgroup makes at once, of so many.
+/// Output channels of a warpgroup's tile.
 pub(super) fn warpgroup_columns(c_out: usize) -> usize {
     match c_out {
         ..=32 => 32,
@@ -95,7 +95,7 @@ pub(super) fn flags(bias: bool, activation: Activation, residual: bool) -> u32 {
 }
 
 /// A convolution as its kernels take it, whichever op it serves.
-pub(super) struct Windows {
+pub(super) struct ConvGeometry {
     /// The input, `[n, h, w, c_in]`.
     pub x: View,
     /// Channels of the output.
@@ -111,7 +111,7 @@ pub(super) struct Windows {
 }
 
 /// What follows the sums of a convolution.
-pub(super) struct Rest {
+pub(super) struct Epilogue {
     /// Bits: 1 bias, 2 relu, 4 prelu, 8 residual.
     pub flags: u32,
     /// Scales before the residual is added.
@@ -122,24 +122,24 @@ pub(super) struct Rest {
     pub y: (Operand, usize, usize),
 }
 
-impl Rest {
+impl Epilogue {
     /// Nothing but a dense output.
-    pub fn plain(y: Operand, c_out: usize) -> Rest {
+    pub fn plain(y: Operand, c_out: usize) -> Epilogue {
         let given = [Operand::NoConstant, Operand::NoConstant, Operand::NoValue];
-        Rest { flags: 0, scale: 1.0, given, y: (y, 0, c_out) }
+        Epilogue { flags: 0, scale: 1.0, given, y: (y, 0, c_out) }
     }
 }
 
-impl Windows {
+impl ConvGeometry {
     /// The convolution's tile.
     pub fn tile(&self, tuning: Tuning) -> Tile {
         Tile::choose(self.c_out, self.x.shape.last(), tuning)
     }
 
     /// The call, with the filters that [`Filters`] gave for this tile.
-    pub fn call(self, tile: Tile, filters: Filters, rest: Rest, tuning: Tuning) -> Result<Call, String> {
+    pub fn call(self, tile: Tile, filters: Filters, epilogue: Epilogue, tuning: Tuning) -> Result<Call, String> {
         let [n, h, w, c_in] = self.x.shape.nhwc().ok_or("x is not [n, h, w, c]")?;
-        let Windows { c_out, kernel: [k_h, k_w], stride, before, out, .. } = self;
+        let ConvGeometry { c_out, kernel: [k_h, k_w], stride, before, out, .. } = self;
         let inside = |axis: usize, kernel: usize, extent: usize| {
             before[axis] == 0 && (out[axis] - 1) * stride[axis] + kernel <= extent
         };
@@ -149,7 +149,7 @@ impl Windows {
         let joined = kernel.tma == 0 && inside(0, k_h, h) && inside(1, k_w, w);
         let (taps_x, run) = if joined { (1, k_w * c_in) } else { (k_w, c_in) };
         let pixels = n * out[0] * out[1];
-        let (y, y_offset, y_stride) = rest.y;
+        let (y, y_offset, y_stride) = epilogue.y;
         let params = Params {
             h: h as u32,
             w: w as u32,
@@ -169,8 +169,8 @@ impl Windows {
             columns: filters.pitch,
             y_offset: (y_offset % 64) as u32,
             y_stride: y_stride as u32,
-            flags: rest.flags,
-            scale: rest.scale,
+            flags: epilogue.flags,
+            scale: epilogue.scale,
         };
         let [x, w] = match kernel.tma {
             0 => [Operand::View(self.x), filters.operand],
@@ -182,13 +182,13 @@ impl Windows {
             }
         };
         let groups = kernel.groups([pixels, c_out], tuning)?;
-        let operands = [x, w].into_iter().chain(rest.given).chain([y]).collect();
+        let operands = [x, w].into_iter().chain(epilogue.given).chain([y]).collect();
         Ok(call_on::<Conv2d>(kernel, params, operands, groups))
     }
 
     /// A dense layer as a convolution of images of one pixel.
-    pub fn of_pixels(x: &View, rows: usize, k: usize, c_out: usize) -> Windows {
+    pub fn of_pixels(x: &View, rows: usize, k: usize, c_out: usize) -> ConvGeometry {
         let x = View { shape: Shape::from([rows, 1, 1, k]), stride: k, ..x.clone() };
-        Windows { x, c_out, kernel: [1; 2], stride: [1; 2], before: [0; 2], out: [1; 2] }
+        ConvGeometry { x, c_out, kernel: [1; 2], stride: [1; 2], before: [0; 2], out: [1; 2] }
     }
 }

@@ -1,6 +1,6 @@
-//! A convolution of one pixel where matrix units multiply; else a product of its own.
+//! A convolution of one pixel where tensor cores multiply; else a product of its own.
 
-use super::convolution::{Rest, Windows, flags};
+use super::convolution::{ConvGeometry, Epilogue, flags};
 use super::filters::{Filters, Packing};
 use super::{Calls, Lower, Operand, Tuning, call, fields};
 use crate::Shape;
@@ -21,13 +21,13 @@ impl Lower for Dense {
         let flags = flags(self.bias, self.activation, false);
         let (b, alpha) = (Operand::constant(step, bias), Operand::constant(step, alpha));
         let y = Operand::View(step.output.clone());
-        if tuning.matrix_units() {
-            let windows = Windows::of_pixels(&step.inputs[0], rows, k, c_out);
-            let tile = windows.tile(tuning);
+        if tuning.tensor_cores() {
+            let geometry = ConvGeometry::of_pixels(&step.inputs[0], rows, k, c_out);
+            let tile = geometry.tile(tuning);
             let (pack, filters) = Filters::forward(&step.inputs[1], tile.packing, tuning)?;
             let y = (y, step.output.offset, step.output.stride);
-            let rest = Rest { flags, scale: 1.0, given: [b, alpha, Operand::NoValue], y };
-            return Ok(pack.into_iter().chain([windows.call(tile, filters, rest, tuning)?]).collect());
+            let epilogue = Epilogue { flags, scale: 1.0, given: [b, alpha, Operand::NoValue], y };
+            return Ok(pack.into_iter().chain([geometry.call(tile, filters, epilogue, tuning)?]).collect());
         }
         let (pack, filters) = Filters::forward(&step.inputs[1], Packing::Columns, tuning)?;
         let params = Params { rows: rows as u32, k: k as u32, c_out: c_out as u32, columns: filters.pitch, flags };
@@ -42,7 +42,7 @@ impl Lower for Dense {
     }
 
     fn packing(&self, i: usize, _: &Shape, tuning: Tuning) -> Option<Packing> {
-        // Matrix units take it for a convolution of one pixel.
-        (i == 1).then(|| if tuning.matrix_units() { Packing::Rows } else { Packing::Columns })
+        // Tensor cores take it for a convolution of one pixel.
+        (i == 1).then(|| if tuning.tensor_cores() { Packing::Rows } else { Packing::Columns })
     }
 }

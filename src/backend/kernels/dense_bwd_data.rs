@@ -1,6 +1,6 @@
-//! A convolution of one pixel where matrix units multiply; else a product of its own.
+//! A convolution of one pixel where tensor cores multiply; else a product of its own.
 
-use super::convolution::{Rest, Windows};
+use super::convolution::{ConvGeometry, Epilogue};
 use super::filters::{Filters, Taps};
 use super::{Calls, Lower, Operand, Tuning, call, fields};
 use crate::graph::Step;
@@ -18,17 +18,17 @@ impl Lower for DenseBwdData {
         let &[c_out, k] = step.inputs[1].shape.dims() else { return Err("w is not [c_out, k]".into()) };
         let (dy, w) = (&step.inputs[0], &step.inputs[1]);
         let rows = dy.shape.dims()[0];
-        if tuning.matrix_units() {
-            let windows = Windows::of_pixels(dy, rows, c_out, k);
-            let tile = windows.tile(tuning);
+        if tuning.tensor_cores() {
+            let geometry = ConvGeometry::of_pixels(dy, rows, c_out, k);
+            let tile = geometry.tile(tuning);
             let taps = Taps { count: [1; 2], last: [0; 2], step: [1; 2] };
             let (pack, filters) = Filters::backward(w, tile.packing, taps, tuning)?;
-            let rest = Rest { y: (dx(), step.output.offset, k), ..Rest::plain(dx(), k) };
-            return Ok(vec![pack, windows.call(tile, filters, rest, tuning)?]);
+            let epilogue = Epilogue { y: (dx(), step.output.offset, k), ..Epilogue::plain(dx(), k) };
+            return Ok(vec![pack, geometry.call(tile, filters, epilogue, tuning)?]);
         }
         let params = Params { rows: rows as u32, k: k as u32, c_out: c_out as u32 };
         let [y, z] = tuning.fold(rows.div_ceil(4))?;
-        let (entry, threads) = match (tuning.cuda(), w.exact) {
+        let (entry, threads) = match (tuning.cuda(), w.keep_f32) {
             (true, true) => ("dense_bwd_data_exact", 256),
             (true, false) => ("dense_bwd_data", 256),
             (false, _) => ("dense_bwd_data", 64),

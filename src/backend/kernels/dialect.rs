@@ -8,17 +8,17 @@ pub(crate) enum Dialect {
     /// WGSL on a processor that runs threads as vector lanes.
     SoftwareShader,
     /// CUDA, and which conv2d kernels the device and the precision have.
-    Cuda(MatrixUnits),
+    Cuda(TensorCores),
 }
 
-/// Which instructions multiply matrices.
+/// How tensor cores multiply matrices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum MatrixUnits {
-    /// None: products and sums of f32, each by its own instruction.
-    Fma,
+pub(crate) enum TensorCores {
+    /// Not at all: fused multiply-adds of f32.
+    None,
     /// `mma.sync`, a warp's.
     Mma,
-    /// `wgmma.mma_async`, a warpgroup's, from shared memory that the copy engine fills.
+    /// `wgmma.mma_async`, a warpgroup's, from shared memory that TMA fills.
     Wgmma,
 }
 
@@ -45,9 +45,9 @@ impl Tuning {
         matches!(self.dialect, Dialect::Cuda(_))
     }
 
-    /// Whether matrix products run on matrix units.
-    pub fn matrix_units(self) -> bool {
-        matches!(self.dialect, Dialect::Cuda(MatrixUnits::Mma | MatrixUnits::Wgmma))
+    /// Whether matrix products run on tensor cores.
+    pub fn tensor_cores(self) -> bool {
+        matches!(self.dialect, Dialect::Cuda(TensorCores::Mma | TensorCores::Wgmma))
     }
 
     /// This many workgroups, folded into two dimensions where one is too short.
@@ -73,7 +73,7 @@ impl Tuning {
         if self.cuda() { self.groups(rows.div_ceil(WARPS)) } else { self.threads(rows) }
     }
 
-    /// So many workgroups.
+    /// The dispatch size of this many workgroups.
     pub fn groups(self, groups: usize) -> Result<[u32; 3], String> {
         let [x, y] = self.fold(groups)?;
         Ok([x, y, 1])

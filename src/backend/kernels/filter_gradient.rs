@@ -1,7 +1,7 @@
-//! What the gradients of filters share, of convolutions and of dense layers: tiles, chunks, both stages.
+//! What the gradients of filters share, of convolutions and of dense layers: tiles, partial sums, both passes.
 
 use super::convolution::{tma_channels, warpgroup_columns};
-use super::dialect::{Dialect, MatrixUnits};
+use super::dialect::{Dialect, TensorCores};
 use super::kernel::{Kernel, MMA_WIDTHS, ROWS};
 use super::{Calls, Lower, Operand, PixelMap, Tuning, call, call_on, fields};
 use crate::graph::Step;
@@ -18,7 +18,7 @@ fields! {
 #[derive(Clone)]
 pub(super) struct FilterTile {
     kernel: Kernel,
-    /// Pixels of a stage, of which chunks are multiples.
+    /// Pixels of a stage; a partial sum is of a multiple of them.
     depth: usize,
     /// Workgroups that occupy a device.
     groups: usize,
@@ -28,13 +28,13 @@ impl FilterTile {
     /// A tile of a stem's kernels.
     pub fn choose(stem: &str, c_out: usize, c_in: usize, tuning: Tuning) -> FilterTile {
         let (depth, groups) = (32, 512);
-        if !tuning.matrix_units() {
+        if !tuning.tensor_cores() {
             let kernel = Kernel::fma(format!("{stem}_tile").into(), [64, 64], 256);
             return FilterTile { kernel, depth, groups };
         }
         // TMA moves 16 bytes at least.
         let tma = c_in.is_multiple_of(8) && c_out.is_multiple_of(8);
-        if tma && tuning.dialect == Dialect::Cuda(MatrixUnits::Wgmma) {
+        if tma && tuning.dialect == Dialect::Cuda(TensorCores::Wgmma) {
             return FilterTile::wgmma(c_out, c_in);
         }
         // Lower blocks bring more for each product: a tenth more work is better than half the height.
@@ -119,7 +119,7 @@ pub(super) fn filter_params(
     })
 }
 
-/// Both stages; of a single chunk the first alone, which writes dw itself.
+/// Partial sums over pixels, then their total; where one partial sum is all, the first pass alone writes dw.
 pub(super) fn filter_calls<L: Lower<Params = Gradient>>(
     tile: FilterTile,
     params: Gradient,
@@ -148,7 +148,7 @@ pub(super) fn filter_calls<L: Lower<Params = Gradient>>(
 mod tests {
     use super::*;
 
-    fn tile(c_out: usize, c_in: usize, units: MatrixUnits) -> FilterTile {
+    fn tile(c_out: usize, c_in: usize, units: TensorCores) -> FilterTile {
         FilterTile::choose(
             "conv2d_bwd_filter",
             c_out,
@@ -174,21 +174,21 @@ mod tests {
             (32, 3, "conv2d_bwd_filter_mma_m32"),
             (10, 128, "conv2d_bwd_filter_mma_m32"),
         ] {
-            let tile = tile(c_out, c_in, MatrixUnits::Wgmma);
+            let tile = tile(c_out, c_in, TensorCores::Wgmma);
             assert_eq!(tile.kernel.entry, entry, "{c_in} to {c_out}");
             assert_eq!(tile.kernel.shared() > 0, entry.starts_with("sm90"), "{entry}");
             assert!(tile.kernel.shared() <= 227 * 1024, "{entry}");
         }
-        assert_eq!(tile(32, 32, MatrixUnits::Mma).kernel.entry, "conv2d_bwd_filter_mma_m32");
-        assert_eq!(tile(32, 32, MatrixUnits::Fma).kernel.entry, "conv2d_bwd_filter_tile");
+        assert_eq!(tile(32, 32, TensorCores::Mma).kernel.entry, "conv2d_bwd_filter_mma_m32");
+        assert_eq!(tile(32, 32, TensorCores::None).kernel.entry, "conv2d_bwd_filter_tile");
     }
 
     #[test]
     fn a_box_is_of_one_tap() {
         // Nine taps of two boxes, four boxes a block.
-        assert_eq!(tile(32, 40, MatrixUnits::Wgmma).across(9 * 40, 40), 5);
-        assert_eq!(tile(32, 40, MatrixUnits::Mma).across(9 * 40, 40), 3);
-        assert_eq!(tile(32, 192, MatrixUnits::Wgmma).across(3 * 192, 192), 5);
+        assert_eq!(tile(32, 40, TensorCores::Wgmma).across(9 * 40, 40), 5);
+        assert_eq!(tile(32, 40, TensorCores::Mma).across(9 * 40, 40), 3);
+        assert_eq!(tile(32, 192, TensorCores::Wgmma).across(3 * 192, 192), 5);
     }
 
     #[test]
@@ -199,7 +199,7 @@ mod tests {
             ([3, 8, 8, 1792], [192, 1, 1, 1792]),
             ([1, 3, 3, 192], [192, 1, 3, 192]),
         ] {
-            let tile = tile(filters[0], filters[3], MatrixUnits::Wgmma);
+            let tile = tile(filters[0], filters[3], TensorCores::Wgmma);
             let of = filter_params(&tile, image, filters, [1, 1], Padding::Same).unwrap();
             assert_eq!(of.chunk as usize % tile.depth, 0);
             assert!(of.chunk * of.chunks >= of.pixels && of.chunk * (of.chunks - 1) < of.pixels, "{image:?}");

@@ -9,7 +9,7 @@ use crate::graph::{Region, View};
 pub(crate) enum Packing {
     /// `[k, c_out]`, channels padded to a multiple of four: a row holds every filter's weight of one input.
     Columns,
-    /// `[c_out, k]`, k padded to a multiple of eight: what matrix units read.
+    /// `[c_out, k]`, k padded to a multiple of eight: what tensor cores read.
     Rows,
 }
 
@@ -89,7 +89,7 @@ impl Filters {
             step_x: step[1] as u32,
             backward: u32::from(taps.is_some()),
         };
-        let entry = match (packing, w.exact && tuning.cuda()) {
+        let entry = match (packing, w.keep_f32 && tuning.cuda()) {
             (Packing::Columns, false) => "pack",
             (Packing::Columns, true) => "pack_exact",
             (Packing::Rows, false) => "pack_mma",

@@ -78,7 +78,7 @@ impl Kernel {
         if self.stages == 0 { 0 } else { (self.stages * stage + BESIDE_STAGES) as u32 }
     }
 
-    /// The dispatch size for a product of so many rows and columns.
+    /// The dispatch size for a product of this many rows and columns.
     pub fn groups(&self, [rows, columns]: [usize; 2], tuning: Tuning) -> Result<[u32; 3], String> {
         let [x, z] = tuning.fold(rows.div_ceil(self.tile[0]))?;
         Ok([x, columns.div_ceil(self.tile[1]) as u32, z])

@@ -1,17 +1,17 @@
-//! Sums over pieces, then over all of them.
+//! Partial sums of blocks, then their total.
 
-use super::reductions::{Pieces, in_pieces};
+use super::reductions::{PartialSums, by_blocks};
 use super::{Calls, Lower, Tuning};
 use crate::graph::Step;
 use crate::ops::Mean;
 
 impl Lower for Mean {
-    type Params = Pieces;
+    type Params = PartialSums;
 
     fn calls(&self, step: &Step, tuning: Tuning) -> Calls {
-        in_pieces::<Self>(
+        by_blocks::<Self>(
             ["mean_fwd_parts", "mean_fwd_total"],
-            |elements, pieces| Pieces { elements, pieces },
+            |elements, pieces| PartialSums { elements, pieces },
             step,
             tuning,
         )

@@ -1,4 +1,4 @@
-//! From an op at its sizes to calls: which entry point, with which parameters and operands, in how many workgroups.
+//! From an op at its sizes to calls: which entry point, with which parameters and operands, in which dispatch size.
 //!
 //! The kernels are written twice, in WGSL and in CUDA, with the same stems, parameters and operands; what differs,
 //! tiles and the work of one workgroup, is decided by the [`Dialect`]. Each op has a file of its stem, with the parameters
@@ -17,7 +17,7 @@ mod reductions;
 mod sums;
 mod updates;
 
-pub(crate) use dialect::{Dialect, MatrixUnits, Tuning};
+pub(crate) use dialect::{Dialect, TensorCores, Tuning};
 pub(crate) use filters::Packing;
 pub(crate) use kernel::Dtype;
 pub use kernel::tiles_header;
@@ -46,7 +46,7 @@ pub(crate) struct Call {
     pub params: Vec<u8>,
     /// What bindings 1, 2, .. are.
     pub operands: Vec<Operand>,
-    /// Workgroups.
+    /// Dispatch size, in workgroups.
     pub groups: [u32; 3],
     /// CUDA: bytes of shared memory beyond what the kernel declares.
     pub shared: u32,
@@ -72,22 +72,22 @@ pub(crate) enum Operand {
     Constant(View),
     /// A parameter, packed.
     Packed(NodeId, Packing),
-    /// So many elements of the arena beyond the plan's own, for the step alone.
+    /// Elements of the arena beyond the plan's own, for the step alone.
     Scratch(usize),
-    /// A later stretch of the same: from so many words and then so many stored values on, so many stored values.
+    /// A later range of the scratch elements.
     Further {
-        /// Words that precede it,
+        /// Words before it,
         words: usize,
-        /// and stored values.
+        /// and stored values after those words.
         values: usize,
-        /// Stored values.
+        /// Its length, in stored values.
         elements: usize,
     },
     /// Constants that the host makes from the sizes.
     Table(Vec<u32>),
-    /// CUDA: the copy engine's map of a convolution's input.
+    /// CUDA: TMA's map of a convolution's input.
     Pixels(Box<PixelMap>),
-    /// CUDA: the copy engine's map of a matrix.
+    /// CUDA: TMA's map of a matrix.
     Matrix {
         /// Where its values lie, as they are stored, row by row.
         of: Box<Operand>,
@@ -96,13 +96,13 @@ pub(crate) enum Operand {
         /// Values and rows of a copy.
         window: [usize; 2],
     },
-    /// An optional constant that is not there.
+    /// An absent optional constant.
     NoConstant,
-    /// An optional value that is not there.
+    /// An absent optional value.
     NoValue,
 }
 
-/// How the copy engine walks the windows of a convolution. Places are `[x, y]`.
+/// How TMA walks the windows of a convolution. Places are `[x, y]`.
 #[derive(Clone, Debug)]
 pub(crate) struct PixelMap {
     /// The input.
@@ -150,7 +150,7 @@ impl Operand {
         input.map_or(Operand::NoConstant, |i| Operand::Constant(step.inputs[i].clone()))
     }
 
-    /// Words of scratch memory up to the operand's end, each of which holds so many stored values.
+    /// Words of scratch memory up to the operand's end, at `values_of_word` stored values a word.
     pub fn scratch(&self, values_of_word: usize) -> usize {
         match self {
             Operand::Scratch(elements) => *elements,
@@ -165,7 +165,7 @@ impl Operand {
 fn operands(step: &Step) -> Vec<Operand> {
     let bound = |(i, view): (usize, &View)| match step.op.port(i) {
         Port::Extents => None,
-        Port::Exact => Some(Operand::Constant(view.clone())),
+        Port::KeepF32 => Some(Operand::Constant(view.clone())),
         Port::Value | Port::Any => Some(Operand::View(view.clone())),
     };
     let inputs = step.inputs.iter().enumerate().filter_map(bound);

@@ -1,4 +1,4 @@
-//! Tiles of pairs, over stretches of the rows compared with; then one list of all stretches' lists.
+//! Tiles of pairs, over blocks of the rows compared with; then one list of all blocks' lists.
 
 use super::{Calls, Lower, Operand, Tuning, call, fields, operands};
 use crate::graph::Step;
@@ -8,11 +8,11 @@ fields! {
     Params { m: u32, n: u32, d: u32, k: u32, stretches: u32, stretch: u32 }
 }
 
-/// Workgroups that keep a large GPU busy: rows of y are split into stretches until there are as many.
+/// Workgroups that keep a large GPU busy: rows of y are split into blocks until there are as many.
 const WORKGROUPS: usize = 512;
 
-/// The least rows of a stretch.
-const STRETCH: usize = 1024;
+/// The least rows of a block.
+const BLOCK: usize = 1024;
 
 impl Lower for NearestOther {
     type Params = Params;
@@ -20,7 +20,7 @@ impl Lower for NearestOther {
     fn calls(&self, step: &Step, tuning: Tuning) -> Calls {
         let (m, n) = (step.output.rows(), step.inputs[3].shape.elements());
         let tiles = m.div_ceil(if tuning.cuda() { 64 } else { 16 });
-        let wanted = (WORKGROUPS / tiles).clamp(1, n.div_ceil(STRETCH).max(1));
+        let wanted = (WORKGROUPS / tiles).clamp(1, n.div_ceil(BLOCK).max(1));
         // Whole tiles of 64 rows.
         let stretch = n.div_ceil(wanted).next_multiple_of(64).max(64);
         let stretches = n.div_ceil(stretch).max(1);

@@ -1,6 +1,6 @@
 //! Each row, then all of them.
 
-use super::reductions::{row_by_row, rows};
+use super::reductions::{by_rows, rows};
 use super::{Calls, Lower, Tuning, fields};
 use crate::graph::Step;
 use crate::ops::NormLoss;
@@ -15,6 +15,6 @@ impl Lower for NormLoss {
     fn calls(&self, step: &Step, tuning: Tuning) -> Calls {
         let [rows, d] = rows(step).map(|extent| extent as u32);
         let params = Params { rows, d, p: self.p, epsilon: self.epsilon };
-        row_by_row::<Self>(["norm_loss_fwd_parts", "norm_loss_fwd_total"], params, step, tuning)
+        by_rows::<Self>(["norm_loss_fwd_parts", "norm_loss_fwd_total"], params, step, tuning)
     }
 }

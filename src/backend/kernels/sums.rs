@@ -1,4 +1,4 @@
-//! Sums over all rows of `[rows, c]`, in two stages: over chunks of rows, then over chunks.
+//! Sums over all rows of `[rows, c]`, in two passes: partial sums of blocks of rows, then their totals.
 
 use super::{Call, Calls, Lower, Operand, call, fields};
 use crate::graph::{Step, View};
@@ -13,12 +13,14 @@ pub(super) const LANES: usize = 32;
 const GROUPS: usize = 1024;
 const ROWS: usize = 64;
 
-/// How rows are cut: by the extents alone, for the cut decides the sums' bits.
+/// How rows are cut into blocks with partial sums: by the extents alone, for the cut decides the sums' bits.
 #[derive(Clone, Copy)]
 pub(super) struct Cut {
     pub rows: usize,
     pub c: usize,
+    /// Rows of a partial sum.
     chunk: usize,
+    /// Partial sums of a channel.
     pub chunks: usize,
 }
 
@@ -36,13 +38,13 @@ impl Cut {
         Extents { rows, c, chunk, chunks, width: c }
     }
 
-    /// Both stages of one sum of each channel of the inputs.
+    /// Both passes of one sum of each channel of the inputs.
     pub fn sums<L: Lower<Params = Extents>>(self, entries: [&'static str; 2], step: &Step) -> Calls {
         let inputs = step.inputs.iter().cloned().map(Operand::View).collect();
         Ok(self.calls::<L>(entries, 1, self.extents(), inputs, &step.output))
     }
 
-    /// Both stages, `sums` for each channel; of a single chunk the first alone, which writes the output itself.
+    /// Both passes, `sums` for each channel; where one partial sum is all, the first pass alone writes the output.
     pub fn calls<L: Lower>(
         self,
         [chunk, merge]: [&'static str; 2],

@@ -1,6 +1,6 @@
 //! Each row, then all of them.
 
-use super::reductions::{row_by_row, rows};
+use super::reductions::{by_rows, rows};
 use super::{Calls, Lower, Tuning, fields};
 use crate::graph::Step;
 use crate::ops::TripletLoss;
@@ -15,6 +15,6 @@ impl Lower for TripletLoss {
     fn calls(&self, step: &Step, tuning: Tuning) -> Calls {
         let [rows, d] = rows(step).map(|extent| extent as u32);
         let params = Params { rows, d, margin: self.margin };
-        row_by_row::<Self>(["triplet_loss_fwd_parts", "triplet_loss_fwd_total"], params, step, tuning)
+        by_rows::<Self>(["triplet_loss_fwd_parts", "triplet_loss_fwd_total"], params, step, tuning)
     }
 }

@@ -257,10 +257,10 @@ impl Gpu {
     pub(super) fn pipeline(
         &self,
         stem: &'static str,
-        entry: &Cow<'static, str>,
+        entry: Cow<'static, str>,
         all_writable: bool,
     ) -> Result<Arc<Pipeline>> {
-        let key = PipelineKey { stem, entry: entry.clone(), all_writable };
+        let key = PipelineKey { stem, entry, all_writable };
         let mut pipelines = self.0.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pipeline) = pipelines.get(&key) {
             return Ok(pipeline.clone());

@@ -65,7 +65,7 @@ fn launch(gpu: &Gpu, dispatch: &Dispatch<Gpu>, uniforms: &wgpu::Buffer, slot: u3
     let written = |buffer| accessed().any(|(a, other)| *a == Access::ReadWrite && buffer_of(other) == Some(buffer));
     let all_writable =
         accessed().any(|(access, argument)| *access == Access::Read && buffer_of(argument).is_some_and(written));
-    let pipeline = gpu.pipeline(stem, entry, all_writable)?;
+    let pipeline = gpu.pipeline(stem, entry.clone(), all_writable)?;
 
     let binding = |buffer, offset, size| {
         wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size: NonZeroU64::new(size) })

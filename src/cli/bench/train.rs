@@ -9,11 +9,12 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::Tensor;
+use crate::backend::{Device, Executable};
 use crate::cli::context::Globals;
 use crate::cli::{Outcome, output};
 use crate::error::Field;
 use crate::ops::OptimizerKind;
-use crate::train::network::{self, Loss, Options, slot};
+use crate::train::network::{self, Loss, NetworkOptions, slot};
 use crate::train::parameters::{Parameters, Spec};
 use crate::weights::facenet::Width;
 use crate::{Error, Shape};
@@ -43,8 +44,8 @@ pub struct Args {
 
 impl Args {
     /// A classifier with Adagrad, the original's default, and nothing else that could be left out.
-    fn options(&self) -> Options {
-        Options {
+    fn options(&self) -> NetworkOptions {
+        NetworkOptions {
             loss: Loss::Softmax { center_factor: 0.0, center_alfa: 0.95, norm_factor: 0.0, norm_p: 1.0 },
             optimizer: OptimizerKind::Adagrad,
             average: false,
@@ -56,16 +57,11 @@ impl Args {
         }
     }
 
-    pub fn run(&self, globals: &Globals) -> Result<Outcome> {
-        for (name, least) in [("batch", self.batch), ("classes", self.classes), ("size", self.size)] {
-            if least == 0 {
-                return Err(Error::invalid(Field(name), "must be at least 1").into());
-            }
-        }
-        let device = globals.open_device()?;
-        let width = Width::FULL;
-        let spec = Spec { width, embedding_size: self.embedding_size, classes: Some(self.classes), gamma: false };
-        let (parameters, options) = (Parameters::new(spec), self.options());
+    /// The step of training as a plan, on states that were set to their beginnings.
+    fn plan(&self, globals: &Globals, device: &Device) -> Result<Box<dyn Executable>> {
+        let (width, embedding_size) = (Width::FULL, self.embedding_size);
+        let parameters = Parameters::new(Spec { width, embedding_size, classes: Some(self.classes), gamma: false });
+        let options = self.options();
         let start = parameters.initial(options.seed);
         let centers = self.classes * self.embedding_size;
         let lengths = [options.rows() * parameters.weights_len(), parameters.norms_len(), centers];
@@ -76,52 +72,84 @@ impl Args {
         }
         states.write(slot::WEIGHTS, &weights)?;
         states.write(slot::NORMS, &start.norms)?;
-        let image = Shape::from([self.batch, self.size, self.size, 3]);
-        let mut shapes = vec![image.clone(), Shape::from([self.batch])];
+        let mut shapes = vec![self.image(), Shape::from([self.batch])];
         shapes.extend([[1], [1], [3]].map(Shape::from));
         let graph = Arc::new(network::step(&parameters, &options)?.graph);
-        let executable = states.load_in(graph, globals.precision)?.plan(&shapes)?;
-        let pixels = Tensor::filler(image.clone()).into_data();
+        Ok(states.load_in(graph, globals.precision)?.plan(&shapes)?)
+    }
+
+    /// Extents of a batch.
+    fn image(&self) -> Shape {
+        Shape::from([self.batch, self.size, self.size, 3])
+    }
+
+    pub fn run(&self, globals: &Globals) -> Result<Outcome> {
+        for (name, least) in [("batch", self.batch), ("classes", self.classes), ("size", self.size)] {
+            if least == 0 {
+                return Err(Error::invalid(Field(name), "must be at least 1").into());
+            }
+        }
+        let device = globals.open_device()?;
+        let executable = self.plan(globals, &device)?;
+        let pixels = Tensor::filler(self.image()).into_data();
         let labels: Vec<f32> = (0..self.batch).map(|i| (i % self.classes) as f32).collect();
         let inputs: [&[f32]; 5] = [&pixels, &labels, &[0.0], &[1.0], &[0.01, 1.0, 0.0]];
-        let loss = executable.run(&inputs)?[0][0];
+        let first_loss = executable.run(&inputs)?[0][0];
         let (begin, mut steps) = (Instant::now(), 0);
         while steps == 0 || begin.elapsed().as_secs_f64() < self.seconds {
             executable.run(&inputs)?;
             steps += 1;
         }
-        let elapsed = begin.elapsed().as_secs_f64();
-        let rate = (steps * self.batch) as f64 / elapsed;
+        let seconds = begin.elapsed().as_secs_f64();
+        let ops = if self.ops { by_op(&*executable, &inputs)? } else { Vec::new() };
+        let rate = (steps * self.batch) as f64 / seconds;
+        self.print(globals, &device, &Timing { first_loss, steps, seconds, rate, ops })?;
+        Ok(Outcome::Done)
+    }
 
-        let mut ops: BTreeMap<&str, (usize, Duration)> = BTreeMap::new();
-        if self.ops {
-            for (step, time) in executable.plan().steps.iter().zip(executable.profile(&inputs)?) {
-                let (count, sum) = ops.entry(step.op.stem()).or_default();
-                (*count, *sum) = (*count + 1, *sum + time);
-            }
-        }
-        let mut ops: Vec<(&str, usize, f64)> =
-            ops.into_iter().map(|(stem, (count, time))| (stem, count, time.as_secs_f64() * 1e3)).collect();
-        ops.sort_by(|a, b| b.2.total_cmp(&a.2));
+    fn print(&self, globals: &Globals, device: &Device, timing: &Timing) -> Result<()> {
+        let Timing { first_loss, steps, seconds, rate, ops } = timing;
         let mut out = output::stdout();
         if globals.json {
             let ops: Vec<_> =
                 ops.iter().map(|(stem, count, ms)| json!({ "op": stem, "count": count, "ms": ms })).collect();
             let line = json!({
                 "task": "train", "device": device.info(), "precision": globals.precision, "batch": self.batch,
-                "size": self.size, "steps": steps, "seconds": elapsed, "photographs_per_second": rate,
-                "first_loss": loss, "ops": ops,
+                "size": self.size, "steps": steps, "seconds": seconds, "photographs_per_second": rate,
+                "first_loss": first_loss, "ops": ops,
             });
-            output::json_line(&mut out, &line)?;
-            return Ok(Outcome::Done);
+            return output::json_line(&mut out, &line);
         }
         let total: f64 = ops.iter().map(|(.., ms)| ms).sum();
-        for (stem, count, ms) in &ops {
+        for (stem, count, ms) in ops {
             writeln!(out, "{stem:<24} {count:>5} {ms:>10.3} ms {:>6.2} %", 100.0 * ms / total)?;
         }
-        let steps = output::count(steps, "step");
-        writeln!(out, "{rate:.2} photographs/s, {steps} of {} in {elapsed:.2} s", self.batch)?;
-        out.flush()?;
-        Ok(Outcome::Done)
+        let steps = output::count(*steps, "step");
+        writeln!(out, "{rate:.2} photographs/s, {steps} of {} in {seconds:.2} s", self.batch)?;
+        Ok(out.flush()?)
     }
+}
+
+/// What was timed.
+struct Timing {
+    first_loss: f32,
+    steps: usize,
+    seconds: f64,
+    /// Photographs per second.
+    rate: f64,
+    /// Stem, count and milliseconds of each kind of op, slowest first.
+    ops: Vec<(&'static str, usize, f64)>,
+}
+
+/// The kinds of ops of one step: stem, count and milliseconds, slowest first.
+fn by_op(executable: &dyn Executable, inputs: &[&[f32]]) -> Result<Vec<(&'static str, usize, f64)>> {
+    let mut ops: BTreeMap<&str, (usize, Duration)> = BTreeMap::new();
+    for (step, time) in executable.plan().steps.iter().zip(executable.profile(inputs)?) {
+        let (count, sum) = ops.entry(step.op.stem()).or_default();
+        (*count, *sum) = (*count + 1, *sum + time);
+    }
+    let milliseconds = |(stem, (count, time)): (_, (_, Duration))| (stem, count, time.as_secs_f64() * 1e3);
+    let mut ops: Vec<_> = ops.into_iter().map(milliseconds).collect();
+    ops.sort_by(|a, b| b.2.total_cmp(&a.2));
+    Ok(ops)
 }

@@ -13,7 +13,7 @@ use crate::cli::context::Globals;
 use crate::cli::fields::flag;
 use crate::error::{Field, message};
 use crate::train::checkpoint::Checkpoint;
-use crate::train::run::State;
+use crate::train::run::RunState;
 use crate::train::settings::Kind;
 use crate::train::{Resumed, resume};
 
@@ -22,7 +22,7 @@ pub struct Begun<A> {
     /// The flags: the run's own where it goes on.
     pub args: A,
     /// The checkpoint.
-    pub from: Option<Checkpoint<State>>,
+    pub from: Option<Checkpoint<RunState>>,
     /// Whether --learning-rate was asked for.
     pub rate_given: bool,
 }

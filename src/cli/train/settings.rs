@@ -92,8 +92,8 @@ impl Common {
     }
 
     /// How pairs are measured.
-    fn protocol(&self) -> eval::Options {
-        eval::Options {
+    fn protocol(&self) -> eval::EvalOptions {
+        eval::EvalOptions {
             folds: self.lfw_nrof_folds,
             metric: self.lfw_distance_metric,
             subtract_mean: self.lfw_subtract_mean,

@@ -4,7 +4,7 @@ use crate::graph::{Graph, Node, NodeId, Source};
 use crate::ops::{Join, Op, Port};
 use crate::{Error, Precision, Result, Shape};
 
-/// Where a node's value goes: its own allocation, or somebody else's.
+/// Where a node's value goes: its own allocation, or that of another value.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Home {
     Own,
@@ -26,10 +26,10 @@ impl Homes {
     ///
     /// # Errors
     /// [`Error::Invalid`] for a state that cannot be updated in place.
-    pub fn new(graph: &Graph, shapes: &[Shape], exact: &[bool], precision: Precision) -> Result<Homes> {
+    pub fn new(graph: &Graph, shapes: &[Shape], keep_f32: &[bool], precision: Precision) -> Result<Homes> {
         let mut homes = Homes(vec![Home::Own; shapes.len()]);
         let readers = readers(graph);
-        let alike = |a: NodeId, b: usize| exact[a.0] == exact[b] || precision.bytes() == 4;
+        let alike = |a: NodeId, b: usize| keep_f32[a.0] == keep_f32[b] || precision.bytes() == 4;
         for (i, node) in graph.nodes.iter().enumerate() {
             let (op, from) = match &node.source {
                 Source::State(slot, _) => {
@@ -83,7 +83,7 @@ impl Homes {
         }
     }
 
-    /// Parts of a concatenation that nobody else reads are written in place by their producers, the others copied.
+    /// Parts of a concatenation that nothing else reads are written in place by their producers, the others copied.
     fn concat(&mut self, graph: &Graph, shapes: &[Shape], readers: &[usize], i: usize, from: &[NodeId]) {
         let mut channel = 0;
         for id in from {
@@ -111,7 +111,7 @@ impl Homes {
             return Err(Error::invalid("graph", problem));
         }
         self.0[value.0] = Home::State(slot, 0);
-        // Parts of the state are its memory: who reads one later reads what has changed.
+        // Parts of the state are its memory: later readers of one read what has changed.
         let of_state = |id: NodeId| self.is_within(slot, id.0, value.0);
         if let Some(node) = after.iter().find(|node| reads(node, of_state)) {
             let problem = format!("`{}` reads a state that `{}` has changed", node.name, name(value));

@@ -1,7 +1,7 @@
 //! Where every value of a graph lives: liveness, greedy offsets in one arena, concatenations without copies.
 
-mod exact;
 mod homes;
+mod keep_f32;
 mod place;
 mod view;
 
@@ -50,16 +50,16 @@ impl Plan {
     /// As [`Plan::new`]; [`Error::Shape`] also for an op that would read f32 and 16 bits together.
     pub fn in_precision(graph: Arc<Graph>, inputs: &[Shape], precision: Precision) -> Result<Plan> {
         let shapes = graph.shapes(inputs)?;
-        let exact = exact::exactness(&graph, precision)?;
-        let homes = Homes::new(&graph, &shapes, &exact, precision)?;
+        let keep_f32 = keep_f32::find(&graph, precision)?;
+        let homes = Homes::new(&graph, &shapes, &keep_f32, precision)?;
         let is_value = |i: &usize| !matches!(graph.nodes[*i].source, Source::Param(_) | Source::State(..));
         let values: Vec<usize> = (0..shapes.len()).filter(is_value).collect();
-        let units = |i: usize| if exact[i] { 4 / precision.bytes() } else { 1 };
+        let units = |i: usize| if keep_f32[i] { 4 / precision.bytes() } else { 1 };
         let sizes: Vec<usize> = (0..shapes.len()).map(|i| shapes[i].elements() * units(i)).collect();
         let lives = Lives::new(&graph, &homes, &values);
         let (mut offsets, arena) = lives.place(&homes, &values, &sizes, ALIGN / precision.bytes());
         offsets.iter_mut().enumerate().for_each(|(i, offset)| *offset /= units(i));
-        let places = Places { graph: &graph, shapes: &shapes, exact: &exact, homes: &homes, offsets: &offsets };
+        let places = Places { graph: &graph, shapes: &shapes, keep_f32: &keep_f32, homes: &homes, offsets: &offsets };
         let steps = values.iter().filter_map(|&i| places.step(i)).collect();
         let inputs = graph.inputs.iter().map(|&id| places.view(id)).collect();
         let outputs = graph.outputs.iter().map(|&id| places.view(id)).collect();
@@ -76,7 +76,7 @@ impl Plan {
 struct Places<'a> {
     graph: &'a Graph,
     shapes: &'a [Shape],
-    exact: &'a [bool],
+    keep_f32: &'a [bool],
     homes: &'a Homes,
     /// Of those with memory of their own, in values as they are stored.
     offsets: &'a [usize],
@@ -85,23 +85,23 @@ struct Places<'a> {
 impl Places<'_> {
     /// Where a node's value lives.
     fn view(&self, id: NodeId) -> View {
-        let (shape, exact) = (self.shapes[id.0].clone(), self.exact[id.0]);
+        let (shape, keep_f32) = (self.shapes[id.0].clone(), self.keep_f32[id.0]);
         let (mut at, mut offset, mut stride) = (id.0, 0, shape.last());
         if self.graph.is_param(id) {
-            return View { region: Region::Param(id), offset, stride, shape, exact };
+            return View { region: Region::Param(id), offset, stride, shape, keep_f32 };
         }
         loop {
             match self.homes.of(at) {
                 Home::Own => break,
                 Home::State(slot, from) => {
-                    return View { region: Region::State(slot), offset: from + offset, stride, shape, exact: true };
+                    return View { region: Region::State(slot), offset: from + offset, stride, shape, keep_f32: true };
                 }
                 Home::Alias(to) => at = to,
                 Home::Slice(to, from) => (at, offset, stride) = (to, offset + from, self.shapes[to].last()),
                 Home::Within(to, from) => (at, offset) = (to, offset + from),
             }
         }
-        View { region: Region::Arena, offset: self.offsets[at] + offset, stride, shape, exact }
+        View { region: Region::Arena, offset: self.offsets[at] + offset, stride, shape, keep_f32 }
     }
 
     /// The step of a node; `None` where there is nothing to do.
@@ -116,7 +116,7 @@ impl Places<'_> {
             return None;
         }
         let of: Vec<&Shape> = from.iter().map(|id| &self.shapes[id.0]).collect();
-        let cast = matches!(op, Op::Cast(_)).then(|| self.exact[i] && self.exact[from[0].0]);
+        let cast = matches!(op, Op::Cast(_)).then(|| self.keep_f32[i] && self.keep_f32[from[0].0]);
         let value = (0..from.len()).find(|&port| op.port(port) == Port::Value && !self.graph.is_param(from[port]));
         Some(Step {
             node: NodeId(i),
@@ -124,7 +124,7 @@ impl Places<'_> {
             inputs: from.iter().map(|&id| self.view(id)).collect(),
             output: self.view(NodeId(i)),
             flops: op.flops(&of, &self.shapes[i]),
-            exact: cast.unwrap_or_else(|| value.map_or(self.exact[i], |port| self.exact[from[port].0])),
+            keep_f32: cast.unwrap_or_else(|| value.map_or(self.keep_f32[i], |port| self.keep_f32[from[port].0])),
         })
     }
 }

@@ -27,7 +27,7 @@ pub struct View {
     /// into a slice of a concatenation's channels.
     pub stride: usize,
     /// Whether the values are f32 in every precision; offset, stride and extents count values as they are stored.
-    pub exact: bool,
+    pub keep_f32: bool,
 }
 
 impl View {
@@ -66,7 +66,7 @@ pub struct Step {
     /// Floating-point operations.
     pub flops: u64,
     /// Whether the op works on f32 values whatever the precision.
-    pub exact: bool,
+    pub keep_f32: bool,
 }
 
 impl Step {

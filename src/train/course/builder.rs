@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::people::{People, read_model};
 use super::resume::folder_of;
-use super::run::{Course, Kept, Listeners, Next, Run, Start, State, beginning};
+use super::run::{Course, Kept, Listeners, Next, Run, RunState, Start, beginning};
 use super::settings::{PairSource, Settings, Task, Triplet};
 use crate::backend::Device;
 use crate::error::{Field, message};
@@ -21,14 +21,14 @@ use crate::train::fixed::FixedTriplets;
 use crate::train::history::Epoch;
 use crate::train::inference::Inference;
 use crate::train::loader::Workers;
-use crate::train::network::Options;
+use crate::train::network::NetworkOptions;
 use crate::train::observe::{Event, Observer, Stop};
 use crate::train::parameters::{Parameters, Spec};
 use crate::train::sampler::PeopleSampler;
 use crate::train::softmax;
 use crate::train::trainer::Trainer;
 use crate::train::triplet::{self, Search};
-use crate::train::verify::{Source, Verification};
+use crate::train::verify::{Verification, VerificationPairs};
 use crate::weights::facenet::{Norm, Unfolded, Width};
 use crate::{Error, Result, weights};
 
@@ -57,7 +57,7 @@ pub struct Training<'a> {
     dir: PathBuf,
     task: Task,
     settings: Settings,
-    from: Option<Checkpoint<State>>,
+    from: Option<Checkpoint<RunState>>,
     recorded: Map<String, Value>,
     stop: Stop,
 }
@@ -100,7 +100,7 @@ impl<'a> Training<'a> {
 
     /// Going on from a checkpoint ([`resume`](crate::train::resume) finds it), bit for bit where the settings are those
     /// that the run began with.
-    pub fn from(mut self, checkpoint: Checkpoint<State>) -> Self {
+    pub fn from(mut self, checkpoint: Checkpoint<RunState>) -> Self {
         self.from = Some(checkpoint);
         self
     }
@@ -237,7 +237,7 @@ impl<'a> Training<'a> {
             let pretrained = pretrained.logits.as_ref().map(|(_, b)| b.data().len());
             observer.observe(&Event::Classifier { people, pretrained });
         }
-        let options = Options {
+        let options = NetworkOptions {
             loss: self.task.loss(),
             optimizer: settings.optimizer,
             average: settings.moving_average_decay > 0.0,
@@ -325,9 +325,13 @@ impl<'a> Training<'a> {
     /// The pairs that are measured after each epoch.
     fn verification(&self, held_out: Option<Arc<Dataset>>) -> Result<Option<Verification>> {
         let source = match (&self.settings.pairs, held_out) {
-            (Some(PairSource::File { dir, pairs }), _) => Source::File(dir.clone(), Box::new(Pairs::read(pairs)?)),
-            (Some(PairSource::Folder { dir, random }), _) => Source::Random(*random, Arc::new(Dataset::open(dir)?)),
-            (Some(PairSource::HeldOut(random)), Some(photographs)) => Source::Random(*random, photographs),
+            (Some(PairSource::File { dir, pairs }), _) => {
+                VerificationPairs::File(dir.clone(), Box::new(Pairs::read(pairs)?))
+            }
+            (Some(PairSource::Folder { dir, random }), _) => {
+                VerificationPairs::Random(*random, Arc::new(Dataset::open(dir)?))
+            }
+            (Some(PairSource::HeldOut(random)), Some(photographs)) => VerificationPairs::Random(*random, photographs),
             _ => return Ok(None),
         };
         Ok(Some(Verification { source, options: self.settings.protocol.clone() }))

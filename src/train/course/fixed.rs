@@ -9,7 +9,7 @@ use crate::train::inference::Inference;
 use crate::weights::facenet::Unfolded;
 use crate::{Error, Result};
 
-/// So many people at most, and photographs of each: 1.8 million triplets, embedded in no more time than a few steps take.
+/// The most people, and photographs of each: 1.8 million triplets, embedded in no more time than a few steps take.
 const PEOPLE: usize = 64;
 const IMAGES: usize = 8;
 

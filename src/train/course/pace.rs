@@ -22,7 +22,7 @@ impl Pace {
         Pace { total, done, last: Instant::now(), first: None, image_seconds: None }
     }
 
-    /// A step on so many images has ended. Returns the seconds that are left: all that happened since the first step
+    /// Counts a step on `images` images. Returns the seconds that are left: all that happened since the first step
     /// will go on happening, evaluations, checkpoints, the search for triplets.
     pub fn step(&mut self, images: usize) -> f64 {
         self.step_at(images, Instant::now())

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::state::State;
+use super::state::RunState;
 use crate::error::Field;
 use crate::train::checkpoint::{self, Checkpoint, Checkpoints};
 use crate::{Error, Result};
@@ -11,7 +11,7 @@ use crate::{Error, Result};
 #[derive(Debug)]
 pub struct Resumed {
     /// Its checkpoint.
-    pub checkpoint: Checkpoint<State>,
+    pub checkpoint: Checkpoint<RunState>,
     /// Later checkpoints that are damaged, each with what is wrong with it.
     pub passed_over: Vec<String>,
 }

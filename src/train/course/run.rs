@@ -16,13 +16,13 @@ use crate::train::observe::{Event, Observer, Step, Stop};
 use crate::train::pace::Pace;
 use crate::train::settings::Kind;
 use crate::train::tensors;
-use crate::train::trainer::{Outcome, Trainer};
+use crate::train::trainer::{StepOutcome, Trainer};
 use crate::train::verify::Verification;
 use crate::{Error, Result};
 
-pub use super::state::{Course, Next, Pool, State, beginning};
+pub use super::state::{Course, Next, Pool, RunState, beginning};
 
-/// Steps in a row whose gradients may be other than finite: an f16 loss scale falls by 2 to the power of so many.
+/// Steps in a row whose gradients may be other than finite: an f16 loss scale falls by 2 to this power.
 const PATIENCE: u32 = 16;
 
 /// The name of the table of the hardest negatives in a checkpoint.
@@ -45,7 +45,7 @@ pub struct Run<'a> {
     /// How images are embedded for that.
     pub inference: Inference<'a>,
     /// Where the run is.
-    pub state: State,
+    pub state: RunState,
     pub(super) checkpoints: Checkpoints,
     pub(super) events: Events,
     pub(super) pace: Pace,
@@ -76,7 +76,7 @@ pub enum Start {
         left_out: Vec<String>,
     },
     /// What a checkpoint holds.
-    From(Box<Checkpoint<State>>),
+    From(Box<Checkpoint<RunState>>),
 }
 
 /// Who is told of a run, and who ends it.
@@ -114,7 +114,7 @@ impl<'a> Run<'a> {
                 }
                 trainer.restore(&snapshot, checkpoint.run.step, checkpoint.run.loss_scale)?;
                 let settings = course.settings.clone();
-                (State { settings, ..checkpoint.run }, checkpoint.path)
+                (RunState { settings, ..checkpoint.run }, checkpoint.path)
             }
         };
         let total = u64::from(course.epochs) * u64::from(course.epoch_size);
@@ -206,7 +206,7 @@ impl<'a> Run<'a> {
     }
 
     /// Tells of a step, and writes it down.
-    fn record(&mut self, outcome: &Outcome, rate: f32) -> Result<()> {
+    fn record(&mut self, outcome: &StepOutcome, rate: f32) -> Result<()> {
         let mut losses = vec![("loss", outcome.total)];
         // Parts of the loss with their factors, so that they sum up to it.
         let told = |&(output, value): &(Output, f32)| match output {
@@ -241,7 +241,7 @@ impl<'a> Run<'a> {
     }
 
     /// Gradients that are not finite change nothing; where they stay so, training has come apart.
-    fn check(&mut self, outcome: &Outcome) -> Result<()> {
+    fn check(&mut self, outcome: &StepOutcome) -> Result<()> {
         let step = self.state.step;
         self.idle_steps = if outcome.part(Output::Loss) == Some(0.0) { self.idle_steps + 1 } else { 0 };
         if self.idle_steps == PATIENCE && self.course.kind == Kind::Triplet {
@@ -272,10 +272,10 @@ impl<'a> Run<'a> {
 }
 
 /// Where a run is that begins.
-fn first_state(trainer: &Trainer, course: &Course, dataset: &Dataset, left_out: Vec<String>) -> State {
+fn first_state(trainer: &Trainer, course: &Course, dataset: &Dataset, left_out: Vec<String>) -> RunState {
     let names = trainer.parts().map(|output| name(output, course.kind));
     let losses: Vec<&str> = std::iter::once("loss").chain(names).collect();
-    State {
+    RunState {
         kind: course.kind,
         settings: course.settings.clone(),
         people: people(dataset),
@@ -296,7 +296,7 @@ fn people(dataset: &Dataset) -> Vec<String> {
 }
 
 /// Refuses to go on with other people or photographs.
-fn check_people(checkpoint: &Checkpoint<State>, dataset: &Dataset) -> Result<()> {
+fn check_people(checkpoint: &Checkpoint<RunState>, dataset: &Dataset) -> Result<()> {
     let now = people(dataset);
     if checkpoint.run.people != now {
         let problem = format!(

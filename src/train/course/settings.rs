@@ -72,7 +72,7 @@ pub struct Settings {
     /// Pairs that are measured after each epoch.
     pub pairs: Option<PairSource>,
     /// How pairs are measured.
-    pub protocol: eval::Options,
+    pub protocol: eval::EvalOptions,
     /// Join the embeddings of photograph and mirror image.
     pub use_flipped_images: bool,
     /// Epochs between evaluations.
@@ -142,7 +142,7 @@ impl Default for Settings {
             filter_min_images: 0,
             hold_out_people: 0,
             pairs: None,
-            protocol: eval::Options::default(),
+            protocol: eval::EvalOptions::default(),
             use_flipped_images: false,
             evaluate_every: 1,
             models_base_dir: "models/facenet".into(),

@@ -56,7 +56,7 @@ pub struct Pool {
 
 /// Where a run is, as its checkpoints' JSON has it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct State {
+pub struct RunState {
     /// Of which kind it is.
     pub kind: Kind,
     /// Every setting by its name.

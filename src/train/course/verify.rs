@@ -11,9 +11,9 @@ use crate::train::pairs::RandomPairs;
 use crate::weights::facenet::Unfolded;
 use crate::{Error, Result};
 
-/// Where pairs come from.
+/// The pairs that a verification measures.
 #[derive(Clone, Debug)]
-pub enum Source {
+pub enum VerificationPairs {
     /// A file, the same in every epoch; photographs lie in the folder.
     File(PathBuf, Box<Pairs>),
     /// Drawn anew in every epoch from a dataset's people.
@@ -24,9 +24,9 @@ pub enum Source {
 #[derive(Clone, Debug)]
 pub struct Verification {
     /// Which pairs.
-    pub source: Source,
+    pub source: VerificationPairs,
     /// The protocol's options.
-    pub options: eval::Options,
+    pub options: eval::EvalOptions,
 }
 
 impl Verification {
@@ -43,8 +43,8 @@ impl Verification {
     ) -> Result<(Figures, Vec<String>)> {
         let drawn;
         let (dir, pairs): (&Path, &Pairs) = match &self.source {
-            Source::File(dir, pairs) => (dir, pairs),
-            Source::Random(random, dataset) => {
+            VerificationPairs::File(dir, pairs) => (dir, pairs),
+            VerificationPairs::Random(random, dataset) => {
                 drawn = random.draw(seed, epoch, dataset.people(), self.options.folds)?;
                 (dataset.dir(), &drawn)
             }

@@ -153,7 +153,7 @@ impl Dataset {
     /// Only the people with at least `least` photographs.
     ///
     /// # Errors
-    /// If nobody has so many.
+    /// If nobody has as many.
     pub fn at_least(&self, least: usize) -> Result<Self> {
         let (people, small): (Vec<_>, Vec<_>) = self.people.iter().cloned().partition(|p| p.photos.len() >= least);
         let dropped = small.iter().map(|person| too_few(person, person.photos.len(), least)).collect();

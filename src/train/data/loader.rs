@@ -1,4 +1,4 @@
-//! Decodes and augments batches on all cores ahead of whoever trains on them.
+//! Decodes and augments batches on all cores, ahead of training.
 //!
 //! Batches come in order, and their content does not depend on how many threads there are.
 
@@ -33,7 +33,7 @@ pub struct Batch {
 pub struct Workers {
     /// Decoding threads (default: one per core).
     pub threads: usize,
-    /// Batches being made or waiting at one time (default 4); memory for so many is needed.
+    /// Batches being made or waiting at one time (default 4); each takes memory.
     pub ahead: usize,
 }
 
@@ -68,7 +68,7 @@ struct Shared {
     augment: Augment,
     seed: u64,
     ahead: usize,
-    state: Mutex<State>,
+    queue: Mutex<Queue>,
     /// Told when there may be work: a batch was taken, or all is to end.
     work: Condvar,
     /// Told when a batch is complete, or none will come.
@@ -77,7 +77,7 @@ struct Shared {
     bad: Mutex<BTreeMap<usize, String>>,
 }
 
-struct State {
+struct Queue {
     source: Box<dyn Iterator<Item = Vec<Item>> + Send>,
     exhausted: bool,
     /// The batches being made, in order.
@@ -130,14 +130,14 @@ impl Loader {
         instead: Instead,
     ) -> Result<Self> {
         let source = Box::new(batches.filter(|batch| !batch.is_empty()));
-        let state = State { source, exhausted: false, open: VecDeque::new(), stop: false };
+        let queue = Queue { source, exhausted: false, open: VecDeque::new(), stop: false };
         let shared = Arc::new(Shared {
             dataset,
             instead,
             augment,
             seed,
             ahead: workers.ahead.max(1),
-            state: Mutex::new(state),
+            queue: Mutex::new(queue),
             work: Condvar::new(),
             done: Condvar::new(),
             bad: Mutex::default(),
@@ -172,14 +172,14 @@ impl Iterator for Loader {
             return None;
         }
         let shared = &self.shared;
-        let ready = |state: &mut State| match state.open.front() {
+        let ready = |queue: &mut Queue| match queue.open.front() {
             Some(open) => open.finished < open.items.len(),
-            None => !state.exhausted,
+            None => !queue.exhausted,
         };
-        let mut state = shared.done.wait_while(lock(&shared.state), ready).unwrap_or_else(PoisonError::into_inner);
-        let open = state.open.pop_front()?;
+        let mut queue = shared.done.wait_while(lock(&shared.queue), ready).unwrap_or_else(PoisonError::into_inner);
+        let open = queue.open.pop_front()?;
         shared.work.notify_all();
-        drop(state);
+        drop(queue);
         let made = std::mem::take(&mut *lock(&open.made));
         if let Some((_, problem)) = made.problem {
             self.failed = true;
@@ -193,7 +193,7 @@ impl Iterator for Loader {
 
 impl Drop for Loader {
     fn drop(&mut self) {
-        lock(&self.shared.state).stop = true;
+        lock(&self.shared.queue).stop = true;
         self.shared.work.notify_all();
         for thread in self.threads.drain(..) {
             // A thread has nothing to say here: its panics were turned into errors.
@@ -220,9 +220,9 @@ impl Shared {
                 Err(_) => {}
             }
             drop(batch);
-            let mut state = lock(&self.state);
+            let mut queue = lock(&self.queue);
             // Batches before it may have been taken meanwhile, but not this one.
-            if let Some(open) = state.open.iter_mut().find(|open| Arc::ptr_eq(&open.made, &made)) {
+            if let Some(open) = queue.open.iter_mut().find(|open| Arc::ptr_eq(&open.made, &made)) {
                 open.finished += 1;
                 if open.finished == open.items.len() {
                     self.done.notify_all();
@@ -237,31 +237,31 @@ impl Shared {
 
     /// The next image to be made, its place in its batch, and the batch; opens a batch if there is room for one.
     fn claim(&self) -> Option<(Item, usize, Arc<Mutex<Made>>)> {
-        let mut state = lock(&self.state);
+        let mut queue = lock(&self.queue);
         loop {
-            if state.stop {
+            if queue.stop {
                 return None;
             }
-            if let Some(open) = state.open.iter_mut().find(|open| open.claimed < open.items.len()) {
+            if let Some(open) = queue.open.iter_mut().find(|open| open.claimed < open.items.len()) {
                 open.claimed += 1;
                 let i = open.claimed - 1;
                 return Some((open.items[i], i, open.made.clone()));
             }
-            if state.exhausted {
+            if queue.exhausted {
                 return None;
             }
-            if state.open.len() >= self.ahead {
-                state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+            if queue.open.len() >= self.ahead {
+                queue = self.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
-            match state.source.next() {
+            match queue.source.next() {
                 Some(items) => {
                     let (pixels, images) = (vec![0.0; items.len() * self.pixels_each()], vec![0; items.len()]);
                     let made = Arc::new(Mutex::new(Made { pixels, images, problem: None }));
-                    state.open.push_back(Open { items, claimed: 0, finished: 0, made });
+                    queue.open.push_back(Open { items, claimed: 0, finished: 0, made });
                 }
                 None => {
-                    state.exhausted = true;
+                    queue.exhausted = true;
                     self.done.notify_all();
                 }
             }

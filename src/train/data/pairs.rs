@@ -58,7 +58,7 @@ impl From<SameRatio> for String {
     }
 }
 
-/// So many pairs, of which a share is of one person.
+/// A number of pairs, a share of them of one person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RandomPairs {
     /// All pairs together.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::ops::OptimizerKind;
 use crate::train::checkpoint::Stored;
-use crate::train::network::Options;
+use crate::train::network::NetworkOptions;
 use crate::train::parameters::{Parameters, Place};
 use crate::train::trainer::Snapshot;
 use crate::{Error, Result, Tensor};
@@ -51,13 +51,13 @@ fn outputs_first(tensor: Tensor) -> Tensor {
 }
 
 /// The names of the rows of the state of the weights: none for the weights themselves.
-fn rows(options: &Options) -> Vec<Option<&'static str>> {
+fn rows(options: &NetworkOptions) -> Vec<Option<&'static str>> {
     let slots = slots(options.optimizer).iter().map(|slot| Some(*slot));
     [None].into_iter().chain(slots).chain(options.average.then_some(Some(AVERAGE))).collect()
 }
 
 /// Every tensor of a snapshot, by its name.
-pub fn named(parameters: &Parameters, options: &Options, snapshot: &Snapshot) -> Vec<(String, Tensor)> {
+pub fn named(parameters: &Parameters, options: &NetworkOptions, snapshot: &Snapshot) -> Vec<(String, Tensor)> {
     let mut tensors = Vec::new();
     for (row, suffix) in snapshot.weights.chunks_exact(parameters.weights_len()).zip(rows(options)) {
         for place in parameters.weights() {
@@ -86,7 +86,7 @@ pub fn named(parameters: &Parameters, options: &Options, snapshot: &Snapshot) ->
 /// [`Error::Invalid`] names a tensor that is missing or of other extents.
 pub fn snapshot(
     parameters: &Parameters,
-    options: &Options,
+    options: &NetworkOptions,
     tensors: &mut BTreeMap<String, Stored>,
 ) -> Result<Snapshot> {
     let mut take = |name: &str, elements: usize| match tensors.remove(name) {
@@ -133,7 +133,7 @@ mod tests {
         let spec = Spec { width: Width::of_stem(2).unwrap(), embedding_size: 4, classes: Some(3), gamma: true };
         let parameters = Parameters::new(spec);
         for kind in OptimizerKind::ALL {
-            let options = Options {
+            let options = NetworkOptions {
                 loss: Loss::Triplet { alpha: 0.2 },
                 optimizer: kind,
                 average: true,

@@ -19,7 +19,7 @@ pub struct Cost {
 pub enum Choice {
     /// These blocks, in order, and what the step takes then.
     Fits(Vec<usize>, Cost),
-    /// Nothing fits; so many bytes are the least that was found.
+    /// Nothing fits; the least bytes that were found.
     Least(u64),
 }
 
@@ -89,7 +89,7 @@ pub fn choose(blocks: usize, budget: u64, mut measure: impl FnMut(&[usize]) -> R
 mod tests {
     use super::*;
 
-    /// Blocks of so many bytes and operations that add up.
+    /// Blocks whose bytes and operations add up.
     fn sum(blocks: &[(u64, u64)]) -> impl FnMut(&[usize]) -> Result<Cost> {
         move |again| {
             assert!(again.is_sorted());

@@ -110,7 +110,7 @@ impl Parameters {
         self.weights_len
     }
 
-    /// So many of its elements, the first ones, decay.
+    /// How many of its elements decay: the first ones.
     pub fn decayed(&self) -> usize {
         self.decayed
     }

@@ -7,13 +7,13 @@ use crate::backend::{Device, Executable, States};
 use crate::error::{Field, message};
 use crate::ops::OptimizerKind;
 use crate::train::budget::{self, Choice, Cost};
-use crate::train::network::{self, Options, Output, slot};
+use crate::train::network::{self, NetworkOptions, Output, slot};
 use crate::train::parameters::{Parameters, Values};
 use crate::{Error, Plan, Result, Shape};
 
 /// What a step said.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
+pub struct StepOutcome {
     /// The whole loss: its parts with their factors, and the weights' decay.
     pub total: f32,
     /// The parts that there are, without their factors.
@@ -24,7 +24,7 @@ pub struct Outcome {
     pub embeddings: Vec<f32>,
 }
 
-impl Outcome {
+impl StepOutcome {
     /// A part of the loss, or the accuracy.
     pub fn part(&self, output: Output) -> Option<f32> {
         self.parts.iter().find(|(part, _)| *part == output).map(|(_, value)| *value)
@@ -75,7 +75,7 @@ pub struct Snapshot {
 pub struct Recomputed {
     /// Blocks whose values are computed again for the gradients.
     pub blocks: usize,
-    /// Of so many.
+    /// Blocks of the network.
     pub of: usize,
     /// The operations of that, as a part of a step's without it.
     pub work: f64,
@@ -86,7 +86,7 @@ pub struct Trainer {
     device: Device,
     states: Arc<dyn States>,
     parameters: Parameters,
-    options: Options,
+    options: NetworkOptions,
     precision: Precision,
     executable: Box<dyn Executable>,
     outputs: Vec<Output>,
@@ -107,7 +107,7 @@ impl Trainer {
     pub fn new(
         device: &Device,
         parameters: Parameters,
-        options: Options,
+        options: NetworkOptions,
         values: &Values,
         side: usize,
         precision: Precision,
@@ -164,7 +164,7 @@ impl Trainer {
     ///
     /// # Errors
     /// The device's.
-    pub fn step(&mut self, pixels: &[f32], labels: &[u32], rate: f32, decay: f32) -> Result<Outcome> {
+    pub fn step(&mut self, pixels: &[f32], labels: &[u32], rate: f32, decay: f32) -> Result<StepOutcome> {
         let labels: Vec<f32> = labels.iter().map(|&label| label as f32).collect();
         let at = [self.step as f32];
         let scale = [self.scale.value];
@@ -189,7 +189,7 @@ impl Trainer {
         let total = parts.iter().map(|&(output, value)| self.options.factor(output) * value).sum();
         self.scale = self.scale.after(finite, self.precision);
         self.step += 1;
-        Ok(Outcome { total, parts, finite, embeddings })
+        Ok(StepOutcome { total, parts, finite, embeddings })
     }
 
     /// The parts of the loss that a step tells, in order.
@@ -214,7 +214,7 @@ impl Trainer {
     }
 
     /// How steps are made.
-    pub fn options(&self) -> &Options {
+    pub fn options(&self) -> &NetworkOptions {
         &self.options
     }
 
@@ -289,7 +289,7 @@ impl Trainer {
 }
 
 /// The extents of a step's inputs.
-fn shapes(options: &Options, side: usize) -> Vec<Shape> {
+fn shapes(options: &NetworkOptions, side: usize) -> Vec<Shape> {
     let mut shapes = vec![Shape::from([options.batch, side, side, 3])];
     if options.loss.is_classifier() {
         shapes.push([options.batch].into());
@@ -300,7 +300,7 @@ fn shapes(options: &Options, side: usize) -> Vec<Shape> {
 
 /// A step that fits.
 struct Fit {
-    options: Options,
+    options: NetworkOptions,
     step: network::Step,
     recomputed: Recomputed,
     /// Of states and values, at the peak.
@@ -310,7 +310,7 @@ struct Fit {
 /// The step with the least computed again that a budget of bytes allows.
 fn fit(
     parameters: &Parameters,
-    mut options: Options,
+    mut options: NetworkOptions,
     shapes: &[Shape],
     precision: Precision,
     budget: Option<u64>,
@@ -318,7 +318,7 @@ fn fit(
 ) -> Result<Fit> {
     let states = 4 * states as u64;
     let always = options.recompute.clone();
-    let with = |again: &[usize]| Options { recompute: [&always, again].concat(), ..options.clone() };
+    let with = |again: &[usize]| NetworkOptions { recompute: [&always, again].concat(), ..options.clone() };
     let mut first = None;
     let measure = |again: &[usize]| {
         let step = network::step(parameters, &with(again))?;
@@ -387,7 +387,7 @@ mod tests {
         use crate::weights::facenet::Width;
         let spec = Spec { width: Width::of_stem(4).unwrap(), embedding_size: 16, classes: Some(9), gamma: false };
         let parameters = Parameters::new(spec);
-        let with = |recompute| Options {
+        let with = |recompute| NetworkOptions {
             loss: crate::train::network::Loss::Softmax {
                 center_factor: 0.0,
                 center_alfa: 0.9,

@@ -1,4 +1,4 @@
-//! FaceNet's Inception-ResNet-v1 from whoever published it.
+//! FaceNet's Inception-ResNet-v1, of every publisher.
 //!
 //! Three namings are known, in any file format: TensorFlow's (`InceptionResnetV1/Conv2d_1a_3x3/weights`, checkpoints and
 //! frozen graphs of davidsandberg/facenet), Keras's (`Conv2d_1a_3x3/kernel:0`, `facenet_keras.h5`) and facenet-pytorch's

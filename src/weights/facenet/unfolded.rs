@@ -7,7 +7,7 @@ use super::{EPSILON, InceptionResnetV1, Width, layers_of};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 use crate::weights::TensorMap;
-use crate::weights::layers::{ConvWeights, DenseWeights, Source};
+use crate::weights::layers::{ConvWeights, DenseWeights, LayerSource};
 
 /// The embedding network's weights, and the classifier's that it was trained with.
 #[derive(Clone, Debug, PartialEq)]
@@ -121,7 +121,7 @@ fn scaled(mut w: Tensor, scales: &[f64]) -> Tensor {
 /// the three, and for a variance that is not positive.
 pub fn unfolded(map: &TensorMap) -> Result<Unfolded> {
     let naming = Naming::of(map)?;
-    let mut source = Source::new(map, |name| naming.simplify(name));
+    let mut source = LayerSource::new(map, |name| naming.simplify(name));
     let width = width(&source, &naming);
     let layers = layers_of(width);
     let mut convs = BTreeMap::new();
@@ -152,7 +152,7 @@ pub fn unfolded(map: &TensorMap) -> Result<Unfolded> {
 }
 
 /// The width that the first layer has; the published one where that makes no sense, so that errors name its shapes.
-fn width(source: &Source<'_>, naming: &Naming) -> Width {
+fn width(source: &LayerSource<'_>, naming: &Naming) -> Width {
     let layers = super::layers();
     let names = naming.conv_names(&naming.layer(&layers, 0), false);
     let channels = source.dims(&names.weights).and_then(|dims| match naming {
@@ -164,7 +164,7 @@ fn width(source: &Source<'_>, naming: &Naming) -> Width {
 
 /// A dense layer's weights as `[out, in]`; `out` is the file's. Where it is missing or of another rank, the error names
 /// `usual`.
-fn outputs_first(source: &mut Source<'_>, naming: &Naming, name: &str, k: usize, usual: usize) -> Result<Tensor> {
+fn outputs_first(source: &mut LayerSource<'_>, naming: &Naming, name: &str, k: usize, usual: usize) -> Result<Tensor> {
     let size = match (source.dims(name), naming) {
         (Some(&[size, _]), Naming::Torch) | (Some(&[_, size]), Naming::TensorFlow(_) | Naming::Keras) => size,
         _ => usual,
@@ -176,7 +176,7 @@ fn outputs_first(source: &mut Source<'_>, naming: &Naming, name: &str, k: usize,
 }
 
 /// What follows a layer of `n` outputs.
-fn norm(names: &NormNames, source: &mut Source<'_>, n: usize) -> Result<Norm> {
+fn norm(names: &NormNames, source: &mut LayerSource<'_>, n: usize) -> Result<Norm> {
     let normalized = source.has(&names.beta) || source.has(&names.mean);
     if !normalized && let Some(name) = names.biases.iter().find(|name| source.has(name)) {
         return Ok(Norm::Bias(source.take(name, &[n])?.clone()));

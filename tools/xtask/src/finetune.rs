@@ -242,7 +242,7 @@ fn write_pairs(crops: &Path, file: &Path) -> Result<()> {
     fs::write(file, lines).with_context(|| format!("cannot write {}", file.display()))
 }
 
-/// People with so many photographs, by name.
+/// People with at least `least` photographs, by name.
 fn people(photos: &Path, least: usize) -> Result<Vec<String>> {
     let list = |dir: &Path| fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()));
     let mut people = Vec::new();
@@ -255,7 +255,7 @@ fn people(photos: &Path, least: usize) -> Result<Vec<String>> {
     Ok(people)
 }
 
-/// Copies a folder's files, but for those that are there.
+/// Copies a folder's files, except those that exist.
 fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
     for entry in fs::read_dir(from).with_context(|| format!("cannot list {}", from.display()))?.flatten() {

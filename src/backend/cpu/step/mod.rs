@@ -1,4 +1,4 @@
-//! One step of a plan: which form each op takes here.
+//! One step of a plan: how each op runs here.
 
 mod maps;
 mod moves;
@@ -8,7 +8,7 @@ mod scalars;
 
 use std::collections::HashMap;
 
-use super::conv2d::{Geometry, Output};
+use super::conv2d::{ConvGeometry, Output};
 use super::pack::Packed;
 use super::pool2d::{self, Reduce};
 use super::pool2d_bwd::{self, Pool};
@@ -32,10 +32,10 @@ pub(super) struct Work<'a> {
 }
 
 /// The geometry of a window over `x: [n, h, w, c]`.
-fn geometry(x: &[usize], kernel: [usize; 2], stride: [usize; 2], padding: window::Padding) -> Geometry {
+fn geometry(x: &[usize], kernel: [usize; 2], stride: [usize; 2], padding: window::Padding) -> ConvGeometry {
     let x: [usize; 4] = x.try_into().expect("the plan checked the rank");
     let axes = window::axes([x[1], x[2]], kernel, stride, padding).expect("the plan checked that it fits");
-    Geometry { x, kernel, stride, axes }
+    ConvGeometry { x, kernel, stride, axes }
 }
 
 impl<'a> Work<'a> {
@@ -71,14 +71,14 @@ impl<'a> Work<'a> {
     }
 
     /// The geometry of a window over input `i`.
-    fn window(&self, i: usize, kernel: [usize; 2], stride: [usize; 2], padding: window::Padding) -> Geometry {
+    fn window(&self, i: usize, kernel: [usize; 2], stride: [usize; 2], padding: window::Padding) -> ConvGeometry {
         geometry(self.dims(i), kernel, stride, padding)
     }
 
     /// Runs the step; `scratch` has as many values as [`scratch`] says.
     ///
     /// # Safety
-    /// Inputs and output are as the planner placed them, and nobody else uses them meanwhile, but to read inputs.
+    /// Inputs and output are as the planner placed them, and nothing else writes them meanwhile, or reads the output.
     pub unsafe fn run(self, scratch: &mut [f32]) {
         if self.step.inputs.iter().any(|view| view.shape.elements() == 0) {
             // SAFETY: as the caller promises.
@@ -166,7 +166,7 @@ impl Work<'_> {
     ///
     /// # Safety
     /// As [`Work::run`].
-    unsafe fn pool(&self, geometry: Geometry, reduce: Reduce) {
+    unsafe fn pool(&self, geometry: ConvGeometry, reduce: Reduce) {
         let y = Output::new(self.output, self.step.output.stride);
         // SAFETY: as the caller promises.
         unsafe { pool2d::run(self.workers, geometry, self.x(0), reduce, y) }

@@ -1,8 +1,8 @@
 //! Convolutions, dense layers and their gradients.
 
 use super::{Work, geometry};
-use crate::backend::cpu::conv2d::{self, Epilogue, Geometry, Output};
-use crate::backend::cpu::pack::{Form, Panels};
+use crate::backend::cpu::conv2d::{self, ConvGeometry, Epilogue, Output};
+use crate::backend::cpu::pack::{PanelLayout, Panels};
 use crate::backend::cpu::simd::Isa;
 use crate::backend::cpu::{conv2d_bwd_data, conv2d_bwd_filter};
 use crate::graph::{Region, Step};
@@ -13,7 +13,7 @@ pub(in crate::backend::cpu) fn scratch(isa: Isa, step: &Step) -> usize {
     let dims = |i: usize| step.inputs[i].shape.dims();
     match &step.op {
         Op::Conv2d(_) | Op::Dense(_) if !matches!(step.inputs[1].region, Region::Param(_)) => {
-            Form::new(isa, dims(1)[1..].iter().product(), dims(1)[0]).len()
+            PanelLayout::new(isa, dims(1)[1..].iter().product(), dims(1)[0]).len()
         }
         Op::Conv2dBwdData(_) | Op::DenseBwdData(_) => conv2d_bwd_data::scratch(isa, &filters(dims(1))),
         Op::Conv2dBwdFilter(_) | Op::DenseBwdFilter(_) => {
@@ -33,7 +33,7 @@ fn filters(dims: &[usize]) -> [usize; 4] {
 }
 
 /// The geometry of a dense layer with a weight `[c_out, k]` over `n` rows.
-fn dense(n: usize, w: &[usize]) -> Geometry {
+fn dense(n: usize, w: &[usize]) -> ConvGeometry {
     geometry(&[n, 1, 1, w[1]], [1, 1], [1, 1], window::Padding::Valid)
 }
 
@@ -109,7 +109,7 @@ impl Work<'_> {
     ///
     /// # Safety
     /// As [`Work::run`].
-    unsafe fn convolve(&self, geometry: Geometry, epilogue: Epilogue, scratch: &mut [f32]) {
+    unsafe fn convolve(&self, geometry: ConvGeometry, epilogue: Epilogue, scratch: &mut [f32]) {
         let y = Output::new(self.output, self.step.output.stride);
         // SAFETY: as the caller promises.
         unsafe {
@@ -118,8 +118,8 @@ impl Work<'_> {
                 Region::Param(id) => self.packed[&id].panels(),
                 Region::Arena | Region::State(_) => {
                     let c_out = self.dims(1)[0];
-                    let form = Form::new(self.workers.isa(), w.len() / c_out.max(1), c_out);
-                    Panels::forward(self.workers, form, w, scratch)
+                    let layout = PanelLayout::new(self.workers.isa(), w.len() / c_out.max(1), c_out);
+                    Panels::forward(self.workers, layout, w, scratch)
                 }
             };
             conv2d::run(self.workers, geometry, self.x(0), panels, epilogue, y);

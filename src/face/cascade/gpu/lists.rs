@@ -96,7 +96,7 @@ impl<R: Runtime> std::ops::Deref for Lists<R> {
     }
 }
 
-/// Makes room for so many bytes; what was there is lost if the buffer must grow.
+/// Makes room for `bytes`; a buffer that must grow loses its content.
 fn reserve<R: Runtime>(gpu: &R, buffer: &mut Option<R::Buffer>, name: &str, bytes: usize) -> Result<()> {
     if buffer.as_ref().is_none_or(|buffer| R::bytes(buffer) < bytes) {
         *buffer = None;

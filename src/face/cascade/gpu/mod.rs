@@ -30,7 +30,7 @@ pub use params::params_layouts;
 /// How much runs at once: what keeps a device busy without filling its memory.
 #[derive(Clone, Copy)]
 struct Sizes {
-    /// Photographs of at most so many bytes run together, and at most so many.
+    /// The most bytes, and the most photographs, that run together.
     chunk_bytes: usize,
     chunk_images: usize,
     /// Pixels of a pyramid level that P-Net takes at once.
@@ -77,16 +77,16 @@ pub(super) struct GpuCascade<R: Runtime> {
     pnet: GpuModule<R>,
     rnet: CropNetwork<R>,
     onet: CropNetwork<R>,
-    state: async_lock::Mutex<State<R>>,
+    state: async_lock::Mutex<CascadeMemory<R>>,
 }
 
 /// What lives on the device between calls.
-struct State<R: Runtime> {
+struct CascadeMemory<R: Runtime> {
     arena: Arena<R>,
     lists: Lists<R>,
     /// What submissions are made of.
     scratch: Scratch<R>,
-    /// One in so many cells has room in a level's list.
+    /// A level's list has room for one in this many cells.
     cells_per_slot: usize,
 }
 
@@ -101,7 +101,7 @@ impl<R: Runtime> GpuCascade<R> {
             Ok(CropNetwork { module: load(graph)?, size, threshold, taps: linear_taps(&gpu, size)? })
         };
         let (arena, lists, scratch) = Default::default();
-        let state = State { arena, lists, scratch, cells_per_slot: 8 };
+        let state = CascadeMemory { arena, lists, scratch, cells_per_slot: 8 };
         Ok(GpuCascade {
             pnet: load(&networks.pnet)?,
             rnet: crops(&networks.rnet, 24, options.thresholds[1])?,
@@ -141,14 +141,14 @@ impl<R: Runtime> GpuCascade<R> {
     }
 
     /// What a submission has read, when it is done.
-    async fn read(&self, state: &mut State<R>, mut submitted: Submitted<R>, wait: Wait) -> Result<Vec<u32>> {
+    async fn read(&self, state: &mut CascadeMemory<R>, mut submitted: Submitted<R>, wait: Wait) -> Result<Vec<u32>> {
         self.gpu.finish(&mut submitted.staging, wait).await?;
         submitted.words(&self.gpu, &mut state.scratch)
     }
 
     /// Pyramid and P-Net: how many candidates each list has, and how many boxes each photograph has for R-Net.
-    fn propose(&self, state: &mut State<R>, chunk: &Chunk) -> Result<Submitted<R>> {
-        let State { arena, lists, scratch, .. } = state;
+    fn propose(&self, state: &mut CascadeMemory<R>, chunk: &Chunk) -> Result<Submitted<R>> {
+        let CascadeMemory { arena, lists, scratch, .. } = state;
         let jobs = chunk.jobs(Sizes::of(self.gpu.tuning(Precision::F32)).pixels);
         let shapes: Vec<[usize; 4]> = jobs.iter().map(Job::shape).collect();
         let nets = arena.nets(&self.pnet, &shapes)?;
@@ -191,8 +191,8 @@ impl<R: Runtime> GpuCascade<R> {
     }
 
     /// R-Net: how many boxes each photograph has for O-Net.
-    fn refine(&self, state: &mut State<R>, chunk: &Chunk, counts: &[u32]) -> Result<Submitted<R>> {
-        let State { arena, lists, scratch, .. } = state;
+    fn refine(&self, state: &mut CascadeMemory<R>, chunk: &Chunk, counts: &[u32]) -> Result<Submitted<R>> {
+        let CascadeMemory { arena, lists, scratch, .. } = state;
         let mut recorder = self.crops(arena, lists, &self.rnet, counts)?;
         recorder.suppress_images(chunk, &lists.boxes, 0)?;
         recorder.square(chunk, &lists.boxes, true)?;
@@ -200,8 +200,8 @@ impl<R: Runtime> GpuCascade<R> {
     }
 
     /// O-Net: how many faces each photograph has, and the faces.
-    fn finish(&self, state: &mut State<R>, chunk: &Chunk, counts: &[u32]) -> Result<Submitted<R>> {
-        let State { arena, lists, scratch, .. } = state;
+    fn finish(&self, state: &mut CascadeMemory<R>, chunk: &Chunk, counts: &[u32]) -> Result<Submitted<R>> {
+        let CascadeMemory { arena, lists, scratch, .. } = state;
         let (images, total) = (chunk.images.len(), counts.iter().sum::<u32>() as usize);
         lists.reserve_faces(&self.gpu, total * FACE_WORDS)?;
         let mut recorder = self.crops(arena, lists, &self.onet, counts)?;
@@ -229,7 +229,7 @@ impl<R: Runtime> GpuCascade<R> {
         self.gpu.tuning(Precision::F32).threads(elements).map_err(|problem| self.gpu.error(&problem))
     }
 
-    /// So many workgroups.
+    /// The dispatch size of this many workgroups.
     fn groups(&self, groups: usize) -> Result<[u32; 3]> {
         self.gpu.tuning(Precision::F32).groups(groups).map_err(|problem| self.gpu.error(&problem))
     }

@@ -52,7 +52,7 @@ impl Events {
         &self.path
     }
 
-    /// Writes named numbers of a step, and flushes: whoever watches sees them at once. A `/` in a name makes a group.
+    /// Writes named numbers of a step, and flushes: TensorBoard sees them at once. A `/` in a name makes a group.
     ///
     /// # Errors
     /// If the file cannot be written.

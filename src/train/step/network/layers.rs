@@ -27,7 +27,7 @@ pub(super) struct Trained<'a> {
 }
 
 impl<'a> Trained<'a> {
-    /// On the weights of a state of so many rows.
+    /// On the weights of a state of `rows` rows.
     pub fn new(parameters: &'a Parameters, rows: usize) -> Self {
         let mut graph = Graph::new();
         let weights = graph.state("weights", slot::WEIGHTS, [rows, parameters.weights_len()]);
@@ -66,7 +66,7 @@ impl<'a> Trained<'a> {
         let w = self.parameter("Bottleneck/weights")?;
         let x = self.graph.op("Bottleneck/product", Dense { bias: false, activation: Activation::None }, &[x, w]);
         let x = self.norm("Bottleneck", x, Activation::None)?;
-        Ok(self.graph.op("prelogits", Cast { exact: true }, &[x]))
+        Ok(self.graph.op("prelogits", Cast { keep_f32: true }, &[x]))
     }
 
     /// The running averages move towards the batch's statistics, unless the step overflowed.

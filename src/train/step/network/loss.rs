@@ -1,7 +1,7 @@
 //! What is minimized, from the network's prelogits.
 
 use super::layers::Trained;
-use super::{Options, Output, slot};
+use super::{NetworkOptions, Output, slot};
 use crate::graph::{Graph, NodeId};
 use crate::ops::{
     Accuracy, Activation, Cast, CenterLoss, CenterUpdate, Dense, GatherRows, L2Normalize, Mean, NormLoss, ScaledAdd,
@@ -69,7 +69,7 @@ impl Centers {
 /// [`Error::Invalid`] for parameters without a classifier where one is trained.
 pub(super) fn objective(
     network: &mut Trained,
-    options: &Options,
+    options: &NetworkOptions,
     prelogits: NodeId,
     labels: Option<NodeId>,
 ) -> Result<Objective> {
@@ -87,9 +87,9 @@ fn classifier(network: &mut Trained, loss: &Loss, prelogits: NodeId, labels: Nod
     let (w, b) = (network.parameter("Logits/weights")?, network.parameter("Logits/biases")?);
     let spec = network.parameters.spec();
     let graph = &mut network.graph;
-    let stored = graph.op("prelogits/stored", Cast { exact: false }, &[prelogits]);
+    let stored = graph.op("prelogits/stored", Cast { keep_f32: false }, &[prelogits]);
     let logits = graph.op("Logits", Dense { bias: true, activation: Activation::None }, &[stored, w, b]);
-    let logits = graph.op("Logits/exact", Cast { exact: true }, &[logits]);
+    let logits = graph.op("Logits/f32", Cast { keep_f32: true }, &[logits]);
     let rows = graph.op("cross_entropy", SoftmaxCrossEntropy, &[logits, labels]);
     let mut loss = graph.op("loss", Mean, &[rows]);
     let (mut outputs, mut centers) = (vec![(Output::Loss, loss)], None);

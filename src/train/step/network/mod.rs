@@ -26,7 +26,7 @@ pub mod slot {
 
 /// How a step is made.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Options {
+pub struct NetworkOptions {
     /// What is minimized.
     pub loss: Loss,
     /// Which optimizer.
@@ -45,7 +45,7 @@ pub struct Options {
     pub recompute: Vec<usize>,
 }
 
-impl Options {
+impl NetworkOptions {
     /// By which factor a step's output counts in the whole loss.
     pub fn factor(&self, output: Output) -> f32 {
         match (output, &self.loss) {
@@ -114,7 +114,7 @@ pub fn embedding(parameters: &Parameters, rows: usize) -> Result<Graph> {
 ///
 /// # Errors
 /// [`Error::Invalid`] for parameters that are not the network's, or without a classifier where one is trained.
-pub fn step(parameters: &Parameters, options: &Options) -> Result<Step> {
+pub fn step(parameters: &Parameters, options: &NetworkOptions) -> Result<Step> {
     let mut network = Trained::new(parameters, options.rows());
     let images = network.graph.input("images");
     let labels = options.loss.is_classifier().then(|| network.graph.input("labels"));
@@ -150,7 +150,7 @@ pub fn step(parameters: &Parameters, options: &Options) -> Result<Step> {
 }
 
 /// The gradient of all weights, one after the other, by the scaled loss; blocks that are not kept are computed again.
-fn gradient(network: &mut Trained, options: &Options, loss: NodeId, scale: NodeId) -> Result<NodeId> {
+fn gradient(network: &mut Trained, options: &NetworkOptions, loss: NodeId, scale: NodeId) -> Result<NodeId> {
     let places = network.parameters.weights().iter();
     let wanted: Option<Vec<NodeId>> = places.map(|place| network.named.get(&place.name).copied()).collect();
     let starts = std::iter::once(0).chain(network.blocks.iter().copied());

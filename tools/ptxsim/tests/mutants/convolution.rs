@@ -86,7 +86,7 @@ fn in_rows(bench: &mut Bench) -> Vec<Output> {
     rest(bench, 24, half)
 }
 
-fn by_copy_engine(bench: &mut Bench) -> Vec<Output> {
+fn by_tma(bench: &mut Bench) -> Vec<Output> {
     bench.aligned(&conv2d_params(24, K), 8);
     let (x, w) = (bench.buffer(&stored(&x(), half)), bench.buffer(&stored(&w(24), half)));
     let tensor = Tensor {
@@ -218,7 +218,7 @@ fn wgmma() {
         grid: [2, 1, 1],
         threads: 384,
         shared: 4 * (128 + 32) * 64 + 1088,
-        bench: by_copy_engine,
+        bench: by_tma,
     };
     let own = [
         less("mbarrier.init", Every(&[MBARRIER; 8])),

@@ -45,7 +45,7 @@ fn expected() -> Vec<f32> {
     partial
 }
 
-fn by_copy_engine(bench: &mut Bench) -> Vec<Output> {
+fn by_tma(bench: &mut Bench) -> Vec<Output> {
     let words = [SIDE, SIDE, C_IN, SIDE, SIDE, C_OUT, 3, 1, 1, 1, 1, K, PIXELS, CHUNK, 2].map(|word| word as u32);
     bench.aligned(&params(&words), 8);
     let (x, dy) = (bench.buffer(&stored(&x(), half)), bench.buffer(&stored(&dy(), half)));
@@ -79,7 +79,7 @@ fn wgmma() {
         grid: [5, 1, 2],
         threads: 384,
         shared: 4 * (128 + 32) * 128 + 1088,
-        bench: by_copy_engine,
+        bench: by_tma,
     };
     let own = [
         change("fewer bytes expected", ", 20480;", "20480", "20464", Of(&[(0, ASYNC)])),

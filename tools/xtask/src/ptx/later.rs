@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow};
 
 use super::ptxas::{self, Used};
-use super::source::Source;
+use super::source::KernelSource;
 use crate::python::{self, Pins};
 
 /// Ampere's by the newest assembler, then Hopper's, Blackwell's and Blackwell Ultra's of data centres, Blackwell's of
@@ -42,7 +42,7 @@ pub fn assembler(root: &Path) -> Result<PathBuf> {
 }
 
 /// Takes from each file of a source the kernels that a later one of it has, too: a device takes the latest that it can.
-pub fn files(source: &Source, mut made: Vec<File>) -> Vec<File> {
+pub fn files(source: &KernelSource, mut made: Vec<File>) -> Vec<File> {
     let order = |target: &str| source.targets.iter().position(|known| known == target);
     for i in 0..made.len() {
         let later: BTreeSet<String> = made
@@ -83,7 +83,7 @@ fn files_rows(ptxas: &Path, files: &[File]) -> Result<Vec<Row>> {
 }
 
 /// Hot kernels that spill on some processor.
-pub fn spills(sources: &[Source], rows: &[Row]) -> Vec<String> {
+pub fn spills(sources: &[KernelSource], rows: &[Row]) -> Vec<String> {
     let hot: BTreeSet<&str> = sources.iter().flat_map(|source| &source.hot).map(String::as_str).collect();
     let mut wrong = Vec::new();
     for row in rows.iter().filter(|row| hot.contains(row.kernel.as_str())) {
@@ -103,9 +103,9 @@ mod tests {
         File { name: format!("a.{target}.ptx"), target: target.to_owned(), path: PathBuf::new(), kernels }
     }
 
-    fn source() -> Source {
+    fn source() -> KernelSource {
         let targets = ["compute_75", "compute_80"].map(str::to_owned).to_vec();
-        Source { path: "a.cu".into(), targets, hot: vec!["both".into()] }
+        KernelSource { path: "a.cu".into(), targets, hot: vec!["both".into()] }
     }
 
     #[test]

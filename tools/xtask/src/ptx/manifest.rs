@@ -5,7 +5,7 @@ use std::fmt::Write;
 use anyhow::{Result, anyhow};
 use sha2::{Digest, Sha256};
 
-use super::source::{Source, Sources};
+use super::source::{KernelSource, Sources};
 use crate::weights::hex;
 
 const HEAD: &str = "\
@@ -36,7 +36,7 @@ pub struct Entry {
 impl Entry {
     pub fn new(
         file: &str,
-        source: &Source,
+        source: &KernelSource,
         sources: &Sources,
         target: &str,
         flags: &[&str],

@@ -17,7 +17,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use self::manifest::Entry;
 use self::nvrtc::Nvrtc;
 use self::resources::Row;
-use self::source::{Source, Sources};
+use self::source::{KernelSource, Sources};
 use crate::python::{self, Pins};
 use crate::shell::{self, say};
 
@@ -122,7 +122,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
 }
 
 /// Hot kernels that spill, and whatever they may call.
-fn spills(source: &Source, file: &str, used: &BTreeMap<String, ptxas::Used>) -> Vec<String> {
+fn spills(source: &KernelSource, file: &str, used: &BTreeMap<String, ptxas::Used>) -> Vec<String> {
     let spilling = used.iter().filter(|(name, used)| used.spills > 0 && (!used.entry || source.hot.contains(*name)));
     let spilling = spilling.map(|(name, used)| format!("{file}: {name} spills {} bytes", used.spills));
     if source.hot.is_empty() { Vec::new() } else { spilling.collect() }
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn only_hot_kernels_must_not_spill() {
-        let source = Source { path: "a.cu".into(), targets: vec![], hot: vec!["hot".into()] };
+        let source = KernelSource { path: "a.cu".into(), targets: vec![], hot: vec!["hot".into()] };
         let all = BTreeMap::from([("hot".to_owned(), used(true, 8)), ("cold".to_owned(), used(true, 4))]);
         let wrong = spills(&source, "a.ptx", &all);
         assert_eq!(wrong, ["a.ptx: hot spills 8 bytes"]);

@@ -14,7 +14,7 @@ pub struct Sources(BTreeMap<String, String>);
 
 /// A .cu file.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Source {
+pub struct KernelSource {
     /// Relative to kernels/, such as `cascade/pyramid.cu`.
     pub path: String,
     /// From the line `// Targets:`.
@@ -23,13 +23,13 @@ pub struct Source {
     pub hot: Vec<String>,
 }
 
-impl Source {
+impl KernelSource {
     fn parse(path: &str, text: &str) -> Result<Self> {
         let words = |key: &str| -> Vec<String> {
             let lines = text.lines().filter_map(|line| line.strip_prefix("// ")?.strip_prefix(key)?.strip_prefix(':'));
             lines.flat_map(str::split_whitespace).map(str::to_owned).collect()
         };
-        let source = Source { path: path.to_owned(), targets: words("Targets"), hot: words("Hot") };
+        let source = KernelSource { path: path.to_owned(), targets: words("Targets"), hot: words("Hot") };
         ensure!(!source.targets.is_empty(), "{path} has no line `// Targets: compute_75`");
         if let Some(target) = source.targets.iter().find(|target| !TARGETS.contains(&target.as_str())) {
             return Err(anyhow!("{path}: the target `{target}` is none of {}", TARGETS.join(", ")));
@@ -60,9 +60,9 @@ impl Sources {
     }
 
     /// The .cu files, by their paths.
-    pub fn kernels(&self) -> Result<Vec<Source>> {
+    pub fn kernels(&self) -> Result<Vec<KernelSource>> {
         let files = self.0.iter().filter(|(path, _)| path.ends_with(".cu"));
-        files.map(|(path, text)| Source::parse(path, text)).collect()
+        files.map(|(path, text)| KernelSource::parse(path, text)).collect()
     }
 
     /// The .cuh files: paths and texts.
@@ -104,12 +104,12 @@ mod tests {
     #[test]
     fn headers_tell_targets_and_hot_kernels() {
         let text = "// A kernel.\n// Targets: compute_75 sm_90a\n// Hot: a_f32 a_f16\n// Hot: b_f32\n\nint x;\n";
-        let source = Source::parse("cascade/a.cu", text).unwrap();
+        let source = KernelSource::parse("cascade/a.cu", text).unwrap();
         assert_eq!(source.targets, ["compute_75", "sm_90a"]);
         assert_eq!(source.hot, ["a_f32", "a_f16", "b_f32"]);
         assert_eq!(source.stem(), "cascade/a");
-        assert!(Source::parse("a.cu", "// A kernel.\n").unwrap_err().to_string().contains("no line"));
-        assert!(Source::parse("a.cu", "// Targets: sm_99\n").unwrap_err().to_string().contains("`sm_99`"));
+        assert!(KernelSource::parse("a.cu", "// A kernel.\n").unwrap_err().to_string().contains("no line"));
+        assert!(KernelSource::parse("a.cu", "// Targets: sm_99\n").unwrap_err().to_string().contains("`sm_99`"));
     }
 
     #[test]

@@ -6,30 +6,30 @@ use crate::{Error, Precision, Result};
 
 /// Which values are f32 in every precision: states, what an op says is, what an op asks of an input, and what ops make
 /// of such values.
-pub(super) fn exactness(graph: &Graph, precision: Precision) -> Result<Vec<bool>> {
-    let mut exact = vec![false; graph.nodes.len()];
+pub(super) fn find(graph: &Graph, precision: Precision) -> Result<Vec<bool>> {
+    let mut keep_f32 = vec![false; graph.nodes.len()];
     for node in &graph.nodes {
         let Source::Op(op, from) = &node.source else { continue };
-        for (_, id) in from.iter().enumerate().filter(|(port, _)| op.port(*port) == Port::Exact) {
-            exact[id.0] |= matches!(graph.nodes[id.0].source, Source::Input(_));
+        for (_, id) in from.iter().enumerate().filter(|(port, _)| op.port(*port) == Port::KeepF32) {
+            keep_f32[id.0] |= matches!(graph.nodes[id.0].source, Source::Input(_));
         }
     }
     for (i, node) in graph.nodes.iter().enumerate() {
         match &node.source {
             Source::Input(_) | Source::Param(_) => {}
-            Source::State(..) => exact[i] = true,
+            Source::State(..) => keep_f32[i] = true,
             Source::Op(op, from) => {
-                exact[i] = op.exact_output() | reads_exact(graph, &exact, node, op, from, precision)?
+                keep_f32[i] = op.keep_f32() | reads_f32(graph, &keep_f32, node, op, from, precision)?
             }
         }
     }
-    Ok(exact)
+    Ok(keep_f32)
 }
 
 /// Whether the values that an op reads as they are stored are f32 in every precision; all of them, or none.
-fn reads_exact(
+fn reads_f32(
     graph: &Graph,
-    exact: &[bool],
+    keep_f32: &[bool],
     node: &Node,
     op: &Op,
     from: &[NodeId],
@@ -40,7 +40,7 @@ fn reads_exact(
     for (port, id) in from.iter().enumerate().filter(|(_, id)| !graph.is_param(**id)) {
         match op.port(port) {
             Port::Value => match first {
-                Some(first) if exact[first.0] != exact[id.0] && precision.bytes() < 4 => {
+                Some(first) if keep_f32[first.0] != keep_f32[id.0] && precision.bytes() < 4 => {
                     let names = [first, *id].map(|id| &graph.nodes[id.0].name);
                     let [one, other] = names;
                     return Err(error(format!(
@@ -50,12 +50,12 @@ fn reads_exact(
                 Some(_) => {}
                 None => first = Some(*id),
             },
-            Port::Exact if !exact[id.0] && precision.bytes() < 4 => {
+            Port::KeepF32 if !keep_f32[id.0] && precision.bytes() < 4 => {
                 let name = &graph.nodes[id.0].name;
                 return Err(error(format!("input {port}, `{name}`, is stored in {precision}; cast it to f32")));
             }
-            Port::Exact | Port::Any | Port::Extents => {}
+            Port::KeepF32 | Port::Any | Port::Extents => {}
         }
     }
-    Ok(first.is_some_and(|id| exact[id.0]))
+    Ok(first.is_some_and(|id| keep_f32[id.0]))
 }
