@@ -8,8 +8,8 @@
 //
 //     columns: packed[k, o], channels padded to a multiple of four;  rows: packed[o, k], k padded to a multiple of eight
 //
-// Columns are for the kernels that multiply by ordinary instructions, rows for matrix units (pack_mma), which take values
-// of tf32 rounded. `exact` kernels take filters that are f32 in every precision.
+// Columns are for the kernels that multiply by ordinary instructions, rows for tensor cores (pack_mma), which take values
+// of tf32 rounded. `keep_f32` kernels take filters that are f32 in every precision.
 // One thread an element. Bytes: w read once, packed written once.
 // Targets: compute_75
 
@@ -82,11 +82,11 @@ __device__ void pack(
     }
 #define KERNEL(T, SUFFIX)                                                                                              \
     ENTRY(pack, false, false, T, T, SUFFIX)                                                                            \
-    ENTRY(pack_exact, false, false, float, T, SUFFIX)
+    ENTRY(pack_keep_f32, false, false, float, T, SUFFIX)
 EVERY_DTYPE(KERNEL)
 #define MMA(T, ROUND, SUFFIX)                                                                                          \
     ENTRY(pack_mma, true, ROUND, T, T, SUFFIX)                                                                         \
-    ENTRY(pack_mma_exact, true, ROUND, float, T, SUFFIX)
+    ENTRY(pack_mma_keep_f32, true, ROUND, float, T, SUFFIX)
 MMA(f16, false, f16)
 MMA(bf16, false, bf16)
 MMA(float, true, tf32)

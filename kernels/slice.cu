@@ -1,8 +1,8 @@
-// A stretch of channels: what undoes a concatenation.
+// A range of channels: what undoes a concatenation.
 //
 //     y[row, i] = x[row, offset + i]
 //
-// One thread four elements where channels come in fours, else one. Operations: 0 an element. Bytes: the stretch read once,
+// One thread four elements where channels come in fours, else one. Operations: 0 an element. Bytes: the range read once,
 // y written once.
 // Targets: compute_75
 // Hot: slice_fwd_f32 slice_fwd_f16 slice_fwd_bf16
@@ -11,10 +11,10 @@
 
 struct Params {
     u32 elements;
-    // Extent of the stretch, and of x's last axis.
+    // Extent of the range, and of x's last axis.
     u32 c;
     u32 c_in;
-    // Where the stretch begins.
+    // Where the range begins.
     u32 offset;
 };
 

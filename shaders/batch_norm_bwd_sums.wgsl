@@ -31,8 +31,8 @@ struct Params {
 @group(0) @binding(4) var<storage, read> gamma: array<f32>;
 // dy: [rows, c] f32
 @group(0) @binding(5) var<storage, read_write> dy: array<f32>;
-// chunks: [chunks, width] f32
-@group(0) @binding(6) var<storage, read_write> chunks: array<f32>;
+// partial: [chunks, width] f32
+@group(0) @binding(6) var<storage, read_write> partial: array<f32>;
 // sums: [width] f32
 @group(0) @binding(7) var<storage, read_write> sums: array<f32>;
 
@@ -62,8 +62,8 @@ fn batch_norm_bwd_sums_chunk(@builtin(workgroup_id) group: vec3<u32>, @builtin(l
     let total0 = over_lines(sum0, line, lane);
     let total1 = over_lines(sum1, line, lane);
     if (line == 0u && channel < p.c) {
-        chunks[group.y * p.width + channel] = total0;
-        chunks[group.y * p.width + p.c + channel] = total1;
+        partial[group.y * p.width + channel] = total0;
+        partial[group.y * p.width + p.c + channel] = total1;
     }
 }
 

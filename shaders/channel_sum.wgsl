@@ -20,8 +20,8 @@ struct Params {
 @group(0) @binding(0) var<uniform> p: Params;
 // x: [rows, c] f32
 @group(0) @binding(1) var<storage, read_write> x: array<f32>;
-// chunks: [chunks, width] f32
-@group(0) @binding(2) var<storage, read_write> chunks: array<f32>;
+// partial: [chunks, width] f32
+@group(0) @binding(2) var<storage, read_write> partial: array<f32>;
 // sums: [width] f32
 @group(0) @binding(3) var<storage, read_write> sums: array<f32>;
 
@@ -42,7 +42,7 @@ fn channel_sum_chunk(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_inv
     }
     let total0 = over_lines(sum0, line, lane);
     if (line == 0u && channel < p.c) {
-        chunks[group.y * p.width + channel] = total0;
+        partial[group.y * p.width + channel] = total0;
     }
 }
 

@@ -22,8 +22,8 @@ struct Params {
 @group(0) @binding(1) var<storage, read_write> x: array<f32>;
 // dy: [rows, c] f32
 @group(0) @binding(2) var<storage, read_write> dy: array<f32>;
-// chunks: [chunks, width] f32
-@group(0) @binding(3) var<storage, read_write> chunks: array<f32>;
+// partial: [chunks, width] f32
+@group(0) @binding(3) var<storage, read_write> partial: array<f32>;
 // sums: [width] f32
 @group(0) @binding(4) var<storage, read_write> sums: array<f32>;
 
@@ -44,7 +44,7 @@ fn prelu_bwd_alpha_chunk(@builtin(workgroup_id) group: vec3<u32>, @builtin(local
     }
     let total0 = over_lines(sum0, line, lane);
     if (line == 0u && channel < p.c) {
-        chunks[group.y * p.width + channel] = total0;
+        partial[group.y * p.width + channel] = total0;
     }
 }
 

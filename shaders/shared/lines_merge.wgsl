@@ -8,7 +8,7 @@ fn STEM_merge(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
     var sum = 0.0;
     if (at < p.width) {
         for (var chunk = line * each; chunk < end; chunk++) {
-            sum += chunks[chunk * p.width + at];
+            sum += partial[chunk * p.width + at];
         }
     }
     let total = over_lines(sum, line, lane);

@@ -10,7 +10,7 @@ impl Lower for Mean {
 
     fn calls(&self, step: &Step, tuning: Tuning) -> Calls {
         in_pieces::<Self>(
-            ["mean_fwd_parts", "mean_fwd_total"],
+            ["mean_fwd_partial", "mean_fwd_total"],
             |elements, pieces| Pieces { elements, pieces },
             step,
             tuning,
