@@ -84,7 +84,8 @@ struct Stage {
 
 // 16 bytes along k of a window to shared memory.
 template <class T>
-__device__ __forceinline__ void copy(const Params &p, u32 to, const T *x, const Window &window, u32 k, const Tap &first) {
+__device__ __forceinline__ void
+copy(const Params &p, u32 to, const T *x, const Window &window, u32 k, const Tap &first) {
     constexpr u32 VALUES = 16 / sizeof(T);
     if (p.c_in % VALUES == 0 || !first.there) {
         const T *from = element(p, x, window, first);

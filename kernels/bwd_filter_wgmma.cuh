@@ -2,8 +2,8 @@
 //
 // The product is made transposed, for windows are longer than outputs are many: a block makes 128 k by N o. Its k are
 // boxes, WIDTH channels of a tap each, so that few channels waste little; TMA walks the windows of each box itself
-// (im2col), and loads zeros where there is no channel, no pixel or padding. A stage is 64 pixels; chunks are multiples of
-// that, so that no stage is of two chunks.
+// (im2col), and loads zeros where there is no channel, no pixel or padding. A stage is 64 pixels; chunks are multiples
+// of that, so that no stage is of two chunks.
 #pragma once
 
 #include "bwd_filter_geometry.cuh"

@@ -5,20 +5,9 @@
 // One workgroup a row, which may have 100,000 classes; thread i takes classes i, i + 256, .., and a tree of fixed
 // shape joins what they find. Operations: 4 a class. Bytes: the logits read twice, the second time from the cache.
 
-struct Params {
-    rows: u32,
-    c: u32,
-}
-
-@group(0) @binding(0) var<uniform> p: Params;
-// logits: [rows, c] f32
-@group(0) @binding(1) var<storage, read_write> logits: array<f32>;
-// labels: [rows] f32
-@group(0) @binding(2) var<storage, read_write> labels: array<f32>;
+#include "softmax_row"
 // y: [rows] f32
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
-
-#include "softmax_row"
 
 @compute @workgroup_size(256)
 fn softmax_cross_entropy_fwd(

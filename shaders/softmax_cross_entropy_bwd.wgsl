@@ -6,22 +6,11 @@
 // shape joins what they find. Operations: 5 a class. Bytes: the logits read three times, two of them from the cache,
 // dx written once.
 
-struct Params {
-    rows: u32,
-    c: u32,
-}
-
-@group(0) @binding(0) var<uniform> p: Params;
-// logits: [rows, c] f32
-@group(0) @binding(1) var<storage, read_write> logits: array<f32>;
-// labels: [rows] f32
-@group(0) @binding(2) var<storage, read_write> labels: array<f32>;
+#include "softmax_row"
 // dy: [rows] f32
 @group(0) @binding(3) var<storage, read_write> dy: array<f32>;
 // dx: [rows, c] f32
 @group(0) @binding(4) var<storage, read_write> dx: array<f32>;
-
-#include "softmax_row"
 
 @compute @workgroup_size(256)
 fn softmax_cross_entropy_bwd(

@@ -9,7 +9,8 @@ impl Lower for Cast {
     type Params = Elements;
 
     fn calls(&self, step: &Step, tuning: Tuning) -> Calls {
-        let entry = if self.exact || step.inputs[0].exact == step.output.exact { "cast_keep_f32" } else { "cast_stored" };
+        let entry =
+            if self.exact || step.inputs[0].exact == step.output.exact { "cast_keep_f32" } else { "cast_stored" };
         over_elements::<Self>(entry, Elements::of(step), operands(step), step, tuning)
     }
 }
