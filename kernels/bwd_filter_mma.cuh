@@ -22,7 +22,7 @@ struct Stage {
         ROWS = 64 / sizeof(T),
         PARTS = WIDTH / VALUES,
         BYTES = ROWS * WIDTH * sizeof(T),
-        // Parts that the block's threads bring at most each.
+        // Parts that the block's threads load at most each.
         SLOTS = (ROWS * PARTS + mma::THREADS - 1) / mma::THREADS,
     };
 
@@ -147,7 +147,7 @@ mma_kernel(const Params &p, const typename Unit::Storage *x, const typename Unit
     u32 own_k = first_k + Right::part_of() * Right::VALUES;
     Tap own = tap(p, own_k);
     u32 count = end > begin ? (end - begin + Left::ROWS - 1) / Left::ROWS : 0;
-    auto bring = [&](u32 stage) {
+    auto load_stage = [&](u32 stage) {
         u32 to = shared + stage % mma::STAGES * (Left::BYTES + Right::BYTES);
         u32 base = begin + stage * Left::ROWS;
 #pragma unroll
@@ -173,7 +173,7 @@ mma_kernel(const Params &p, const typename Unit::Storage *x, const typename Unit
 #pragma unroll
     for (u32 stage = 0; stage < mma::STAGES - 1; stage++) {
         if (stage < count) {
-            bring(stage);
+            load_stage(stage);
         }
         mma::commit();
     }
@@ -185,7 +185,7 @@ mma_kernel(const Params &p, const typename Unit::Storage *x, const typename Unit
         // The stage is there for all threads, and all are done with the one before, whose slot the next takes.
         __syncthreads();
         if (stage + mma::STAGES - 1 < count) {
-            bring(stage + mma::STAGES - 1);
+            load_stage(stage + mma::STAGES - 1);
         }
         mma::commit();
         u32 at = shared + stage % mma::STAGES * (Left::BYTES + Right::BYTES);

@@ -60,7 +60,7 @@ __device__ __forceinline__ void tile_kernel(const Params &p, const T *x, const T
     u32 begin = blockIdx.z * p.chunk;
     u32 end = min(begin + p.chunk, p.pixels);
     float4 next_dy, next_x;
-    auto bring = [&](u32 base) {
+    auto load_stage = [&](u32 base) {
         u32 pixel = base + row;
         next_dy = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
         next_x = next_dy;
@@ -70,7 +70,7 @@ __device__ __forceinline__ void tile_kernel(const Params &p, const T *x, const T
         }
     };
     float sums[4][4] = {};
-    bring(begin);
+    load_stage(begin);
     shared_dy[0][row][lane] = next_dy;
     shared_x[0][row][lane] = next_x;
     __syncthreads();
@@ -78,7 +78,7 @@ __device__ __forceinline__ void tile_kernel(const Params &p, const T *x, const T
     for (u32 base = begin; base < end; base += PIXELS) {
         bool more = base + PIXELS < end;
         if (more) {
-            bring(base + PIXELS);
+            load_stage(base + PIXELS);
         }
 #pragma unroll
         for (u32 i = 0; i < PIXELS; i++) {

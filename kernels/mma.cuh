@@ -98,7 +98,7 @@ static __device__ __forceinline__ u32 place(u32 row, u32 part) {
     return row * ROW + ((part ^ (row / 2 % 4)) * 16);
 }
 
-// The part that this thread brings, and the first of the rows, 64 apart, of which it does.
+// The part that this thread loads, and the first of the rows, 64 apart, of which it does.
 static __device__ __forceinline__ u32 part_of() {
     return threadIdx.x % 4;
 }
@@ -128,7 +128,7 @@ struct Warps {
 
 // Sums of this warp's tiles of 16 rows by 4 tiles of 8 columns.
 //
-// `source` brings x: source.copy(slot, to) sends 16 bytes of row row_of() + 64 * slot to shared memory, zero past the
+// `source` loads x: source.copy(slot, to) sends 16 bytes of row row_of() + 64 * slot to shared memory, zero past the
 // matrix; source.advance() goes on by a stage. `w` are rows of `pitch` values, of which c_out from `column` on exist.
 template <class Unit, u32 N, class Source>
 __device__ __forceinline__ void product(
@@ -138,7 +138,7 @@ __device__ __forceinline__ void product(
     typedef typename Unit::Storage T;
     constexpr u32 VALUES = 16 / sizeof(T);
     u32 stages = (pitch * sizeof(T) + ROW - 1) / ROW;
-    auto bring = [&](u32 stage) {
+    auto load_stage = [&](u32 stage) {
         u32 to = shared + stage % STAGES * STAGE_BYTES<N>;
 #pragma unroll
         for (u32 i = 0; i < ROWS / 64; i++) {
@@ -170,7 +170,7 @@ __device__ __forceinline__ void product(
 #pragma unroll
     for (u32 stage = 0; stage < STAGES - 1; stage++) {
         if (stage < stages) {
-            bring(stage);
+            load_stage(stage);
         }
         commit();
     }
@@ -184,7 +184,7 @@ __device__ __forceinline__ void product(
         // The stage is there for all threads, and all are done with the one before, whose slot the next takes.
         __syncthreads();
         if (stage + STAGES - 1 < stages) {
-            bring(stage + STAGES - 1);
+            load_stage(stage + STAGES - 1);
         }
         commit();
         u32 x = shared + stage % STAGES * STAGE_BYTES<N>;

@@ -41,9 +41,9 @@ static __device__ __forceinline__ void insert(float *near, float *numbers, u32 k
     numbers[at] = number;
 }
 
-// Brings elements `base` to base + 16 of 64 rows from `first` on, an element's rows side by side; zero past the matrix.
+// Load elements `base` to base + 16 of 64 rows from `first` on, an element's rows side by side; zero past the matrix.
 static __device__ __forceinline__ void
-bring(float (&stage)[DEPTH * STRIDE], const float *x, u32 first, u32 rows, u32 base, u32 d) {
+load_stage(float (&stage)[DEPTH * STRIDE], const float *x, u32 first, u32 rows, u32 base, u32 d) {
 #pragma unroll
     for (u32 i = threadIdx.x; i < TILE * DEPTH; i += 256) {
         u32 row = first + i / DEPTH;
@@ -95,8 +95,8 @@ extern "C" __global__ void __launch_bounds__(256) nearest_other_fwd_f32(
         float sums[4][4] = {};
         for (u32 base = 0; base < p.d; base += DEPTH) {
             __syncthreads();
-            bring(stage_x, x, first, p.m, base, p.d);
-            bring(stage_y, y, at, p.n, base, p.d);
+            load_stage(stage_x, x, first, p.m, base, p.d);
+            load_stage(stage_y, y, at, p.n, base, p.d);
             __syncthreads();
             // Zeros past the end of a row add nothing. Unrolled as a whole, the compiler's text is not always the same.
 #pragma unroll 4

@@ -23,9 +23,9 @@ struct Params {
 #define DEPTH 32
 #define STRIDE 33
 
-// Brings columns `base` to base + 32 of 16 rows from `first` on, zero past the matrix.
+// Load columns `base` to base + 32 of 16 rows from `first` on, zero past the matrix.
 template <class T>
-__device__ void bring(float *stage, const T *x, u32 first, u32 rows, u32 base, u32 d) {
+__device__ void load_stage(float *stage, const T *x, u32 first, u32 rows, u32 base, u32 d) {
     for (u32 i = threadIdx.x; i < 16 * DEPTH; i += 256) {
         u32 row = first + i / DEPTH;
         u32 column = base + i % DEPTH;
@@ -58,8 +58,8 @@ __device__ void pairwise_distance_fwd(
     float square_b = 0.0f;
     for (u32 base = 0; base < p.d; base += DEPTH) {
         __syncthreads();
-        bring(stage_a, a, first_a, n, base, p.d);
-        bring(stage_b, b, first_b, p.m, base, p.d);
+        load_stage(stage_a, a, first_a, n, base, p.d);
+        load_stage(stage_b, b, first_b, p.m, base, p.d);
         __syncthreads();
         // Zeros past the end of a row add nothing.
         for (u32 k = 0; k < DEPTH; k++) {

@@ -268,7 +268,7 @@ fn conv2d_fwd_tile(
     @builtin(local_invocation_index) thread: u32,
 ) {
     let first = (group.x + group.z * groups.x) * 64u;
-    // Loads: this thread brings k = thread % 16 of four pixels, and one vector of filters.
+    // This thread loads k = thread % 16 of four pixels, and one vector of filters.
     let load_k = thread % 16u;
     let load_pixel = thread / 16u;
     var windows: array<vec3<i32>, 4>;
