@@ -1,10 +1,11 @@
-// Reductions over a block of 256 threads, and of millions of values: blocks take pieces, one block joins what they give.
+// Reductions over a block of 256 threads, and of millions of values: a partial sum a block, then one block adds them.
 // Each is a tree of fixed shape, so the same bits on each run.
 #pragma once
 
 #include "common.cuh"
 
-#define PIECE 4096
+// Elements of a partial sum.
+#define PER_BLOCK 4096
 
 static __device__ __forceinline__ float not_a_number() {
     return __int_as_float(0x7fc00000);
@@ -60,11 +61,11 @@ static __device__ __forceinline__ float block_max(float value) {
     return block_reduce<Maximum>(value);
 }
 
-// The sum of `of(i)` over this block's piece of so many elements, in every thread.
+// The sum of `of(i)` over this block's share of so many elements, in every thread.
 template <class Of>
-static __device__ __forceinline__ float piece_sum(u32 elements, Of of) {
-    u64 from = (u64)blockIdx.x * PIECE;
-    u32 count = (u32)min((u64)PIECE, elements > from ? elements - from : 0);
+static __device__ __forceinline__ float partial_sum(u32 elements, Of of) {
+    u64 from = (u64)blockIdx.x * PER_BLOCK;
+    u32 count = (u32)min((u64)PER_BLOCK, elements > from ? elements - from : 0);
     float sum = 0.0f;
 #pragma unroll 4
     for (u32 i = threadIdx.x; i < count; i += 256) {
@@ -73,11 +74,11 @@ static __device__ __forceinline__ float piece_sum(u32 elements, Of of) {
     return block_sum(sum);
 }
 
-// The sum of so many values, in every thread of the one block.
-static __device__ __forceinline__ float parts_sum(u32 count, const float *parts) {
+// The sum of so many partial sums, in every thread of the one block.
+static __device__ __forceinline__ float total_sum(u32 count, const float *partial) {
     float sum = 0.0f;
     for (u32 i = threadIdx.x; i < count; i += 256) {
-        sum += parts[i];
+        sum += partial[i];
     }
     return block_sum(sum);
 }

@@ -1,10 +1,10 @@
-// From the type that a precision stores values in to f32 (`exact`), and back (`stored`), rounded to the nearest.
+// From the type that a precision stores values in to f32 (`keep_f32`), and back (`stored`), rounded to the nearest.
 //
 //     y = x
 //
 // One thread an element. Operations: 1 an element. Bytes: each value read once, written once.
 // Targets: compute_75
-// Hot: cast_exact_f32 cast_exact_f16 cast_exact_bf16 cast_stored_f16 cast_stored_bf16
+// Hot: cast_keep_f32_f32 cast_keep_f32_f16 cast_keep_f32_bf16 cast_stored_f16 cast_stored_bf16
 
 #include "common.cuh"
 
@@ -31,8 +31,8 @@ __device__ void cast(
     extern "C" __global__ void __launch_bounds__(256) NAME(const Params p, const X *x, Y *y) {                         \
         cast(p, x, y);                                                                                                 \
     }
-KERNEL(cast_exact_f32, float, float)
-KERNEL(cast_exact_f16, f16, float)
-KERNEL(cast_exact_bf16, bf16, float)
+KERNEL(cast_keep_f32_f32, float, float)
+KERNEL(cast_keep_f32_f16, f16, float)
+KERNEL(cast_keep_f32_bf16, bf16, float)
 KERNEL(cast_stored_f16, float, f16)
 KERNEL(cast_stored_bf16, float, bf16)

@@ -2,10 +2,10 @@
 //
 //     y = mean over rows d of (features - centers[label])^2; not a number if a label is no class
 //
-// Blocks take pieces of 4,096 elements, then one block joins what they give: trees of fixed shape.
+// A partial sum of 4,096 elements a block, then one block adds them: trees of fixed shape.
 // Operations: 3 an element. Bytes: the features and the centers that are named read once.
 // Targets: compute_75
-// Hot: center_loss_fwd_parts_f32 center_loss_fwd_total_f32
+// Hot: center_loss_fwd_partial_f32 center_loss_fwd_total_f32
 
 #include "block.cuh"
 
@@ -16,7 +16,7 @@ struct Params {
     u32 classes;
 };
 
-extern "C" __global__ void __launch_bounds__(256) center_loss_fwd_parts_f32(
+extern "C" __global__ void __launch_bounds__(256) center_loss_fwd_partial_f32(
     const Params p,
     // features: [elements / d, d] f32
     const float *features,
@@ -24,12 +24,12 @@ extern "C" __global__ void __launch_bounds__(256) center_loss_fwd_parts_f32(
     const float *centers,
     // labels: [elements / d] f32
     const float *labels,
-    // parts: [pieces] f32
-    float *parts,
+    // partial: [pieces] f32
+    float *partial,
     // y: [1] f32
     float *y
 ) {
-    float sum = piece_sum(p.elements, [=](u32 i) {
+    float sum = partial_sum(p.elements, [=](u32 i) {
         u64 center;
         if (!row_of(labels[i / p.d], p.classes, p.d, center)) {
             return not_a_number();
@@ -38,7 +38,7 @@ extern "C" __global__ void __launch_bounds__(256) center_loss_fwd_parts_f32(
         return difference * difference;
     });
     if (threadIdx.x == 0) {
-        parts[blockIdx.x] = sum;
+        partial[blockIdx.x] = sum;
     }
 }
 
@@ -50,12 +50,12 @@ extern "C" __global__ void __launch_bounds__(256) center_loss_fwd_total_f32(
     const float *centers,
     // labels: [elements / d] f32
     const float *labels,
-    // parts: [pieces] f32
-    float *parts,
+    // partial: [pieces] f32
+    float *partial,
     // y: [1] f32
     float *y
 ) {
-    float sum = parts_sum(p.pieces, parts);
+    float sum = total_sum(p.pieces, partial);
     if (threadIdx.x == 0) {
         y[0] = sum / (float)max(p.elements, 1);
     }

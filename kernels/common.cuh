@@ -18,8 +18,8 @@ struct bf16 {
 
 // KERNEL(T, suffix) for each storage type.
 #define EVERY_DTYPE(KERNEL) \
-    KERNEL(float, f32)      \
-    KERNEL(f16, f16)        \
+    KERNEL(float, f32)                                                                                                 \
+    KERNEL(f16, f16)                                                                                                   \
     KERNEL(bf16, bf16)
 
 static __device__ __forceinline__ float to_f32(float value) {

@@ -7,7 +7,7 @@
 // Targets: compute_75
 // Hot: concat_fwd_f32 concat_fwd_f16 concat_fwd_bf16
 
-#include "common.cuh"
+#include "map.cuh"
 
 struct Params {
     u32 elements;
@@ -26,16 +26,9 @@ __device__ void concat_fwd(
     // y: [elements / c, c_out] T
     T *y
 ) {
-    u32 at;
-    if ((p.c | p.c_out | p.offset) % 4 == 0) {
-        if (four_elements(p.elements, at)) {
-            store4(y + (u64)(at / p.c) * p.c_out + p.offset + at % p.c, load4(x + at));
-        }
-        return;
-    }
-    if (element(p.elements, at)) {
-        y[(u64)(at / p.c) * p.c_out + p.offset + at % p.c] = x[at];
-    }
+    bool fours = (p.c | p.c_out | p.offset) % 4 == 0;
+    auto to = [&](u32 at) { return y + (u64)(at / p.c) * p.c_out + p.offset + at % p.c; };
+    map::copy(p.elements, fours, to, [&](u32 at) { return x + at; });
 }
 
 #define KERNEL(T, SUFFIX)                                                                                              \

@@ -8,10 +8,10 @@
 //
 //     conv2d_fwd_tile        128 pixels by 64 channels by 16 k in shared memory, 8 x 4 a thread: see igemm.cuh.
 //     conv2d_fwd_narrow      one pixel by 16 channels a thread: few output channels. The filters pass through shared
-//                            memory, 64 k at a time, and are the same for all threads.
+//                            memory in stages of 64 k, and are the same for all threads.
 //     conv2d_fwd_mma         128 pixels by N channels on tensor cores: see mma.cuh.
-//     sm90_conv2d_fwd_wgmma  128 pixels by N channels by pieces of K channels of a tap: see wgmma.cuh. The copy engine
-//                            walks the windows itself. c_in is a multiple of 8, taps are not joined (run is c_in).
+//     sm90_conv2d_fwd_wgmma  128 pixels by N channels by stages of K channels of a tap: see wgmma.cuh. TMA walks the
+//                            windows itself (im2col). c_in is a multiple of 8, taps are not joined (run is c_in).
 //
 // Operations: 2 * pixels * c_out * k. Bytes: x and residual read, y written once, w once per block of pixels.
 // Targets: compute_75 compute_80 sm_90a
@@ -42,14 +42,14 @@ struct Params {
     // Elements of padding before the input.
     u32 pad_y;
     u32 pad_x;
-    // Stretches of the input that are contiguous: taps_y * taps_x of `run` elements. Without padding a whole row of the
-    // kernel is one stretch, and taps_x is 1.
+    // Contiguous runs of the input: taps_y * taps_x of `run` elements. Without padding a whole row of the kernel is one
+    // run, and taps_x is 1.
     u32 taps_y;
     u32 taps_x;
     u32 run;
     // n * h_out * w_out.
     u32 pixels;
-    // Vectors of four in a row of w; matrix units: values.
+    // Vectors of four in a row of w; tensor cores: values.
     u32 columns;
     u32 y_offset;
     u32 y_stride;
@@ -73,7 +73,7 @@ static __device__ __forceinline__ Window window(const Params &p, u32 pixel) {
     return Window{image * p.h, (i32)(oy * p.stride_y) - (i32)p.pad_y, (i32)(ox * p.stride_x) - (i32)p.pad_x};
 }
 
-// A place on the inner axis: element `at` of the stretch at tap (ky, kx).
+// A place on the inner axis: element `at` of the run at tap (ky, kx).
 struct Place {
     u32 ky;
     u32 kx;
@@ -90,16 +90,16 @@ struct Place {
     }
 };
 
-// Windows of x read along the inner axis, by fours, several windows in step.
+// The im2col rows of x: SLOTS windows, read in step along the inner axis by fours.
 template <class T, u32 SLOTS>
-struct Windows {
+struct Im2colRows {
     const Params &p;
     const T *x;
     Window windows[SLOTS];
     Place place;
 
     // Pixels past the last read the last's window.
-    __device__ __forceinline__ Windows(const Params &p, const T *x, u32 k) : p(p), x(x), place{0, 0, 0} {
+    __device__ __forceinline__ Im2colRows(const Params &p, const T *x, u32 k) : p(p), x(x), place{0, 0, 0} {
         place.advance(p, k);
     }
 
@@ -116,7 +116,7 @@ struct Windows {
     }
 
     __device__ __forceinline__ float4 fetch(u32 slot) const {
-        // Stretches of whole fours: four elements lie in one of them, and begin aligned.
+        // Runs of whole fours: four elements lie in one of them, and begin aligned.
         if (p.c_in % 4 == 0) {
             const T *four = element(windows[slot], place);
             return four ? load4(four) : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
@@ -154,7 +154,7 @@ struct Windows {
         }
     }
 
-    // On by a piece.
+    // On by a stage.
     __device__ __forceinline__ void advance() {
         place.advance(p, mma::ROW / sizeof(T));
     }
@@ -162,7 +162,7 @@ struct Windows {
 
 template <class T>
 __device__ __forceinline__ Epilogue<T>
-epilogue(const Params &p, const float *b, const float *alpha, const T *residual, T *y) {
+epilogue_of(const Params &p, const float *b, const float *alpha, const T *residual, T *y) {
     return Epilogue<T>{p.flags, p.scale, p.c_out, p.y_offset, p.y_stride, b, alpha, residual, y};
 }
 
@@ -186,25 +186,25 @@ __device__ void conv2d_fwd_tile(
     __shared__ igemm::Shared<R> shared;
     u32 first = blockIdx.x * 16 * R;
     u32 column = blockIdx.y * (igemm::COLUMNS / 4);
-    Windows<T, igemm::SLOTS<R>> source(p, x, igemm::first_k());
+    Im2colRows<T, igemm::SLOTS<R>> source(p, x, igemm::first_k());
 #pragma unroll
     for (u32 i = 0; i < igemm::SLOTS<R>; i++) {
         source.begin(i, first + igemm::row_of(i));
     }
     float sums[R][4];
     igemm::product<R>(shared, source, w, p.taps_y * p.taps_x * p.run, column, p.columns, sums);
-    Epilogue<T> end = epilogue(p, b, alpha, residual, y);
+    Epilogue<T> epilogue = epilogue_of(p, b, alpha, residual, y);
 #pragma unroll
     for (u32 i = 0; i < R; i++) {
         u32 pixel = first + threadIdx.x / 16 * R + i;
         if (pixel < p.pixels) {
-            end.finish(sums[i], pixel, (column + threadIdx.x % 16) * 4);
+            epilogue.write4(sums[i], pixel, (column + threadIdx.x % 16) * 4);
         }
     }
 }
 
-// k of the filters in shared memory at a time, and threads of conv2d_fwd_narrow.
-#define STRETCH 64
+// k of a stage of filters, and threads of conv2d_fwd_narrow.
+#define STAGE_K 64
 #define LANES 128
 
 template <class T>
@@ -223,22 +223,22 @@ __device__ void conv2d_fwd_narrow(
     // y: [n, h_out, w_out, c_out] T, rows y_stride apart
     T *y
 ) {
-    // piece: [64 k, 4] four f32
-    __shared__ float4 piece[STRETCH][4];
+    // stage: [64 k, 4] four f32
+    __shared__ float4 stage[STAGE_K][4];
     u32 pixel = blockIdx.x * LANES + threadIdx.x;
     u32 column = blockIdx.y * 4;
-    Windows<T, 1> source(p, x, 0);
+    Im2colRows<T, 1> source(p, x, 0);
     source.begin(0, pixel);
     float sums[4][4] = {};
     u32 total = p.taps_y * p.taps_x * p.run;
-    for (u32 base = 0; base < total; base += STRETCH) {
+    for (u32 base = 0; base < total; base += STAGE_K) {
         __syncthreads();
-        for (u32 i = threadIdx.x; i < STRETCH * 4; i += LANES) {
-            piece[i / 4][i % 4] = igemm::filters(w, base + i / 4, total, column + i % 4, p.columns);
+        for (u32 i = threadIdx.x; i < STAGE_K * 4; i += LANES) {
+            stage[i / 4][i % 4] = igemm::filters(w, base + i / 4, total, column + i % 4, p.columns);
         }
         __syncthreads();
         // Past the last k both factors are zero.
-        for (u32 k = 0; k < min(STRETCH, total - base); k += 4) {
+        for (u32 k = 0; k < min(STAGE_K, total - base); k += 4) {
             float4 four = source.fetch(0);
             source.advance(4);
             float values[4] = {four.x, four.y, four.z, four.w};
@@ -246,7 +246,7 @@ __device__ void conv2d_fwd_narrow(
             for (u32 i = 0; i < 4; i++) {
 #pragma unroll
                 for (u32 j = 0; j < 4; j++) {
-                    float4 filters = piece[k + i][j];
+                    float4 filters = stage[k + i][j];
                     sums[j][0] += values[i] * filters.x;
                     sums[j][1] += values[i] * filters.y;
                     sums[j][2] += values[i] * filters.z;
@@ -258,10 +258,10 @@ __device__ void conv2d_fwd_narrow(
     if (pixel >= p.pixels) {
         return;
     }
-    Epilogue<T> end = epilogue(p, b, alpha, residual, y);
+    Epilogue<T> epilogue = epilogue_of(p, b, alpha, residual, y);
 #pragma unroll
     for (u32 j = 0; j < 4; j++) {
-        end.finish(sums[j], pixel, (column + j) * 4);
+        epilogue.write4(sums[j], pixel, (column + j) * 4);
     }
 }
 
@@ -283,17 +283,17 @@ __device__ void conv2d_fwd_mma(
 ) {
     typedef typename Unit::Storage T;
     typedef mma::Warps<N> Warps;
-    __shared__ __align__(128) char pieces[mma::STAGES * mma::PIECE<N>];
+    __shared__ __align__(128) char stages[mma::STAGES * mma::STAGE_BYTES<N>];
     u32 first = blockIdx.x * mma::ROWS;
     u32 column = blockIdx.y * N;
-    Windows<T, mma::ROWS / 64> source(p, x, mma::part_of() * (16 / sizeof(T)));
+    Im2colRows<T, mma::ROWS / 64> source(p, x, mma::part_of() * (16 / sizeof(T)));
 #pragma unroll
     for (u32 i = 0; i < mma::ROWS / 64; i++) {
         source.begin(i, first + mma::row_of() + i * 64);
     }
     float sums[Warps::TILES][4][4];
-    mma::product<Unit, N>(ptx::shared(pieces), source, w, p.columns, column, p.c_out, sums);
-    Epilogue<T> end = epilogue(p, b, alpha, residual, y);
+    mma::product<Unit, N>(ptx::shared(stages), source, w, p.columns, column, p.c_out, sums);
+    Epilogue<T> epilogue = epilogue_of(p, b, alpha, residual, y);
     u32 channel = column + Warps::first_column() + mma::lane_column();
 #pragma unroll
     for (u32 i = 0; i < Warps::TILES; i++) {
@@ -303,7 +303,7 @@ __device__ void conv2d_fwd_mma(
             mma::transpose(sums[i], half, row);
             u32 pixel = first + Warps::first_row() + i * 16 + mma::lane_row(half);
             if (pixel < p.pixels) {
-                end.finish8(row, pixel, channel);
+                epilogue.write8(row, pixel, channel);
             }
         }
     }
@@ -332,27 +332,27 @@ __device__ void sm90_conv2d_fwd_wgmma(
     Pipeline pipeline(memory);
     u32 first = blockIdx.x * wgmma::ROWS;
     u32 column = blockIdx.y * N;
-    u32 parts = (p.c_in + K - 1) / K;
-    u32 pieces = p.taps_y * p.taps_x * parts;
+    u32 slices = (p.c_in + K - 1) / K;
+    u32 stages = p.taps_y * p.taps_x * slices;
     if (pipeline.is_producer()) {
         ptx::setmaxnreg_dec<wgmma::Share<N, K>::PRODUCER>();
         if (threadIdx.x == 0) {
             Window start = window(p, first);
             i32 image = (i32)(start.top / p.h);
-            u32 piece = 0;
+            u32 stage = 0;
             for (u32 ky = 0; ky < p.taps_y; ky++) {
                 for (u32 kx = 0; kx < p.taps_x; kx++) {
 #pragma unroll 1
-                    for (u32 part = 0; part < parts; part++, piece++) {
+                    for (u32 slice = 0; slice < slices; slice++, stage++) {
                         // Channels past c_in come as zeros, whatever the filters hold beside them.
-                        u32 c = part * K;
-                        pipeline.begin(piece);
+                        u32 c = slice * K;
+                        pipeline.begin(stage);
                         ptx::cp_async_bulk_tensor_4d_im2col(
-                            pipeline.x(piece), &x, (i32)c, start.x, start.y, image, (u16)kx, (u16)ky, pipeline.full(piece)
+                            pipeline.x(stage), &x, (i32)c, start.x, start.y, image, (u16)kx, (u16)ky, pipeline.full(stage)
                         );
                         ptx::cp_async_bulk_tensor_2d(
-                            pipeline.w(piece), &w, (i32)((ky * p.taps_x + kx) * p.c_in + c), (i32)column,
-                            pipeline.full(piece)
+                            pipeline.w(stage), &w, (i32)((ky * p.taps_x + kx) * p.c_in + c), (i32)column,
+                            pipeline.full(stage)
                         );
                     }
                 }
@@ -362,8 +362,8 @@ __device__ void sm90_conv2d_fwd_wgmma(
     }
     ptx::setmaxnreg_inc<wgmma::Share<N, K>::CONSUMER>();
     float sums[N / 2];
-    pipeline.template product<Unit>(pieces, sums);
-    Epilogue<typename Unit::Storage> end = epilogue(p, b, alpha, residual, y);
+    pipeline.template product<Unit>(stages, sums);
+    Epilogue<typename Unit::Storage> epilogue = epilogue_of(p, b, alpha, residual, y);
     u32 row = first + wgmma::first_row();
 #pragma unroll
     for (u32 from = 0; from < N; from += 32) {
@@ -378,7 +378,7 @@ __device__ void sm90_conv2d_fwd_wgmma(
             mma::transpose(tiles, half, eight);
             u32 pixel = row + mma::lane_row(half);
             if (pixel < p.pixels) {
-                end.finish8(eight, pixel, column + from + mma::lane_column());
+                epilogue.write8(eight, pixel, column + from + mma::lane_column());
             }
         }
     }

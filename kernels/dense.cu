@@ -69,8 +69,8 @@ __device__ void dense_fwd(
     u32 row = first + threadIdx.x / 16;
     if (row < p.rows) {
         // There is no residual here, which the compiler is told.
-        Epilogue<T> end{p.flags & ~RESIDUAL, 1.0f, p.c_out, 0, p.c_out, b, alpha, nullptr, y};
-        end.finish(sums[0], row, (column + threadIdx.x % 16) * 4);
+        Epilogue<T> epilogue{p.flags & ~RESIDUAL, 1.0f, p.c_out, 0, p.c_out, b, alpha, nullptr, y};
+        epilogue.write4(sums[0], row, (column + threadIdx.x % 16) * 4);
     }
 }
 

@@ -1,11 +1,11 @@
-// Gradient of a fully connected layer with respect to its input, without matrix units; with them it is a convolution of
+// Gradient of a fully connected layer with respect to its input, without tensor cores; with them it is a convolution of
 // images of one pixel, with transposed filters.
 //
 //     dx[row, k] = sum over o of dy[row, o] * w[o, k]
 //
 // A thread sums four rows of one k; neighbours read neighbouring weights. o ascends: rows do not depend on one another.
 // Operations: 2 * rows * c_out * k. Bytes: w read once per four rows, the rest once.
-// dense_bwd_data_exact takes weights that are f32 in every precision.
+// dense_bwd_data_keep_f32 takes weights that are f32 in every precision.
 // Targets: compute_75
 
 #include "common.cuh"
@@ -53,7 +53,7 @@ __device__ void dense_bwd_data(
         dense_bwd_data(p, dy, w, dx);                                                                                  \
     }                                                                                                                  \
     extern "C" __global__ void __launch_bounds__(256)                                                                  \
-        dense_bwd_data_exact_##SUFFIX(const Params p, const T *dy, const float *__restrict__ w, T *dx) {               \
+        dense_bwd_data_keep_f32_##SUFFIX(const Params p, const T *dy, const float *__restrict__ w, T *dx) {            \
         dense_bwd_data(p, dy, w, dx);                                                                                  \
     }
 EVERY_DTYPE(KERNEL)

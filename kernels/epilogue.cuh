@@ -1,4 +1,4 @@
-// What follows the sums of conv2d and dense.
+// The epilogue of conv2d and dense: what follows their sums.
 //
 //     y[row, o] = act(scale * (sum + b[o]) + residual[row, o])
 #pragma once
@@ -41,17 +41,17 @@ struct Epilogue {
         return value;
     }
 
-    // Finishes four channels, from `channel` on, of one row: at once where all four are there and lie aligned.
-    __device__ __forceinline__ void finish(const float (&sums)[4], u32 row, u32 channel) const {
+    // Apply the epilogue to four channels of one row, from `channel` on: at once where all are there and lie aligned.
+    __device__ __forceinline__ void write4(const float (&sums)[4], u32 row, u32 channel) const {
         u64 from = (u64)row * c_out + channel;
         u64 to = y_offset + (u64)row * y_stride + channel;
         if ((c_out | y_stride | (u32)y_offset) % 4 == 0 && channel < c_out) {
-            float4 rest = flags & RESIDUAL ? load4(residual + from) : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+            float4 skip = flags & RESIDUAL ? load4(residual + from) : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
             store4(
                 y + to,
                 make_float4(
-                    act(sums[0], channel, rest.x), act(sums[1], channel + 1, rest.y), act(sums[2], channel + 2, rest.z),
-                    act(sums[3], channel + 3, rest.w)
+                    act(sums[0], channel, skip.x), act(sums[1], channel + 1, skip.y), act(sums[2], channel + 2, skip.z),
+                    act(sums[3], channel + 3, skip.w)
                 )
             );
             return;
@@ -59,44 +59,44 @@ struct Epilogue {
 #pragma unroll
         for (u32 i = 0; i < 4; i++) {
             if (channel + i < c_out) {
-                float rest = flags & RESIDUAL ? load(residual + from + i) : 0.0f;
-                store(y + to + i, act(sums[i], channel + i, rest));
+                float skip = flags & RESIDUAL ? load(residual + from + i) : 0.0f;
+                store(y + to + i, act(sums[i], channel + i, skip));
             }
         }
     }
 
-    // Finishes eight channels, from `channel` on, of one row: as `finish`.
-    __device__ __forceinline__ void finish8(const float (&sums)[8], u32 row, u32 channel) const {
+    // The same for eight channels.
+    __device__ __forceinline__ void write8(const float (&sums)[8], u32 row, u32 channel) const {
         u64 from = (u64)row * c_out + channel;
         u64 to = y_offset + (u64)row * y_stride + channel;
         bool whole = (c_out | y_stride | (u32)y_offset) % 8 == 0;
         if (channel >= c_out) {
             return;
         }
-        float rest[8] = {};
+        float skip[8] = {};
         if (flags & RESIDUAL) {
             if (whole) {
-                load8(residual + from, rest);
+                load8(residual + from, skip);
             } else {
 #pragma unroll
                 for (u32 i = 0; i < 8; i++) {
-                    rest[i] = channel + i < c_out ? load(residual + from + i) : 0.0f;
+                    skip[i] = channel + i < c_out ? load(residual + from + i) : 0.0f;
                 }
             }
         }
-        float done[8];
+        float values[8];
 #pragma unroll
         for (u32 i = 0; i < 8; i++) {
-            done[i] = act(sums[i], min(channel + i, c_out - 1), rest[i]);
+            values[i] = act(sums[i], min(channel + i, c_out - 1), skip[i]);
         }
         if (whole) {
-            store8(y + to, done);
+            store8(y + to, values);
             return;
         }
 #pragma unroll
         for (u32 i = 0; i < 8; i++) {
             if (channel + i < c_out) {
-                store(y + to + i, done[i]);
+                store(y + to + i, values[i]);
             }
         }
     }

@@ -1,10 +1,10 @@
 // The matrix product under conv2d and dense, of multiply-adds in f32: rows of x, which may be windows of an image, by
 // columns of w, over k.
 //
-// A block of 256 threads makes 16 * R rows by 64 columns, a thread R rows by 4 columns. Pieces of 16 k lie in shared
-// memory, twice: while one is used the next is under way in registers. k ascends and each sum belongs to one thread, so
-// a row's result depends neither on the rows beside it nor on their number.
-// Per piece and block at R = 8: 12 KiB read from memory, 131,072 multiply-adds; per k and thread 3 shared loads of 16
+// A block of 256 threads makes 16 * R rows by 64 columns, a thread R rows by 4 columns. Shared memory
+// holds two stages of 16 k: while one is multiplied the next is loaded into registers. k ascends and each sum belongs to
+// one thread, so a row's result depends neither on the rows beside it nor on their number.
+// Per stage and block at R = 8: 12 KiB read from memory, 131,072 multiply-adds; per k and thread 3 shared loads of 16
 // bytes for 32 multiply-adds.
 #pragma once
 
@@ -12,14 +12,14 @@
 
 namespace igemm {
 
-// k of a piece, columns of a block.
+// k of a stage, columns of a block.
 enum : u32 { K = 16, COLUMNS = 64 };
 
-// Fours of k that a thread brings of x for a piece.
+// Fours of k that a thread loads of x for a stage.
 template <u32 R>
 constexpr u32 SLOTS = (16 * R * K / 4 + 255) / 256;
 
-// A row of the piece of x in shared memory: four more than needed spread the stores over the banks.
+// A row of a stage of x in shared memory: four more than needed spread the stores over the banks.
 template <u32 R>
 constexpr u32 WIDTH = 16 * R + 4;
 
@@ -31,7 +31,7 @@ struct Shared {
     float w[2][K][COLUMNS];
 };
 
-// The row of the block that slot `i` of this thread brings, and the k of the piece that it begins with.
+// The row of the block that slot `i` of this thread loads, and the k of the stage that it begins with.
 static __device__ __forceinline__ u32 row_of(u32 i) {
     return threadIdx.x / 4 + i * 64;
 }
@@ -51,7 +51,7 @@ __device__ __forceinline__ float4 filters(const T *w, u32 k, u32 total, u32 colu
 
 // Sums of this thread's R rows, from threadIdx.x / 16 * R on, by four columns, from threadIdx.x % 16 * 4 on.
 //
-// `source` brings x: source.fetch(slot) is the four k of a slot, zero past the matrix; source.advance(n) goes on by n k.
+// `source` loads x: source.fetch(slot) is the four k of a slot, zero past the matrix; source.advance(n) goes on by n k.
 // It begins at k = first_k(). `column` is the vector of four columns that the block begins with.
 template <u32 R, class T, class Source>
 __device__ __forceinline__ void product(
@@ -62,7 +62,7 @@ __device__ __forceinline__ void product(
     u32 lane = thread % 16;
     float4 next_x[SLOTS<R>];
     float4 next_w;
-    auto bring = [&](u32 base) {
+    auto load_stage = [&](u32 base) {
 #pragma unroll
         for (u32 i = 0; i < SLOTS<R>; i++) {
             if (row_of(i) < 16 * R) {
@@ -91,14 +91,14 @@ __device__ __forceinline__ void product(
             sums[i][j] = 0.0f;
         }
     }
-    bring(0);
+    load_stage(0);
     put(0);
     __syncthreads();
     u32 half = 0;
     for (u32 base = 0; base < total; base += K) {
         bool more = base + K < total;
         if (more) {
-            bring(base + K);
+            load_stage(base + K);
         }
 #pragma unroll
         for (u32 k = 0; k < K; k++) {

@@ -2,10 +2,10 @@
 //
 //     y = 1 if every x is finite, else 0
 //
-// Blocks take pieces of 4,096 elements, then one block joins what they give: trees of fixed shape.
+// A partial sum of 4,096 elements a block, then one block adds them: trees of fixed shape.
 // Operations: 0 an element. Bytes: x read once.
 // Targets: compute_75
-// Hot: is_finite_fwd_parts_f32 is_finite_fwd_total_f32
+// Hot: is_finite_fwd_partial_f32 is_finite_fwd_total_f32
 
 #include "reduce.cuh"
 

@@ -2,10 +2,10 @@
 //
 //     y = sum(x^2) / 2
 //
-// Blocks take pieces of 4,096 elements, then one block joins what they give: trees of fixed shape.
+// A partial sum of 4,096 elements a block, then one block adds them: trees of fixed shape.
 // Operations: 2 an element. Bytes: x read once.
 // Targets: compute_75
-// Hot: l2_loss_fwd_parts_f32 l2_loss_fwd_total_f32
+// Hot: l2_loss_fwd_partial_f32 l2_loss_fwd_total_f32
 
 #include "reduce.cuh"
 

@@ -2,7 +2,7 @@
 //
 //     y = x / sqrt(max(sum(x^2), epsilon)) over the last axis
 //
-// One warp a row; lane i takes elements i, i + 32, .., and the lanes' parts are joined by a tree of fixed shape.
+// One warp a row; lane i takes elements i, i + 32, .., and a tree of fixed shape adds the lanes' partial sums.
 // Operations: 3 an element. Bytes: each input read once or, from the cache, a few times; y written once.
 // Targets: compute_75
 // Hot: l2_normalize_fwd_f32 l2_normalize_fwd_f16 l2_normalize_fwd_bf16

@@ -3,7 +3,7 @@
 //     dx = dy / norm - x (x . dy) / norm^3 over the last axis, norm = sqrt(max(sum(x^2), epsilon));
 //     without the second term where the sum is below epsilon
 //
-// One warp a row; lane i takes elements i, i + 32, .., and the lanes' parts are joined by a tree of fixed shape.
+// One warp a row; lane i takes elements i, i + 32, .., and a tree of fixed shape adds the lanes' partial sums.
 // Operations: 8 an element. Bytes: each input read once or, from the cache, twice; dx written once.
 // Targets: compute_75
 // Hot: l2_normalize_bwd_f32 l2_normalize_bwd_f16 l2_normalize_bwd_bf16

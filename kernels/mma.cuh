@@ -2,10 +2,10 @@
 // w, over k, which is innermost in both.
 //
 // A block of 256 threads makes 128 rows by N columns; each of its 8 warps 32 columns by 16, 32 or 64 rows. Shared memory
-// holds STAGES pieces of 64 bytes of k (32 values of 16 bits, 16 of tf32), brought by asynchronous copies while others
-// are used. k ascends by 32 bytes an instruction and no sum is split: a row's result depends neither on the rows beside
-// it nor on their number.
-// Per piece and block at N = 128: 16 KiB brought, 1,048,576 multiply-adds (16 bits); per warp and 32 bytes of k 6 loads
+// holds STAGES stages of 64 bytes of k (32 values of 16 bits, 16 of tf32), loaded by asynchronous copies while others
+// are multiplied. Stage i lies in slot i % STAGES. k ascends by 32 bytes an instruction and no sum is split: a row's result
+// depends neither on the rows beside it nor on their number.
+// Per stage and block at N = 128: 16 KiB loaded, 1,048,576 multiply-adds (16 bits); per warp and 32 bytes of k 6 loads
 // of 512 bytes from shared memory for 16 instructions.
 #pragma once
 
@@ -13,7 +13,7 @@
 
 namespace mma {
 
-// Rows of a block, its threads, bytes of a row of a piece, pieces in shared memory.
+// Rows of a block, its threads, bytes of a row of a stage, stages in shared memory.
 enum : u32 { ROWS = tiles::ROWS, THREADS = tiles::MMA_THREADS, ROW = 64, STAGES = tiles::MMA_STAGES };
 
 // What the instruction multiplies: the storage type, and d += a * b over 32 bytes of k.
@@ -42,7 +42,8 @@ struct Bf16 {
 struct Tf32 {
     typedef float Storage;
 
-    // The unit would cut the lower bits off; rounding halves the error. w is rounded when it is brought to the device.
+    // The tensor core would cut the lower bits off; rounding halves the error. w is rounded on its way to the
+    // device.
     static __device__ __forceinline__ void multiply(float (&d)[4], const u32 (&a)[4], const u32 (&b)[2]) {
         u32 rounded[4];
 #pragma unroll
@@ -88,16 +89,16 @@ __device__ __forceinline__ void wait() {
 #endif
 }
 
-// Bytes of a piece: rows of x, then of w.
+// Bytes of a stage: rows of x, then of w.
 template <u32 N>
-constexpr u32 PIECE = (ROWS + N) * ROW;
+constexpr u32 STAGE_BYTES = (ROWS + N) * ROW;
 
-// Where a 16-byte part of a row lies: parts are exchanged so that eight rows' equal parts lie in different banks.
+// Where a 16-byte part of a row lies: parts are swizzled so that eight rows' equal parts lie in different banks.
 static __device__ __forceinline__ u32 place(u32 row, u32 part) {
     return row * ROW + ((part ^ (row / 2 % 4)) * 16);
 }
 
-// The part that this thread brings, and the first of the rows, 64 apart, of which it does.
+// The part that this thread loads, and the first of the rows, 64 apart, of which it does.
 static __device__ __forceinline__ u32 part_of() {
     return threadIdx.x % 4;
 }
@@ -127,8 +128,8 @@ struct Warps {
 
 // Sums of this warp's tiles of 16 rows by 4 tiles of 8 columns.
 //
-// `source` brings x: source.copy(slot, to) sends 16 bytes of row row_of() + 64 * slot to shared memory, zero past the
-// matrix; source.advance() goes on by a piece. `w` are rows of `pitch` values, of which c_out from `column` on exist.
+// `source` loads x: source.copy(slot, to) sends 16 bytes of row row_of() + 64 * slot to shared memory, zero past the
+// matrix; source.advance() goes on by a stage. `w` are rows of `pitch` values, of which c_out from `column` on exist.
 template <class Unit, u32 N, class Source>
 __device__ __forceinline__ void product(
     u32 shared, Source &source, const typename Unit::Storage *w, u32 pitch, u32 column, u32 c_out,
@@ -136,15 +137,15 @@ __device__ __forceinline__ void product(
 ) {
     typedef typename Unit::Storage T;
     constexpr u32 VALUES = 16 / sizeof(T);
-    u32 pieces = (pitch * sizeof(T) + ROW - 1) / ROW;
-    auto bring = [&](u32 piece) {
-        u32 to = shared + piece % STAGES * PIECE<N>;
+    u32 stages = (pitch * sizeof(T) + ROW - 1) / ROW;
+    auto load_stage = [&](u32 stage) {
+        u32 to = shared + stage % STAGES * STAGE_BYTES<N>;
 #pragma unroll
         for (u32 i = 0; i < ROWS / 64; i++) {
             source.copy(i, to + place(row_of() + i * 64, part_of()));
         }
         source.advance();
-        u32 k = piece * (ROW / sizeof(T)) + part_of() * VALUES;
+        u32 k = stage * (ROW / sizeof(T)) + part_of() * VALUES;
 #pragma unroll
         for (u32 i = 0; i < (N + 63) / 64; i++) {
             u32 row = row_of() + i * 64;
@@ -165,11 +166,11 @@ __device__ __forceinline__ void product(
             }
         }
     }
-    // Groups are counted: an empty one stands for a piece that is not there.
+    // Groups are counted: an empty one stands for a stage that is not there.
 #pragma unroll
-    for (u32 piece = 0; piece < STAGES - 1; piece++) {
-        if (piece < pieces) {
-            bring(piece);
+    for (u32 stage = 0; stage < STAGES - 1; stage++) {
+        if (stage < stages) {
+            load_stage(stage);
         }
         commit();
     }
@@ -178,15 +179,15 @@ __device__ __forceinline__ void product(
     u32 part_x = lane / 16;
     u32 row_w = Warps<N>::first_column() + lane / 16 * 8 + lane % 8;
     u32 part_w = lane / 8 % 2;
-    for (u32 piece = 0; piece < pieces; piece++) {
+    for (u32 stage = 0; stage < stages; stage++) {
         wait<STAGES - 2>();
-        // The piece is there for all threads, and all are done with the one before, whose place the next takes.
+        // The stage is there for all threads, and all are done with the one before, whose slot the next takes.
         __syncthreads();
-        if (piece + STAGES - 1 < pieces) {
-            bring(piece + STAGES - 1);
+        if (stage + STAGES - 1 < stages) {
+            load_stage(stage + STAGES - 1);
         }
         commit();
-        u32 x = shared + piece % STAGES * PIECE<N>;
+        u32 x = shared + stage % STAGES * STAGE_BYTES<N>;
 #pragma unroll
         for (u32 step = 0; step < 2; step++) {
             u32 b[4][2];

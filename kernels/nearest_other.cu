@@ -3,7 +3,7 @@
 //     out[i] = the k rows j of y with the least |x[i] - y[j]|^2 among those of another label: numbers, then distances
 //
 // A block takes 64 rows of x and a stretch of y, 64 rows at a time. A thread makes 4 x 4 distances, each summed from its
-// first element on, from pieces of 16 elements in shared memory; then one thread for each row of x puts what is nearer
+// first element on, from stages of 16 elements in shared memory; then one thread for each row of x puts what is nearer
 // than the row's farthest into its list, ascending. A second kernel joins the stretches' lists, in order.
 // Operations: 3 d a pair. Bytes: y read once for every 64 rows of x, from the cache where blocks run side by side.
 // Targets: compute_75
@@ -41,15 +41,15 @@ static __device__ __forceinline__ void insert(float *near, float *numbers, u32 k
     numbers[at] = number;
 }
 
-// Brings elements `base` to base + 16 of 64 rows from `first` on, an element's rows side by side; zero past the matrix.
+// Load elements `base` to base + 16 of 64 rows from `first` on, an element's rows side by side; zero past the matrix.
 static __device__ __forceinline__ void
-bring(float (&piece)[DEPTH * STRIDE], const float *x, u32 first, u32 rows, u32 base, u32 d) {
+load_stage(float (&stage)[DEPTH * STRIDE], const float *x, u32 first, u32 rows, u32 base, u32 d) {
 #pragma unroll
     for (u32 i = threadIdx.x; i < TILE * DEPTH; i += 256) {
         u32 row = first + i / DEPTH;
         u32 column = base + i % DEPTH;
         bool inside = row < rows && column < d;
-        piece[i % DEPTH * STRIDE + i / DEPTH] = inside ? x[(u64)row * d + column] : 0.0f;
+        stage[i % DEPTH * STRIDE + i / DEPTH] = inside ? x[(u64)row * d + column] : 0.0f;
     }
 }
 
@@ -68,9 +68,9 @@ extern "C" __global__ void __launch_bounds__(256) nearest_other_fwd_f32(
     // out: [m, 2 k] f32
     float *out
 ) {
-    // piece_x, piece_y: [16 elements, 68 rows] f32
-    __shared__ __align__(16) float piece_x[DEPTH * STRIDE];
-    __shared__ __align__(16) float piece_y[DEPTH * STRIDE];
+    // stage_x, stage_y: [16 elements, 68 rows] f32
+    __shared__ __align__(16) float stage_x[DEPTH * STRIDE];
+    __shared__ __align__(16) float stage_y[DEPTH * STRIDE];
     // distances: [64 rows of x, 65] f32
     __shared__ float distances[TILE * (TILE + 1)];
     // near, numbers: [64 rows of x, 17] f32
@@ -95,14 +95,14 @@ extern "C" __global__ void __launch_bounds__(256) nearest_other_fwd_f32(
         float sums[4][4] = {};
         for (u32 base = 0; base < p.d; base += DEPTH) {
             __syncthreads();
-            bring(piece_x, x, first, p.m, base, p.d);
-            bring(piece_y, y, at, p.n, base, p.d);
+            load_stage(stage_x, x, first, p.m, base, p.d);
+            load_stage(stage_y, y, at, p.n, base, p.d);
             __syncthreads();
             // Zeros past the end of a row add nothing. Unrolled as a whole, the compiler's text is not always the same.
 #pragma unroll 4
             for (u32 k = 0; k < DEPTH; k++) {
-                float4 four_x = *(const float4 *)(piece_x + k * STRIDE + row);
-                float4 four_y = *(const float4 *)(piece_y + k * STRIDE + column);
+                float4 four_x = *(const float4 *)(stage_x + k * STRIDE + row);
+                float4 four_y = *(const float4 *)(stage_y + k * STRIDE + column);
                 const float of_x[4] = {four_x.x, four_x.y, four_x.z, four_x.w};
                 const float of_y[4] = {four_y.x, four_y.y, four_y.z, four_y.w};
 #pragma unroll
@@ -132,7 +132,7 @@ extern "C" __global__ void __launch_bounds__(256) nearest_other_fwd_f32(
                 }
             }
         }
-        // The distances are overwritten only after the next pieces' barriers.
+        // The distances are overwritten only after the next stages' barriers.
     }
     if (lists_row) {
         float *list = lists + ((u64)blockIdx.y * p.m + first + threadIdx.x) * 2 * p.k;

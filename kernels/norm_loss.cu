@@ -5,7 +5,7 @@
 // One warp a row, then one block joins what they give: trees of fixed shape. Operations: 3 an element, and a power.
 // Bytes: x read once.
 // Targets: compute_75
-// Hot: norm_loss_fwd_parts_f32 norm_loss_fwd_total_f32
+// Hot: norm_loss_fwd_partial_f32 norm_loss_fwd_total_f32
 
 #include "norm.cuh"
 
@@ -16,12 +16,12 @@ struct Params {
     float epsilon;
 };
 
-extern "C" __global__ void __launch_bounds__(256) norm_loss_fwd_parts_f32(
+extern "C" __global__ void __launch_bounds__(256) norm_loss_fwd_partial_f32(
     const Params p,
     // x: [rows, d] f32
     const float *x,
-    // parts: [rows] f32
-    float *parts,
+    // partial: [rows] f32
+    float *partial,
     // y: [1] f32
     float *y
 ) {
@@ -32,7 +32,7 @@ extern "C" __global__ void __launch_bounds__(256) norm_loss_fwd_parts_f32(
     }
     float sum = warp_powers(x + (u64)row * p.d, p.d, lane, p.p, p.epsilon);
     if (lane == 0) {
-        parts[row] = power(sum, 1.0f / p.p);
+        partial[row] = power(sum, 1.0f / p.p);
     }
 }
 
@@ -40,12 +40,12 @@ extern "C" __global__ void __launch_bounds__(256) norm_loss_fwd_total_f32(
     const Params p,
     // x: [rows, d] f32
     const float *x,
-    // parts: [rows] f32
-    float *parts,
+    // partial: [rows] f32
+    float *partial,
     // y: [1] f32
     float *y
 ) {
-    float sum = parts_sum(p.rows, parts);
+    float sum = total_sum(p.rows, partial);
     if (threadIdx.x == 0) {
         y[0] = sum / (float)max(p.rows, 1);
     }

@@ -2,7 +2,7 @@
 //
 //     dx = sign(x) (|x| + epsilon)^(p - 1) s^(1/p - 1) dy / rows, s = sum (|x| + epsilon)^p of the row
 //
-// One warp a row; lane i takes elements i, i + 32, .., and the lanes' parts are joined by a tree of fixed shape.
+// One warp a row; lane i takes elements i, i + 32, .., and a tree of fixed shape adds the lanes' partial sums.
 // Operations: 5 an element, and two powers. Bytes: x read once and again from the cache, dx written once.
 // Targets: compute_75
 // Hot: norm_loss_bwd_f32

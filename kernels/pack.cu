@@ -1,5 +1,5 @@
 // Filters to the layout of conv2d and dense, for filters that are computed or trained rather than given: given ones are
-// packed once, when they are brought to the device. `tap(k, o)` is the element of w that multiplies input k for output o:
+// packed once, on their way to the device. `tap(k, o)` is the element of w that multiplies input k for output o:
 //
 //     forward:  o is a channel of the output, k a tap and a channel of the input.
 //     backward: the gradient of the input is a convolution of dy; o is a channel of the input, k a tap and a channel of
@@ -8,8 +8,8 @@
 //
 //     columns: packed[k, o], channels padded to a multiple of four;  rows: packed[o, k], k padded to a multiple of eight
 //
-// Columns are for the kernels that multiply by ordinary instructions, rows for matrix units (pack_mma), which take values
-// of tf32 rounded. `exact` kernels take filters that are f32 in every precision.
+// Columns are for the kernels that multiply by ordinary instructions, rows for tensor cores (pack_mma), which take values
+// of tf32 rounded. `keep_f32` kernels take filters that are f32 in every precision.
 // One thread an element. Bytes: w read once, packed written once.
 // Targets: compute_75
 
@@ -82,11 +82,11 @@ __device__ void pack(
     }
 #define KERNEL(T, SUFFIX)                                                                                              \
     ENTRY(pack, false, false, T, T, SUFFIX)                                                                            \
-    ENTRY(pack_exact, false, false, float, T, SUFFIX)
+    ENTRY(pack_keep_f32, false, false, float, T, SUFFIX)
 EVERY_DTYPE(KERNEL)
 #define MMA(T, ROUND, SUFFIX)                                                                                          \
     ENTRY(pack_mma, true, ROUND, T, T, SUFFIX)                                                                         \
-    ENTRY(pack_mma_exact, true, ROUND, float, T, SUFFIX)
+    ENTRY(pack_mma_keep_f32, true, ROUND, float, T, SUFFIX)
 MMA(f16, false, f16)
 MMA(bf16, false, bf16)
 MMA(float, true, tf32)

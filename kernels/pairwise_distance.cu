@@ -2,7 +2,7 @@
 //
 //     y[i, j] = |a[i] - b[j]|^2, or acos(a[i] . b[j] / (|a[i]| |b[j]|)) / pi
 //
-// A block makes 16 x 16 distances, a thread one of them, from pieces of 16 rows by 32 elements in shared memory; each is
+// A block makes 16 x 16 distances, a thread one of them, from stages of 16 rows by 32 elements in shared memory; each is
 // summed from its first element on. Operations: 3 d a pair. Bytes: each matrix read once for every 16 rows of the
 // other, y written once.
 // Targets: compute_75
@@ -19,18 +19,18 @@ struct Params {
     u32 metric;
 };
 
-// Elements of a row in a piece, and of a row in shared memory: an odd number keeps rows in different banks.
-#define PIECE 32
+// Elements of a row in a stage, and of a row in shared memory: an odd number keeps rows in different banks.
+#define DEPTH 32
 #define STRIDE 33
 
-// Brings columns `base` to base + 32 of 16 rows from `first` on, zero past the matrix.
+// Load columns `base` to base + 32 of 16 rows from `first` on, zero past the matrix.
 template <class T>
-__device__ void bring(float *piece, const T *x, u32 first, u32 rows, u32 base, u32 d) {
-    for (u32 i = threadIdx.x; i < 16 * PIECE; i += 256) {
-        u32 row = first + i / PIECE;
-        u32 column = base + i % PIECE;
+__device__ void load_stage(float *stage, const T *x, u32 first, u32 rows, u32 base, u32 d) {
+    for (u32 i = threadIdx.x; i < 16 * DEPTH; i += 256) {
+        u32 row = first + i / DEPTH;
+        u32 column = base + i % DEPTH;
         bool inside = row < rows && column < d;
-        piece[i / PIECE * STRIDE + i % PIECE] = inside ? load(x + (u64)row * d + column) : 0.0f;
+        stage[i / DEPTH * STRIDE + i % DEPTH] = inside ? load(x + (u64)row * d + column) : 0.0f;
     }
 }
 
@@ -44,9 +44,9 @@ __device__ void pairwise_distance_fwd(
     // y: [rows / m, m] T
     T *y
 ) {
-    // piece_a, piece_b: [16 rows, 33] f32
-    __shared__ float piece_a[16 * STRIDE];
-    __shared__ float piece_b[16 * STRIDE];
+    // stage_a, stage_b: [16 rows, 33] f32
+    __shared__ float stage_a[16 * STRIDE];
+    __shared__ float stage_b[16 * STRIDE];
     u32 n = p.rows / p.m;
     u32 first_a = blockIdx.y * 16;
     u32 first_b = blockIdx.x * 16;
@@ -56,15 +56,15 @@ __device__ void pairwise_distance_fwd(
     float dot = 0.0f;
     float square_a = 0.0f;
     float square_b = 0.0f;
-    for (u32 base = 0; base < p.d; base += PIECE) {
+    for (u32 base = 0; base < p.d; base += DEPTH) {
         __syncthreads();
-        bring(piece_a, a, first_a, n, base, p.d);
-        bring(piece_b, b, first_b, p.m, base, p.d);
+        load_stage(stage_a, a, first_a, n, base, p.d);
+        load_stage(stage_b, b, first_b, p.m, base, p.d);
         __syncthreads();
         // Zeros past the end of a row add nothing.
-        for (u32 k = 0; k < PIECE; k++) {
-            float from_a = piece_a[i * STRIDE + k];
-            float from_b = piece_b[j * STRIDE + k];
+        for (u32 k = 0; k < DEPTH; k++) {
+            float from_a = stage_a[i * STRIDE + k];
+            float from_b = stage_b[j * STRIDE + k];
             if (p.metric == 0) {
                 distance += (from_a - from_b) * (from_a - from_b);
             } else {

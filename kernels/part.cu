@@ -1,4 +1,4 @@
-// A stretch of a tensor's values; a copy, where the planner could not do without.
+// A range of a tensor's values; a copy, where the planner could not do without.
 //
 //     y[i] = x[offset + i]
 //

@@ -297,7 +297,7 @@ PTX u64 descriptor_k_major_64(u32 address) {
 }
 
 // An MN-major operand of 16-bit values, swizzled by 128 bytes: a row of 128 bytes is one k of 64 columns (a's rows), and
-// a block of 1024 bytes is eight k of them, their 16-byte parts exchanged as above: what a tensor map with this swizzle
+// a block of 1024 bytes is eight k of them, their 16-byte parts swizzled as above: what a tensor map with this swizzle
 // writes of a box of 64 channels by pixels, pixels being k. One instruction takes two such blocks, 16 k, of every 64
 // columns; the next 16 k lie 2048 bytes on: add 128 to the descriptor. The fields that are not as above:
 //

@@ -7,15 +7,11 @@
 // Targets: compute_75
 // Hot: relu_bwd_f32 relu_bwd_f16 relu_bwd_bf16
 
-#include "common.cuh"
+#include "map.cuh"
 
 struct Params {
     u32 elements;
 };
-
-static __device__ __forceinline__ float through(float y, float dy) {
-    return y > 0.0f ? dy : 0.0f;
-}
 
 template <class T>
 __device__ void relu_bwd(
@@ -27,18 +23,7 @@ __device__ void relu_bwd(
     // dx: [elements] T
     T *dx
 ) {
-    u32 at;
-    if (p.elements % 4 == 0) {
-        if (four_elements(p.elements, at)) {
-            float4 a = load4(y + at);
-            float4 b = load4(dy + at);
-            store4(dx + at, make_float4(through(a.x, b.x), through(a.y, b.y), through(a.z, b.z), through(a.w, b.w)));
-        }
-        return;
-    }
-    if (element(p.elements, at)) {
-        store(dx + at, through(load(y + at), load(dy + at)));
-    }
+    map::elements(p.elements, dx, [](float y, float dy) { return y > 0.0f ? dy : 0.0f; }, y, dy);
 }
 
 #define KERNEL(T, SUFFIX)                                                                                              \

@@ -7,7 +7,7 @@
 // Targets: compute_75
 // Hot: scale_fwd_f32 scale_fwd_f16 scale_fwd_bf16
 
-#include "common.cuh"
+#include "map.cuh"
 
 struct Params {
     u32 elements;
@@ -22,17 +22,7 @@ __device__ void scale_fwd(
     // y: [elements] T
     T *y
 ) {
-    u32 at;
-    if (p.elements % 4 == 0) {
-        if (four_elements(p.elements, at)) {
-            float4 a = load4(x + at);
-            store4(y + at, make_float4(p.factor * a.x, p.factor * a.y, p.factor * a.z, p.factor * a.w));
-        }
-        return;
-    }
-    if (element(p.elements, at)) {
-        store(y + at, p.factor * load(x + at));
-    }
+    map::elements(p.elements, y, [&](float x) { return p.factor * x; }, x);
 }
 
 #define KERNEL(T, SUFFIX)                                                                                              \

@@ -7,7 +7,7 @@
 // Targets: compute_75
 // Hot: scaled_add_fwd_f32 scaled_add_fwd_f16 scaled_add_fwd_bf16
 
-#include "common.cuh"
+#include "map.cuh"
 
 struct Params {
     u32 elements;
@@ -24,23 +24,7 @@ __device__ void scaled_add_fwd(
     // y: [elements] T
     T *y
 ) {
-    u32 at;
-    if (p.elements % 4 == 0) {
-        if (four_elements(p.elements, at)) {
-            float4 one = load4(a + at);
-            float4 other = load4(b + at);
-            store4(
-                y + at, make_float4(
-                            one.x + p.scale * other.x, one.y + p.scale * other.y, one.z + p.scale * other.z,
-                            one.w + p.scale * other.w
-                        )
-            );
-        }
-        return;
-    }
-    if (element(p.elements, at)) {
-        store(y + at, load(a + at) + p.scale * load(b + at));
-    }
+    map::elements(p.elements, y, [&](float a, float b) { return a + p.scale * b; }, a, b);
 }
 
 #define KERNEL(T, SUFFIX)                                                                                              \

@@ -1,20 +1,20 @@
-// A stretch of channels: what undoes a concatenation.
+// A range of channels: what undoes a concatenation.
 //
 //     y[row, i] = x[row, offset + i]
 //
-// One thread four elements where channels come in fours, else one. Operations: 0 an element. Bytes: the stretch read once,
+// One thread four elements where channels come in fours, else one. Operations: 0 an element. Bytes: the range read once,
 // y written once.
 // Targets: compute_75
 // Hot: slice_fwd_f32 slice_fwd_f16 slice_fwd_bf16
 
-#include "common.cuh"
+#include "map.cuh"
 
 struct Params {
     u32 elements;
-    // Extent of the stretch, and of x's last axis.
+    // Extent of the range, and of x's last axis.
     u32 c;
     u32 c_in;
-    // Where the stretch begins.
+    // Where the range begins.
     u32 offset;
 };
 
@@ -26,16 +26,9 @@ __device__ void slice_fwd(
     // y: [elements / c, c] T
     T *y
 ) {
-    u32 at;
-    if ((p.c | p.c_in | p.offset) % 4 == 0) {
-        if (four_elements(p.elements, at)) {
-            store4(y + at, load4(x + (u64)(at / p.c) * p.c_in + p.offset + at % p.c));
-        }
-        return;
-    }
-    if (element(p.elements, at)) {
-        y[at] = x[(u64)(at / p.c) * p.c_in + p.offset + at % p.c];
-    }
+    bool fours = (p.c | p.c_in | p.offset) % 4 == 0;
+    auto from = [&](u32 at) { return x + (u64)(at / p.c) * p.c_in + p.offset + at % p.c; };
+    map::copy(p.elements, fours, [&](u32 at) { return y + at; }, from);
 }
 
 #define KERNEL(T, SUFFIX)                                                                                              \

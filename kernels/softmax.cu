@@ -2,7 +2,7 @@
 //
 //     y = exp(x - max x) / sum(exp(x - max x)) over the last axis
 //
-// One warp a row; lane i takes elements i, i + 32, .., and the lanes' parts are joined by a tree of fixed shape.
+// One warp a row; lane i takes elements i, i + 32, .., and a tree of fixed shape adds the lanes' partial sums.
 // Operations: 4 an element. Bytes: each input read once or, from the cache, a few times; y written once.
 // Targets: compute_75
 // Hot: softmax_fwd_f32 softmax_fwd_f16 softmax_fwd_bf16

@@ -2,8 +2,8 @@
 //
 //     y = log(sum(exp(x - max x))) + max x - x[label]; not a number where the label is no class
 //
-// One block a row, which may have 100,000 classes; thread i takes classes i, i + 256, .., and the threads' parts are
-// joined by a tree of fixed shape. Operations: 4 a class. Bytes: the logits read twice, the second time from the cache.
+// One block a row, which may have 100,000 classes; thread i takes classes i, i + 256, .., and a tree of fixed
+// shape joins what they find. Operations: 4 a class. Bytes: the logits read twice, the second time from the cache.
 // Targets: compute_75
 // Hot: softmax_cross_entropy_fwd_f32
 

@@ -2,8 +2,8 @@
 //
 //     dx = (exp(x - max x) / sum(exp(x - max x)) - [class is label]) dy; not a number where the label is no class
 //
-// One block a row, which may have 100,000 classes; thread i takes classes i, i + 256, .., and the threads' parts are
-// joined by a tree of fixed shape. Operations: 5 a class. Bytes: the logits read three times, two of them from the cache,
+// One block a row, which may have 100,000 classes; thread i takes classes i, i + 256, .., and a tree of fixed
+// shape joins what they find. Operations: 5 a class. Bytes: the logits read three times, two of them from the cache,
 // dx written once.
 // Targets: compute_75
 // Hot: softmax_cross_entropy_bwd_f32

@@ -5,7 +5,7 @@
 // One warp a row, then one block joins what they give: trees of fixed shape. Operations: 6 an element.
 // Bytes: each input read once.
 // Targets: compute_75
-// Hot: triplet_loss_fwd_parts_f32 triplet_loss_fwd_total_f32
+// Hot: triplet_loss_fwd_partial_f32 triplet_loss_fwd_total_f32
 
 #include "block.cuh"
 
@@ -15,7 +15,7 @@ struct Params {
     float margin;
 };
 
-extern "C" __global__ void __launch_bounds__(256) triplet_loss_fwd_parts_f32(
+extern "C" __global__ void __launch_bounds__(256) triplet_loss_fwd_partial_f32(
     const Params p,
     // anchor: [rows, d] f32
     const float *anchor,
@@ -23,8 +23,8 @@ extern "C" __global__ void __launch_bounds__(256) triplet_loss_fwd_parts_f32(
     const float *positive,
     // negative: [rows, d] f32
     const float *negative,
-    // parts: [rows] f32
-    float *parts,
+    // partial: [rows] f32
+    float *partial,
     // y: [1] f32
     float *y
 ) {
@@ -45,7 +45,7 @@ extern "C" __global__ void __launch_bounds__(256) triplet_loss_fwd_parts_f32(
     float loss = warp_sum(near) - warp_sum(far) + p.margin;
     if (lane == 0) {
         // Not a number stays so.
-        parts[row] = loss <= 0.0f ? 0.0f : loss;
+        partial[row] = loss <= 0.0f ? 0.0f : loss;
     }
 }
 
@@ -57,12 +57,12 @@ extern "C" __global__ void __launch_bounds__(256) triplet_loss_fwd_total_f32(
     const float *positive,
     // negative: [rows, d] f32
     const float *negative,
-    // parts: [rows] f32
-    float *parts,
+    // partial: [rows] f32
+    float *partial,
     // y: [1] f32
     float *y
 ) {
-    float sum = parts_sum(p.rows, parts);
+    float sum = total_sum(p.rows, partial);
     if (threadIdx.x == 0) {
         y[0] = sum / (float)max(p.rows, 1);
     }

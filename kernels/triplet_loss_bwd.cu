@@ -3,7 +3,7 @@
 //     dx = 2 dy / rows (to - from) where |anchor - positive|^2 - |anchor - negative|^2 + margin > 0, else 0;
 //     negative - positive for the anchor, positive - anchor for the positive, anchor - negative for the negative
 //
-// One warp a row; lane i takes elements i, i + 32, .., and the lanes' parts are joined by a tree of fixed shape.
+// One warp a row; lane i takes elements i, i + 32, .., and a tree of fixed shape adds the lanes' partial sums.
 // Operations: 8 an element. Bytes: each input read once or, from the cache, twice; dx written once.
 // Targets: compute_75
 // Hot: triplet_loss_bwd_f32

@@ -1,13 +1,13 @@
 // The matrix product under conv2d and the gradients of filters on Hopper's tensor cores: a warpgroup's instruction, its
-// operands in shared memory, brought there by the copy engine.
+// operands in shared memory, loaded by TMA.
 //
-// A block is a producer, of which one thread asks for pieces of K values of k, and two consumers, each a warpgroup that
-// makes 64 rows by N columns. Pieces go round in shared memory; of each a barrier tells that it is full, another that it
-// is empty. k ascends by 16 values an instruction and no sum is split.
+// A block is a producer warpgroup, of which one thread issues the loads, and two consumer warpgroups, each of 64 rows by N
+// columns. A stage is K values of k. Shared memory is a ring of STAGES of them: stage i lies in slot i % STAGES, and each
+// slot has a full and an empty mbarrier. k ascends by 16 values an instruction and no sum is split.
 //
 // A convolution's k are taps and channels, which lie side by side in memory (`AlongK`); a filter's gradient sums over
 // pixels, across which both its factors lie (`AcrossK`).
-// Per piece and block at N = 128, K = 64: 32 KiB brought, 1,048,576 multiply-adds, eight instructions.
+// Per stage and block at N = 128, K = 64: 32 KiB loaded, 1,048,576 multiply-adds, eight instructions.
 #pragma once
 
 #include "tiles.cuh"
@@ -19,21 +19,21 @@ namespace wgmma {
 // Rows of a block, its threads: a producing warpgroup and two that compute.
 enum : u32 { ROWS = tiles::ROWS, THREADS = tiles::WGMMA_THREADS };
 
-// What a block of N columns and pieces of K takes of a multiprocessor.
+// What a block of N columns and stages of K takes of a multiprocessor.
 template <u32 N, u32 K>
 struct Share {
     enum : u32 {
         // Blocks that run beside each other: while one begins or ends, another computes. Wide ones need all registers.
         BLOCKS = N == 128 ? 1 : N == 32 && K == 32 ? 3 : 2,
-        // Pieces in shared memory: as many as leave room for the blocks.
+        // Stages in shared memory: as many as leave room for the blocks.
         STAGES = tiles::Stages<N, K>::COUNT,
-        // Registers of a thread: 65,536 / (384 BLOCKS) at first; who only asks for copies gives some away.
+        // Registers of a thread: 65,536 / (384 BLOCKS) at first; the producer gives some of its own away.
         PRODUCER = BLOCKS == 1 ? 40 : 24,
         CONSUMER = BLOCKS == 1 ? 232 : BLOCKS == 2 ? 104 : 72,
     };
 };
 
-// How the copy engine finds a tensor; the driver encodes it.
+// The tensor map that TMA reads; the driver encodes it.
 struct alignas(64) TensorMap {
     u64 words[16];
 };
@@ -69,7 +69,7 @@ static __device__ __forceinline__ u32 first_row() {
     return threadIdx.x / 32 % 4 * 16 + (threadIdx.x / 128 - 1) * 64;
 }
 
-// Pieces whose rows are K neighbours along k: ROWS of x, N of w. The copy engine exchanges 16-byte parts within a row.
+// Stages whose rows are K neighbours along k: ROWS of x, N of w. TMA swizzles 16-byte parts within a row.
 template <u32 N, u32 K>
 struct AlongK {
     // Where 16 k further lie, in sixteens of bytes.
@@ -89,7 +89,7 @@ struct AlongK {
     }
 };
 
-// Pieces in boxes of K rows, each of which is one k of some neighbours: of x WIDTH, ROWS / WIDTH boxes of them; of w
+// Stages in boxes of K rows, each of which is one k of some neighbours: of x WIDTH, ROWS / WIDTH boxes of them; of w
 // WIDTH_W, N / WIDTH_W boxes.
 template <u32 N, u32 K, u32 WIDTH>
 struct AcrossK {
@@ -120,17 +120,17 @@ struct AcrossK {
 
 template <u32 N, u32 K, class Layout = AlongK<N, K>>
 struct Pipeline {
-    // Bytes of a piece of x, of both.
-    enum : u32 { X = ROWS * 2 * K, PIECE = (ROWS + N) * 2 * K, STAGES = Share<N, K>::STAGES };
+    // Bytes of a stage of x, of both.
+    enum : u32 { X = ROWS * 2 * K, STAGE_BYTES = (ROWS + N) * 2 * K, STAGES = Share<N, K>::STAGES };
 
-    // Shared memory: STAGES pieces, each at a multiple of 1024 bytes as the exchange needs it, then the barriers.
-    u32 pieces;
+    // Shared memory: STAGES stages, each at a multiple of 1024 bytes as the swizzle needs it, then the mbarriers.
+    u32 stages;
     u32 barriers;
 
     __device__ __forceinline__ Pipeline(char *memory) {
-        static_assert(PIECE % 1024 == 0 && X % 1024 == 0, "pieces keep their alignment");
-        pieces = (ptx::shared(memory) + 1023) / 1024 * 1024;
-        barriers = pieces + STAGES * PIECE;
+        static_assert(STAGE_BYTES % 1024 == 0 && X % 1024 == 0, "stages keep their alignment");
+        stages = (ptx::shared(memory) + 1023) / 1024 * 1024;
+        barriers = stages + STAGES * STAGE_BYTES;
         if (threadIdx.x == 0) {
 #pragma unroll
             for (u32 i = 0; i < STAGES; i++) {
@@ -146,31 +146,31 @@ struct Pipeline {
         return threadIdx.x < 128;
     }
 
-    __device__ __forceinline__ u32 full(u32 piece) const {
-        return barriers + piece % STAGES * 8;
+    __device__ __forceinline__ u32 full(u32 stage) const {
+        return barriers + stage % STAGES * 8;
     }
 
-    __device__ __forceinline__ u32 empty(u32 piece) const {
-        return barriers + (STAGES + piece % STAGES) * 8;
+    __device__ __forceinline__ u32 empty(u32 stage) const {
+        return barriers + (STAGES + stage % STAGES) * 8;
     }
 
-    __device__ __forceinline__ u32 x(u32 piece) const {
-        return pieces + piece % STAGES * PIECE;
+    __device__ __forceinline__ u32 x(u32 stage) const {
+        return stages + stage % STAGES * STAGE_BYTES;
     }
 
-    __device__ __forceinline__ u32 w(u32 piece) const {
-        return x(piece) + X;
+    __device__ __forceinline__ u32 w(u32 stage) const {
+        return x(stage) + X;
     }
 
-    // The producer: waits until all warps of the consumers have left the place of a piece, and tells how much will come there.
-    __device__ __forceinline__ void begin(u32 piece) const {
-        if (piece >= STAGES) {
-            ptx::mbarrier_wait_parity(empty(piece), (piece / STAGES - 1) & 1);
+    // Producer: wait until every consumer warp has freed the stage's slot, then expect the bytes of the stage.
+    __device__ __forceinline__ void begin(u32 stage) const {
+        if (stage >= STAGES) {
+            ptx::mbarrier_wait_parity(empty(stage), (stage / STAGES - 1) & 1);
         }
-        ptx::mbarrier_arrive_expect_tx(full(piece), PIECE);
+        ptx::mbarrier_arrive_expect_tx(full(stage), STAGE_BYTES);
     }
 
-    // A consumer's sums of all pieces.
+    // Consumer: the sums over `count` stages.
     template <class Unit>
     __device__ __forceinline__ void product(u32 count, float (&sums)[N / 2]) const {
         // A consumer's half of x: 64 rows of k, or the boxes of 64 columns.
@@ -180,10 +180,10 @@ struct Pipeline {
             sums[i] = 0.0f;
         }
 #pragma unroll 1
-        for (u32 piece = 0; piece < count; piece++) {
-            ptx::mbarrier_wait_parity(full(piece), (piece / STAGES) & 1);
-            u64 a = Layout::x(x(piece) + half);
-            u64 b = Layout::w(w(piece));
+        for (u32 stage = 0; stage < count; stage++) {
+            ptx::mbarrier_wait_parity(full(stage), (stage / STAGES) & 1);
+            u64 a = Layout::x(x(stage) + half);
+            u64 b = Layout::w(w(stage));
             ptx::hold(sums);
             ptx::wgmma_fence();
 #pragma unroll
@@ -195,7 +195,7 @@ struct Pipeline {
             ptx::wgmma_wait_group<0>();
             ptx::hold(sums);
             if (threadIdx.x % 32 == 0) {
-                ptx::mbarrier_arrive(empty(piece));
+                ptx::mbarrier_arrive(empty(stage));
             }
         }
     }

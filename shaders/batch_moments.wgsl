@@ -20,15 +20,15 @@ struct Params {
 @group(0) @binding(0) var<uniform> p: Params;
 // x: [rows, c] f32
 @group(0) @binding(1) var<storage, read_write> x: array<f32>;
-// chunks: [chunks, 2, c] f32: means, and sums of squares around them
-@group(0) @binding(2) var<storage, read_write> chunks: array<f32>;
+// partial: [chunks, 2, c] f32: means, and sums of squares around them
+@group(0) @binding(2) var<storage, read_write> partial: array<f32>;
 // y: [3, c] f32
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
 #include "lines"
 
-// parts: [8 lines, 32] of size, mean, squares
-var<workgroup> parts: array<vec3<f32>, 256>;
+// of_threads: [8 lines, 32] of size, mean, squares
+var<workgroup> of_threads: array<vec3<f32>, 256>;
 
 fn rows_of(chunk: u32) -> f32 {
     return f32(min((chunk + 1u) * p.chunk, p.rows) - chunk * p.chunk);
@@ -67,8 +67,8 @@ fn batch_moments_chunk(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_i
     }
     let total = over_lines(squares, line, lane);
     if (line == 0u && channel < p.c) {
-        chunks[group.y * 2u * p.c + channel] = mean;
-        chunks[(group.y * 2u + 1u) * p.c + channel] = total;
+        partial[group.y * 2u * p.c + channel] = mean;
+        partial[(group.y * 2u + 1u) * p.c + channel] = total;
     }
 }
 
@@ -83,16 +83,16 @@ fn batch_moments_merge(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_i
     if (c < p.c) {
         for (var chunk = line * each; chunk < end; chunk++) {
             let at = chunk * 2u * p.c + c;
-            moments = joined(moments, vec3(rows_of(chunk), chunks[at], chunks[at + p.c]));
+            moments = joined(moments, vec3(rows_of(chunk), partial[at], partial[at + p.c]));
         }
     }
-    parts[thread] = moments;
+    of_threads[thread] = moments;
     workgroupBarrier();
     if (line != 0u || c >= p.c) {
         return;
     }
     for (var i = 1u; i < 8u; i++) {
-        moments = joined(moments, parts[i * 32u + lane]);
+        moments = joined(moments, of_threads[i * 32u + lane]);
     }
     let variance = moments.z / f32(p.rows);
     y[c] = moments.y;

@@ -2,9 +2,7 @@
 //
 //     y[0, c] = sum over rows of dz[row, c], y[1, c] = sum over rows of dz[row, c] * xhat[row, c]
 //
-// In two stages. A workgroup of 256 threads takes 32 channels and a chunk of the rows, of which each of its 8 lines of 32
-// threads takes every eighth; then the lines are added in order. The second stage adds the chunks in order, a line an
-// eighth of them. The chunks' length is chosen by the extents alone: two runs give the same bits.
+// In two stages, over chunks of rows and over chunks: see shared/chunk_sums.wgsl.
 // Operations: ten an element. Bytes: each input read once.
 
 struct Params {
@@ -31,8 +29,8 @@ struct Params {
 @group(0) @binding(4) var<storage, read> gamma: array<f32>;
 // dy: [rows, c] f32
 @group(0) @binding(5) var<storage, read_write> dy: array<f32>;
-// chunks: [chunks, width] f32
-@group(0) @binding(6) var<storage, read_write> chunks: array<f32>;
+// partial: [chunks, width] f32
+@group(0) @binding(6) var<storage, read_write> partial: array<f32>;
 // sums: [width] f32
 @group(0) @binding(7) var<storage, read_write> sums: array<f32>;
 
@@ -42,29 +40,12 @@ struct Params {
 
 #include "lines"
 
-@compute @workgroup_size(256)
-fn batch_norm_bwd_sums_chunk(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-    let line = thread / 32u;
-    let lane = thread % 32u;
-    let channel = group.x * 32u + lane;
-    let end = min((group.y + 1u) * p.chunk, p.rows);
-    var sum0 = 0.0;
-    var sum1 = 0.0;
-    if (channel < p.c) {
-        for (var row = group.y * p.chunk + line; row < end; row += 8u) {
-            let at = row * p.c + channel;
-            let value = normalized(x[at], channel);
-            let dz = before(dy[at], value, channel);
-            sum0 += dz;
-            sum1 += dz * value;
-        }
-    }
-    let total0 = over_lines(sum0, line, lane);
-    let total1 = over_lines(sum1, line, lane);
-    if (line == 0u && channel < p.c) {
-        chunks[group.y * p.width + channel] = total0;
-        chunks[group.y * p.width + p.c + channel] = total1;
-    }
+#include "two_sums"
+
+fn term(at: u32, channel: u32) -> Sums {
+    let value = normalized(x[at], channel);
+    let dz = before(dy[at], value, channel);
+    return vec2(dz, dz * value);
 }
 
-#include "lines_merge"
+#include "chunk_sums"

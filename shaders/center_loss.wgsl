@@ -2,7 +2,7 @@
 //
 //     y = mean over rows d of (features - centers[label])^2; not a number if a label is no class
 //
-// Workgroups take pieces of 4,096 elements, then one workgroup joins what they give: trees of fixed shape.
+// A partial sum of 4,096 elements a workgroup, then one workgroup adds them: trees of fixed shape.
 // Operations: 3 an element. Bytes: the features and the centers that are named read once.
 
 struct Params {
@@ -19,12 +19,12 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> centers: array<f32>;
 // labels: [elements / d] f32
 @group(0) @binding(3) var<storage, read_write> labels: array<f32>;
-// parts: [pieces] f32
-@group(0) @binding(4) var<storage, read_write> parts: array<f32>;
+// partial: [pieces] f32
+@group(0) @binding(4) var<storage, read_write> partial: array<f32>;
 // y: [1] f32
 @group(0) @binding(5) var<storage, read_write> y: array<f32>;
 
-#include "pieces"
+#include "partial_sums"
 
 #include "label"
 

@@ -28,8 +28,8 @@ struct Params {
     // Elements of padding before the input.
     pad_y: u32,
     pad_x: u32,
-    // Stretches of the input that are contiguous: taps_y * taps_x of `run` elements. Without padding a whole row of the
-    // kernel is one stretch, and taps_x is 1.
+    // Contiguous runs of the input: taps_y * taps_x of `run` elements. Without padding a whole row of the kernel is one
+    // run, and taps_x is 1.
     taps_y: u32,
     taps_x: u32,
     run: u32,
@@ -71,15 +71,15 @@ fn window(pixel: u32) -> vec3<i32> {
 }
 
 // The first element of a tap of a window, or -1 in the padding.
-fn stretch(window: vec3<i32>, ky: u32, kx: u32) -> i32 {
+fn run_start(window: vec3<i32>, ky: u32, kx: u32) -> i32 {
     let iy = window.y + i32(ky);
     let ix = window.z + i32(kx);
     let inside = iy >= 0 && iy < i32(p.h) && ix >= 0 && ix < i32(p.w);
     return select(-1, ((window.x + iy) * i32(p.w) + ix) * i32(p.c_in), inside);
 }
 
-// Finishes four channels, from `channel` on, of one pixel.
-fn finish(sums: vec4<f32>, pixel: u32, channel: u32) {
+// Apply the epilogue to four channels of one pixel, from `channel` on.
+fn epilogue(sums: vec4<f32>, pixel: u32, channel: u32) {
     for (var i = 0u; i < 4u; i++) {
         let o = channel + i;
         if (o >= p.c_out) {
@@ -129,7 +129,7 @@ fn conv2d_fwd_register(
             var base: array<u32, 8>;
             var inside: array<f32, 8>;
             for (var i = 0u; i < 8u; i++) {
-                let start = stretch(windows[i], ky, kx);
+                let start = run_start(windows[i], ky, kx);
                 base[i] = u32(max(start, 0));
                 inside[i] = select(0.0, 1.0, start >= 0);
             }
@@ -147,8 +147,8 @@ fn conv2d_fwd_register(
     }
     for (var i = 0u; i < 8u; i++) {
         if (first + i < p.pixels) {
-            finish(near[i], first + i, column * 4u);
-            finish(far[i], first + i, column * 4u + 4u);
+            epilogue(near[i], first + i, column * 4u);
+            epilogue(far[i], first + i, column * 4u + 4u);
         }
     }
 }
@@ -177,7 +177,7 @@ fn conv2d_fwd_register4(
             var base: array<u32, 8>;
             var inside: array<f32, 8>;
             for (var i = 0u; i < 8u; i++) {
-                let start = stretch(windows[i], ky, kx);
+                let start = run_start(windows[i], ky, kx);
                 base[i] = u32(max(start, 0));
                 inside[i] = select(0.0, 1.0, start >= 0);
             }
@@ -192,7 +192,7 @@ fn conv2d_fwd_register4(
     }
     for (var i = 0u; i < 8u; i++) {
         if (first + i < p.pixels) {
-            finish(sums[i], first + i, column * 4u);
+            epilogue(sums[i], first + i, column * 4u);
         }
     }
 }
@@ -225,7 +225,7 @@ fn conv2d_fwd_narrow(
             var base: array<u32, 4>;
             var inside: array<f32, 4>;
             for (var i = 0u; i < 4u; i++) {
-                let start = stretch(windows[i], ky, kx);
+                let start = run_start(windows[i], ky, kx);
                 base[i] = u32(max(start, 0));
                 inside[i] = select(0.0, 1.0, start >= 0);
             }
@@ -248,10 +248,10 @@ fn conv2d_fwd_narrow(
     for (var i = 0u; i < 4u; i++) {
         let pixel = first + i * LANES;
         if (pixel < p.pixels) {
-            finish(sums0[i], pixel, column * 4u);
-            finish(sums1[i], pixel, column * 4u + 4u);
-            finish(sums2[i], pixel, column * 4u + 8u);
-            finish(sums3[i], pixel, column * 4u + 12u);
+            epilogue(sums0[i], pixel, column * 4u);
+            epilogue(sums1[i], pixel, column * 4u + 4u);
+            epilogue(sums2[i], pixel, column * 4u + 8u);
+            epilogue(sums3[i], pixel, column * 4u + 12u);
         }
     }
 }
@@ -268,7 +268,7 @@ fn conv2d_fwd_tile(
     @builtin(local_invocation_index) thread: u32,
 ) {
     let first = (group.x + group.z * groups.x) * 64u;
-    // Loads: this thread brings k = thread % 16 of four pixels, and one vector of filters.
+    // This thread loads k = thread % 16 of four pixels, and one vector of filters.
     let load_k = thread % 16u;
     let load_pixel = thread / 16u;
     var windows: array<vec3<i32>, 4>;
@@ -289,7 +289,7 @@ fn conv2d_fwd_tile(
         let at = k - tap * p.run;
         var values = vec4(0.0);
         for (var i = 0u; i < 4u; i++) {
-            let start = stretch(windows[i], tap / p.taps_x, tap % p.taps_x);
+            let start = run_start(windows[i], tap / p.taps_x, tap % p.taps_x);
             if (k < total && start >= 0) {
                 values[i] = x[u32(start) + at];
             }
@@ -314,7 +314,7 @@ fn conv2d_fwd_tile(
     for (var i = 0u; i < 4u; i++) {
         let at = first + pixel * 4u + i;
         if (at < p.pixels) {
-            finish(sums[i], at, (group.y * 16u + column) * 4u);
+            epilogue(sums[i], at, (group.y * 16u + column) * 4u);
         }
     }
 }

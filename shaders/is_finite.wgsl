@@ -2,7 +2,7 @@
 //
 //     y = 1 if every x is finite, else 0
 //
-// Workgroups take pieces of 4,096 elements, then one workgroup joins what they give: trees of fixed shape.
+// A partial sum of 4,096 elements a workgroup, then one workgroup adds them: trees of fixed shape.
 // Operations: 0 an element. Bytes: x read once.
 
 #include "reduce"

@@ -5,16 +5,7 @@
 // One thread an output. Operations: 2 * k_h * k_w * c_in an output. Bytes: w read once per image, which is the bound.
 
 struct Params {
-    h: u32,
-    w: u32,
-    c_in: u32,
-    h_out: u32,
-    w_out: u32,
-    c_out: u32,
-    k_h: u32,
-    k_w: u32,
-    stride_y: u32,
-    stride_x: u32,
+#include "local_conv2d"
     // n * h_out * w_out * c_out.
     outputs: u32,
     // 1 for a rectifier.

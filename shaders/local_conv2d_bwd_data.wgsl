@@ -7,16 +7,7 @@
 
 struct Params {
     n: u32,
-    h: u32,
-    w: u32,
-    c_in: u32,
-    h_out: u32,
-    w_out: u32,
-    c_out: u32,
-    k_h: u32,
-    k_w: u32,
-    stride_y: u32,
-    stride_x: u32,
+#include "local_conv2d"
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -26,6 +17,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> w: array<f32>;
 // dx: [n, h, w, c_in] f32
 @group(0) @binding(3) var<storage, read_write> dx: array<f32>;
+
+#include "local_conv2d_dy"
 
 @compute @workgroup_size(64)
 fn local_conv2d_bwd_data(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
@@ -53,7 +46,7 @@ fn local_conv2d_bwd_data(@builtin(global_invocation_id) id: vec3<u32>, @builtin(
             let filters = place * p.c_out * filter_size + tap * p.c_in + c;
             for (var o = 0u; o < p.c_out; o++) {
                 let places = outputs + (place * p.c_out + o);
-                sums += vec4<f32>(dy[places.x], dy[places.y], dy[places.z], dy[places.w]) * w[filters + o * filter_size];
+                sums += four_of_dy(places) * w[filters + o * filter_size];
             }
         }
     }

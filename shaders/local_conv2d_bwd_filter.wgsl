@@ -7,16 +7,7 @@
 
 struct Params {
     n: u32,
-    h: u32,
-    w: u32,
-    c_in: u32,
-    h_out: u32,
-    w_out: u32,
-    c_out: u32,
-    k_h: u32,
-    k_w: u32,
-    stride_y: u32,
-    stride_x: u32,
+#include "local_conv2d"
     // h_out * w_out * ceil(c_out / 4) * k_h * k_w * c_in.
     threads: u32,
 }
@@ -28,6 +19,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> dy: array<f32>;
 // dw: [h_out, w_out, c_out, k_h, k_w, c_in] f32
 @group(0) @binding(3) var<storage, read_write> dw: array<f32>;
+
+#include "local_conv2d_dy"
 
 @compute @workgroup_size(64)
 fn local_conv2d_bwd_filter(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
@@ -50,7 +43,7 @@ fn local_conv2d_bwd_filter(@builtin(global_invocation_id) id: vec3<u32>, @builti
     var sums = vec4<f32>();
     for (var image = 0u; image < p.n; image++) {
         let places = image * p.h_out * p.w_out * p.c_out + local;
-        sums += vec4<f32>(dy[places.x], dy[places.y], dy[places.z], dy[places.w]) * x[image * p.h * p.w * p.c_in + pixel];
+        sums += four_of_dy(places) * x[image * p.h * p.w * p.c_in + pixel];
     }
     for (var i = 0u; i < 4u && outputs[i] < p.c_out; i++) {
         dw[(place * p.c_out + outputs[i]) * filter_size + k] = sums[i];

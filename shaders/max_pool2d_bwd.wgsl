@@ -6,24 +6,7 @@
 // before it are looked at. Operations: k_h * k_w an output. Bytes: each input read once (through the cache), dx written
 // once.
 
-struct Params {
-    h: u32,
-    w: u32,
-    c: u32,
-    h_out: u32,
-    w_out: u32,
-    k_h: u32,
-    k_w: u32,
-    stride_y: u32,
-    stride_x: u32,
-    // Elements of padding before the input.
-    pad_y: u32,
-    pad_x: u32,
-    // n * h * w * c.
-    elements: u32,
-}
-
-@group(0) @binding(0) var<uniform> p: Params;
+#include "pool2d_bwd"
 // x: [n, h, w, c] f32
 @group(0) @binding(1) var<storage, read_write> x: array<f32>;
 // y: [n, h_out, w_out, c] f32
@@ -33,36 +16,27 @@ struct Params {
 // dx: [n, h, w, c] f32
 @group(0) @binding(4) var<storage, read_write> dx: array<f32>;
 
-#include "covering"
-
 @compute @workgroup_size(64)
 fn max_pool2d_bwd(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let at = id.x + id.y * groups.x * 64u;
     if (at >= p.elements) {
         return;
     }
-    let pixel = at / p.c;
-    let line = pixel / p.w;
-    let channel = at - pixel * p.c;
-    let ix = pixel - line * p.w;
-    let image = line / p.h;
-    let iy = line - image * p.h;
-    let rows = covering(iy, p.pad_y, p.k_h, p.stride_y, p.h_out);
-    let columns = covering(ix, p.pad_x, p.k_w, p.stride_x, p.w_out);
+    let own = element(at);
     var sum = 0.0;
-    for (var oy = rows.x; oy < rows.y; oy++) {
+    for (var oy = own.rows.x; oy < own.rows.y; oy++) {
         let top = within(oy, p.pad_y, p.k_h, p.stride_y, p.h).x;
-        for (var ox = columns.x; ox < columns.y; ox++) {
-            let output = ((image * p.h_out + oy) * p.w_out + ox) * p.c + channel;
+        for (var ox = own.columns.x; ox < own.columns.y; ox++) {
+            let output = output_of(own, oy, ox);
             if (y[output] != x[at]) {
                 continue;
             }
             let of_window = within(ox, p.pad_x, p.k_w, p.stride_x, p.w);
             var first = true;
-            for (var jy = top; jy <= iy; jy++) {
-                let end = select(of_window.y, ix, jy == iy);
+            for (var jy = top; jy <= own.iy; jy++) {
+                let end = select(of_window.y, own.ix, jy == own.iy);
                 for (var jx = of_window.x; jx < end; jx++) {
-                    first = first && x[((image * p.h + jy) * p.w + jx) * p.c + channel] != x[at];
+                    first = first && x[((own.image * p.h + jy) * p.w + jx) * p.c + own.channel] != x[at];
                 }
             }
             if (first) {

@@ -2,7 +2,7 @@
 //
 //     y = sum(x) / elements, 0 for none
 //
-// Workgroups take pieces of 4,096 elements, then one workgroup joins what they give: trees of fixed shape.
+// A partial sum of 4,096 elements a workgroup, then one workgroup adds them: trees of fixed shape.
 // Operations: 1 an element. Bytes: x read once.
 
 #include "reduce"

@@ -3,7 +3,7 @@
 //     out[i] = the k rows j of y with the least |x[i] - y[j]|^2 among those of another label: numbers, then distances
 //
 // A workgroup takes 16 rows of x and a stretch of y, 64 rows at a time, a thread one of them: its distances to the 16 are
-// summed from the first element on, from pieces of 16 elements in workgroup memory. Then one thread for each row of x puts
+// summed from the first element on, from stages of 16 elements in workgroup memory. Then one thread for each row of x puts
 // what is nearer than the row's farthest into its list, ascending. A second entry joins the stretches' lists, in order.
 // Operations: 3 d a pair. Bytes: y read once for every 16 rows of x.
 
@@ -31,10 +31,10 @@ struct Params {
 // out: [m, 2 k] f32
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
 
-// piece_x: [16 rows, 16] f32
-var<workgroup> piece_x: array<f32, 256>;
-// piece_y: [64 rows, 17] f32, an odd number to keep rows in different banks
-var<workgroup> piece_y: array<f32, 1088>;
+// stage_x: [16 rows, 16] f32
+var<workgroup> stage_x: array<f32, 256>;
+// stage_y: [64 rows, 17] f32, an odd number to keep rows in different banks
+var<workgroup> stage_y: array<f32, 1088>;
 // distances: [16 rows of x, 64] f32
 var<workgroup> distances: array<f32, 1024>;
 
@@ -87,7 +87,7 @@ fn nearest_other_fwd(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_inv
                 if (row < p.n && column < p.d) {
                     value = y[row * p.d + column];
                 }
-                piece_y[i / 16u * 17u + i % 16u] = value;
+                stage_y[i / 16u * 17u + i % 16u] = value;
             }
             for (var i = thread; i < 256u; i += 64u) {
                 let row = first + i / 16u;
@@ -96,14 +96,14 @@ fn nearest_other_fwd(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_inv
                 if (row < p.m && column < p.d) {
                     value = x[row * p.d + column];
                 }
-                piece_x[i] = value;
+                stage_x[i] = value;
             }
             workgroupBarrier();
             // Zeros past the end of a row add nothing.
             for (var k = 0u; k < 16u; k++) {
-                let other = piece_y[thread * 17u + k];
+                let other = stage_y[thread * 17u + k];
                 for (var i = 0u; i < 16u; i++) {
-                    let difference = piece_x[i * 16u + k] - other;
+                    let difference = stage_x[i * 16u + k] - other;
                     sums[i] += difference * difference;
                 }
             }
@@ -119,7 +119,7 @@ fn nearest_other_fwd(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_inv
                 }
             }
         }
-        // The distances are overwritten only after the next pieces' barriers.
+        // The distances are overwritten only after the next stages' barriers.
     }
     if (lists_row) {
         let base = (group.y * p.m + own) * 2u * p.k;

@@ -15,8 +15,8 @@ struct Params {
 @group(0) @binding(0) var<uniform> p: Params;
 // x: [rows, d] f32
 @group(0) @binding(1) var<storage, read_write> x: array<f32>;
-// parts: [rows] f32
-@group(0) @binding(2) var<storage, read_write> parts: array<f32>;
+// partial: [rows] f32
+@group(0) @binding(2) var<storage, read_write> partial: array<f32>;
 // y: [1] f32
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
@@ -25,9 +25,9 @@ struct Params {
 #include "powers"
 
 @compute @workgroup_size(64)
-fn norm_loss_fwd_parts(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+fn norm_loss_fwd_partial(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let row = id.x + id.y * groups.x * 64u;
     if (row < p.rows) {
-        parts[row] = power(powers(row), 1.0 / p.p);
+        partial[row] = power(powers(row), 1.0 / p.p);
     }
 }

@@ -1,5 +1,5 @@
 // Filters to the layout of conv2d and dense, for filters that are computed or trained rather than given: given ones are
-// packed once, when they are brought to the device.
+// packed once, on their way to the device.
 //
 //     forward:  o is a channel of the output, k a tap and a channel of the input.
 //     backward: the gradient of the input is a convolution of dy; o is a channel of the input, k a tap and a channel of

@@ -23,7 +23,7 @@ struct Params {
     bytes: u32,
     // Where the taps of the rows begin in `taps`; those of the columns begin at 0.
     rows: u32,
-    // Always 0, which the compiler does not know: see `exact`.
+    // Always 0, which the compiler does not know: see `unfused`.
     zero: u32,
 }
 
@@ -43,7 +43,7 @@ struct Tap {
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
 // Keeps a product from being fused with the sum that follows.
-fn exact(product: f32) -> f32 {
+fn unfused(product: f32) -> f32 {
     return bitcast<f32>(bitcast<u32>(product) | p.zero);
 }
 
@@ -62,9 +62,9 @@ fn area(top: u32, oy: u32, ox: u32, channel: u32) -> f32 {
         let row = taps[i];
         var across = 0.0;
         for (var j = taps[ox].first; j < taps[ox + 1u].first; j++) {
-            across += exact(at(top + row.first, taps[j].first, channel) * taps[j].weight);
+            across += unfused(at(top + row.first, taps[j].first, channel) * taps[j].weight);
         }
-        sum += exact(row.weight * across);
+        sum += unfused(row.weight * across);
     }
     return byte(sum);
 }
@@ -113,9 +113,9 @@ fn linear(top: u32, oy: u32, ox: u32, channel: u32) -> f32 {
         let sum = ((down.x * (first >> 4u)) >> 16u) + ((down.y * (second >> 4u)) >> 16u);
         return f32((sum + 2) >> 2u);
     }
-    let first = exact(corners.x * (1.0 - column.weight)) + exact(corners.y * column.weight);
-    let second = exact(corners.z * (1.0 - column.weight)) + exact(corners.w * column.weight);
-    return exact(first * (1.0 - row.weight)) + exact(second * row.weight);
+    let first = unfused(corners.x * (1.0 - column.weight)) + unfused(corners.y * column.weight);
+    let second = unfused(corners.z * (1.0 - column.weight)) + unfused(corners.w * column.weight);
+    return unfused(first * (1.0 - row.weight)) + unfused(second * row.weight);
 }
 
 @compute @workgroup_size(64)

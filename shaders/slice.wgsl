@@ -1,15 +1,15 @@
-// A stretch of channels: what undoes a concatenation.
+// A range of channels: what undoes a concatenation.
 //
 //     y[row, i] = x[row, offset + i]
 //
-// One thread an element. Operations: 0 an element. Bytes: the stretch read once, y written once.
+// One thread an element. Operations: 0 an element. Bytes: the range read once, y written once.
 
 struct Params {
     elements: u32,
-    // Extent of the stretch, and of x's last axis.
+    // Extent of the range, and of x's last axis.
     c: u32,
     c_in: u32,
-    // Where the stretch begins.
+    // Where the range begins.
     offset: u32,
 }
 

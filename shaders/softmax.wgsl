@@ -5,12 +5,7 @@
 // One thread a row, summed from its first element on. Operations: 4 an element.
 // Bytes: each input read once or, from the cache, a few times; y written once.
 
-struct Params {
-    rows: u32,
-    c: u32,
-}
-
-@group(0) @binding(0) var<uniform> p: Params;
+#include "softmax"
 // x: [rows, c] f32
 @group(0) @binding(1) var<storage, read_write> x: array<f32>;
 // y: [rows, c] f32

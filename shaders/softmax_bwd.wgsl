@@ -5,12 +5,7 @@
 // One thread a row, summed from its first element on. Operations: 4 an element.
 // Bytes: each input read once or, from the cache, twice; dx written once.
 
-struct Params {
-    rows: u32,
-    c: u32,
-}
-
-@group(0) @binding(0) var<uniform> p: Params;
+#include "softmax"
 // y: [rows, c] f32
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
 // dy: [rows, c] f32

@@ -2,23 +2,12 @@
 //
 //     y = log(sum(exp(x - max x))) + max x - x[label]; not a number where the label is no class
 //
-// One workgroup a row, which may have 100,000 classes; thread i takes classes i, i + 256, .., and the threads' parts are
-// joined by a tree of fixed shape. Operations: 4 a class. Bytes: the logits read twice, the second time from the cache.
-
-struct Params {
-    rows: u32,
-    c: u32,
-}
-
-@group(0) @binding(0) var<uniform> p: Params;
-// logits: [rows, c] f32
-@group(0) @binding(1) var<storage, read_write> logits: array<f32>;
-// labels: [rows] f32
-@group(0) @binding(2) var<storage, read_write> labels: array<f32>;
-// y: [rows] f32
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+// One workgroup a row, which may have 100,000 classes; thread i takes classes i, i + 256, .., and a tree of fixed
+// shape joins what they find. Operations: 4 a class. Bytes: the logits read twice, the second time from the cache.
 
 #include "softmax_row"
+// y: [rows] f32
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
 @compute @workgroup_size(256)
 fn softmax_cross_entropy_fwd(

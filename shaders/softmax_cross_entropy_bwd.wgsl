@@ -2,26 +2,15 @@
 //
 //     dx = (exp(x - max x) / sum(exp(x - max x)) - [class is label]) dy; not a number where the label is no class
 //
-// One workgroup a row, which may have 100,000 classes; thread i takes classes i, i + 256, .., and the threads' parts are
-// joined by a tree of fixed shape. Operations: 5 a class. Bytes: the logits read three times, two of them from the cache,
+// One workgroup a row, which may have 100,000 classes; thread i takes classes i, i + 256, .., and a tree of fixed
+// shape joins what they find. Operations: 5 a class. Bytes: the logits read three times, two of them from the cache,
 // dx written once.
 
-struct Params {
-    rows: u32,
-    c: u32,
-}
-
-@group(0) @binding(0) var<uniform> p: Params;
-// logits: [rows, c] f32
-@group(0) @binding(1) var<storage, read_write> logits: array<f32>;
-// labels: [rows] f32
-@group(0) @binding(2) var<storage, read_write> labels: array<f32>;
+#include "softmax_row"
 // dy: [rows] f32
 @group(0) @binding(3) var<storage, read_write> dy: array<f32>;
 // dx: [rows, c] f32
 @group(0) @binding(4) var<storage, read_write> dx: array<f32>;
-
-#include "softmax_row"
 
 @compute @workgroup_size(256)
 fn softmax_cross_entropy_bwd(

@@ -19,19 +19,19 @@ struct Params {
 // y: [images, count] f32
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 
-var<workgroup> partial: array<f32, 256>;
+var<workgroup> of_threads: array<f32, 256>;
 
 // The sum of every thread's value.
 fn total(value: f32, thread: u32) -> f32 {
     workgroupBarrier();
-    partial[thread] = value;
+    of_threads[thread] = value;
     for (var half = 128u; half > 0u; half /= 2u) {
         workgroupBarrier();
         if (thread < half) {
-            partial[thread] += partial[thread + half];
+            of_threads[thread] += of_threads[thread + half];
         }
     }
-    return workgroupUniformLoad(&partial[0]);
+    return workgroupUniformLoad(&of_threads[0]);
 }
 
 @compute @workgroup_size(256)

@@ -18,15 +18,15 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> positive: array<f32>;
 // negative: [rows, d] f32
 @group(0) @binding(3) var<storage, read_write> negative: array<f32>;
-// parts: [rows] f32
-@group(0) @binding(4) var<storage, read_write> parts: array<f32>;
+// partial: [rows] f32
+@group(0) @binding(4) var<storage, read_write> partial: array<f32>;
 // y: [1] f32
 @group(0) @binding(5) var<storage, read_write> y: array<f32>;
 
 #include "rows_mean"
 
 @compute @workgroup_size(64)
-fn triplet_loss_fwd_parts(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+fn triplet_loss_fwd_partial(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let row = id.x + id.y * groups.x * 64u;
     if (row >= p.rows) {
         return;
@@ -39,5 +39,5 @@ fn triplet_loss_fwd_parts(@builtin(global_invocation_id) id: vec3<u32>, @builtin
     }
     let loss = near - far + p.margin;
     // Not a number stays so.
-    parts[row] = select(loss, 0.0, loss <= 0.0);
+    partial[row] = select(loss, 0.0, loss <= 0.0);
 }

@@ -18,7 +18,7 @@ struct __align__(16) Box {
     u32 unused;
 };
 
-// A stretch of the lists of boxes: a level's of a photograph, or a whole photograph's.
+// A range of the lists of boxes: a level's of a photograph, or a whole photograph's.
 struct Segment {
     u32 first;
     u32 capacity;
@@ -32,7 +32,7 @@ struct Image {
     // Its levels, in the table of segments.
     u32 first_level;
     u32 levels;
-    // Its stretch of the lists of boxes.
+    // Its range of the lists of boxes.
     u32 first;
 };
 

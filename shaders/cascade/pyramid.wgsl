@@ -27,7 +27,7 @@ struct Params {
     taps_y: u32,
     // Where the network's input begins in the arena.
     y_offset: u32,
-    // Always 0, which the compiler does not know: see `exact`.
+    // Always 0, which the compiler does not know: see `unfused`.
     zero: u32,
 }
 
@@ -46,7 +46,7 @@ struct Tap {
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
 // Keeps a product from being fused with the sum that follows.
-fn exact(product: vec3<f32>) -> vec3<f32> {
+fn unfused(product: vec3<f32>) -> vec3<f32> {
     return bitcast<vec3<f32>>(bitcast<vec3<u32>>(product) | vec3(p.zero));
 }
 
@@ -66,9 +66,9 @@ fn area(first: u32, oy: u32, ox: u32) -> vec3<f32> {
         var across = vec3(0.0);
         for (var j = taps[p.taps_x + ox].source; j < taps[p.taps_x + ox + 1u].source; j++) {
             let column = taps[p.taps_x + j];
-            across += exact(pixel(first, row.source, column.source) * column.weight);
+            across += unfused(pixel(first, row.source, column.source) * column.weight);
         }
-        sum += exact(row.weight * across);
+        sum += unfused(row.weight * across);
     }
     return round(clamp(sum, vec3(0.0), vec3(255.0)));
 }

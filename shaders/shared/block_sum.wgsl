@@ -1,17 +1,17 @@
-// partial: what the threads of a workgroup join.
-var<workgroup> partial: array<f32, 256>;
+// of_threads: what the threads of a workgroup join.
+var<workgroup> of_threads: array<f32, 256>;
 
 // The sum of the threads' values, in every thread: a tree of fixed shape.
 fn total(value: f32, thread: u32) -> f32 {
-    partial[thread] = value;
+    of_threads[thread] = value;
     workgroupBarrier();
     for (var lanes = 128u; lanes > 0u; lanes /= 2u) {
         if (thread < lanes) {
-            partial[thread] += partial[thread + lanes];
+            of_threads[thread] += of_threads[thread + lanes];
         }
         workgroupBarrier();
     }
-    let all = partial[0];
+    let all = of_threads[0];
     // Before the next use.
     workgroupBarrier();
     return all;

@@ -25,8 +25,8 @@ struct Params {
 @group(0) @binding(1) var<storage, read_write> x: array<f32>;
 // dy: [n, h_out, w_out, c_out] f32
 @group(0) @binding(2) var<storage, read_write> dy: array<f32>;
-// chunk_sums: [chunks, c_out, k] f32
-@group(0) @binding(3) var<storage, read_write> chunk_sums: array<f32>;
+// partial: [chunks, c_out, k] f32
+@group(0) @binding(3) var<storage, read_write> partial: array<f32>;
 // dw: [c_out, k] f32
 @group(0) @binding(4) var<storage, read_write> dw: array<f32>;
 
@@ -90,7 +90,7 @@ fn STEM_tile(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
         for (var i = 0u; i < 4u; i++) {
             let k = first_k + lane * 4u + i;
             if (o < p.c_out && k < p.k) {
-                chunk_sums[(group.z * p.c_out + o) * p.k + k] = sums[j][i];
+                partial[(group.z * p.c_out + o) * p.k + k] = sums[j][i];
             }
         }
     }
@@ -104,7 +104,7 @@ fn STEM_merge(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgro
     }
     var sum = 0.0;
     for (var chunk = 0u; chunk < p.chunks; chunk++) {
-        sum += chunk_sums[chunk * p.c_out * p.k + at];
+        sum += partial[chunk * p.c_out * p.k + at];
     }
     dw[at] = sum;
 }

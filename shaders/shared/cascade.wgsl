@@ -15,7 +15,7 @@ struct Box {
     unused: u32,
 }
 
-// A stretch of the lists of boxes: a level's of a photograph, or a whole photograph's.
+// A range of the lists of boxes: a level's of a photograph, or a whole photograph's.
 struct Segment {
     first: u32,
     capacity: u32,
@@ -29,7 +29,7 @@ struct Image {
     // Its levels, in the table of segments.
     first_level: u32,
     levels: u32,
-    // Its stretch of the lists of boxes.
+    // Its range of the lists of boxes.
     first: u32,
 }
 

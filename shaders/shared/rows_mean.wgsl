@@ -1,5 +1,5 @@
-// How many parts there are.
-fn part_count() -> u32 {
+// How many partial sums there are.
+fn partial_count() -> u32 {
     return p.rows;
 }
 
@@ -8,4 +8,4 @@ fn result(sum: f32) -> f32 {
     return sum / f32(max(p.rows, 1u));
 }
 
-#include "parts_total"
+#include "partial_total"

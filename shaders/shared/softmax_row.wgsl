@@ -1,3 +1,10 @@
+// A row of logits and its label: what the cross entropy and its gradient share.
+#include "softmax"
+// logits: [rows, c] f32
+@group(0) @binding(1) var<storage, read_write> logits: array<f32>;
+// labels: [rows] f32
+@group(0) @binding(2) var<storage, read_write> labels: array<f32>;
+
 #include "block_sum"
 
 #include "block_max"

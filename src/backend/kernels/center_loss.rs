@@ -15,6 +15,6 @@ impl Lower for CenterLoss {
     fn calls(&self, step: &Step, tuning: Tuning) -> Calls {
         let [classes, d] = [step.inputs[1].rows(), step.inputs[1].shape.last()].map(|extent| extent as u32);
         let params = |elements, pieces| Params { elements, pieces, d, classes };
-        by_blocks::<Self>(["center_loss_fwd_parts", "center_loss_fwd_total"], params, step, tuning)
+        by_blocks::<Self>(["center_loss_fwd_partial", "center_loss_fwd_total"], params, step, tuning)
     }
 }

@@ -29,7 +29,7 @@ impl Lower for DenseBwdData {
         let params = Params { rows: rows as u32, k: k as u32, c_out: c_out as u32 };
         let [y, z] = tuning.fold(rows.div_ceil(4))?;
         let (entry, threads) = match (tuning.cuda(), w.keep_f32) {
-            (true, true) => ("dense_bwd_data_exact", 256),
+            (true, true) => ("dense_bwd_data_keep_f32", 256),
             (true, false) => ("dense_bwd_data", 256),
             (false, _) => ("dense_bwd_data", 64),
         };

@@ -91,9 +91,9 @@ impl Filters {
         };
         let entry = match (packing, w.keep_f32 && tuning.cuda()) {
             (Packing::Columns, false) => "pack",
-            (Packing::Columns, true) => "pack_exact",
+            (Packing::Columns, true) => "pack_keep_f32",
             (Packing::Rows, false) => "pack_mma",
-            (Packing::Rows, true) => "pack_mma_exact",
+            (Packing::Rows, true) => "pack_mma_keep_f32",
         };
         let operand = Operand::Scratch(rows * row);
         let operands = vec![Operand::View(w.clone()), operand.clone()];

@@ -10,7 +10,7 @@ impl Lower for IsFinite {
 
     fn calls(&self, step: &Step, tuning: Tuning) -> Calls {
         by_blocks::<Self>(
-            ["is_finite_fwd_parts", "is_finite_fwd_total"],
+            ["is_finite_fwd_partial", "is_finite_fwd_total"],
             |elements, pieces| PartialSums { elements, pieces },
             step,
             tuning,

@@ -10,7 +10,7 @@ impl Lower for L2Loss {
 
     fn calls(&self, step: &Step, tuning: Tuning) -> Calls {
         by_blocks::<Self>(
-            ["l2_loss_fwd_parts", "l2_loss_fwd_total"],
+            ["l2_loss_fwd_partial", "l2_loss_fwd_total"],
             |elements, pieces| PartialSums { elements, pieces },
             step,
             tuning,

@@ -10,7 +10,7 @@ impl Lower for Mean {
 
     fn calls(&self, step: &Step, tuning: Tuning) -> Calls {
         by_blocks::<Self>(
-            ["mean_fwd_parts", "mean_fwd_total"],
+            ["mean_fwd_partial", "mean_fwd_total"],
             |elements, pieces| PartialSums { elements, pieces },
             step,
             tuning,

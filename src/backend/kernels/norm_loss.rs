@@ -15,6 +15,6 @@ impl Lower for NormLoss {
     fn calls(&self, step: &Step, tuning: Tuning) -> Calls {
         let [rows, d] = rows(step).map(|extent| extent as u32);
         let params = Params { rows, d, p: self.p, epsilon: self.epsilon };
-        by_rows::<Self>(["norm_loss_fwd_parts", "norm_loss_fwd_total"], params, step, tuning)
+        by_rows::<Self>(["norm_loss_fwd_partial", "norm_loss_fwd_total"], params, step, tuning)
     }
 }

@@ -15,6 +15,6 @@ impl Lower for TripletLoss {
     fn calls(&self, step: &Step, tuning: Tuning) -> Calls {
         let [rows, d] = rows(step).map(|extent| extent as u32);
         let params = Params { rows, d, margin: self.margin };
-        by_rows::<Self>(["triplet_loss_fwd_parts", "triplet_loss_fwd_total"], params, step, tuning)
+        by_rows::<Self>(["triplet_loss_fwd_partial", "triplet_loss_fwd_total"], params, step, tuning)
     }
 }

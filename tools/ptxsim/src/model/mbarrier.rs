@@ -255,7 +255,7 @@ mod tests {
         assert!(matches!(barrier.clone().arrive(3, 0), Err(MbarrierError::TooManyArrivals { pending: 2, .. })));
         assert_eq!(barrier.clone().arrive_no_complete(2), Err(MbarrierError::Completes(0)));
         assert!(matches!(barrier.clone().expect(1 << 20), Err(MbarrierError::Bytes { .. })));
-        // Everyone has arrived and expects 16 bytes; a copy brings 32.
+        // Everyone has arrived and expects 16 bytes; a copy completes 32.
         barrier.arrive(2, 16).unwrap();
         assert!(matches!(barrier.clone().arrive(1, 0), Err(MbarrierError::TooManyArrivals { .. })));
         assert_eq!(barrier.complete(32), Err(MbarrierError::Excess { excess: 16, phase: 0 }));

@@ -1,4 +1,4 @@
-//! Which bytes a tensor copy moves: `cp.async.bulk.tensor`, tiled and im2col.
+//! Which bytes TMA moves: `cp.async.bulk.tensor`, tiled and im2col.
 //!
 //! A box arrives in shared memory as rows of its contiguous dimension, one after the other, with the map's swizzle on
 //! the addresses. What lies outside the tensor is filled with zeros, and counts as bytes of the box.

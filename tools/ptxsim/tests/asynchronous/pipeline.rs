@@ -1,4 +1,4 @@
-//! Everything at once: tensor copies, mbarriers in both directions, products in flight across iterations.
+//! Everything at once: TMA loads, full and empty mbarriers, products in flight across iterations.
 
 use super::*;
 use ptxsim::model::swizzle::Swizzle;

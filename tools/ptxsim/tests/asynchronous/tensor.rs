@@ -1,4 +1,4 @@
-//! `cp.async.bulk.tensor`: tiled both ways, im2col.
+//! TMA, `cp.async.bulk.tensor`: tiled both ways, im2col.
 
 use super::*;
 use ptxsim::model::swizzle::Swizzle;

@@ -1,4 +1,4 @@
-//! conv2d in its forms, on one convolution: 3 x 3 taps, padding of one, 40 channels, so that pieces of 32 do not fit.
+//! conv2d in its forms, on one convolution: 3 x 3 taps, padding of one, 40 channels, so that stages of 32 do not fit.
 
 use super::*;
 use half::f16;

@@ -1,5 +1,5 @@
 //! The gradient of filters in Hopper's form: 3 x 3 taps over 40 channels, which are two boxes of 32, and 24 outputs; pixels in
-//! two chunks, the first of more pieces than have places, the second shorter than one.
+//! two chunks, the first of more stages than slots, the second shorter than one.
 
 use super::convolution::{half, stored};
 use super::*;

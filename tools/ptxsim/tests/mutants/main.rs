@@ -182,7 +182,7 @@ const fn change(what: &'static str, line: &'static str, from: &'static str, to: 
     Plant { what, line, from, to, sites }
 }
 
-/// Bugs of what brings pieces to warpgroups, whatever they make of them.
+/// Bugs of the producer warpgroup, whatever the consumers make of its stages.
 const PIPELINE: [Plant; 11] = [
     less("fence.mbarrier_init", Every(&[ASYNC])),
     less("bar.sync", Every(&[RACE])),

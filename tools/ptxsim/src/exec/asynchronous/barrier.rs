@@ -1,4 +1,4 @@
-//! `mbarrier` instructions. The barrier's word lies in shared memory; what the word cannot hold lies beside it.
+//! `mbarrier` instructions. The mbarrier's word lies in shared memory; what the word cannot hold lies beside it.
 
 use super::{Landing, shared_offset};
 use crate::code::{Address, Operand, Reg};
@@ -8,7 +8,7 @@ use crate::exec::{Cx, Step};
 use crate::machine::shadow;
 use crate::model::mbarrier::{Mbarrier, MbarrierError};
 
-/// A barrier in use.
+/// An mbarrier in use.
 #[derive(Debug)]
 pub struct Live {
     /// Its state.
@@ -30,7 +30,7 @@ pub struct Live {
     seen: Vec<u64>,
 }
 
-/// What is done with a barrier.
+/// What is done with an mbarrier.
 #[derive(Debug)]
 pub enum Operation {
     /// `mbarrier.init`
@@ -65,10 +65,10 @@ pub enum Operation {
     },
 }
 
-/// An instruction on a barrier.
+/// An instruction on an mbarrier.
 #[derive(Debug)]
 pub struct Barrier {
-    /// Where the barrier lies.
+    /// Where the mbarrier lies.
     pub at: Address,
     /// What is done.
     pub operation: Operation,
@@ -180,7 +180,7 @@ fn write(shared: &mut Shared, offset: usize, barrier: &Mbarrier) {
     shared.shadow[offset..offset + 8].fill(shadow::INIT);
 }
 
-/// Does something with the live barrier at `offset` and keeps its word up to date.
+/// Does something with the live mbarrier at `offset` and keeps its word up to date.
 pub fn operate<T>(
     cx: &mut Cx,
     lane: u32,

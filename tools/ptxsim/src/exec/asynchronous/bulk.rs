@@ -1,4 +1,4 @@
-//! `cp.async.bulk` and `cp.async.bulk.tensor`: the copies of the asynchronous proxy.
+//! `cp.async.bulk` and `cp.async.bulk.tensor`: the copies of TMA, through the asynchronous proxy.
 
 use super::flight::Flight;
 use super::{Landing, barrier, shared_offset};
@@ -33,7 +33,7 @@ pub struct Bulk {
     pub shared: Address,
     /// The global side.
     pub global: Global,
-    /// For a copy to shared memory, the barrier on which its bytes complete; a copy to global memory has none.
+    /// For a copy to shared memory, the mbarrier on which its bytes complete; a copy to global memory has none.
     pub barrier: Option<Address>,
 }
 

@@ -1,4 +1,4 @@
-//! Statements of asynchronous copies, barriers and fences to instructions.
+//! Statements of asynchronous copies, mbarriers and fences to instructions.
 
 use super::barrier::{self, Barrier};
 use super::bulk::{Bulk, Global};

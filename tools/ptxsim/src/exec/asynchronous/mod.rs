@@ -82,7 +82,7 @@ pub struct Thread {
 pub struct Landing {
     /// The copies that are complete then.
     pub tickets: Vec<Ticket>,
-    /// Their bytes, as far as the barrier counts them.
+    /// Their bytes, as far as the mbarrier counts them.
     pub bytes: u32,
     /// Whether it is an arrival.
     pub arrives: bool,
@@ -93,7 +93,7 @@ pub struct Landing {
 /// What a block has in flight.
 #[derive(Debug, Default)]
 pub struct State {
-    /// The barriers in use, by their offset in shared memory.
+    /// The mbarriers in use, by their offset in shared memory.
     pub barriers: BTreeMap<usize, barrier::Live>,
     /// Executions of mbarrier instructions.
     pub questions: u64,
@@ -195,7 +195,7 @@ impl State {
         self.barriers.values_mut().filter(|live| live.init.0 == warp).for_each(|live| live.fenced = true);
     }
 
-    /// What the barriers wait for, for a block that cannot go on.
+    /// What the mbarriers wait for, for a block that cannot go on.
     pub fn waits(&self) -> String {
         let mut out = String::new();
         for live in self.barriers.values() {

@@ -1,0 +1,11 @@
+    // The conv geometry of a locally connected layer.
+    h: u32,
+    w: u32,
+    c_in: u32,
+    h_out: u32,
+    w_out: u32,
+    c_out: u32,
+    k_h: u32,
+    k_w: u32,
+    stride_y: u32,
+    stride_x: u32,
