@@ -11,14 +11,14 @@ use crate::Result;
 use crate::backend::gpu::{Argument, Dispatch};
 
 /// A dispatch whose bind group is made.
-pub(crate) struct Launch {
+pub(crate) struct BoundDispatch {
     pipeline: Arc<Pipeline>,
     bind_group: wgpu::BindGroup,
     params: u32,
     groups: [u32; 3],
 }
 
-impl Launch {
+impl BoundDispatch {
     /// Records the launch.
     pub fn record(&self, pass: &mut wgpu::ComputePass) {
         pass.set_pipeline(&self.pipeline.pipeline);
@@ -33,7 +33,7 @@ pub(super) fn bind(
     gpu: &Gpu,
     dispatches: &[Dispatch<Gpu>],
     uniforms: &mut Option<wgpu::Buffer>,
-) -> Result<Vec<Launch>> {
+) -> Result<Vec<BoundDispatch>> {
     let mut params = vec![0u8; dispatches.len() * PARAMS_SLOT as usize];
     for (slot, dispatch) in params.chunks_exact_mut(PARAMS_SLOT as usize).zip(dispatches) {
         slot[..dispatch.params.len()].copy_from_slice(&dispatch.params);
@@ -57,7 +57,7 @@ fn buffer_of(argument: &Argument<Gpu>) -> Option<&wgpu::Buffer> {
     }
 }
 
-fn launch(gpu: &Gpu, dispatch: &Dispatch<Gpu>, uniforms: &wgpu::Buffer, slot: u32) -> Result<Launch> {
+fn launch(gpu: &Gpu, dispatch: &Dispatch<Gpu>, uniforms: &wgpu::Buffer, slot: u32) -> Result<BoundDispatch> {
     let Dispatch { stem, entry, arguments, groups, what, .. } = dispatch;
     let declared = gpu.accesses(stem);
     assert_eq!(declared.len(), arguments.len(), "{stem}: arguments do not match the shader's bindings");
@@ -86,5 +86,5 @@ fn launch(gpu: &Gpu, dispatch: &Dispatch<Gpu>, uniforms: &wgpu::Buffer, slot: u3
     }
     let descriptor = wgpu::BindGroupDescriptor { label: Some(entry), layout: &pipeline.layout, entries: &entries };
     let bind_group = gpu.device().create_bind_group(&descriptor);
-    Ok(Launch { pipeline, bind_group, params: slot, groups: *groups })
+    Ok(BoundDispatch { pipeline, bind_group, params: slot, groups: *groups })
 }

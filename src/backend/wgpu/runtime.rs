@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use wgpu::BufferUsages as Usage;
 
 use super::Gpu;
-use super::launch::{self, Launch};
+use super::launch::{self, BoundDispatch};
 use super::staging::Staging;
 use crate::backend::gpu::{Command, Dispatch, Runtime, Wait};
 use crate::backend::kernels::Tuning;
@@ -18,7 +18,7 @@ const MAX_QUERIES: usize = 4096;
 
 impl Runtime for Gpu {
     type Buffer = wgpu::Buffer;
-    type Launch = Launch;
+    type Launch = BoundDispatch;
     type Parameters = Option<wgpu::Buffer>;
     type Staging = Staging;
 
@@ -68,7 +68,7 @@ impl Runtime for Gpu {
         if cfg!(target_arch = "wasm32") { Ok(()) } else { self.wait() }
     }
 
-    fn bind(&self, dispatches: &[Dispatch<Gpu>], parameters: &mut Option<wgpu::Buffer>) -> Result<Vec<Launch>> {
+    fn bind(&self, dispatches: &[Dispatch<Gpu>], parameters: &mut Option<wgpu::Buffer>) -> Result<Vec<BoundDispatch>> {
         launch::bind(self, dispatches, parameters)
     }
 
@@ -114,7 +114,7 @@ impl Runtime for Gpu {
         &self,
         staging: &mut Staging,
         before: &[Command<Gpu>],
-        steps: &[Vec<Arc<Launch>>],
+        steps: &[Vec<Arc<BoundDispatch>>],
     ) -> Result<Vec<Duration>> {
         let times = self.scoped(|| {
             self.submit(staging, before, false)?;
@@ -155,7 +155,7 @@ fn encode(encoder: &mut wgpu::CommandEncoder, staging: &Staging, commands: &[Com
 
 impl Gpu {
     /// Times each step by its own pass's timestamps.
-    fn time_by_timestamps(&self, steps: &[Vec<Arc<Launch>>]) -> Result<Vec<Duration>> {
+    fn time_by_timestamps(&self, steps: &[Vec<Arc<BoundDispatch>>]) -> Result<Vec<Duration>> {
         let count = 2 * steps.len() as u32;
         let bytes = 8 * u64::from(count);
         let queries = self.device().create_query_set(&wgpu::QuerySetDescriptor {
@@ -190,7 +190,7 @@ impl Gpu {
     }
 
     /// Times a step by a submission of its own, waiting included.
-    fn time_by_clock(&self, launches: &[Arc<Launch>]) -> Result<Duration> {
+    fn time_by_clock(&self, launches: &[Arc<BoundDispatch>]) -> Result<Duration> {
         let mut encoder = self.device().create_command_encoder(&Default::default());
         let mut pass = encoder.begin_compute_pass(&Default::default());
         launches.iter().for_each(|launch| launch.record(&mut pass));

@@ -2,7 +2,7 @@
 
 use super::run::{Trapped, fill_constants, forget_local, run};
 use super::shared::{Shared, acquire};
-use super::warp::{State, Warp};
+use super::warp::{Warp, WarpState};
 use super::{Arrival, Cx, Grid, Step};
 use crate::code::BarrierKind;
 use crate::error::{Fault, FaultKind, Trap};
@@ -20,7 +20,7 @@ pub struct Block {
     /// Raised by whatever may let a waiting warp go on.
     pub events: u64,
     /// What is in flight.
-    pub asynchronous: super::asynchronous::State,
+    pub asynchronous: super::asynchronous::AsyncWork,
     barriers: [Gate; 16],
 }
 
@@ -62,7 +62,7 @@ impl Worker {
         let block = &mut self.block;
         block.ctaid = ctaid;
         block.events = 0;
-        block.asynchronous = super::asynchronous::State::default();
+        block.asynchronous = super::asynchronous::AsyncWork::default();
         block.barriers = std::array::from_fn(|_| Gate::default());
         block.shared.reset(grid.shared as usize, tracked, grid.checks.races);
         block.shared.global_races = grid.global_races;
@@ -70,7 +70,7 @@ impl Worker {
             let lanes = (threads - warp.id * 32).min(32);
             warp.lanes = u32::MAX >> (32 - lanes);
             warp.exited = 0;
-            warp.state = State::Ready;
+            warp.state = WarpState::Ready;
             warp.paths.clear();
             warp.frames.clear();
             warp.clock = [block.shared.time; 32];
@@ -86,7 +86,7 @@ impl Worker {
             let events = self.block.events;
             let (mut running, mut moved) = (false, false);
             for i in 0..self.warps.len() {
-                if self.warps[i].state != State::Ready {
+                if self.warps[i].state != WarpState::Ready {
                     continue;
                 }
                 running = true;
@@ -96,7 +96,7 @@ impl Worker {
                     Step::Pause | Step::Yield => {}
                     Step::Next => moved = true,
                     Step::Done => {
-                        self.warps[i].state = State::Done;
+                        self.warps[i].state = WarpState::Done;
                         moved = true;
                     }
                     Step::Barrier(arrival) => {
@@ -110,7 +110,7 @@ impl Worker {
             }
             idle = if moved || self.block.events != events { 0 } else { idle + 1 };
             if idle > PATIENCE {
-                let waits = self.warps.iter().position(|w| w.state == State::Ready).unwrap_or(0);
+                let waits = self.warps.iter().position(|w| w.state == WarpState::Ready).unwrap_or(0);
                 let trap = Trap::warp(
                     FaultKind::Deadlock,
                     format!("every warp waits for something that no warp will do{}", self.block.asynchronous.waits()),
@@ -118,7 +118,7 @@ impl Worker {
                 return Err(self.locate_warp(grid, waits, trap));
             }
         }
-        if let Some(stuck) = self.warps.iter().position(|w| matches!(w.state, State::Waiting(_))) {
+        if let Some(stuck) = self.warps.iter().position(|w| matches!(w.state, WarpState::Waiting(_))) {
             return Err(self.stuck(grid, stuck));
         }
         self.block
@@ -146,7 +146,7 @@ impl Worker {
         gate.holds.push(arrival.holds.count_ones() << 8 | self.warps[i].lanes.count_ones());
         self.block.events += 1;
         if arrival.kind != BarrierKind::Arrive {
-            self.warps[i].state = State::Waiting(arrival.id);
+            self.warps[i].state = WarpState::Waiting(arrival.id);
             gate.waiting.push((i as u32, arrival));
         }
         if gate.threads > expected {
@@ -162,7 +162,7 @@ impl Worker {
         let asked: u32 = gate.holds.iter().map(|h| h & 0xff).sum();
         for (w, arrival) in gate.waiting {
             let warp = &mut self.warps[w as usize];
-            warp.state = State::Ready;
+            warp.state = WarpState::Ready;
             acquire(warp, &gate.clock);
             let value = match arrival.kind {
                 BarrierKind::Popc => u64::from(hold),
@@ -179,7 +179,7 @@ impl Worker {
 
     /// All others have ended, and this one waits at a barrier still.
     fn stuck(&self, grid: &Grid, i: usize) -> Fault {
-        let State::Waiting(id) = self.warps[i].state else {
+        let WarpState::Waiting(id) = self.warps[i].state else {
             return Fault::plain(FaultKind::Deadlock, "", "no warp can run");
         };
         let gate = &self.block.barriers[id as usize];

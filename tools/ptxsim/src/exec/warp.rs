@@ -45,7 +45,7 @@ pub struct Local {
 
 /// What a warp does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum WarpState {
     /// It can run.
     Ready,
     /// It waits at the block's barrier of this number.
@@ -66,7 +66,7 @@ pub struct Warp {
     /// The lanes that have exited.
     pub exited: u32,
     /// Whether it can run.
-    pub state: State,
+    pub state: WarpState,
     /// Paths, the running one last.
     pub paths: Vec<Path>,
     /// Calls, the running one last.
@@ -98,7 +98,7 @@ impl Warp {
             id,
             lanes: 0,
             exited: 0,
-            state: State::Done,
+            state: WarpState::Done,
             paths: Vec::new(),
             frames: Vec::new(),
             r32: Vec::new(),

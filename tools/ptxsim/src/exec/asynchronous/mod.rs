@@ -92,7 +92,7 @@ pub struct Landing {
 
 /// What a block has in flight.
 #[derive(Debug, Default)]
-pub struct State {
+pub struct AsyncWork {
     /// The mbarriers in use, by their offset in shared memory.
     pub barriers: BTreeMap<usize, barrier::Live>,
     /// Executions of mbarrier instructions.
@@ -173,7 +173,7 @@ fn elect(cx: &mut Cx, mask: u32, chosen: Option<Operand>, here: Reg, members: Op
     Ok(())
 }
 
-impl State {
+impl AsyncWork {
     /// What `thread` of the block has under way.
     pub fn thread(&mut self, thread: usize) -> &mut Thread {
         if self.threads.len() <= thread {
