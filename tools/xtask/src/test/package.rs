@@ -12,7 +12,8 @@ use super::times::Target;
 use crate::shell;
 
 /// What is for work on the crate, not for its users.
-const WORKSHOP: [&str; 8] = [".ci/", ".cargo/", "benches/runs/", "demo/", "finetune/", "target/", "tests/", "tools/"];
+const WORKSHOP: [&str; 9] =
+    [".ci/", ".cargo/", "benches/runs/", "demo/", "findings/", "finetune/", "target/", "tests/", "tools/"];
 /// All that a weights folder is shipped with.
 const WEIGHTS: &str = "weights/MANIFEST";
 /// crates.io takes 10 MB compressed; this is what it holds unpacked.
@@ -54,7 +55,10 @@ fn read_by_compiler(target: &Target) -> Result<BTreeSet<String>> {
     let notes = metadata.with_file_name(format!("{}.d", stem.trim_start_matches("lib")));
     let text = fs::read_to_string(&notes).with_context(|| format!("cannot read {}", notes.display()))?;
     let root = shell::root();
-    let read: BTreeSet<String> = inputs(&text).iter().filter_map(|path| below(path, &root)).collect();
+    // What the build script writes is made anew wherever the package is built.
+    let is_made = |path: &String| path.starts_with("target/");
+    let read: BTreeSet<String> =
+        inputs(&text).iter().filter_map(|path| below(path, &root)).filter(|path| !is_made(path)).collect();
     ensure!(read.contains("src/lib.rs"), "{} names no src/lib.rs", notes.display());
     Ok(read)
 }
