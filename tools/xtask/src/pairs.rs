@@ -111,8 +111,11 @@ fn judge(args: &Args, run: &Run, rows: &[(&str, &Vec<f64>)]) -> Result<()> {
         text += &format!("| {name} | {} | {middle:.4} | {low:.4} to {high:.4} | {word} |\n", ratios.len());
     }
     print!("{text}");
-    let line = format!("cargo xtask pairs {} {}", args.old.display(), args.new.display());
-    let how = format!("{} s a turn, device {}, {} threads.", args.seconds, args.device, args.threads);
+    // Paths are of this machine; what the binaries are is for whoever keeps the run to say.
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let line = format!("cargo xtask pairs {} {}", name(&args.old), name(&args.new));
+    let photos = args.photos.as_deref().map_or(SAMPLES.to_owned(), name);
+    let how = format!("{} s a turn, device {}, {} threads, {photos}.", args.seconds, args.device, args.threads);
     runs::write(&run.page(), &format!("{}\n{how}\n\n{text}", run.header(&line)))?;
     ensure!(slower.is_empty(), "slower than {} of the old build: {}", args.least, slower.join(", "));
     Ok(())
