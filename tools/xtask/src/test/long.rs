@@ -10,7 +10,7 @@ use crate::runs::{self, Run, csv};
 use crate::shell::{self, cargo};
 
 /// Seconds of each fuzz target.
-const FUZZ: u64 = 60;
+const FUZZ: u64 = 20;
 
 /// What came of a part.
 struct Row {
