@@ -16,7 +16,7 @@ const WORKSHOP: [&str; 9] =
     [".ci/", ".cargo/", "benches/runs/", "demo/", "findings/", "finetune/", "target/", "tests/", "tools/"];
 /// All that a weights folder is shipped with.
 const WEIGHTS: &str = "weights/MANIFEST";
-/// crates.io takes 10 MB compressed; this is what it holds unpacked.
+/// The registry takes 10 MB compressed; this is what that holds unpacked.
 const MOST: u64 = 16_000_000;
 
 pub fn check(target: &Target) -> Result<()> {
