@@ -104,7 +104,7 @@ macro_rules! every_backend {
 
 every_backend! { matches_the_reference does_not_depend_on_the_batch times_every_step }
 
-/// Branches of training: two batch norms, of so many channels, and both pools, in one concatenation, which is read.
+/// Branches of training: two batch norms of the given channels and both pools in one concatenation, which is read.
 fn normalized(channels: [usize; 2]) -> Graph {
     let (mut graph, mut noise) = (Graph::new(), Noise::new(7));
     let mut parts: Vec<NodeId> = channels

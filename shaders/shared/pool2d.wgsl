@@ -1,17 +1,6 @@
 // What the two poolings share: their parameters, and the window of an output.
 struct Params {
-    h: u32,
-    w: u32,
-    c: u32,
-    h_out: u32,
-    w_out: u32,
-    k_h: u32,
-    k_w: u32,
-    stride_y: u32,
-    stride_x: u32,
-    // Elements of padding before the input.
-    pad_y: u32,
-    pad_x: u32,
+#include "pool2d_geometry"
     // n * h_out * w_out * c.
     outputs: u32,
     y_offset: u32,

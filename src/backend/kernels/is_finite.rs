@@ -9,11 +9,6 @@ impl Lower for IsFinite {
     type Params = PartialSums;
 
     fn calls(&self, step: &Step, tuning: Tuning) -> Calls {
-        by_blocks::<Self>(
-            ["is_finite_fwd_partial", "is_finite_fwd_total"],
-            |elements, pieces| PartialSums { elements, pieces },
-            step,
-            tuning,
-        )
+        by_blocks::<Self>(["is_finite_fwd_partial", "is_finite_fwd_total"], PartialSums::new, step, tuning)
     }
 }

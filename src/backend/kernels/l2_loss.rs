@@ -9,11 +9,6 @@ impl Lower for L2Loss {
     type Params = PartialSums;
 
     fn calls(&self, step: &Step, tuning: Tuning) -> Calls {
-        by_blocks::<Self>(
-            ["l2_loss_fwd_partial", "l2_loss_fwd_total"],
-            |elements, pieces| PartialSums { elements, pieces },
-            step,
-            tuning,
-        )
+        by_blocks::<Self>(["l2_loss_fwd_partial", "l2_loss_fwd_total"], PartialSums::new, step, tuning)
     }
 }

@@ -9,11 +9,6 @@ impl Lower for Mean {
     type Params = PartialSums;
 
     fn calls(&self, step: &Step, tuning: Tuning) -> Calls {
-        by_blocks::<Self>(
-            ["mean_fwd_partial", "mean_fwd_total"],
-            |elements, pieces| PartialSums { elements, pieces },
-            step,
-            tuning,
-        )
+        by_blocks::<Self>(["mean_fwd_partial", "mean_fwd_total"], PartialSums::new, step, tuning)
     }
 }

@@ -7,6 +7,13 @@ fields! {
     PartialSums { elements: u32, pieces: u32 }
 }
 
+impl PartialSums {
+    /// The numbers of elements and of their partial sums.
+    pub fn new(elements: u32, pieces: u32) -> PartialSums {
+        PartialSums { elements, pieces }
+    }
+}
+
 /// Elements of a partial sum: the split depends on the number of elements alone, for it decides the sum's bits.
 const BLOCK: usize = 4096;
 

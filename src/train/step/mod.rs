@@ -2,6 +2,8 @@
 
 pub mod budget;
 pub mod network;
+pub mod pace;
 pub mod parameters;
+pub mod schedule;
 pub mod trainer;
 pub mod triplets;

@@ -55,7 +55,7 @@ impl<R: Runtime> Arena<R> {
         if needed > self.elements || self.buffer.is_none() {
             self.nets.clear();
             self.buffer = None;
-            // Padding crops are computed from what is there, which should be something.
+            // Padding crops are computed as well: zeros keep them from reading uninitialised memory.
             module.runtime().check_argument("the arena", 4 * needed)?;
             self.buffer = Some(module.runtime().zeros("the arena", 4 * needed)?);
             self.elements = needed;

@@ -1,0 +1,12 @@
+    h: u32,
+    w: u32,
+    c: u32,
+    h_out: u32,
+    w_out: u32,
+    k_h: u32,
+    k_w: u32,
+    stride_y: u32,
+    stride_x: u32,
+    // Elements of padding before the input.
+    pad_y: u32,
+    pad_x: u32,
