@@ -15,8 +15,16 @@ fn boxes(n: usize) -> Tensor {
     Tensor::new([n, 5], data)
 }
 
+/// The same boxes, all of one score.
+fn ties(n: usize) -> Tensor {
+    let mut data = boxes(n).into_data();
+    data.chunks_exact_mut(5).for_each(|row| row[4] = 0.5);
+    Tensor::new([n, 5], data)
+}
+
 fn cases() -> Vec<Case> {
-    let mut cases = Vec::new();
+    let nms = Nms { threshold: 0.5, overlap: Overlap::Union };
+    let mut cases = vec![Case::new("equal scores", nms, vec![ties(130)])];
     for overlap in [Overlap::Union, Overlap::Min] {
         for n in [1, 2, 63, 64, 65, 500] {
             for threshold in [0.5, 0.7] {

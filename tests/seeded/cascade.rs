@@ -12,9 +12,13 @@ use crate::common;
 
 /// A detector of the seeded networks.
 fn detector(device: &Device) -> Detector {
-    let (p, r, o) = weights::networks(&weights::mtcnn());
+    detector_of(device, &weights::mtcnn(), DetectOptions::default())
+}
+
+fn detector_of(device: &Device, tensors: &[weights::Tensors; 3], options: DetectOptions) -> Detector {
+    let (p, r, o) = weights::networks(tensors);
     let [pnet, rnet, onet] = [models::pnet(&p), models::rnet(&r), models::onet(&o)].map(Arc::new);
-    Detector::new(device, &Mtcnn { pnet, rnet, onet }, &DetectOptions::default()).unwrap()
+    Detector::new(device, &Mtcnn { pnet, rnet, onet }, &options).unwrap()
 }
 
 /// The largest difference of two lists of faces, in pixels; endless where the lists differ.
@@ -48,6 +52,36 @@ fn check_on(device: Option<Device>) {
     check(&format!("batch {} of 250x250", small.len()), &device, &cpu, &small);
     let [width, height] = if software { [640, 360] } else { [1920, 1080] };
     check(&format!("one of {width}x{height}"), &device, &cpu, &pictures::many(1, width, height));
+}
+
+/// Every candidate of a network has one score, so that the order of equal scores alone decides what is suppressed: of
+/// P-Net, R-Net, O-Net, then of all three. What the others score is a candidate whatever the score.
+fn check_ties(device: Option<Device>, side: usize) {
+    let Some(device) = device else { return };
+    let pictures = pictures::many(2, side, side - 7);
+    for (what, stages) in [("P-Net", 0..1), ("R-Net", 1..2), ("O-Net", 2..3), ("all", 0..3)] {
+        let mut tensors = weights::mtcnn();
+        stages.for_each(|stage| weights::plant_ties(&mut tensors, stage));
+        let options = DetectOptions { thresholds: [0.0; 3], ..Default::default() };
+        let [device, cpu] = [&device, &Device::cpu(0).unwrap()].map(|device| detector_of(device, &tensors, options));
+        check(&format!("equal scores of {what}"), &device, &cpu, &pictures);
+    }
+}
+
+#[test]
+fn ties_on_wgpu() {
+    check_ties(common::device(DeviceKind::Wgpu), 90);
+}
+
+#[test]
+fn ties_on_cuda() {
+    check_ties(common::device(DeviceKind::Cuda), 90);
+}
+
+#[cfg(feature = "cuda")]
+#[test]
+fn ties_on_ptxsim() {
+    check_ties(Some(common::simulated::device((7, 5))), 48);
 }
 
 #[test]
