@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use warpface::face::{Alignment, DetectOptions, EmbedOptions, align, choose};
+use warpface::face::{DetectOptions, EmbedOptions, align, choose};
 use warpface::{Detector, Device, DeviceKind, Embedder, image};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let faces = detector.detect_one(&photo)?;
     println!("{} faces on {device}", faces.len());
     let chosen = choose(&faces, photo.width(), photo.height()).map(|i| &faces[i]);
-    if let Some(crop) = chosen.and_then(|face| align(&photo, face, &Alignment::default())) {
+    if let Some(crop) = chosen.and_then(|face| align(&photo, face, &embedder.alignment())) {
         let embedding = embedder.embed_one(&crop)?;
         println!("{} values, the first {:?}", embedding.len(), &embedding[..4]);
     }

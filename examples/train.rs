@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     settings.epochs = epochs.parse()?;
     settings.epoch_size = 10;
     settings.batch_size = 6;
-    settings.image_size = SIDE;
+    settings.image_size = Some(SIDE);
     settings.width = Width::of_stem(2);
     settings.embedding_size = Some(8);
     settings.optimizer = OptimizerKind::Momentum;
@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let finished = Training::new(&device, people, task).settings(settings).stop(&stop).run(&mut observer)?;
 
     // What was trained is a model: the standardization is that of the run.
-    let embedder = Embedder::load(&device, &finished.model, EmbedOptions::default().size(SIDE))?;
+    let embedder = Embedder::load(&device, &finished.model, EmbedOptions::default())?;
     let photo = image::decode(Dataset::open(people)?.path(0))?;
     let crop = image::resize_bilinear_pillow(&photo, SIDE, SIDE);
     println!("{} steps; {:?}", finished.steps, embedder.embed_one(&crop)?);

@@ -45,7 +45,8 @@ impl Golden {
         let classes = loss.is_classifier().then_some(CLASSES);
         let spec = Spec { width: Width::of_stem(2).unwrap(), embedding_size: 8, classes, gamma: false };
         let parameters = Parameters::new(spec);
-        let values = parameters.pretrained(&unfolded(&self.network).unwrap(), 0).unwrap();
+        let rows: Vec<Option<usize>> = (0..CLASSES).map(Some).collect();
+        let values = parameters.pretrained(&unfolded(&self.network).unwrap(), &rows, 0).unwrap();
         (parameters, values)
     }
 

@@ -18,7 +18,7 @@ fn settings(runs: &Path, name: &str) -> Settings {
     settings.epochs = 2;
     settings.epoch_size = 4;
     settings.batch_size = 6;
-    settings.image_size = 80;
+    settings.image_size = Some(80);
     settings.width = Width::of_stem(2);
     settings.embedding_size = Some(8);
     settings.optimizer = OptimizerKind::Momentum;
@@ -55,7 +55,7 @@ fn train(training: Training, most: u64) -> Result<(Finished, Vec<u64>)> {
 fn a_run_is_told_ended_and_gone_on_with() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("people");
-    people::write(&dir, 3, 4);
+    people::write(&dir, 3, 4, 80);
     let device = Device::cpu(2).unwrap();
     for (name, task) in tasks() {
         let run = |name: &str| Training::new(&device, &dir, task.clone()).settings(settings(folder.path(), name));
@@ -73,7 +73,7 @@ fn a_run_is_told_ended_and_gone_on_with() {
         assert!(fs::read(&rest.model).unwrap() == fs::read(&whole.model).unwrap(), "{name}: another network");
 
         // What was trained is a model that knows how it was trained.
-        let embedder = Embedder::load(&device, &whole.model, EmbedOptions::default().size(80)).unwrap();
+        let embedder = Embedder::load(&device, &whole.model, EmbedOptions::default()).unwrap();
         let known = (embedder.dim(), embedder.standardize(), embedder.standardize_reason());
         assert_eq!(known, (8, Standardize::Prewhiten, Reason::Trained), "{name}");
     }
@@ -83,7 +83,7 @@ fn a_run_is_told_ended_and_gone_on_with() {
 fn what_makes_no_sense_is_a_field() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("people");
-    people::write(&dir, 3, 4);
+    people::write(&dir, 3, 4, 80);
     let device = Device::cpu(1).unwrap();
     let refused = |task: Task, change: fn(&mut Settings)| {
         let mut settings = settings(folder.path(), "run");

@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde_json::json;
 
-use super::context::{DetectArgs, Globals, Model, progress};
+use super::context::{CropArgs, DetectArgs, Globals, Model, progress};
 use super::photos::{self, Tally};
 use super::{Outcome, output};
 use crate::Error;
-use crate::face::Alignment;
 use crate::ops::Metric;
 
 #[derive(Debug, clap::Args)]
@@ -27,6 +26,8 @@ pub struct Args {
     /// The photographs are crops already
     #[arg(long)]
     aligned: bool,
+    #[command(flatten)]
+    crops: CropArgs,
     #[command(flatten)]
     detect: DetectArgs,
 }
@@ -61,9 +62,11 @@ fn threshold(asked: Option<f64>, distance: Metric, model: &Model) -> (f64, Strin
 impl Args {
     pub fn run(&self, globals: &Globals) -> Result<Outcome> {
         let options = self.detect.options()?;
+        self.crops.check(self.aligned)?;
         let device = globals.open_device()?;
-        let model = globals.open_model(&device)?;
-        let alignment = Alignment { size: model.embedder.size(), ..Alignment::default() };
+        let model = globals.open_model(&device, &self.crops)?;
+        let given = self.crops.given(&model);
+        let alignment = model.embedder.alignment();
         let detector = if self.aligned { None } else { Some(globals.open_detector(&device, &options)?) };
         let (mut embeddings, mut kept): (Vec<Vec<f32>>, Vec<&Path>) = (Vec::new(), Vec::new());
         let mut tally = Tally::default();
@@ -71,7 +74,7 @@ impl Args {
         photos::for_each_chunk(&self.photos, &device, &bar, &mut tally, |chunk, tally| {
             for photo in chunk {
                 let crop = match &detector {
-                    None => Some(photos::aligned_crop(&photo.image, alignment.size)),
+                    None => Some(given.input(&photo.image)),
                     Some(detector) => {
                         let faces = photos::detect(detector, std::slice::from_ref(photo), tally)?;
                         photos::main_crop(&photo.image, &faces[0], &alignment)

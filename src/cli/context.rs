@@ -7,11 +7,13 @@ use anyhow::{Context, Result};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::photos::GivenCrops;
 use crate::Precision;
 use crate::backend::{Device, DeviceKind};
-use crate::error::Field;
+use crate::error::{Field, message};
 use crate::face::{DetectOptions, Detector, EmbedOptions, Embedder, Reason, Standardize};
-use crate::models::Mtcnn;
+use crate::models::{Mtcnn, USUAL_CROP};
+use crate::train::checkpoint::trained_with;
 use crate::{Error, weights};
 
 /// Names of model files, the best first: by accuracy on LFW.
@@ -76,6 +78,33 @@ impl DetectArgs {
     }
 }
 
+/// How pictures that are crops already become the network's input, as flags.
+#[derive(Debug, Args)]
+pub struct CropArgs {
+    /// Side of the network's input, in pixels [default: what the model was trained with, else 160]
+    #[arg(long, value_name = "PIXELS")]
+    image_size: Option<usize>,
+    /// Rescale crops of another size. By default their middle is taken, or black added around, as the original does
+    #[arg(long)]
+    resize: bool,
+}
+
+impl CropArgs {
+    /// Refuses rescaling where faces are cut out in the right size anyway.
+    pub fn check(&self, aligned: bool) -> Result<()> {
+        if self.resize && !aligned {
+            let problem = message!["is for crops; give ", Field("aligned"), " too"];
+            return Err(Error::invalid(Field("resize"), problem).into());
+        }
+        Ok(())
+    }
+
+    /// Pictures brought to the size of this model.
+    pub fn given(&self, model: &Model) -> GivenCrops {
+        GivenCrops::new(model.embedder.size(), self.resize)
+    }
+}
+
 /// An embedder, and what is known of its file.
 pub struct Model {
     /// The embedder.
@@ -103,12 +132,13 @@ impl Globals {
         Ok(Detector::new(device, &networks, options)?)
     }
 
-    /// Opens the embedding model.
-    pub fn open_model(&self, device: &Device) -> Result<Model> {
+    /// Opens the embedding model, for crops of the size that is asked for.
+    pub fn open_model(&self, device: &Device, crops: &CropArgs) -> Result<Model> {
         let path = self.model_path()?;
         let options = EmbedOptions::default()
             .precision(self.precision)
             .standardize(self.standardize)
+            .size(crops.image_size)
             .allow_modified_weights(self.allow_modified_weights);
         let embedder = Embedder::load(device, &path, options)?;
         let why = match embedder.standardize_reason() {
@@ -117,7 +147,8 @@ impl Globals {
             Reason::Usual => "the usual one; --standardize changes it",
         };
         let (dim, standardize) = (embedder.dim(), embedder.standardize());
-        eprintln!("model: {} ({dim}-d, {standardize} standardization, {why})", path.display());
+        let size = crop_size(&embedder);
+        eprintln!("model: {} ({dim}-d; {size}; {standardize} standardization, {why})", path.display());
         Ok(Model { embedder, path })
     }
 
@@ -146,6 +177,11 @@ impl Globals {
         Ok((path, weights))
     }
 
+    /// Side of the crops that the model was trained with, else of the usual ones.
+    pub fn model_size(&self) -> Result<usize> {
+        Ok(trained_with(self.model_path()?).image_size.unwrap_or(USUAL_CROP))
+    }
+
     fn default_model(&self) -> Result<PathBuf> {
         let found = MODELS.iter().map(|name| self.weights.join(name)).find(|path| path.is_file());
         found.with_context(|| {
@@ -155,6 +191,19 @@ impl Globals {
                 self.weights.display()
             )
         })
+    }
+}
+
+/// The size of a model's crops, and why.
+fn crop_size(embedder: &Embedder) -> String {
+    let (size, trained) = (embedder.size(), embedder.trained_size());
+    match (embedder.size_reason(), trained) {
+        (Reason::Asked, Some(trained)) if trained != size => {
+            format!("crops of {size} pixels, as asked; it was trained with {trained}")
+        }
+        (Reason::Asked, _) => format!("crops of {size} pixels, as asked"),
+        (Reason::Trained, _) => format!("crops of {size} pixels, as it was trained"),
+        (Reason::Usual, _) => format!("crops of {size} pixels, the usual size; --image-size changes it"),
     }
 }
 

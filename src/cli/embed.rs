@@ -10,11 +10,11 @@ use anyhow::Result;
 use npyz::WriterBuilder;
 use serde_json::json;
 
-use super::context::{DetectArgs, Globals, create_folder, progress};
+use super::context::{CropArgs, DetectArgs, Globals, Model, create_folder, progress};
 use super::photos::{self, Tally, add};
 use super::{Outcome, output};
 use crate::Error;
-use crate::face::{Alignment, Detector, Embedder, Embeddings};
+use crate::face::{Alignment, Detector, Embeddings};
 use crate::image::{self, Rgb8};
 use crate::weights::write::npy_header;
 
@@ -33,6 +33,8 @@ pub struct Args {
     #[arg(long, default_value_t = 32, value_name = "PIXELS")]
     margin: usize,
     #[command(flatten)]
+    crops: CropArgs,
+    #[command(flatten)]
     detect: DetectArgs,
 }
 
@@ -48,14 +50,15 @@ struct Found<'a> {
 impl Args {
     pub fn run(&self, globals: &Globals) -> Result<Outcome> {
         let options = self.detect.options()?;
+        self.crops.check(self.aligned)?;
         let found = image::collect(&self.paths);
         let device = globals.open_device()?;
-        let model = globals.open_model(&device)?;
+        let model = globals.open_model(&device, &self.crops)?;
         let detector = if self.aligned { None } else { Some(globals.open_detector(&device, &options)?) };
         create_folder(&self.output)?;
         let mut tally = Tally { failures: found.problems, ..Tally::default() };
         let dim = model.embedder.dim();
-        let done = self.embed(&model.embedder, detector.as_ref(), &found.images, &mut tally)?;
+        let done = self.embed(&model, detector.as_ref(), &found.images, &mut tally)?;
         let inputs = done.embedded.len() + done.without_face.len();
         self.write(globals, found.images.len(), dim, done)?;
         Ok(output::list_failures(inputs, &tally.failures))
@@ -63,18 +66,19 @@ impl Args {
 
     fn embed<'a>(
         &self,
-        embedder: &Embedder,
+        model: &Model,
         detector: Option<&Detector>,
         images: &'a [PathBuf],
         tally: &mut Tally,
     ) -> Result<Found<'a>> {
+        let (embedder, given) = (&model.embedder, self.crops.given(model));
         let alignment = Alignment { size: embedder.size(), margin: self.margin };
         let mut found = Found::default();
         let bar = progress(images.len(), "embed");
         photos::for_each_chunk(images, embedder.device(), &bar, tally, |chunk, tally| {
             let crops: Vec<Option<Rgb8>> = match detector {
                 Some(detector) => photos::main_crops(detector, chunk, &alignment, tally)?,
-                None => chunk.iter().map(|photo| Some(photos::aligned_crop(&photo.image, alignment.size))).collect(),
+                None => chunk.iter().map(|photo| Some(given.input(&photo.image))).collect(),
             };
             for (photo, crop) in chunk.iter().zip(&crops) {
                 let list = if crop.is_some() { &mut found.embedded } else { &mut found.without_face };

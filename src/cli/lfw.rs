@@ -10,8 +10,8 @@ use anyhow::Result;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::context::{DetectArgs, Globals, Model, create_folder, progress};
-use super::photos::{self, Photo, Tally, add};
+use super::context::{CropArgs, DetectArgs, Globals, Model, create_folder, progress};
+use super::photos::{self, GivenCrops, Photo, Tally, add};
 use super::{Outcome, output};
 use crate::Error;
 use crate::error::Field;
@@ -58,6 +58,8 @@ pub struct Args {
     /// Write one self-contained page: figures, ROC, histograms, the hardest pairs
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
+    #[command(flatten)]
+    crops: CropArgs,
     #[command(flatten)]
     detect: DetectArgs,
 }
@@ -140,6 +142,7 @@ struct Line<'a> {
 /// What it takes to make a photograph's crop.
 struct Cropper<'a> {
     detector: Option<Detector>,
+    given: GivenCrops,
     alignment: Alignment,
     on_missing: OnMissing,
     images: &'a [PathBuf],
@@ -154,10 +157,7 @@ type Crop = (Option<Rgb8>, bool);
 impl Cropper<'_> {
     fn crops(&self, chunk: &[Photo], tally: &mut Tally) -> crate::Result<Vec<Crop>> {
         let Some(detector) = &self.detector else {
-            return Ok(chunk
-                .iter()
-                .map(|p| (Some(photos::aligned_crop(&p.image, self.alignment.size)), false))
-                .collect());
+            return Ok(chunk.iter().map(|photo| (Some(self.given.input(&photo.image)), false)).collect());
         };
         let crops = photos::main_crops(detector, chunk, &self.alignment, tally)?;
         let or_middle = |(photo, crop): (&Photo, Option<Rgb8>)| match crop {
@@ -184,6 +184,7 @@ impl Args {
     pub fn run(&self, globals: &Globals) -> Result<Outcome> {
         let start = Instant::now();
         let options = self.detect.options()?;
+        self.crops.check(self.aligned)?;
         if self.batch_size == 0 {
             return Err(Error::invalid(Field("batch_size"), "a batch holds at least one crop").into());
         }
@@ -195,10 +196,11 @@ impl Args {
             return Err(Error::data(&self.pairs, problem).into());
         }
         let device = globals.open_device()?;
-        let model = globals.open_model(&device)?;
+        let model = globals.open_model(&device, &self.crops)?;
         let detector = if self.aligned { None } else { Some(globals.open_detector(&device, &options)?) };
         let alignment = Alignment { size: model.embedder.size(), margin: self.margin };
-        let cropper = Cropper { detector, alignment, on_missing: self.on_missing, images: &resolved.images };
+        let given = self.crops.given(&model);
+        let cropper = Cropper { detector, given, alignment, on_missing: self.on_missing, images: &resolved.images };
         let mut tally = Tally::default();
         let measured = self.measure(&model, &cropper, &pairs, &resolved, &mut tally, start)?;
         if let Some(path) = &self.report {

@@ -1,6 +1,7 @@
 //! Photographs in chunks of bounded memory: decoded side by side, handed on together.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
@@ -109,12 +110,39 @@ pub fn main_crops(
     Ok(crops)
 }
 
-/// Photographs that are crops already, brought to the network's size.
-pub fn aligned_crop(photo: &Rgb8, size: usize) -> Rgb8 {
-    if (photo.width(), photo.height()) == (size, size) {
-        photo.clone()
-    } else {
-        image::resize_bilinear_pillow(photo, size, size)
+/// Pictures that are crops already, on their way to the network's size.
+pub struct GivenCrops {
+    size: usize,
+    resize: bool,
+    /// Whether a crop's size was found odd, which is told once.
+    told: AtomicBool,
+}
+
+impl GivenCrops {
+    /// For a network's input of `size` squared; `resize` scales, else the middle is taken or black added.
+    pub fn new(size: usize, resize: bool) -> Self {
+        GivenCrops { size, resize, told: AtomicBool::new(false) }
+    }
+
+    /// The network's input of a crop.
+    pub fn input(&self, crop: &Rgb8) -> Rgb8 {
+        let (size, extents) = (self.size, [crop.width(), crop.height()]);
+        if extents == [size; 2] {
+            return crop.clone();
+        }
+        if self.resize {
+            return image::resize_bilinear_pillow(crop, size, size);
+        }
+        // The original's 182 for 160 leaves room to cut; what is half as large again is no crop for this network.
+        let far = extents.iter().any(|&extent| 2 * extent > 3 * size || 4 * extent < 3 * size);
+        if far && !self.told.swap(true, Ordering::Relaxed) {
+            eprintln!(
+                "crops of {} x {} pixels, and the model takes {size}: their middle is taken, or black added; --resize \
+                 rescales them, and without --aligned faces are found in photographs",
+                extents[0], extents[1]
+            );
+        }
+        image::crop_or_pad(crop, size)
     }
 }
 

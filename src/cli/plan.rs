@@ -56,7 +56,7 @@ impl Network {
     }
 
     /// The input for a batch; `size` overrides the network's own.
-    pub fn input(self, batch: usize, size: Option<usize>) -> Result<Shape> {
+    pub fn input(self, globals: &Globals, batch: usize, size: Option<usize>) -> Result<Shape> {
         for (name, value) in [("batch", batch), ("size", size.unwrap_or(1))] {
             if value == 0 {
                 return Err(Error::invalid(Field(name), "must be at least 1").into());
@@ -66,7 +66,7 @@ impl Network {
             Network::Pnet => 150,
             Network::Rnet => 24,
             Network::Onet => 48,
-            Network::Facenet => 160,
+            Network::Facenet => globals.model_size()?,
         });
         Ok([batch, side, side, 3].into())
     }
@@ -74,7 +74,7 @@ impl Network {
 
 impl Args {
     pub fn run(&self, globals: &Globals) -> Result<Outcome> {
-        let input = self.network.input(self.batch, self.size)?;
+        let input = self.network.input(globals, self.batch, self.size)?;
         let plan = Plan::new(self.network.graph(globals)?, std::slice::from_ref(&input))?;
         let mut out = output::stdout();
         let stored = |values: usize| globals.precision.stored(values);

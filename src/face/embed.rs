@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use super::{EmbedOptions, Embeddings, Reason};
+use super::options::Known;
+use super::{Alignment, EmbedOptions, Embeddings, Reason};
 use crate::Precision;
 use crate::backend::{Device, Executable, Module};
+use crate::error::Field;
 use crate::image::{self, Rgb8};
-use crate::models::inception_resnet_v1;
+use crate::models::{LARGEST_CROP, SMALLEST_CROP, inception_resnet_v1};
 use crate::ops::Standardize;
 use crate::weights::{self, Entry};
 use crate::{Error, Graph, Result, Shape};
@@ -36,6 +38,8 @@ pub struct Embedder {
     published: Option<&'static Entry>,
     precision: Precision,
     size: usize,
+    size_reason: Reason,
+    trained_size: Option<usize>,
     dim: usize,
     batch: usize,
     /// The plan of full batches: memory is taken when there is one.
@@ -53,8 +57,13 @@ impl Embedder {
     pub fn load(device: &Device, file: impl AsRef<Path>, options: impl Into<EmbedOptions>) -> Result<Self> {
         let (file, options) = (file.as_ref(), options.into());
         let entry = weights::verify(file, options.allow_modified_weights)?;
+        let known = Known::of(file, entry);
+        let (size, _) = options.crop_size(known);
+        if !(SMALLEST_CROP..=LARGEST_CROP).contains(&size) {
+            let problem = format!("{size} is no side of a crop: {SMALLEST_CROP} to {LARGEST_CROP} pixels are");
+            return Err(Error::invalid(Field("image_size"), problem));
+        }
         let weights = weights::inception_resnet_v1(&weights::load(file)?)?;
-        let known = options.standardize.of(Some(file), entry);
         Ok(Embedder { published: entry, ..Self::build(device, inception_resnet_v1(&weights)?, &options, known)? })
     }
 
@@ -65,11 +74,13 @@ impl Embedder {
     /// precision; [`Error::OutOfMemory`] if the model does not fit.
     pub fn new(device: &Device, graph: Graph, options: impl Into<EmbedOptions>) -> Result<Self> {
         let options = options.into();
-        Self::build(device, graph, &options, options.standardize.of(None, None))
+        Self::build(device, graph, &options, Known::default())
     }
 
-    fn build(device: &Device, graph: Graph, options: &EmbedOptions, known: (Standardize, Reason)) -> Result<Self> {
-        let (graph, size, precision) = (Arc::new(graph), options.size, options.precision);
+    fn build(device: &Device, graph: Graph, options: &EmbedOptions, known: Known) -> Result<Self> {
+        let (size, size_reason) = options.crop_size(known);
+        let (standardize, reason) = options.standardization(known);
+        let (graph, precision) = (Arc::new(graph), options.precision);
         let shapes = graph.shapes(&[Shape::from([1, size, size, 3])])?;
         let dim = match graph.outputs() {
             [y] if shapes[y.index()].rank() == 2 => shapes[y.index()].last(),
@@ -77,7 +88,6 @@ impl Embedder {
         };
         let module = device.backend().load_in(graph.clone(), precision)?;
         let batch = options.batch.unwrap_or_else(|| device.backend().batch()).max(1);
-        let (standardize, reason) = known;
         Ok(Embedder {
             device: device.clone(),
             module,
@@ -87,6 +97,8 @@ impl Embedder {
             published: None,
             precision,
             size,
+            size_reason,
+            trained_size: known.size,
             dim,
             batch,
             full: Mutex::default(),
@@ -117,6 +129,21 @@ impl Embedder {
     /// Side of the crops, in pixels.
     pub fn size(&self) -> usize {
         self.size
+    }
+
+    /// How faces are cut out for it: in its size, with the published models' margin.
+    pub fn alignment(&self) -> Alignment {
+        Alignment { size: self.size, ..Alignment::default() }
+    }
+
+    /// Why crops have this size.
+    pub fn size_reason(&self) -> Reason {
+        self.size_reason
+    }
+
+    /// Side of the crops that the model was trained with, in pixels, where that is known.
+    pub fn trained_size(&self) -> Option<usize> {
+        self.trained_size
     }
 
     /// What is done to the pixels first.

@@ -1,7 +1,7 @@
 //! Tasks: finding faces, cutting them out, turning them into vectors.
 //!
 //! ```no_run
-//! use warpface::face::{Alignment, DetectOptions, EmbedOptions, align};
+//! use warpface::face::{DetectOptions, EmbedOptions, align};
 //! use warpface::image::Rgb8;
 //! use warpface::{Detector, Device, Embedder};
 //!
@@ -11,7 +11,7 @@
 //! let embedder = Embedder::load(&device, "weights/graph_final.pb", EmbedOptions::default())?;
 //! let photo = pixels();
 //! let faces = detector.detect_one(&photo)?;
-//! let crops: Vec<Rgb8> = faces.iter().filter_map(|face| align(&photo, face, &Alignment::default())).collect();
+//! let crops: Vec<Rgb8> = faces.iter().filter_map(|face| align(&photo, face, &embedder.alignment())).collect();
 //! for row in &embedder.embed(&crops.iter().collect::<Vec<_>>())? {
 //!     println!("{row:?}");
 //! }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::Precision;
+use crate::models::USUAL_CROP;
 use crate::ops::Standardize;
 use crate::train::checkpoint;
 use crate::weights::Entry;
@@ -18,7 +19,7 @@ pub enum Standardization {
     As(Standardize),
 }
 
-/// Why pixels are standardized as they are.
+/// Why a model's input is what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// It was asked for.
@@ -29,15 +30,14 @@ pub enum Reason {
     Usual,
 }
 
-/// How an embedder works. The default is f32, crops of 160 pixels, and the standardization that the model was trained
-/// with.
+/// How an embedder works. The default is f32, and the size and standardization that the model was trained with.
 ///
 /// ```
 /// use warpface::Precision;
 /// use warpface::face::{EmbedOptions, Standardize};
 ///
 /// let options = EmbedOptions::default().precision(Precision::F16).standardize(Standardize::Prewhiten);
-/// assert_eq!(options.size, 160);
+/// assert_eq!(options.size, None);
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -46,8 +46,8 @@ pub struct EmbedOptions {
     pub precision: Precision,
     /// What is done to the pixels first.
     pub standardize: Standardization,
-    /// Side of the crops, in pixels.
-    pub size: usize,
+    /// Side of the crops, in pixels; by default what the model was trained with, else 160.
+    pub size: Option<usize>,
     /// Crops of a batch; by default what suits the device. Any number gives the same bits.
     pub batch: Option<usize>,
     /// Take a file that has a published file's name and other content.
@@ -59,7 +59,7 @@ impl Default for EmbedOptions {
         EmbedOptions {
             precision: Precision::F32,
             standardize: Standardization::Auto,
-            size: 160,
+            size: None,
             batch: None,
             allow_modified_weights: false,
         }
@@ -79,9 +79,9 @@ impl EmbedOptions {
         self
     }
 
-    /// For crops of `size` pixels squared.
-    pub fn size(mut self, size: usize) -> Self {
-        self.size = size;
+    /// For crops of `size` pixels squared; by default those that the model was trained with.
+    pub fn size(mut self, size: impl Into<Option<usize>>) -> Self {
+        self.size = size.into();
         self
     }
 
@@ -116,15 +116,41 @@ impl From<Option<Standardize>> for Standardization {
     }
 }
 
-impl Standardization {
-    /// What is done to the pixels, and why; `file` and `entry` are the model's, where it is of a file.
-    pub(super) fn of(self, file: Option<&Path>, entry: Option<&Entry>) -> (Standardize, Reason) {
-        let known = || entry.and_then(|entry| entry.standardize).or_else(|| checkpoint::standardize(file?));
-        match self {
+/// What is known of how a model was trained.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Known {
+    pub standardize: Option<Standardize>,
+    pub size: Option<usize>,
+}
+
+impl Known {
+    /// Of a model's file, which may be a published one.
+    pub fn of(file: &Path, entry: Option<&Entry>) -> Known {
+        if let Some(entry) = entry {
+            return Known { standardize: entry.standardize, size: Some(USUAL_CROP) };
+        }
+        let checkpoint::TrainedWith { standardize, image_size, .. } = checkpoint::trained_with(file);
+        Known { standardize, size: image_size }
+    }
+}
+
+impl EmbedOptions {
+    /// What is done to the pixels, and why.
+    pub(super) fn standardization(&self, known: Known) -> (Standardize, Reason) {
+        match self.standardize {
             Standardization::As(asked) => (asked, Reason::Asked),
             Standardization::Auto => {
-                known().map_or((Standardize::Fixed, Reason::Usual), |known| (known, Reason::Trained))
+                known.standardize.map_or((Standardize::Fixed, Reason::Usual), |known| (known, Reason::Trained))
             }
+        }
+    }
+
+    /// Side of the crops, in pixels, and why.
+    pub(super) fn crop_size(&self, known: Known) -> (usize, Reason) {
+        match (self.size, known.size) {
+            (Some(asked), _) => (asked, Reason::Asked),
+            (None, Some(trained)) => (trained, Reason::Trained),
+            (None, None) => (USUAL_CROP, Reason::Usual),
         }
     }
 }

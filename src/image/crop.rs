@@ -20,6 +20,28 @@ pub fn center_crop(src: &Rgb8, size: usize) -> Rgb8 {
     crop(src, x, y, x + size, y + size)
 }
 
+/// The picture as a square of `size`, unscaled: of a longer axis the middle, a shorter one padded with black, as much on
+/// both sides (`tf.image.resize_image_with_crop_or_pad`). What is odd goes to the right and the bottom.
+pub fn crop_or_pad(src: &Rgb8, size: usize) -> Rgb8 {
+    let start = |extent: usize| extent.saturating_sub(size) / 2;
+    let (x, y) = (start(src.width()), start(src.height()));
+    pad(crop(src, x, y, x + size, y + size), size)
+}
+
+/// The picture in the middle of a black square of `size`, which is at least as large.
+pub(crate) fn pad(src: Rgb8, size: usize) -> Rgb8 {
+    if src.width() == size && src.height() == size {
+        return src;
+    }
+    let mut dst = Rgb8::black(size, size);
+    let (left, top) = ((size - src.width()) / 2, (size - src.height()) / 2);
+    for y in 0..src.height() {
+        let start = ((top + y) * size + left) * 3;
+        dst.data_mut()[start..][..src.width() * 3].copy_from_slice(src.row(y));
+    }
+    dst
+}
+
 /// The picture seen in a mirror (`np.fliplr`).
 pub fn flip_horizontal(src: &Rgb8) -> Rgb8 {
     let mut data = Vec::with_capacity(src.data().len());

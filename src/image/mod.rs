@@ -19,7 +19,8 @@ mod resize_bilinear;
 mod standardize;
 
 pub use collect::{Collected, collect};
-pub use crop::{center_crop, crop, flip_horizontal};
+pub(crate) use crop::pad;
+pub use crop::{center_crop, crop, crop_or_pad, flip_horizontal};
 #[cfg(feature = "decode")]
 pub use decode::{Limits, decode, decode_bytes, dimensions, dimensions_bytes};
 pub use draw::{DrawFace, draw_faces};

@@ -163,6 +163,13 @@ pub(crate) fn features(layers: &mut impl Layers, x: NodeId) -> Result<NodeId> {
     Ok(b.layers.graph().op("AvgPool_1a_8x8", AvgPool2d::global(), &[x]))
 }
 
+/// Side of the published models' crops, in pixels.
+pub const USUAL_CROP: usize = 160;
+/// Sides of the smallest crops that the network takes, and of the largest that make sense, in pixels.
+pub const SMALLEST_CROP: usize = 80;
+/// See [`SMALLEST_CROP`]: a larger one is a typing error, and its products might not fit a number.
+pub const LARGEST_CROP: usize = 1 << 12;
+
 /// The embedding network. Input: standardized RGB crops `[n, 160, 160, 3]` (any size from 80x80 works); output:
 /// unit vectors `[n, d]`.
 ///

@@ -14,7 +14,7 @@
 pub(crate) mod inception_resnet_v1;
 mod mtcnn;
 
-pub use inception_resnet_v1::{classifier, inception_resnet_v1};
+pub use inception_resnet_v1::{LARGEST_CROP, SMALLEST_CROP, USUAL_CROP, classifier, inception_resnet_v1};
 pub use mtcnn::{Mtcnn, onet, pnet, rnet};
 
 use crate::graph::{Graph, NodeId};

@@ -40,7 +40,7 @@ impl Args {
         if self.runs == 0 {
             return Err(Error::invalid(Field("runs"), "must be at least 1").into());
         }
-        let input = self.network.input(self.batch, self.size)?;
+        let input = self.network.input(globals, self.batch, self.size)?;
         let graph = self.network.graph(globals)?;
         let device = globals.open_device()?;
         let trace = self.trace.open()?;

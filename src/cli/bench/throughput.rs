@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::trace::{RUN, TraceArgs};
 use crate::Precision;
 use crate::backend::Device;
-use crate::cli::context::{DetectArgs, Globals};
+use crate::cli::context::{CropArgs, DetectArgs, Globals};
 use crate::cli::photos::{self, Tally};
 use crate::cli::{Outcome, output};
 use crate::error::Field;
@@ -45,6 +45,8 @@ pub struct Embed {
     /// Faces of a batch; batch after batch, each brought in while the one before runs where the device can
     #[arg(long, default_value_t = 32, value_name = "N")]
     batch: usize,
+    #[command(flatten)]
+    crops: CropArgs,
 }
 
 impl Detect {
@@ -83,14 +85,15 @@ impl Embed {
         let trace = self.common.trace.open()?;
         let device = globals.open_device()?;
         let (photographs, tally) = self.common.decode(&device)?;
-        let embedder = globals.open_model(&device)?.embedder;
+        let model = globals.open_model(&device, &self.crops)?;
+        let (given, embedder) = (self.crops.given(&model), model.embedder);
         let overlaps = device.backend().overlaps();
         // The processor is faster with few at once, however many are to be done.
         let at_once = if overlaps { self.batch } else { self.batch.min(embedder.batch()) };
         let embedder = embedder.in_batches(at_once);
         if let Some(mut trace) = trace {
             let decoded = trace.decode(&self.common.found());
-            let crops: Vec<Rgb8> = decoded.iter().map(|p| photos::aligned_crop(p, embedder.size())).collect();
+            let crops: Vec<Rgb8> = decoded.iter().map(|crop| given.input(crop)).collect();
             trace.span(RUN, &format!("embed: {}", output::count(crops.len(), "crop")), || {
                 embedder.embed(&crops.iter().collect::<Vec<_>>())
             })?;
@@ -98,7 +101,7 @@ impl Embed {
             trace.plan(&device, "Facenet", embedder.graph().clone(), embedder.precision(), &input)?;
             trace.finish()?;
         }
-        let crops: Vec<Rgb8> = photographs.iter().map(|p| photos::aligned_crop(p, embedder.size())).collect();
+        let crops: Vec<Rgb8> = photographs.iter().map(|crop| given.input(crop)).collect();
         // Whole batches only, whatever the number of crops; several, so that one can be brought in beside another.
         let several = if overlaps { 8 * self.batch } else { self.batch };
         let whole = crops.len().max(several).next_multiple_of(self.batch);

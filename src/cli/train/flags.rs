@@ -68,9 +68,9 @@ pub struct Common {
     #[arg(long, default_value_t = 0.0, value_name = "FACTOR", help_heading = "Optimizer")]
     pub weight_decay: f32,
 
-    /// Side of the network's input, in pixels
-    #[arg(long, default_value_t = 160, value_name = "PIXELS", help_heading = "Photographs")]
-    pub image_size: usize,
+    /// Side of the network's input, in pixels [default: the pretrained network's, else 160]
+    #[arg(long, value_name = "PIXELS", help_heading = "Photographs")]
+    pub image_size: Option<usize>,
     /// Crop from anywhere, not the middle
     #[arg(long, help_heading = "Photographs")]
     pub random_crop: bool,

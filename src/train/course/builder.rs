@@ -8,14 +8,15 @@ use serde_json::{Map, Value, json};
 
 use super::people::{People, read_model};
 use super::resume::folder_of;
-use super::run::{Course, Kept, Listeners, Next, Run, RunState, Start, beginning};
+use super::run::{Course, Kept, Listeners, Next, Run, RunState, Start};
 use super::settings::{PairSource, Settings, Task, Triplet};
 use crate::backend::Device;
 use crate::error::{Field, message};
 use crate::eval::Pairs;
+use crate::models::USUAL_CROP;
 use crate::ops::Standardize;
 use crate::train::augment::Augment;
-use crate::train::checkpoint::{self, Checkpoint, Checkpoints};
+use crate::train::checkpoint::{self, Checkpoint, Checkpoints, TrainedWith};
 use crate::train::dataset::Dataset;
 use crate::train::fixed::FixedTriplets;
 use crate::train::history::Epoch;
@@ -134,8 +135,8 @@ impl<'a> Training<'a> {
             workers.threads = settings.threads;
         }
         let pretrained = self.pretrained(observer)?;
-        let standardize = self.standardize()?;
-        let plain = Augment::plain(settings.image_size, standardize);
+        let (standardize, side) = (self.standardize()?, self.image_size());
+        let plain = Augment::plain(side, standardize);
         let inference = Inference {
             device: self.device,
             precision: settings.precision,
@@ -144,8 +145,8 @@ impl<'a> Training<'a> {
             workers,
         };
         let people = People::open(&self.dir, settings, &self.task, &inference, pretrained.as_ref(), observer)?;
-        let left_out = say_people(&people.train, standardize, observer);
-        let trainer = self.trainer(&people.train, pretrained, observer)?;
+        let left_out = say_people(&people.train, plain, observer);
+        let trainer = self.trainer(&people.train, side, pretrained, observer)?;
 
         let (checkpoints, logs) = self.folders()?;
         observer.observe(&Event::Folders { checkpoints: &checkpoints, logs: &logs });
@@ -155,7 +156,7 @@ impl<'a> Training<'a> {
         {
             observer.observe(&Event::LaterCheckpoint { step });
         }
-        let course = self.course(standardize, logs.join("summary.html"));
+        let course = self.course(plain, logs.join("summary.html"));
         let start = self.from.take().map_or(Start::New { left_out }, |from| Start::From(Box::new(from)));
         let listeners = Listeners { observer, stop: self.stop.clone() };
         let kept = Kept { checkpoints: kept, events: logs };
@@ -217,10 +218,9 @@ impl<'a> Training<'a> {
     fn standardize(&self) -> Result<Standardize> {
         let asked = self.settings.standardize;
         let Some(from) = &self.from else {
-            let known = self.settings.pretrained_model.as_deref().and_then(trained_with);
-            return Ok(asked.or(known).unwrap_or(Standardize::Fixed));
+            return Ok(asked.or(self.trained_with().standardize).unwrap_or(Standardize::Fixed));
         };
-        let began = checkpoint::standardize(&from.path).unwrap_or(Standardize::Fixed);
+        let began = checkpoint::trained_with(&from.path).standardize.unwrap_or(Standardize::Fixed);
         match asked {
             Some(asked) if asked != began => {
                 Err(Error::invalid(Field("standardize"), format!("the run was begun with {began}; leave it out")))
@@ -229,14 +229,46 @@ impl<'a> Training<'a> {
         }
     }
 
+    /// Side of the network's input: as asked, as the run began, as the pretrained network had it, else 160.
+    fn image_size(&self) -> usize {
+        let began = || self.from.as_ref().and_then(|from| checkpoint::trained_with(&from.path).image_size);
+        self.settings.image_size.or_else(began).or_else(|| self.trained_with().image_size).unwrap_or(USUAL_CROP)
+    }
+
+    /// How the pretrained network was trained, as far as it is known: a published file, or a checkpoint.
+    fn trained_with(&self) -> TrainedWith {
+        let Some(file) = self.settings.pretrained_model.as_deref() else { return TrainedWith::default() };
+        match weights::verify(file, true).ok().flatten() {
+            Some(entry) => TrainedWith { standardize: entry.standardize, ..TrainedWith::default() },
+            None => checkpoint::trained_with(file),
+        }
+    }
+
+    /// Of each person the row in the pretrained classifier, told by name. A run that goes on keeps its rows.
+    fn classifier_rows(&self, people: &Dataset, pretrained: &Unfolded, observer: &mut dyn Observer) -> ClassifierRows {
+        let rows = pretrained.logits.as_ref().map(|(_, b)| b.data().len());
+        if self.from.is_some() {
+            return (0..rows.unwrap_or_default()).map(Some).collect();
+        }
+        let names = self.trained_with().people;
+        let known = (Some(names.len()) == rows).then_some(&names);
+        let row = |name: &String| known?.iter().position(|known| known == name);
+        let found: ClassifierRows = people.people().iter().map(|person| row(&person.name)).collect();
+        let kept = known.map(|_| found.iter().flatten().count());
+        observer.observe(&Event::Classifier { people: people.classes(), pretrained: rows, kept });
+        found
+    }
+
     /// The network on the device.
-    fn trainer(&self, people: &Dataset, pretrained: Option<Unfolded>, observer: &mut dyn Observer) -> Result<Trainer> {
+    fn trainer(
+        &self,
+        people: &Dataset,
+        side: usize,
+        pretrained: Option<Unfolded>,
+        observer: &mut dyn Observer,
+    ) -> Result<Trainer> {
         let settings = &self.settings;
         let parameters = Parameters::new(self.spec(people, pretrained.as_ref())?);
-        if let (Some(pretrained), Some(people), None) = (&pretrained, parameters.spec().classes, &self.from) {
-            let pretrained = pretrained.logits.as_ref().map(|(_, b)| b.data().len());
-            observer.observe(&Event::Classifier { people, pretrained });
-        }
         let options = NetworkOptions {
             loss: self.task.loss(),
             optimizer: settings.optimizer,
@@ -247,10 +279,16 @@ impl<'a> Training<'a> {
             batch: settings.batch_size,
             recompute: Vec::new(),
         };
-        let values = beginning(&parameters, pretrained.as_ref(), settings.seed)?;
+        let values = match (&pretrained, parameters.spec().classes) {
+            (None, _) => parameters.initial(settings.seed),
+            (Some(network), None) => parameters.pretrained(network, &[], settings.seed)?,
+            (Some(network), Some(_)) => {
+                let rows = self.classifier_rows(people, network, observer);
+                parameters.pretrained(network, &rows, settings.seed)?
+            }
+        };
         drop(pretrained);
-        let weights = parameters.count();
-        let (side, precision) = (settings.image_size, settings.precision);
+        let (weights, precision) = (parameters.count(), settings.precision);
         let trainer = Trainer::new(self.device, parameters, options, &values, side, precision, settings.memory_budget)?;
         let (peak_memory, recomputed) = (trainer.peak_memory(), trainer.recomputed());
         observer.observe(&Event::Network { weights, peak_memory, recomputed });
@@ -301,11 +339,12 @@ impl<'a> Training<'a> {
         Ok((checkpoints, logs))
     }
 
-    fn course(&self, standardize: Standardize, page: PathBuf) -> Course {
+    fn course(&self, Augment { standardize, image_size, .. }: Augment, page: PathBuf) -> Course {
         let settings = &self.settings;
         let mut recorded =
             if self.recorded.is_empty() { described(settings, &self.task) } else { self.recorded.clone() };
         recorded.insert("standardize".to_owned(), json!(standardize.to_string()));
+        recorded.insert("image_size".to_owned(), json!(image_size));
         recorded.insert("precision".to_owned(), json!(settings.precision));
         Course {
             kind: self.task.kind(),
@@ -339,23 +378,25 @@ impl<'a> Training<'a> {
 }
 
 /// Tells who is trained on, and returns who is not.
-fn say_people(people: &Dataset, standardize: Standardize, observer: &mut dyn Observer) -> Vec<String> {
+fn say_people(
+    people: &Dataset,
+    Augment { standardize, image_size, .. }: Augment,
+    observer: &mut dyn Observer,
+) -> Vec<String> {
     let left_out: Vec<String> = people.dropped().iter().map(|d| format!("{}: {}", d.name, d.reason)).collect();
     observer.observe(&Event::People {
         people: people.classes(),
         photographs: people.images(),
         dir: people.dir(),
         standardize,
+        image_size,
         left_out: left_out.len(),
     });
     left_out
 }
 
-/// How a model's photographs were standardized, as far as it is known: a published file, or a checkpoint.
-fn trained_with(file: &Path) -> Option<Standardize> {
-    let published = weights::verify(file, true).ok().flatten();
-    published.and_then(|entry| entry.standardize).or_else(|| checkpoint::standardize(file))
-}
+/// Of each person the row in a classifier that was trained before, if it has one.
+type ClassifierRows = Vec<Option<usize>>;
 
 /// Whether a network's batch norms have a scale other than 1.
 fn has_gamma(weights: &Unfolded) -> bool {
@@ -378,7 +419,6 @@ fn described(settings: &Settings, task: &Task) -> Map<String, Value> {
         "schedule": settings.schedule,
         "moving_average_decay": settings.moving_average_decay,
         "weight_decay": settings.weight_decay,
-        "image_size": settings.image_size,
         "random_crop": settings.random_crop,
         "random_flip": settings.random_flip,
         "random_rotate": settings.random_rotate,

@@ -114,6 +114,8 @@ pub enum Event<'a> {
         dir: &'a Path,
         /// What is done to the pixels.
         standardize: Standardize,
+        /// Side of the network's input, in pixels.
+        image_size: usize,
         /// People and photographs that are left out.
         left_out: usize,
     },
@@ -123,6 +125,8 @@ pub enum Event<'a> {
         people: usize,
         /// How many the pretrained one tells apart, if there is one.
         pretrained: Option<usize>,
+        /// How many are among these, by name; none where it is not known whom the pretrained one tells apart.
+        kept: Option<usize>,
     },
     /// The network is planned.
     Network {
@@ -249,9 +253,9 @@ impl Event<'_> {
     pub fn message(&self) -> Option<Message> {
         Some(match *self {
             Event::Pretrained { file, dim } => format!("pretrained: {} ({dim}-d)", file.display()).into(),
-            Event::People { people, photographs, dir, standardize, left_out } => {
+            Event::People { people, photographs, dir, standardize, image_size, left_out } => {
                 let mut text = format!(
-                    "people: {people} with {photographs} photographs in {}, {standardize} standardization",
+                    "people: {people} with {photographs} photographs in {}, crops of {image_size} pixels, {standardize} standardization",
                     dir.display()
                 );
                 if left_out > 0 {
@@ -259,7 +263,7 @@ impl Event<'_> {
                 }
                 text.into()
             }
-            Event::Classifier { people, pretrained } => classifier(people, pretrained).into(),
+            Event::Classifier { people, pretrained, kept } => classifier(people, pretrained, kept).into(),
             Event::Network { weights, peak_memory, recomputed } => network(weights, peak_memory, recomputed).into(),
             Event::Folders { checkpoints, logs } => {
                 format!("checkpoints: {}\nevents and page: {}", checkpoints.display(), logs.display()).into()
@@ -329,13 +333,19 @@ impl Event<'_> {
     }
 }
 
-fn classifier(people: usize, pretrained: Option<usize>) -> String {
-    match pretrained {
-        Some(n) if n == people => format!("classifier: the pretrained one of {n} people is kept"),
-        Some(n) => {
-            format!("classifier: of {people} people, built anew; the pretrained one is of {n}; the rest is kept")
-        }
-        None => format!("classifier: of {people} people, built anew; the pretrained file has none"),
+fn classifier(people: usize, pretrained: Option<usize>, kept: Option<usize>) -> String {
+    match (pretrained, kept) {
+        (Some(n), Some(kept)) => format!(
+            "classifier: of {people} people: {kept} keep their rows of the pretrained one, {} are new; of its {n} people \
+             {} are left out",
+            people - kept,
+            n - kept
+        ),
+        (Some(n), None) => format!(
+            "classifier: of {people} people, built anew: the file does not say whom the {n} rows of the pretrained one \
+             stand for (a checkpoint's .json does)"
+        ),
+        (None, _) => format!("classifier: of {people} people, built anew; the pretrained file has none"),
     }
 }
 

@@ -20,7 +20,7 @@ use crate::train::trainer::{StepOutcome, Trainer};
 use crate::train::verify::Verification;
 use crate::{Error, Result};
 
-pub use super::state::{Course, Next, Pool, RunState, beginning};
+pub use super::state::{Course, Next, Pool, RunState};
 
 /// Steps in a row whose gradients may be other than finite: an f16 loss scale falls by 2 to this power.
 const PATIENCE: u32 = 16;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::error::{Field, message};
 use crate::eval;
+use crate::models::{LARGEST_CROP, SMALLEST_CROP};
 use crate::ops::{OptimizerKind, Standardize};
 use crate::train::network::Loss;
 use crate::train::pairs::RandomPairs;
@@ -50,8 +51,8 @@ pub struct Settings {
     /// Factor of the weights' squares.
     pub weight_decay: f32,
 
-    /// Side of the network's input, in pixels.
-    pub image_size: usize,
+    /// Side of the network's input, in pixels; by default the pretrained network's, else 160.
+    pub image_size: Option<usize>,
     /// Crop from anywhere, not the middle.
     pub random_crop: bool,
     /// Mirror half of the photographs.
@@ -132,7 +133,7 @@ impl Default for Settings {
             schedule: Schedule::default(),
             moving_average_decay: 0.9999,
             weight_decay: 0.0,
-            image_size: 160,
+            image_size: None,
             random_crop: false,
             random_flip: false,
             random_rotate: false,
@@ -170,7 +171,7 @@ impl Settings {
             ("batch_size", self.batch_size, 2, 1 << 16),
             ("epoch_size", self.epoch_size as usize, 1, usize::MAX),
             ("epochs", self.epochs as usize, 1, usize::MAX),
-            ("image_size", self.image_size, 80, 1 << 12),
+            ("image_size", self.image_size.unwrap_or(SMALLEST_CROP), SMALLEST_CROP, LARGEST_CROP),
             ("embedding_size", self.embedding_size.unwrap_or(1), 1, 1 << 16),
             ("keep_checkpoints", self.keep_checkpoints, 1, usize::MAX),
             ("folds", self.protocol.folds, 1, usize::MAX),

@@ -4,15 +4,12 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Result;
 use crate::train::history::History;
-use crate::train::parameters::{Parameters, Values};
 use crate::train::sampler::Item;
 use crate::train::schedule::Schedule;
 use crate::train::settings::Kind;
 use crate::train::trainer::LossScale;
 use crate::train::triplets::Triplet;
-use crate::weights::facenet::Unfolded;
 
 /// How long a run goes, and what is done on the way.
 #[derive(Clone, Debug)]
@@ -90,15 +87,4 @@ pub enum Next {
     Step,
     /// It was asked to end, and a checkpoint holds everything.
     Interrupted,
-}
-
-/// Values to begin with: a pretrained network's, or chance's.
-///
-/// # Errors
-/// As [`Parameters::pretrained`].
-pub fn beginning(parameters: &Parameters, pretrained: Option<&Unfolded>, seed: u64) -> Result<Values> {
-    match pretrained {
-        Some(weights) => parameters.pretrained(weights, seed),
-        None => Ok(parameters.initial(seed)),
-    }
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde::Serialize;
 
-use crate::image::{Rgb8, crop, fixed_standardize, flip_horizontal, prewhiten};
+use crate::image::{Rgb8, crop, fixed_standardize, flip_horizontal, pad, prewhiten};
 use crate::ops::Standardize;
 use crate::random::Stream;
 
@@ -63,20 +63,6 @@ impl Augment {
             Standardize::Prewhiten => prewhiten(&square, out),
         }
     }
-}
-
-/// The picture in the middle of a black square of `size`, which is at least as large.
-fn pad(src: Rgb8, size: usize) -> Rgb8 {
-    if src.width() == size && src.height() == size {
-        return src;
-    }
-    let mut dst = Rgb8::black(size, size);
-    let (left, top) = ((size - src.width()) / 2, (size - src.height()) / 2);
-    for y in 0..src.height() {
-        let start = ((top + y) * size + left) * 3;
-        dst.data_mut()[start..][..src.width() * 3].copy_from_slice(src.row(y));
-    }
-    dst
 }
 
 /// The picture turned counterclockwise about its middle by `degrees`, of the same size, corners black: what

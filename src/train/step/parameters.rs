@@ -158,12 +158,12 @@ impl Parameters {
         values
     }
 
-    /// A pretrained network's values. A classifier of other people is not taken: its place holds what
-    /// [`Parameters::initial`] gives.
+    /// A pretrained network's values. `rows` says for each row of the classifier which one of the pretrained classifier
+    /// it takes; the others, and those without, hold what [`Parameters::initial`] gives.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a network of another width or embedding, and for one whose batch norms are folded.
-    pub fn pretrained(&self, from: &Unfolded, seed: u64) -> Result<Values> {
+    pub fn pretrained(&self, from: &Unfolded, rows: &[Option<usize>], seed: u64) -> Result<Values> {
         let spec = &self.spec;
         if (from.width, from.embedding_size()) != (spec.width, spec.embedding_size) {
             let problem = format!(
@@ -202,11 +202,22 @@ impl Parameters {
                 }
             }
         }
-        if let Some((w, b)) = from.logits.as_ref().filter(|(_, b)| Some(b.data().len()) == spec.classes) {
-            self.put(&mut values, "Logits/weights", w)?;
-            self.put(&mut values, "Logits/biases", b)?;
+        let logits = from.logits.iter().flat_map(|(w, b)| [("Logits/weights", w), ("Logits/biases", b)]);
+        for (name, tensor) in logits {
+            self.put_rows(&mut values, name, tensor, rows);
         }
         Ok(values)
+    }
+
+    /// Copies the rows that a tensor has of these; the others stay.
+    fn put_rows(&self, values: &mut Values, name: &str, tensor: &Tensor, rows: &[Option<usize>]) {
+        let Some(place) = self.find(name) else { return };
+        let width = place.shape.elements() / place.shape.dims()[0];
+        let of = |row: &Option<usize>| tensor.data().chunks_exact(width).nth((*row)?);
+        let to = slice_mut(&mut values.weights, place).chunks_exact_mut(width);
+        for (to, from) in to.zip(rows.iter().map(of)) {
+            from.into_iter().for_each(|from| to.copy_from_slice(from));
+        }
     }
 
     fn put(&self, values: &mut Values, name: &str, tensor: &Tensor) -> Result<()> {
@@ -271,13 +282,17 @@ mod tests {
         Spec { width: Width::of_stem(2).unwrap(), embedding_size: 16, classes: Some(5), gamma: false }
     }
 
+    fn all(rows: usize) -> Vec<Option<usize>> {
+        (0..rows).map(Some).collect()
+    }
+
     #[test]
     fn there_and_back() {
         for gamma in [false, true] {
             let parameters = Parameters::new(Spec { gamma, ..spec() });
             let values = parameters.initial(3);
             let unfolded = parameters.unfolded(&values);
-            assert_eq!(parameters.pretrained(&unfolded, 4).unwrap(), values);
+            assert_eq!(parameters.pretrained(&unfolded, &all(5), 4).unwrap(), values);
             assert_eq!(parameters.unfolded(&parameters.initial(3)), unfolded);
             assert_ne!(parameters.initial(4), values);
         }
@@ -296,16 +311,22 @@ mod tests {
     }
 
     #[test]
-    fn another_head_is_built_anew() {
+    fn rows_of_a_classifier_go_where_their_people_are() {
         let few = Parameters::new(spec());
         let many = Parameters::new(Spec { classes: Some(7), ..spec() });
-        let from = few.unfolded(&few.initial(1));
-        let values = many.pretrained(&from, 2).unwrap();
-        let head = many.find("Logits/weights").unwrap();
-        assert_eq!(slice(&values.weights, head), slice(&many.initial(2).weights, head));
+        let (before, new) = (few.initial(1), many.initial(2));
+        let from = few.unfolded(&before);
+        let rows = [None, Some(4), None, Some(0), None, None, None];
+        let values = many.pretrained(&from, &rows, 2).unwrap();
+        let (old_head, head) = (few.find("Logits/weights").unwrap(), many.find("Logits/weights").unwrap());
+        let row = |values: &Values, head: &Place, i: usize| slice(&values.weights, head)[16 * i..][..16].to_vec();
+        for (i, kept) in rows.iter().enumerate() {
+            let expected = kept.map_or_else(|| row(&new, head, i), |kept| row(&before, old_head, kept));
+            assert_eq!(row(&values, head, i), expected, "row {i}");
+        }
         let stem = many.find("Conv2d_1a_3x3/weights").unwrap();
         assert_eq!(slice(&values.weights, stem), slice(&few.initial(1).weights, few.find(&stem.name).unwrap()));
         let other = Parameters::new(Spec { embedding_size: 8, ..spec() });
-        assert!(other.pretrained(&from, 1).unwrap_err().to_string().contains("embeddings of 16"));
+        assert!(other.pretrained(&from, &[], 1).unwrap_err().to_string().contains("embeddings of 16"));
     }
 }

@@ -229,12 +229,33 @@ pub fn read<R: DeserializeOwned>(path: impl AsRef<Path>) -> Result<Checkpoint<R>
     Ok(Checkpoint { step: manifest.step, path, run: manifest.run, tensors })
 }
 
-/// How the photographs of a checkpoint's run were standardized; none for a file that is no checkpoint's tensors.
-pub fn standardize(tensors: impl AsRef<Path>) -> Option<Standardize> {
+/// What a checkpoint's JSON says of the network beside it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrainedWith {
+    /// How its photographs were standardized.
+    pub standardize: Option<Standardize>,
+    /// Side of its input, in pixels.
+    pub image_size: Option<usize>,
+    /// Whom its classifier tells apart, in the order of its rows; nobody where it has none.
+    pub people: Vec<String>,
+}
+
+/// What the JSON beside a checkpoint's tensors says; nothing for a file that is no checkpoint's.
+pub fn trained_with(tensors: impl AsRef<Path>) -> TrainedWith {
     let tensors = tensors.as_ref();
-    let json: serde_json::Value = serde_json::from_slice(&fs::read(tensors.with_extension("json")).ok()?).ok()?;
+    let read = || serde_json::from_slice(&fs::read(tensors.with_extension("json")).ok()?).ok();
+    let json: serde_json::Value = read().unwrap_or_default();
     let is_its = json["tensors"]["file"].as_str().is_some_and(|name| tensors.file_name() == Some(name.as_ref()));
-    json["run"]["settings"]["standardize"].as_str().filter(|_| is_its)?.parse().ok()
+    if !is_its {
+        return TrainedWith::default();
+    }
+    let settings = &json["run"]["settings"];
+    let people = json["run"]["people"].as_array().into_iter().flatten();
+    TrainedWith {
+        standardize: settings["standardize"].as_str().and_then(|name| name.parse().ok()),
+        image_size: settings["image_size"].as_u64().and_then(|size| usize::try_from(size).ok()),
+        people: people.filter_map(|name| name.as_str().map(str::to_owned)).collect(),
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! `warpface train` as its users run it: small networks on made-up people.
 
-#[path = "common/mod.rs"]
+#[path = "../common/mod.rs"]
 mod common;
+mod travels;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,8 +36,13 @@ struct World {
 impl World {
     /// So many people with so many photographs each.
     fn new(people: usize, photographs: usize) -> World {
+        World::of_size(people, photographs, 80)
+    }
+
+    /// Photographs of `size` squared.
+    fn of_size(people: usize, photographs: usize, size: usize) -> World {
         let world = World { folder: tempfile::tempdir().unwrap() };
-        common::people::write(&world.people(), people, photographs);
+        common::people::write(&world.people(), people, photographs, size);
         world
     }
 
@@ -164,7 +170,7 @@ fn softmax_trains_evaluates_and_is_a_model() {
     // Further training of other people keeps all but the classifier.
     let begin = ["--pretrained-model", &model, "--batch-size", "6", "--embedding-size", "8"];
     let text = done(&world.train("softmax", "again", &begin));
-    assert!(text.contains("of 6 people, built anew; the pretrained one is of 3"), "{text}");
+    assert!(text.contains("of 6 people: 3 keep their rows of the pretrained one, 3 are new"), "{text}");
 }
 
 #[test]
@@ -241,7 +247,7 @@ fn a_run_goes_on_with_what_may_be_given_anew_and_without_what_it_began_with() {
     let begin = ["--batch-size", "6", "--embedding-size", "8", "--width", "0.0625", "--pretrained-model"];
     let first = world.file("first", 8);
     let text = done(&world.train("softmax", "second", &[&begin[..], &[first.to_str().unwrap()]].concat()));
-    assert!(text.contains("prewhiten standardization") && text.contains("classifier: the pretrained one"), "{text}");
+    assert!(text.contains("prewhiten standardization") && text.contains("3 keep their rows"), "{text}");
 
     // What a checkpoint was trained with is how it is used.
     let (people, out) = (world.people(), world.at("embeddings"));
