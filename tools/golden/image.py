@@ -11,6 +11,7 @@ import argparse
 import io
 import math
 import pathlib
+import subprocess
 
 import cv2
 import numpy as np
@@ -107,6 +108,10 @@ def decoded(folder):
     case("jpeg_progressive.jpg", saved(rgb, "JPEG", quality=90, progressive=True))
     case("jpeg_restarts.jpg", saved(rgb, "JPEG", quality=70, restart_marker_blocks=2))
     case("jpeg_grey.jpg", saved(grey, "JPEG", quality=75))
+    for name, flags in {"arithmetic": [], "arithmetic_progressive": ["-progressive"]}.items():
+        # jpegtran is libjpeg-turbo's (Debian: libjpeg-turbo-progs); Pillow reads this coding and does not write it.
+        command = ["jpegtran", "-arithmetic", *flags, folder / "jpeg_420.jpg"]
+        case(f"jpeg_{name}.jpg", subprocess.run(command, check=True, capture_output=True).stdout)
     case("jpeg_cmyk.jpg", saved(Image.fromarray(noise(17, 9, 4), "CMYK"), "JPEG", quality=85))
     case("jpeg_rgb.jpg", saved(rgb, "JPEG", quality=85, keep_rgb=True))
     case("jpeg_1x1.jpg", saved(rgb.crop((0, 0, 1, 1)), "JPEG"))
