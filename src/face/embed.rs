@@ -9,7 +9,7 @@ use super::{EmbedOptions, Embeddings, Reason};
 use crate::Precision;
 use crate::backend::{Device, Executable, Module};
 use crate::image::{self, Rgb8};
-use crate::models::inception_resnet_v1;
+use crate::models::inception_resnet_v1_of;
 use crate::ops::Standardize;
 use crate::weights::{self, Entry};
 use crate::{Error, Graph, Result, Shape};
@@ -52,10 +52,13 @@ impl Embedder {
     /// not have the precision; [`Error::OutOfMemory`] if the model does not fit.
     pub fn load(device: &Device, file: impl AsRef<Path>, options: impl Into<EmbedOptions>) -> Result<Self> {
         let (file, options) = (file.as_ref(), options.into());
-        let entry = weights::verify(file, options.allow_modified_weights)?;
-        let weights = weights::inception_resnet_v1(&weights::load(file)?)?;
-        let known = options.standardize.of(Some(file), entry);
-        Ok(Embedder { published: entry, ..Self::build(device, inception_resnet_v1(&weights)?, &options, known)? })
+        let read = || Self::new(device, inception_resnet_v1_of(&weights::load(file)?)?, options.clone());
+        // The file is held against its hash while its weights are read and packed.
+        let (entry, embedder) =
+            device.install(|| rayon::join(|| weights::verify(file, options.allow_modified_weights), read));
+        let (entry, embedder) = (entry?, embedder?);
+        let (standardize, reason) = options.standardize.of(Some(file), entry);
+        Ok(Embedder { published: entry, standardize, reason, ..embedder })
     }
 
     /// An embedder of a graph from `[n, size, size, 3]` to `[n, d]`.
