@@ -90,18 +90,83 @@ impl<T: Copy + Default> Tensor<T> {
             strides[i - 1] = strides[i] * dims[i];
         }
         let out_dims: Vec<usize> = axes.iter().map(|&a| dims[a]).collect();
-        let mut index = vec![0; dims.len()];
-        let mut data = Vec::with_capacity(self.data.len());
-        for _ in 0..self.data.len() {
-            data.push(self.data[index.iter().zip(axes).map(|(&i, &a)| i * strides[a]).sum::<usize>()]);
-            for axis in (0..index.len()).rev() {
-                index[axis] += 1;
-                if index[axis] < out_dims[axis] {
-                    break;
-                }
-                index[axis] = 0;
-            }
+        let steps: Vec<usize> = axes.iter().map(|&a| strides[a]).collect();
+        let mut data = vec![T::default(); self.data.len()];
+        if !data.is_empty() {
+            fill(&mut data, &self.data, &merged(&out_dims, &steps));
         }
         Tensor::new(out_dims, data)
+    }
+}
+
+/// An axis of the result: its extent, and how far apart its elements lie in the source.
+type Axis = (usize, usize);
+
+/// Axes that the source walks through as one become one.
+fn merged(dims: &[usize], steps: &[usize]) -> Vec<Axis> {
+    let mut axes: Vec<Axis> = Vec::new();
+    for (&extent, &step) in dims.iter().zip(steps).filter(|&(&extent, _)| extent != 1) {
+        match axes.last_mut() {
+            Some(outer) if outer.1 == step * extent => *outer = (outer.0 * extent, step),
+            _ => axes.push((extent, step)),
+        }
+    }
+    axes
+}
+
+/// How many rows are written side by side: as many as share a cache line of the source.
+const ROWS: usize = 16;
+
+/// Fills `to` with the elements of `from` that lie along these axes.
+fn fill<T: Copy>(to: &mut [T], from: &[T], axes: &[Axis]) {
+    match *axes {
+        [] => to[0] = from[0],
+        [(extent, 1)] => to.copy_from_slice(&from[..extent]),
+        [(_, step)] => to.iter_mut().zip(from.iter().step_by(step)).for_each(|(to, &from)| *to = from),
+        [(outer, 1), (inner, step)] => {
+            for first in (0..outer).step_by(ROWS) {
+                let rows = ROWS.min(outer - first);
+                for i in 0..inner {
+                    let line = &from[i * step + first..][..rows];
+                    line.iter().enumerate().for_each(|(row, &value)| to[(first + row) * inner + i] = value);
+                }
+            }
+        }
+        [(extent, step), ref inner @ ..] => {
+            let rows = to.chunks_exact_mut(to.len() / extent);
+            rows.enumerate().for_each(|(i, row)| fill(row, &from[i * step..], inner));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_order_of_axes_puts_each_element_where_it_belongs() {
+        let dims = [3, 19, 2, 33];
+        let tensor = Tensor::new(dims, (0..3 * 19 * 2 * 33).collect::<Vec<i32>>());
+        let strides = [19 * 2 * 33, 2 * 33, 33, 1];
+        for code in 0..256 {
+            let axes = [code & 3, code >> 2 & 3, code >> 4 & 3, code >> 6];
+            if (0..4).any(|axis| !axes.contains(&axis)) {
+                continue;
+            }
+            let turned = tensor.permute(&axes);
+            assert_eq!(turned.dims(), axes.map(|axis| dims[axis]));
+            for (at, &value) in turned.data().iter().enumerate() {
+                let mut rest = at;
+                let mut from = 0;
+                for &axis in axes.iter().rev() {
+                    from += rest % dims[axis] * strides[axis];
+                    rest /= dims[axis];
+                }
+                assert_eq!(value as usize, from, "{axes:?} at {at}");
+            }
+        }
+        assert_eq!(Tensor::new([0, 3], Vec::<f32>::new()).permute(&[1, 0]).dims(), [3, 0]);
+        assert_eq!(Tensor::new([], vec![7.0]).permute(&[]).data(), [7.0]);
+        assert_eq!(Tensor::new([1, 1], vec![7.0]).permute(&[1, 0]).data(), [7.0]);
     }
 }

@@ -53,3 +53,33 @@ fn many_photographs_take_the_memory_of_few() {
     eprintln!("peak: {few} KiB for 200 photographs, {many} KiB for 2,000");
     assert!(few > 0 && many < few + few / 4 + 8_192, "{few} KiB for 200 photographs, {many} KiB for 2,000");
 }
+
+/// The filters are held once, as the device has them: no copy of the file, and none on the way.
+#[test]
+fn a_model_is_held_once() {
+    let Some(weights) = common::weights(&files::ALL) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let pixels = Noise::new(2).bytes(&[160, 160, 3]);
+    let crop = folder.path().join("crop.png");
+    save_png(&crop, &Rgb8::new(160, 160, pixels.data().iter().map(|&x| x as u8).collect())).unwrap();
+    for name in ["facenet_keras.h5", "graph_final.pb"] {
+        let model = weights.join(name);
+        let file = fs::metadata(&model).unwrap().len() >> 10;
+        let text = |path: &Path| path.to_str().unwrap().to_owned();
+        let crop = text(&crop);
+        let peak = peak(&[
+            "compare",
+            "--aligned",
+            "--device",
+            "cpu",
+            "--threads",
+            "2",
+            "--model",
+            &text(&model),
+            &crop,
+            &crop,
+        ]);
+        eprintln!("peak: {peak} KiB with {name} of {file} KiB");
+        assert!(peak > file && peak < file + (48 << 10), "{peak} KiB with {name} of {file} KiB");
+    }
+}

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use warpface::Tensor;
+use warpface::graph::{Node, Source};
+use warpface::models::{inception_resnet_v1, inception_resnet_v1_of};
 use warpface::weights::facenet::{self, InceptionResnetV1, LayerSpec};
 use warpface::weights::{self, ConvWeights, DenseWeights, Format, TensorMap, manifest, mtcnn};
+use warpface::{Device, Graph, Tensor};
 
 /// Reproducible values in -0.5..0.5, different for each name.
 fn values(name: &str, n: usize) -> Vec<f32> {
@@ -18,7 +20,7 @@ fn values(name: &str, n: usize) -> Vec<f32> {
 }
 
 fn map(format: Format, tensors: BTreeMap<String, Tensor>) -> TensorMap {
-    TensorMap { path: PathBuf::from("model.file"), format, tensors, skipped: BTreeMap::new() }
+    TensorMap::new("model.file", format, tensors)
 }
 
 /// A tensor made under its canonical name, so that every naming gives the same values.
@@ -61,7 +63,7 @@ fn batch_norm_is_folded() {
         assert_eq!(net.convs.len(), 132);
         assert_eq!(net.bottleneck.w.dims(), [size, 1792]);
         let name = "Repeat_1/block17_3/Branch_1/Conv2d_0b_1x7";
-        let get = |p: &str| map.tensors[&format!("InceptionResnetV1/{name}/{p}")].data();
+        let get = |p: &str| map.read(&format!("InceptionResnetV1/{name}/{p}")).unwrap().into_data();
         let (o, x, i) = (5, 4, 7);
         let scale = 1.0 / (f64::from(get("BatchNorm/moving_variance")[o]) + 0.001).sqrt();
         let conv = &net.convs[name];
@@ -71,7 +73,7 @@ fn batch_norm_is_folded() {
         let b = f64::from(get("BatchNorm/beta")[o]) - f64::from(get("BatchNorm/moving_mean")[o]) * scale;
         assert_eq!(conv.b.data()[o], b as f32);
         let up = &net.convs["Block8/Conv2d_1x1"];
-        assert_eq!(up.b.data(), map.tensors["InceptionResnetV1/Block8/Conv2d_1x1/biases"].data());
+        assert_eq!(up.b.data(), map.read("InceptionResnetV1/Block8/Conv2d_1x1/biases").unwrap().data());
     }
 }
 
@@ -80,12 +82,13 @@ fn training_state_is_harmless_and_gamma_counts() {
     let mut map = tensorflow(128);
     let plain = facenet::inception_resnet_v1(&map).unwrap();
     for name in ["weights/Adam", "weights/ExponentialMovingAverage", "BatchNorm/beta/RMSProp_1"] {
-        map.tensors.insert(format!("InceptionResnetV1/Conv2d_1a_3x3/{name}"), tensor("slot", [3]));
+        map.tensors.insert(format!("InceptionResnetV1/Conv2d_1a_3x3/{name}"), tensor("slot", [3]).into());
     }
-    map.tensors.insert("Logits/weights".into(), tensor("logits", [128, 10]));
-    map.tensors.insert("beta1_power".into(), tensor("power", []));
+    map.tensors.insert("Logits/weights".into(), tensor("logits", [128, 10]).into());
+    map.tensors.insert("beta1_power".into(), tensor("power", []).into());
     assert_eq!(facenet::inception_resnet_v1(&map).unwrap(), plain);
-    map.tensors.insert("InceptionResnetV1/Conv2d_1a_3x3/BatchNorm/gamma".into(), Tensor::new([32], vec![2.0; 32]));
+    map.tensors
+        .insert("InceptionResnetV1/Conv2d_1a_3x3/BatchNorm/gamma".into(), Tensor::new([32], vec![2.0; 32]).into());
     let scaled = facenet::inception_resnet_v1(&map).unwrap();
     let (a, b) = (&plain.convs["Conv2d_1a_3x3"].w, &scaled.convs["Conv2d_1a_3x3"].w);
     assert!(a.data().iter().zip(b.data()).all(|(a, b)| (2.0 * a - b).abs() <= 1e-6 * b.abs()));
@@ -100,18 +103,63 @@ fn missing_misshapen_and_extra_tensors_are_named() {
     let text = error(&map);
     assert!(text.contains("block35_2/Branch_1/Conv2d_0b_3x3/weights") && text.contains("missing"), "{text}");
     assert!(text.contains("[3, 3, 32, 32]") && text.contains("model.file"), "{text}");
-    map.tensors.insert(name.into(), tensor("bad", [3, 3, 32, 31]));
+    map.tensors.insert(name.into(), tensor("bad", [3, 3, 32, 31]).into());
     let text = error(&map);
     assert!(text.contains("expected [3, 3, 32, 32]") && text.contains("found [3, 3, 32, 31]"), "{text}");
     map.tensors.insert(name.into(), whole);
-    map.tensors.insert("InceptionResnetV1/Block9/weights".into(), tensor("extra", [3]));
+    map.tensors.insert("InceptionResnetV1/Block9/weights".into(), tensor("extra", [3]).into());
     assert!(error(&map).contains("InceptionResnetV1/Block9/weights"));
     map.tensors.remove("InceptionResnetV1/Block9/weights");
     let variance = "InceptionResnetV1/Conv2d_1a_3x3/BatchNorm/moving_variance";
-    map.tensors.insert(variance.into(), Tensor::new([32], vec![-1.0; 32]));
+    map.tensors.insert(variance.into(), Tensor::new([32], vec![-1.0; 32]).into());
     assert!(error(&map).contains("no variance"));
     let other = self::map(Format::Npz, BTreeMap::from([("foo".to_owned(), tensor("foo", [1]))]));
     assert!(error(&other).contains("no Inception-ResNet-v1"));
+}
+
+#[test]
+fn weights_that_are_not_finite_are_refused_by_name() {
+    let refused = |name: &str, bad: f32| {
+        let mut map = tensorflow(128);
+        let name = format!("InceptionResnetV1/{name}");
+        let mut tensor = map.read(&name).unwrap();
+        let last = tensor.data().len() - 1;
+        tensor.data_mut()[last] = bad;
+        map.tensors.insert(name.clone(), tensor.into());
+        let graph = inception_resnet_v1_of(&map).and_then(|graph| Device::cpu(2)?.backend().load(graph.into()));
+        let unfolded = facenet::unfolded(&map);
+        for error in [graph.err().unwrap().to_string(), unfolded.err().unwrap().to_string()] {
+            assert!(error.contains(&name) && error.contains("model.file"), "{error}");
+            assert!(error.contains(&format!("{bad} at {last}")), "{error}");
+        }
+    };
+    refused("Repeat_1/block17_3/Branch_1/Conv2d_0b_1x7/weights", f32::NAN);
+    refused("Bottleneck/weights", f32::INFINITY);
+    refused("Block8/Conv2d_1x1/biases", f32::NAN);
+    refused("Conv2d_2a_3x3/BatchNorm/moving_mean", f32::NEG_INFINITY);
+    refused("Mixed_7a/Branch_0/Conv2d_1a_3x3/BatchNorm/moving_variance", f32::NAN);
+    let mut tensors = pnet_tensors();
+    tensors.get_mut("conv3/weights").unwrap().data_mut()[7] = f32::NAN;
+    let error = mtcnn::pnet(&map(Format::Npy, tensors)).unwrap_err().to_string();
+    assert!(error.contains("`conv3/weights`") && error.contains("NaN at 7"), "{error}");
+}
+
+/// Filters that stay in the file until they are packed must be those that are read at once.
+#[test]
+fn the_graph_of_a_file_is_the_graph_of_its_weights() {
+    let map = tensorflow(128);
+    let constants = |graph: &Graph| {
+        let constant = |node: &Node| match &node.source {
+            Source::Param(constant) => Some((node.name.clone(), constant.value().unwrap())),
+            _ => None,
+        };
+        graph.nodes().iter().filter_map(constant).collect::<Vec<_>>()
+    };
+    let stored = inception_resnet_v1_of(&map).unwrap();
+    let read = inception_resnet_v1(&facenet::inception_resnet_v1(&map).unwrap()).unwrap();
+    assert_eq!(stored.parameters(), read.parameters());
+    assert_eq!(constants(&stored).len(), 2 * 133);
+    assert!(constants(&stored) == constants(&read), "the constants differ");
 }
 
 fn pnet_tensors() -> BTreeMap<String, Tensor> {
@@ -180,7 +228,7 @@ fn published(name: &str) -> Option<PathBuf> {
 }
 
 fn floats(map: &TensorMap) -> usize {
-    map.tensors.values().map(|tensor| tensor.data().len()).sum()
+    map.tensors.values().map(|tensor| tensor.shape().elements()).sum()
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::Precision;
 use crate::backend::{Device, Executable, Module};
 use crate::error::Field;
 use crate::image::{self, Rgb8};
-use crate::models::{LARGEST_CROP, SMALLEST_CROP, inception_resnet_v1};
+use crate::models::{LARGEST_CROP, SMALLEST_CROP, inception_resnet_v1_of};
 use crate::ops::Standardize;
 use crate::weights::{self, Entry};
 use crate::{Error, Graph, Result, Shape};
@@ -56,15 +56,20 @@ impl Embedder {
     /// not have the precision; [`Error::OutOfMemory`] if the model does not fit.
     pub fn load(device: &Device, file: impl AsRef<Path>, options: impl Into<EmbedOptions>) -> Result<Self> {
         let (file, options) = (file.as_ref(), options.into());
-        let entry = weights::verify(file, options.allow_modified_weights)?;
-        let known = Known::of(file, entry);
-        let (size, _) = options.crop_size(known);
+        let beside = Known::beside(file);
+        let (size, _) = options.crop_size(beside);
         if !(SMALLEST_CROP..=LARGEST_CROP).contains(&size) {
             let problem = format!("{size} is no side of a crop: {SMALLEST_CROP} to {LARGEST_CROP} pixels are");
             return Err(Error::invalid(Field("image_size"), problem));
         }
-        let weights = weights::inception_resnet_v1(&weights::load(file)?)?;
-        Ok(Embedder { published: entry, ..Self::build(device, inception_resnet_v1(&weights)?, &options, known)? })
+        let read = || Self::build(device, inception_resnet_v1_of(&weights::load(file)?)?, &options, beside);
+        // The file is held against its hash while its weights are read and packed.
+        let (published, embedder) =
+            device.install(|| rayon::join(|| weights::verify(file, options.allow_modified_weights), read));
+        let (published, embedder) = (published?, embedder?);
+        let known = published.map_or(beside, Known::published);
+        let ((standardize, reason), (_, size_reason)) = (options.standardization(known), options.crop_size(known));
+        Ok(Embedder { published, standardize, reason, size_reason, trained_size: known.size, ..embedder })
     }
 
     /// An embedder of a graph from `[n, size, size, 3]` to `[n, d]`.

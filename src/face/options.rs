@@ -124,11 +124,13 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// Of a model's file, which may be a published one.
-    pub fn of(file: &Path, entry: Option<&Entry>) -> Known {
-        if let Some(entry) = entry {
-            return Known { standardize: entry.standardize, size: Some(USUAL_CROP) };
-        }
+    /// Of a published file.
+    pub fn published(entry: &Entry) -> Known {
+        Known { standardize: entry.standardize, size: Some(USUAL_CROP) }
+    }
+
+    /// What stands beside a file: the JSON of a checkpoint.
+    pub fn beside(file: &Path) -> Known {
         let checkpoint::TrainedWith { standardize, image_size, .. } = checkpoint::trained_with(file);
         Known { standardize, size: image_size }
     }

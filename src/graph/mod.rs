@@ -3,13 +3,13 @@
 //! A [`Graph`] fixes ops and parameters but not the sizes of its inputs: the same P-Net serves every level of every
 //! pyramid. A [`Plan`] fixes the sizes, and with them every shape, every byte and every operation, before anything runs.
 
+mod constant;
 mod grad;
 mod plan;
 
 pub use crate::ops::{NodeId, Vjp};
+pub use constant::Constant;
 pub use plan::{Plan, Region, Step, View};
-
-use std::sync::Arc;
 
 use crate::ops::{Op, Real};
 use crate::{Error, Result, Shape, Tensor};
@@ -20,7 +20,7 @@ pub enum Source {
     /// The caller; which of the inputs.
     Input(usize),
     /// A constant: a weight.
-    Param(Arc<Tensor>),
+    Param(Constant),
     /// What the device keeps between runs, f32 in every precision: which of the states, and its extents.
     State(usize, Shape),
     /// An op on earlier nodes.
@@ -71,7 +71,7 @@ impl Graph {
     }
 
     /// Adds a constant.
-    pub fn param(&mut self, name: &str, value: impl Into<Arc<Tensor>>) -> NodeId {
+    pub fn param(&mut self, name: &str, value: impl Into<Constant>) -> NodeId {
         self.push(name, Source::Param(value.into()))
     }
 
@@ -182,7 +182,7 @@ impl Graph {
     /// The outputs by the CPU reference, in `T` arithmetic; the graph has no states.
     ///
     /// # Errors
-    /// As [`Graph::shapes`].
+    /// As [`Graph::shapes`] and [`Constant::value`].
     pub fn reference<T: Real>(&self, inputs: &[Tensor<T>]) -> Result<Vec<Tensor<T>>> {
         self.reference_on(inputs, &mut [])
     }
@@ -190,7 +190,7 @@ impl Graph {
     /// As [`Graph::reference`], on states, by their number, which take their new values.
     ///
     /// # Errors
-    /// As [`Graph::shapes`]; [`Error::Invalid`] if the graph has a state that is not among these, or of other extents.
+    /// As [`Graph::reference`]; [`Error::Invalid`] if the graph has a state that is not among these, or of other extents.
     pub fn reference_on<T: Real>(&self, inputs: &[Tensor<T>], states: &mut [Tensor<T>]) -> Result<Vec<Tensor<T>>> {
         for (slot, shape) in self.states() {
             if states.get(slot).is_none_or(|state| state.shape() != shape) {
@@ -203,7 +203,7 @@ impl Graph {
             let value = match &node.source {
                 Source::Input(i) => inputs[*i].clone(),
                 Source::Param(value) => {
-                    let data = value.data().iter().map(|&x| T::of(x.into())).collect();
+                    let data = value.value()?.data().iter().map(|&x| T::of(x.into())).collect();
                     Tensor::new(value.shape().clone(), data)
                 }
                 Source::State(slot, _) => states[*slot].clone(),

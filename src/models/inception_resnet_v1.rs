@@ -1,10 +1,13 @@
 //! Inception-ResNet-v1 (Szegedy et al. 2016, figures 14 to 19) as davidsandberg/facenet builds it
 //! (`src/models/inception_resnet_v1.py`), batch norms folded.
 
-use super::{conv, dense};
-use crate::graph::{Graph, NodeId};
+use std::collections::BTreeMap;
+
+use super::{Layer, conv, dense};
+use crate::graph::{Constant, Graph, NodeId};
 use crate::ops::{Activation, AvgPool2d, Concat, Conv2d, L2Normalize, MaxPool2d, Padding};
-use crate::weights::{DenseWeights, InceptionResnetV1};
+use crate::weights::facenet::{StoredLayer, StoredNetwork};
+use crate::weights::{DenseWeights, InceptionResnetV1, TensorMap};
 use crate::{Error, Result, Tensor};
 
 use Padding::{Same, Valid};
@@ -25,21 +28,49 @@ pub(crate) trait Layers {
     fn end_block(&mut self) {}
 }
 
-/// Folded constants.
-struct Folded<'a> {
-    graph: Graph,
-    weights: &'a InceptionResnetV1,
+/// Where folded layers come from, each taken once, by its name.
+trait Weights {
+    fn take(&mut self, name: &str) -> Option<Layer>;
 }
 
-impl Folded<'_> {
+impl Weights for &InceptionResnetV1 {
+    fn take(&mut self, name: &str) -> Option<Layer> {
+        match name {
+            BOTTLENECK => Some(Layer::from(&self.bottleneck)),
+            _ => self.convs.get(name).map(Layer::from),
+        }
+    }
+}
+
+/// By name; filters still lie in the file.
+impl Weights for BTreeMap<String, StoredLayer> {
+    fn take(&mut self, name: &str) -> Option<Layer> {
+        let (read, dims, b) = self.remove(name)?.fold();
+        Some(Layer { w: Constant::stored(dims, read), b: b.into(), alpha: None })
+    }
+}
+
+/// The last layer's name.
+const BOTTLENECK: &str = "Bottleneck";
+
+/// Folded constants.
+struct Folded<W> {
+    graph: Graph,
+    weights: W,
+}
+
+impl<W: Weights> Folded<W> {
+    fn weights(&mut self, name: &str) -> Result<Layer> {
+        self.weights.take(name).ok_or_else(|| Error::invalid("Inception-ResNet-v1", format!("no weights `{name}`")))
+    }
+
     fn layer(&mut self, name: &str, x: NodeId, attributes: Conv2d, residual: Option<NodeId>) -> Result<NodeId> {
-        let weights = self.weights.convs.get(name);
-        let weights = weights.ok_or_else(|| Error::invalid("Inception-ResNet-v1", format!("no weights `{name}`")))?;
+        let weights = self.weights(name)?;
         Ok(conv(&mut self.graph, name, attributes, x, weights, residual))
     }
 }
 
-impl Layers for Folded<'_> {
+impl<W: Weights> Layers for Folded<W> {
     fn graph(&mut self) -> &mut Graph {
         &mut self.graph
     }
@@ -176,6 +207,22 @@ pub const LARGEST_CROP: usize = 1 << 12;
 /// # Errors
 /// [`Error::Invalid`] names a layer that `weights` lacks.
 pub fn inception_resnet_v1(weights: &InceptionResnetV1) -> Result<Graph> {
+    embeddings(weights)
+}
+
+/// As [`inception_resnet_v1`], of a file's tensors. The filters stay in the file until a device loads the graph, which
+/// then holds them once, as the device wants them.
+///
+/// # Errors
+/// As [`crate::weights::facenet::unfolded`], but that filters which are not finite are found when they are read.
+pub fn inception_resnet_v1_of(map: &TensorMap) -> Result<Graph> {
+    let StoredNetwork { convs, bottleneck, .. } = StoredNetwork::find(map)?;
+    let mut layers = convs;
+    layers.insert(BOTTLENECK.to_owned(), bottleneck);
+    embeddings(layers)
+}
+
+fn embeddings(weights: impl Weights) -> Result<Graph> {
     let (mut graph, x) = prelogits(weights)?;
     let x = graph.op("embeddings", L2Normalize { epsilon: 1e-10 }, &[x]);
     graph.output(x);
@@ -193,11 +240,12 @@ pub fn classifier(weights: &InceptionResnetV1, (w, b): (Tensor, Tensor)) -> Resu
     Ok(graph)
 }
 
-fn prelogits(weights: &InceptionResnetV1) -> Result<(Graph, NodeId)> {
+fn prelogits(weights: impl Weights) -> Result<(Graph, NodeId)> {
     let mut layers = Folded { graph: Graph::new(), weights };
     let x = layers.graph.input("image");
     let x = features(&mut layers, x)?;
+    let bottleneck = layers.weights(BOTTLENECK)?;
     let mut graph = layers.graph;
-    let x = dense(&mut graph, "Bottleneck", x, &weights.bottleneck);
+    let x = dense(&mut graph, BOTTLENECK, x, bottleneck);
     Ok((graph, x))
 }

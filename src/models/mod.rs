@@ -14,12 +14,36 @@
 pub(crate) mod inception_resnet_v1;
 mod mtcnn;
 
-pub use inception_resnet_v1::{LARGEST_CROP, SMALLEST_CROP, USUAL_CROP, classifier, inception_resnet_v1};
+pub use inception_resnet_v1::{
+    LARGEST_CROP, SMALLEST_CROP, USUAL_CROP, classifier, inception_resnet_v1, inception_resnet_v1_of,
+};
 pub use mtcnn::{Mtcnn, onet, pnet, rnet};
 
-use crate::graph::{Graph, NodeId};
+use crate::graph::{Constant, Graph, NodeId};
 use crate::ops::{Activation, Conv2d, Dense};
 use crate::weights::{ConvWeights, DenseWeights};
+
+/// A layer's weights as a graph takes them.
+struct Layer {
+    w: Constant,
+    b: Constant,
+    /// PReLU slopes, where one follows.
+    alpha: Option<Constant>,
+}
+
+impl From<&ConvWeights> for Layer {
+    fn from(weights: &ConvWeights) -> Self {
+        let alpha = weights.alpha.clone().map(Constant::from);
+        Layer { w: weights.w.clone().into(), b: weights.b.clone().into(), alpha }
+    }
+}
+
+impl From<&DenseWeights> for Layer {
+    fn from(weights: &DenseWeights) -> Self {
+        let alpha = weights.alpha.clone().map(Constant::from);
+        Layer { w: weights.w.clone().into(), b: weights.b.clone().into(), alpha }
+    }
+}
 
 /// Adds a convolution with its weights; a PReLU where the weights have slopes. `residual` is added after scaling.
 fn conv(
@@ -27,28 +51,30 @@ fn conv(
     name: &str,
     attributes: Conv2d,
     x: NodeId,
-    weights: &ConvWeights,
+    weights: impl Into<Layer>,
     residual: Option<NodeId>,
 ) -> NodeId {
-    let mut inputs = vec![x, graph.param(&format!("{name}/w"), weights.w.clone())];
-    inputs.push(graph.param(&format!("{name}/b"), weights.b.clone()));
+    let weights = weights.into();
+    let mut inputs = vec![x, graph.param(&format!("{name}/w"), weights.w)];
+    inputs.push(graph.param(&format!("{name}/b"), weights.b));
     let mut attributes = attributes;
-    if let Some(alpha) = &weights.alpha {
+    if let Some(alpha) = weights.alpha {
         attributes.activation = Activation::PRelu;
-        inputs.push(graph.param(&format!("{name}/alpha"), alpha.clone()));
+        inputs.push(graph.param(&format!("{name}/alpha"), alpha));
     }
     inputs.extend(residual);
     graph.op(name, attributes, &inputs)
 }
 
 /// Adds a dense layer with its weights; a PReLU where the weights have slopes.
-fn dense(graph: &mut Graph, name: &str, x: NodeId, weights: &DenseWeights) -> NodeId {
-    let mut inputs = vec![x, graph.param(&format!("{name}/w"), weights.w.clone())];
-    inputs.push(graph.param(&format!("{name}/b"), weights.b.clone()));
+fn dense(graph: &mut Graph, name: &str, x: NodeId, weights: impl Into<Layer>) -> NodeId {
+    let weights = weights.into();
+    let mut inputs = vec![x, graph.param(&format!("{name}/w"), weights.w)];
+    inputs.push(graph.param(&format!("{name}/b"), weights.b));
     let mut activation = Activation::None;
-    if let Some(alpha) = &weights.alpha {
+    if let Some(alpha) = weights.alpha {
         activation = Activation::PRelu;
-        inputs.push(graph.param(&format!("{name}/alpha"), alpha.clone()));
+        inputs.push(graph.param(&format!("{name}/alpha"), alpha));
     }
     graph.op(name, Dense { bias: true, activation }, &inputs)
 }

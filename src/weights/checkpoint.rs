@@ -5,19 +5,22 @@
 //! `tensor_bundle.proto`. Both the blocks and the tensors carry a masked CRC-32C, which is verified.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use prost::Message;
 
 use super::Parsed;
-use super::collector::Collector;
+use super::collector::{Collector, Part};
 use super::cursor::{Cursor, to_usize};
 use super::dtype::Dtype;
+use super::source::Source;
 use super::tensorflow::{TensorShape, float};
+use super::view::Bytes;
 
 /// LevelDB's magic number, the file's last 8 bytes.
 const MAGIC: u64 = 0xdb47_7524_8b80_fb57;
 /// Two block handles, padded, and the magic number.
-const FOOTER: usize = 48;
+pub(super) const FOOTER: usize = 48;
 /// More data files than anybody writes.
 const MAX_SHARDS: usize = 4096;
 
@@ -118,8 +121,8 @@ pub(super) fn read_index(bytes: &[u8]) -> Parsed<Index> {
     Ok(Index { shards, big_endian: header.endianness == 1, entries, bytes: bytes.len() })
 }
 
-/// Reads every float tensor, given the data files in order.
-pub(super) fn read(index: &Index, shards: &[&[u8]]) -> Parsed<Collector> {
+/// Adds every float tensor, given the data files in order.
+pub(super) fn read(index: &Index, shards: &[Source]) -> Parsed<Collector> {
     let total = shards.iter().fold(index.bytes, |n, shard| n.saturating_add(shard.len()));
     let mut out = Collector::new(total);
     for (name, entry) in &index.entries {
@@ -132,20 +135,36 @@ pub(super) fn read(index: &Index, shards: &[&[u8]]) -> Parsed<Collector> {
             continue;
         }
         let dims = entry.shape.as_ref().map_or(Ok(Vec::new()), TensorShape::dims)?;
-        let (shard, offset, size) = (to_usize(entry.shard_id)?, to_usize(entry.offset)?, to_usize(entry.size)?);
-        let data = shards
-            .get(shard)
-            .and_then(|data| data.get(offset..offset.checked_add(size)?))
+        let (shard, at, len) = (to_usize(entry.shard_id)?, to_usize(entry.offset)?, to_usize(entry.size)?);
+        let source = shards.get(shard).filter(|data| at.checked_add(len).is_some_and(|end| end <= data.len()));
+        let source = source
             .ok_or_else(|| format!("tensor `{name}`: data file {shard} is missing or cut short; fetch it again"))?;
-        if crc32c([data]) != unmask(entry.crc32c) {
-            return Err(format!("tensor `{name}`: its checksum does not match, data file {shard} is damaged"));
-        }
-        out.insert_bytes(name, &dims, Dtype { float, big_endian: index.big_endian }, false, data)?;
+        let bytes = Arc::new(Checked { source: source.clone(), at, crc32c: unmask(entry.crc32c), shard });
+        let dtype = Dtype { float, big_endian: index.big_endian };
+        out.insert_stored(name, &dims, dtype, false, Part { bytes, len })?;
     }
     if out.is_empty() {
         return Err("is a checkpoint, but holds no float tensors".into());
     }
     Ok(out)
+}
+
+/// A tensor's bytes, held against their checksum.
+struct Checked {
+    source: Source,
+    at: usize,
+    crc32c: u32,
+    shard: usize,
+}
+
+impl Bytes for Checked {
+    fn read(&self, to: &mut [u8]) -> Parsed<()> {
+        self.source.read_at(self.at, to)?;
+        match crc32c([&*to]) == self.crc32c {
+            true => Ok(()),
+            false => Err(format!("its checksum does not match, data file {} is damaged; fetch it again", self.shard)),
+        }
+    }
 }
 
 /// Where a block lies in the table.

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::tensor::Tensor;
 
 use super::dtype::Dtype;
+use super::source::Source;
+use super::view::{Bytes, Order, Plain, TensorView};
 use super::{Format, Parsed, TensorMap};
 
 /// Tensors on their way into a [`TensorMap`].
@@ -14,7 +17,7 @@ use super::{Format, Parsed, TensorMap};
 /// A small file can describe huge tensors (strides of zero, one value repeated, one storage under many names). What is
 /// kept must stay in proportion to the file's size, so every element and every name is paid for.
 pub(super) struct Collector {
-    tensors: BTreeMap<String, Tensor<f32>>,
+    tensors: BTreeMap<String, TensorView>,
     skipped: BTreeMap<String, String>,
     budget: usize,
 }
@@ -56,16 +59,10 @@ impl Collector {
         if data.len() != elements(dims) {
             return Err(format!("is damaged: tensor `{name}` of shape {dims:?} has {} values", data.len()));
         }
-        match self.tensors.entry(name.to_owned()) {
-            Entry::Vacant(slot) => slot.insert(Tensor::new(dims, data)),
-            Entry::Occupied(_) => {
-                return Err(format!("holds tensor `{name}` twice: which one is meant cannot be told"));
-            }
-        };
-        Ok(())
+        self.insert_view(name, Tensor::new(dims, data).into())
     }
 
-    /// Adds a tensor from its bytes, which must be as many as its shape needs; `fortran` is column-major order.
+    /// Adds a tensor from its bytes in memory; `fortran` is column-major order.
     pub fn insert_bytes(
         &mut self,
         name: &str,
@@ -74,21 +71,39 @@ impl Collector {
         fortran: bool,
         bytes: &[u8],
     ) -> Parsed<()> {
+        let bytes_there = Part { bytes: Arc::new(Plain { source: Source::memory(bytes), at: 0 }), len: bytes.len() };
+        let view = self.view(name, dims, dtype, fortran, bytes_there)?;
+        self.insert_view(name, view.decode()?.into())
+    }
+
+    /// Adds a tensor that stays where it is, of as many bytes as its shape needs; `fortran` is column-major order.
+    pub fn insert_stored(&mut self, name: &str, dims: &[usize], dtype: Dtype, fortran: bool, part: Part) -> Parsed<()> {
+        let view = self.view(name, dims, dtype, fortran, part)?;
+        self.insert_view(name, view)
+    }
+
+    fn view(&mut self, name: &str, dims: &[usize], dtype: Dtype, fortran: bool, part: Part) -> Parsed<TensorView> {
         let elements = self.admit(name, dims)?;
-        if elements.checked_mul(dtype.size()) != Some(bytes.len()) {
+        if elements.checked_mul(dtype.size()) != Some(part.len) {
             return Err(format!(
                 "is damaged or cut short: tensor `{name}` of shape {dims:?} needs {} bytes and has {}; fetch it again",
                 elements.saturating_mul(dtype.size()),
-                bytes.len()
+                part.len
             ));
         }
-        let data = dtype.decode(bytes);
-        if !fortran || elements == 0 {
-            return self.insert(name, dims, data);
+        let order = if fortran { Order::Fortran } else { Order::RowMajor };
+        Ok(TensorView::stored(dims, part.bytes, dtype, order))
+    }
+
+    /// Adds a tensor of an admitted shape.
+    pub fn insert_view(&mut self, name: &str, view: TensorView) -> Parsed<()> {
+        match self.tensors.entry(name.to_owned()) {
+            Entry::Vacant(slot) => drop(slot.insert(view)),
+            Entry::Occupied(_) => {
+                return Err(format!("holds tensor `{name}` twice: which one is meant cannot be told"));
+            }
         }
-        let reversed: Vec<usize> = dims.iter().rev().copied().collect();
-        let axes: Vec<usize> = (0..dims.len()).rev().collect();
-        self.insert(name, dims, Tensor::new(reversed, data).permute(&axes).into_data())
+        Ok(())
     }
 
     /// Notes what is there and not kept.
@@ -100,6 +115,19 @@ impl Collector {
 
     pub fn finish(self, path: &Path, format: Format) -> TensorMap {
         TensorMap { path: path.to_owned(), format, tensors: self.tensors, skipped: self.skipped }
+    }
+}
+
+/// Where a tensor's bytes are, and how many there are.
+pub(super) struct Part {
+    pub bytes: Arc<dyn Bytes>,
+    pub len: usize,
+}
+
+impl Part {
+    /// These bytes of a file, which must be within it.
+    pub fn of(source: &Source, at: usize, len: usize) -> Part {
+        Part { bytes: Arc::new(Plain { source: source.clone(), at }), len }
     }
 }
 

@@ -49,6 +49,16 @@ impl Dtype {
         }
     }
 
+    /// As Rust and its kin call it.
+    pub fn name(self) -> &'static str {
+        match self.float {
+            Float::F16 => "f16",
+            Float::Bf16 => "bf16",
+            Float::F32 => "f32",
+            Float::F64 => "f64",
+        }
+    }
+
     /// The values as `f32`; an incomplete last element is left out.
     pub fn decode(self, bytes: &[u8]) -> Vec<f32> {
         match self.float {

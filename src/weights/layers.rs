@@ -1,11 +1,12 @@
 //! Layers' weights as the models take them, and the reading of them from a [`TensorMap`] by whatever names it has.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
-use super::TensorMap;
+use super::{TensorMap, TensorView};
 
 /// A convolution's weights.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,18 +50,24 @@ impl<'a> LayerSource<'a> {
 
     /// The extents of a tensor, if the file has it.
     pub fn dims(&self, name: &str) -> Option<&'a [usize]> {
-        self.names.get(name).and_then(|&original| self.map.tensors.get(original)).map(Tensor::dims)
+        self.names.get(name).and_then(|&original| self.map.tensors.get(original)).map(TensorView::dims)
     }
 
-    /// The tensor of this name and shape.
-    pub fn take(&mut self, name: &str, shape: &[usize]) -> Result<&'a Tensor> {
+    /// Reads the tensor of this name and shape.
+    pub fn take(&mut self, name: &str, shape: &[usize]) -> Result<Tensor> {
+        self.leave(name, shape)?.read()
+    }
+
+    /// The tensor of this name and shape, which is read later.
+    pub fn leave(&mut self, name: &str, shape: &[usize]) -> Result<Unread> {
         let original = self.names.get(name).copied().unwrap_or(name);
         self.used.insert(original.to_owned());
-        self.map.get(original, shape)
+        let view = self.map.view(original, shape)?.clone();
+        Ok(Unread { path: self.map.path.clone(), name: original.to_owned(), view })
     }
 
-    /// The tensor of this name and shape, if the file has the name.
-    pub fn take_if_there(&mut self, name: &str, shape: &[usize]) -> Result<Option<&'a Tensor>> {
+    /// Reads the tensor of this name and shape, if the file has the name.
+    pub fn take_if_there(&mut self, name: &str, shape: &[usize]) -> Result<Option<Tensor>> {
         if self.has(name) { self.take(name, shape).map(Some) } else { Ok(None) }
     }
 
@@ -70,4 +77,41 @@ impl<'a> LayerSource<'a> {
         let slot = |name: &str| name.rsplit_once('/').is_some_and(|(owner, _)| self.used.contains(owner));
         self.map.refuse_extra(&self.used, |name, tensor| tensor.dims().is_empty() || slot(name) || harmless(name))
     }
+}
+
+/// A tensor that still lies in its file.
+#[derive(Clone, Debug)]
+pub(super) struct Unread {
+    path: PathBuf,
+    name: String,
+    view: TensorView,
+}
+
+impl Unread {
+    /// Its extents, as the file has them.
+    pub fn dims(&self) -> &[usize] {
+        self.view.dims()
+    }
+
+    /// Its values.
+    pub fn read(&self) -> Result<Tensor> {
+        let tensor = self.view.read_from(&self.name, &self.path)?;
+        check_finite(&self.path, &self.name, tensor.data())?;
+        Ok(tensor)
+    }
+}
+
+/// Refuses weights that make every result NaN.
+fn check_finite(path: &Path, name: &str, values: &[f32]) -> Result<()> {
+    // Without an early end within a piece, so that the compiler makes vectors of it.
+    let finite = |piece: &[f32]| piece.iter().fold(true, |all, value| all & value.is_finite());
+    if values.chunks(1 << 12).all(finite) {
+        return Ok(());
+    }
+    let Some((i, value)) = values.iter().enumerate().find(|(_, value)| !value.is_finite()) else { return Ok(()) };
+    let problem = format!(
+        "tensor `{name}`: {value} at {i} is no weight: the training diverged, or the file is damaged; \
+         take an earlier checkpoint, or fetch it again"
+    );
+    Err(Error::weights(path, problem))
 }

@@ -36,27 +36,29 @@ mod npz;
 mod pickle;
 mod safetensors;
 pub mod sha256;
+mod source;
 mod tensorflow;
 mod torch;
+mod view;
+mod wire;
 #[cfg(feature = "decode")]
 pub mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Field, Result, message};
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 
-#[cfg(feature = "decode")]
-use archive::Archive;
 use collector::Collector;
 pub use facenet::{InceptionResnetV1, inception_resnet_v1};
 pub use layers::{ConvWeights, DenseWeights};
 pub use manifest::{Entry, verify};
 pub use mtcnn::{ONet, PNet, RNet, onet, pnet, rnet};
+use source::Source;
+pub use view::TensorView;
 
 /// What the readers return: the problem in words, to which [`load`] adds the file's name.
 type Parsed<T> = std::result::Result<T, String>;
@@ -98,25 +100,45 @@ impl fmt::Display for Format {
 /// What `tf.train.ExponentialMovingAverage` adds to a variable's name.
 const AVERAGE: &str = "/ExponentialMovingAverage";
 
-/// A weights file's float tensors, by name, converted to `f32`.
+/// A weights file's float tensors, by name. They stay in the file, and are decoded to `f32` when they are asked for.
 #[derive(Clone, Debug)]
 pub struct TensorMap {
     /// The file, for messages.
     pub path: PathBuf,
     /// What the file turned out to be.
     pub format: Format,
-    /// Names as the file has them (nested dicts joined by `/`, PyTorch's by `.`), row-major data.
-    pub tensors: BTreeMap<String, Tensor<f32>>,
+    /// Names as the file has them (nested dicts joined by `/`, PyTorch's by `.`).
+    pub tensors: BTreeMap<String, TensorView>,
     /// What was left out, and why: integers, strings, partitioned variables.
     pub skipped: BTreeMap<String, String>,
 }
 
 impl TensorMap {
-    /// The tensor of this name and shape.
+    /// Tensors in memory, as if they had been read from `path`.
+    pub fn new(path: impl Into<PathBuf>, format: Format, tensors: BTreeMap<String, Tensor>) -> Self {
+        let tensors = tensors.into_iter().map(|(name, tensor)| (name, tensor.into())).collect();
+        TensorMap { path: path.into(), format, tensors, skipped: BTreeMap::new() }
+    }
+
+    /// Reads the tensor of this name and shape.
     ///
     /// # Errors
-    /// [`Error::Tensor`] if it is missing or of another shape.
-    pub fn get(&self, name: &str, expected: impl Into<Shape>) -> Result<&Tensor<f32>> {
+    /// [`Error::Tensor`] if it is missing or of another shape; [`Error::Weights`] if the file is damaged there.
+    pub fn get(&self, name: &str, expected: impl Into<Shape>) -> Result<Tensor> {
+        self.view(name, expected)?.read_from(name, &self.path)
+    }
+
+    /// Reads the tensor of this name, whatever its shape.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] if it is missing, or the file is damaged there.
+    pub fn read(&self, name: &str) -> Result<Tensor> {
+        let missing = || Error::weights(&self.path, format!("holds no tensor `{name}`"));
+        self.tensors.get(name).ok_or_else(missing)?.read_from(name, &self.path)
+    }
+
+    /// The tensor of this name and shape, not read yet.
+    pub(super) fn view(&self, name: &str, expected: impl Into<Shape>) -> Result<&TensorView> {
         let expected = expected.into();
         match self.tensors.get(name) {
             Some(tensor) if *tensor.shape() == expected => Ok(tensor),
@@ -161,7 +183,7 @@ impl TensorMap {
     ///
     /// # Errors
     /// [`Error::Weights`] naming the first of them with its shape.
-    pub fn refuse_extra(&self, used: &BTreeSet<String>, harmless: impl Fn(&str, &Tensor<f32>) -> bool) -> Result<()> {
+    pub fn refuse_extra(&self, used: &BTreeSet<String>, harmless: impl Fn(&str, &TensorView) -> bool) -> Result<()> {
         let extra: Vec<_> =
             self.tensors.iter().filter(|(name, tensor)| !used.contains(*name) && !harmless(name, tensor)).collect();
         let Some((name, tensor)) = extra.first() else { return Ok(()) };
@@ -185,27 +207,27 @@ impl TensorMap {
     }
 }
 
-/// Reads a weights file of any known format. A TensorFlow checkpoint may be given by its `.index` file, by any of its
-/// `.data-…` files, or by the prefix that they share.
+/// Opens a weights file of any known format. A TensorFlow checkpoint may be given by its `.index` file, by any of its
+/// `.data-…` files, or by the prefix that they share. Tensors are read from it when they are asked for.
 ///
 /// # Errors
 /// [`Error::Io`] if it cannot be read, [`Error::Weights`] if it is damaged or of no known format.
 pub fn load(path: impl AsRef<Path>) -> Result<TensorMap> {
     let path = path.as_ref();
     if let Some(index) = checkpoint::index_of(path) {
-        let bytes = read(&index)?;
-        if checkpoint::is_index(&bytes) {
-            return load_checkpoint(path, &index, &bytes);
+        let source = Source::open(&index)?;
+        if is_index(&source) {
+            return load_checkpoint(path, &index, &source);
         }
     }
     if path.is_dir() {
         return Err(Error::weights(path, "is a folder: name a weights file in it, or a checkpoint's prefix"));
     }
-    let bytes = read(path)?;
-    if checkpoint::is_index(&bytes) {
-        return load_checkpoint(path, path, &bytes);
+    let source = Source::open(path)?;
+    if is_index(&source) {
+        return load_checkpoint(path, path, &source);
     }
-    load_bytes(path, &bytes)
+    load_source(path, &source)
 }
 
 /// Reads a weights file from memory, as [`load`] does; `path` is for messages. A checkpoint needs more than one file:
@@ -214,8 +236,7 @@ pub fn load(path: impl AsRef<Path>) -> Result<TensorMap> {
 /// # Errors
 /// [`Error::Weights`] if it is damaged or of no known format.
 pub fn load_bytes(path: impl AsRef<Path>, bytes: &[u8]) -> Result<TensorMap> {
-    let path = path.as_ref();
-    parse(bytes).map_err(|problem| Error::weights(path, problem)).map(|(format, out)| out.finish(path, format))
+    load_source(path.as_ref(), &Source::memory(bytes))
 }
 
 /// Reads a TensorFlow checkpoint from memory: the `.index` file and the `.data` files in order.
@@ -224,50 +245,59 @@ pub fn load_bytes(path: impl AsRef<Path>, bytes: &[u8]) -> Result<TensorMap> {
 /// [`Error::Weights`] if either is damaged.
 pub fn load_checkpoint_bytes(path: impl AsRef<Path>, index: &[u8], shards: &[&[u8]]) -> Result<TensorMap> {
     let path = path.as_ref();
+    let shards: Vec<Source> = shards.iter().map(|&shard| Source::memory(shard)).collect();
     checkpoint::read_index(index)
-        .and_then(|index| checkpoint::read(&index, shards))
+        .and_then(|index| checkpoint::read(&index, &shards))
         .map_err(|problem| Error::weights(path, problem))
         .map(|out| out.finish(path, Format::Checkpoint))
 }
 
-fn load_checkpoint(path: &Path, index_path: &Path, bytes: &[u8]) -> Result<TensorMap> {
-    let index = checkpoint::read_index(bytes).map_err(|problem| Error::weights(index_path, problem))?;
+fn is_index(source: &Source) -> bool {
+    source.tail(checkpoint::FOOTER).is_ok_and(|tail| checkpoint::is_index(&tail))
+}
+
+fn load_checkpoint(path: &Path, index_path: &Path, source: &Source) -> Result<TensorMap> {
+    let index = source.all().and_then(|bytes| checkpoint::read_index(&bytes));
+    let index = index.map_err(|problem| Error::weights(index_path, problem))?;
     let shards = checkpoint::shard_paths(index_path, index.shards)
         .map_err(|problem| Error::weights(index_path, problem))?
         .iter()
-        .map(|shard| read(shard))
+        .map(|shard| Source::open(shard))
         .collect::<Result<Vec<_>>>()?;
-    let shards: Vec<&[u8]> = shards.iter().map(Vec::as_slice).collect();
     let out = checkpoint::read(&index, &shards).map_err(|problem| Error::weights(path, problem))?;
     Ok(out.finish(path, Format::Checkpoint))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).map_err(Error::io(path, "read"))
+fn load_source(path: &Path, source: &Source) -> Result<TensorMap> {
+    parse(source).map_err(|problem| Error::weights(path, problem)).map(|(format, out)| out.finish(path, format))
 }
 
-fn parse(bytes: &[u8]) -> Parsed<(Format, Collector)> {
-    let mut out = Collector::new(bytes.len());
-    let format = if bytes.starts_with(npy::MAGIC) {
-        npy::read(bytes, "arr_0", "", &mut out)?;
+/// As much of a file's beginning as tells its format.
+const HEAD: usize = 1 << 10;
+
+fn parse(source: &Source) -> Parsed<(Format, Collector)> {
+    let mut out = Collector::new(source.len());
+    let head = source.head(HEAD)?;
+    let format = if head.starts_with(npy::MAGIC) {
+        npy::read_file(source, &mut out)?;
         Format::Npy
-    } else if bytes.starts_with(HDF5) {
-        packed::keras(bytes, &mut out)?
-    } else if bytes.starts_with(b"PK\x03\x04") {
-        packed::zip(bytes, &mut out)?
-    } else if torch::is_legacy(bytes) {
-        torch::read_legacy(bytes, &mut out)?;
+    } else if head.starts_with(HDF5) {
+        packed::keras(source, &mut out)?
+    } else if head.starts_with(b"PK\x03\x04") {
+        packed::zip(source, &mut out)?
+    } else if torch::is_legacy(&head) {
+        torch::read_legacy(source, &mut out)?;
         Format::Torch
-    } else if safetensors::is(bytes) {
-        safetensors::read(bytes, &mut out)?;
+    } else if safetensors::is(&head) {
+        safetensors::read(source, &mut out)?;
         Format::Safetensors
-    } else if checkpoint::is_index(bytes) {
+    } else if is_index(source) {
         return Err("is a checkpoint's index alone: its .data files are needed beside it".into());
-    } else if tensorflow::is_graph(bytes) {
-        tensorflow::read(bytes, &mut out)?;
+    } else if tensorflow::is_graph(&head) {
+        tensorflow::read(source, &mut out)?;
         Format::FrozenGraph
     } else {
-        return Err(unknown(bytes));
+        return Err(unknown(&head));
     };
     if out.is_empty() {
         return Err(format!("is a {format} file, but holds no float tensors"));
@@ -281,20 +311,21 @@ const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
 /// What other crates unpack.
 #[cfg(feature = "decode")]
 mod packed {
-    use super::{Archive, Collector, Format, Parsed, keras, npz, torch};
+    use super::archive::Archive;
+    use super::{Collector, Format, Parsed, Source, keras, npz, torch};
 
-    pub fn keras(bytes: &[u8], out: &mut Collector) -> Parsed<Format> {
-        keras::read(bytes, out)?;
+    pub fn keras(source: &Source, out: &mut Collector) -> Parsed<Format> {
+        keras::read(source, out)?;
         Ok(Format::Keras)
     }
 
-    pub fn zip(bytes: &[u8], out: &mut Collector) -> Parsed<Format> {
-        let mut archive = Archive::open(bytes)?;
+    pub fn zip(source: &Source, out: &mut Collector) -> Parsed<Format> {
+        let archive = Archive::open(source)?;
         if torch::is_archive(&archive) {
-            torch::read_archive(&mut archive, out)?;
+            torch::read_archive(&archive, out)?;
             return Ok(Format::Torch);
         }
-        npz::read(&mut archive, out)?;
+        npz::read(&archive, out)?;
         Ok(Format::Npz)
     }
 }
@@ -302,34 +333,34 @@ mod packed {
 /// What other crates would unpack.
 #[cfg(not(feature = "decode"))]
 mod packed {
-    use super::{Collector, Format, Parsed};
+    use super::{Collector, Format, Parsed, Source};
 
-    pub fn keras(_: &[u8], _: &mut Collector) -> Parsed<Format> {
+    pub fn keras(_: &Source, _: &mut Collector) -> Parsed<Format> {
         Err("is HDF5, which this build cannot read; build with the feature `decode`, or save it as .safetensors".into())
     }
 
-    pub fn zip(_: &[u8], _: &mut Collector) -> Parsed<Format> {
+    pub fn zip(_: &Source, _: &mut Collector) -> Parsed<Format> {
         Err("is a zip archive, which this build cannot read; build with the feature `decode`, or save it as .safetensors"
             .into())
     }
 }
 
 /// Says what an unreadable file probably is, and the way out.
-fn unknown(bytes: &[u8]) -> String {
+fn unknown(head: &[u8]) -> String {
     const KNOWN: &str = "npy, npz, TensorFlow .pb or checkpoint, Keras .h5, PyTorch .pt and .safetensors are the formats that can be read";
-    let guess = if bytes.is_empty() {
+    let guess = if head.is_empty() {
         "is empty: fetch it again"
-    } else if bytes.starts_with(b"version https://git-lfs") {
+    } else if head.starts_with(b"version https://git-lfs") {
         "is a Git LFS pointer, not the file itself: run `git lfs pull`"
-    } else if bytes.starts_with(b"\x1f\x8b") {
+    } else if head.starts_with(b"\x1f\x8b") {
         "is gzip: unpack it first"
-    } else if bytes.starts_with(b"\x08\x01\x12") {
+    } else if head.starts_with(b"\x08\x01\x12") {
         "is a TensorFlow SavedModel: freeze it to a GraphDef, or save a checkpoint"
-    } else if bytes.get(257..262) == Some(b"ustar") {
+    } else if head.get(257..262) == Some(b"ustar") {
         "is a tar archive: unpack it first (a PyTorch file this old must be saved again by torch.save)"
-    } else if bytes.starts_with(b"\x80") {
+    } else if head.starts_with(b"\x80") {
         "is a bare pickle: save it by numpy.save, or by torch.save"
-    } else if bytes.trim_ascii_start().starts_with(b"<") {
+    } else if head.trim_ascii_start().starts_with(b"<") {
         "is a web page, not weights: fetch it again"
     } else {
         "is of no known format, or damaged at its start"

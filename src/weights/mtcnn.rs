@@ -168,10 +168,10 @@ impl<'a> Net<'a> {
         let inputs = h * w * c;
         let weights = if self.torch {
             let name = format!("{}.weight", name.replace("conv", "dense").replace('-', "_"));
-            self.source.take(&name, &[out, inputs])?.clone().reshape([out, w, h, c]).permute(&[0, 2, 1, 3])
+            self.source.take(&name, &[out, inputs])?.reshape([out, w, h, c]).permute(&[0, 2, 1, 3])
         } else {
             let name = format!("{name}/weights");
-            self.source.take(&name, &[inputs, out])?.clone().reshape([w, h, c, out]).permute(&[3, 1, 0, 2])
+            self.source.take(&name, &[inputs, out])?.reshape([w, h, c, out]).permute(&[3, 1, 0, 2])
         };
         let b = self.bias(name, "dense", out)?;
         Ok(DenseWeights { w: weights.reshape([out, inputs]), b, alpha: self.alpha(prelu, out)? })
@@ -183,13 +183,13 @@ impl<'a> Net<'a> {
         } else {
             format!("{name}/biases")
         };
-        self.source.take(&name, &[n]).cloned()
+        self.source.take(&name, &[n])
     }
 
     fn alpha(&mut self, prelu: Option<usize>, n: usize) -> Result<Option<crate::Tensor>> {
         let Some(i) = prelu else { return Ok(None) };
         let name = if self.torch { format!("prelu{i}.weight") } else { format!("prelu{i}/alpha") };
-        self.source.take(&name, &[n]).cloned().map(Some)
+        self.source.take(&name, &[n]).map(Some)
     }
 
     /// Other networks of the cascade may be in the same file.

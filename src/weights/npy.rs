@@ -3,11 +3,15 @@
 //! `det1.npy` and its siblings are of the second kind: a 0-d object array around a dict of dicts of arrays, written by
 //! Python 2. Formats: numpy's `format.py` and, for pickled arrays, `ndarray.__reduce__`.
 
+use std::sync::Arc;
+
 use super::Parsed;
-use super::collector::Collector;
+use super::collector::{Collector, Part};
 use super::cursor::{Cursor, to_usize};
 use super::dtype::Dtype;
 use super::pickle::{Id, Pickle, Value};
+use super::source::Source;
+use super::view::{Bytes, Plain};
 
 /// The first bytes of the file.
 pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
@@ -15,17 +19,45 @@ pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
 /// Dicts of dicts are two deep; pickles may contain themselves.
 const MAX_DEPTH: usize = 16;
 
-/// Reads one array as `name`, or a pickled dict's arrays under `prefix`.
-pub(super) fn read(bytes: &[u8], name: &str, prefix: &str, out: &mut Collector) -> Parsed<()> {
-    let (header, data) = split(bytes)?;
+/// Reads one array as `name`, or a pickled dict's arrays under `prefix`, from bytes of which only the first are at hand
+/// unless `part` is called.
+pub(super) fn read(file: &Npy<'_>, name: &str, prefix: &str, out: &mut Collector) -> Parsed<()> {
+    let (header, begin) = split(&file.head)?;
+    let len = file.len.checked_sub(begin).ok_or("is cut short: its header does not end; fetch it again")?;
     if header.descr.trim_start_matches('|').starts_with('O') {
-        let pickle = Pickle::parse(data, allowed)?;
+        let data = (file.all)()?;
+        let pickle = Pickle::parse(data.get(begin..).unwrap_or_default(), allowed)?;
         return flatten(&pickle, pickle.root(), prefix.trim_end_matches('/'), MAX_DEPTH, out);
     }
     match Dtype::from_numpy(&header.descr) {
-        Some(dtype) => out.insert_bytes(name, &header.shape, dtype, header.fortran, data),
+        Some(dtype) => {
+            let part = Part { bytes: (file.part)(begin), len };
+            out.insert_stored(name, &header.shape, dtype, header.fortran, part)
+        }
         None => out.skip(name, format!("NumPy type {}", header.descr)),
     }
+}
+
+/// A file of this format, alone or within an archive.
+pub(super) struct Npy<'a> {
+    /// The first [`HEAD`] bytes, or all.
+    pub head: Vec<u8>,
+    /// How many bytes there are.
+    pub len: usize,
+    /// All bytes.
+    pub all: &'a dyn Fn() -> Parsed<Vec<u8>>,
+    /// The bytes from a place on, read when they are wanted.
+    pub part: &'a dyn Fn(usize) -> Arc<dyn Bytes>,
+}
+
+/// Longer than the header of a float array, whose shape is what varies.
+pub(super) const HEAD: usize = 1 << 17;
+
+/// Reads a file that is one array, or a pickled dict.
+pub(super) fn read_file(source: &Source, out: &mut Collector) -> Parsed<()> {
+    let part = |at| Arc::new(Plain { source: source.clone(), at }) as Arc<dyn Bytes>;
+    let npy = Npy { head: source.head(HEAD)?, len: source.len(), all: &|| source.all(), part: &part };
+    read(&npy, "arr_0", "", out)
 }
 
 struct Header {
@@ -34,8 +66,8 @@ struct Header {
     shape: Vec<usize>,
 }
 
-/// The header and what follows it.
-fn split(bytes: &[u8]) -> Parsed<(Header, &[u8])> {
+/// The header, and where the data begins.
+fn split(bytes: &[u8]) -> Parsed<(Header, usize)> {
     let mut cursor = Cursor::new(bytes);
     if cursor.take(MAGIC.len())? != MAGIC {
         return Err("is no .npy file".into());
@@ -49,7 +81,7 @@ fn split(bytes: &[u8]) -> Parsed<(Header, &[u8])> {
     };
     let text = std::str::from_utf8(cursor.take(length)?).map_err(|_| "has a damaged .npy header")?;
     let header = parse_header(text).ok_or_else(|| format!("has a damaged .npy header: {}", text.trim()))?;
-    Ok((header, bytes.get(cursor.at()..).unwrap_or_default()))
+    Ok((header, cursor.at()))
 }
 
 /// Reads `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }`. A record type's `descr` is a list: no weights.

@@ -1,34 +1,54 @@
 //! `.safetensors`: a JSON header of names, types, shapes and offsets, then the bytes.
 
-use ::safetensors::{Dtype as Stored, SafeTensors};
+use ::safetensors::Dtype as Stored;
+use ::safetensors::tensor::Metadata;
 
 use super::Parsed;
-use super::collector::Collector;
+use super::collector::{Collector, Part};
+use super::cursor::to_usize;
 use super::dtype::{Dtype, Float};
+use super::source::Source;
+
+/// A longer header than anybody writes; safetensors' own limit.
+const MAX_HEADER: u64 = 100_000_000;
 
 /// Whether the file begins with a header length that fits it, and JSON.
-pub(super) fn is(bytes: &[u8]) -> bool {
-    let Some((length, rest)) = bytes.split_first_chunk::<8>() else { return false };
-    let length = u64::from_le_bytes(*length);
-    rest.first() == Some(&b'{') && length < 100 << 20
+pub(super) fn is(head: &[u8]) -> bool {
+    let Some((length, rest)) = head.split_first_chunk::<8>() else { return false };
+    rest.first() == Some(&b'{') && u64::from_le_bytes(*length) <= MAX_HEADER
 }
 
-/// Reads every float tensor.
-pub(super) fn read(bytes: &[u8], out: &mut Collector) -> Parsed<()> {
-    let file = SafeTensors::deserialize(bytes)
+/// Reads the header, and adds every float tensor as it lies there.
+pub(super) fn read(source: &Source, out: &mut Collector) -> Parsed<()> {
+    let mut length = [0; 8];
+    source.read_at(0, &mut length)?;
+    let begin = to_usize(u64::from_le_bytes(length))?.saturating_add(8);
+    let header = source.bytes(8..begin)?;
+    let metadata: Metadata = serde_json::from_slice(&header)
         .map_err(|e| format!("is a damaged or cut safetensors file ({e}); fetch it again"))?;
-    for (name, view) in file.iter() {
-        let float = match view.dtype() {
+    let mut end = begin;
+    for (name, info) in metadata.tensors() {
+        let (from, to) = info.data_offsets;
+        let place = begin.checked_add(to).zip(to.checked_sub(from)).filter(|&(to, _)| to <= source.len());
+        let (to, len) = place.ok_or_else(|| {
+            format!("is a damaged or cut safetensors file (tensor `{name}` lies outside it); fetch it again")
+        })?;
+        end = end.max(to);
+        let float = match info.dtype {
             Stored::F16 => Float::F16,
             Stored::BF16 => Float::Bf16,
             Stored::F32 => Float::F32,
             Stored::F64 => Float::F64,
             other => {
-                out.skip(name, format!("type {other:?}"))?;
+                out.skip(&name, format!("type {other:?}"))?;
                 continue;
             }
         };
-        out.insert_bytes(name, view.shape(), Dtype::little(float), false, view.data())?;
+        let part = Part::of(source, to - len, len);
+        out.insert_stored(&name, &info.shape, Dtype::little(float), false, part)?;
     }
-    Ok(())
+    match end == source.len() {
+        true => Ok(()),
+        false => Err(format!("is a damaged safetensors file: its tensors end at byte {end} of {}", source.len())),
+    }
 }

@@ -1,47 +1,21 @@
 //! TensorFlow's frozen graph: a GraphDef whose `Const` nodes hold the weights.
 //!
 //! The messages are TensorFlow's `graph.proto`, `node_def.proto`, `attr_value.proto`, `tensor.proto` and
-//! `tensor_shape.proto`, with only the fields that carry weights; prost skips the rest.
+//! `tensor_shape.proto`, with only the fields that carry weights.
 
-use std::collections::HashMap;
+use std::ops::Range;
 
 use prost::Message;
 
 use super::Parsed;
-use super::collector::Collector;
+use super::collector::{Collector, Part};
 use super::cursor::to_usize;
 use super::dtype::{Dtype, Float};
-
-#[derive(Clone, PartialEq, Message)]
-struct GraphDef {
-    #[prost(message, repeated, tag = "1")]
-    node: Vec<NodeDef>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct NodeDef {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(string, tag = "2")]
-    op: String,
-    #[prost(map = "string, message", tag = "5")]
-    attr: HashMap<String, AttrValue>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct AttrValue {
-    #[prost(message, optional, tag = "8")]
-    tensor: Option<TensorProto>,
-}
+use super::source::Source;
+use super::wire::{self, Field, Fields};
 
 #[derive(Clone, PartialEq, Message)]
 struct TensorProto {
-    #[prost(int32, tag = "1")]
-    dtype: i32,
-    #[prost(message, optional, tag = "2")]
-    tensor_shape: Option<TensorShape>,
-    #[prost(bytes = "vec", tag = "4")]
-    tensor_content: Vec<u8>,
     #[prost(float, repeated, tag = "5")]
     float_val: Vec<f32>,
     #[prost(double, repeated, tag = "6")]
@@ -83,52 +57,107 @@ pub(super) fn float(dtype: i32) -> Option<Float> {
 }
 
 /// Whether the file begins like a GraphDef: a node (field 1) whose name (field 1) follows its length.
-pub(super) fn is_graph(bytes: &[u8]) -> bool {
-    let Some((&0x0a, rest)) = bytes.split_first() else { return false };
+pub(super) fn is_graph(head: &[u8]) -> bool {
+    let Some((&0x0a, rest)) = head.split_first() else { return false };
     let length = rest.iter().take(10).take_while(|&&b| b & 0x80 != 0).count() + 1;
     rest.get(length) == Some(&0x0a)
 }
 
-/// Reads every float constant under its node's name.
-pub(super) fn read(bytes: &[u8], out: &mut Collector) -> Parsed<()> {
-    let graph = GraphDef::decode(bytes)
-        .map_err(|e| format!("is a damaged or cut TensorFlow graph, or none at all ({e}); fetch it again"))?;
-    for mut node in graph.node {
-        if node.op != "Const" {
-            if matches!(node.op.as_str(), "Variable" | "VariableV2" | "VarHandleOp") {
-                out.skip(&node.name, "a variable: freeze the graph, or load its checkpoint")?;
-            }
-            continue;
+/// Adds every float constant under its node's name.
+pub(super) fn read(source: &Source, out: &mut Collector) -> Parsed<()> {
+    let damaged = |e| format!("is a damaged or cut TensorFlow graph, or none at all ({e}); fetch it again");
+    let mut graph = Fields::of(source, 0..source.len());
+    while let Some((field, value)) = graph.next().map_err(damaged)? {
+        // `GraphDef.node`
+        if let (1, Field::Bytes(node)) = (field, value) {
+            self::node(source, node, out)?;
         }
-        let Some(tensor) = node.attr.remove("value").and_then(|attr| attr.tensor) else {
-            return Err(format!("is damaged: constant `{}` has no value", node.name));
-        };
-        constant(&node.name, &tensor, out)?;
     }
     Ok(())
 }
 
-fn constant(name: &str, tensor: &TensorProto, out: &mut Collector) -> Parsed<()> {
-    let Some(float) = float(tensor.dtype) else {
-        return out.skip(name, format!("TensorFlow type {}", tensor.dtype));
-    };
-    let dims = tensor.tensor_shape.as_ref().map_or(Ok(Vec::new()), TensorShape::dims)?;
-    let dtype = Dtype::little(float);
-    if !tensor.tensor_content.is_empty() {
-        return out.insert_bytes(name, &dims, dtype, false, &tensor.tensor_content);
+/// A node: its name (1), its op (2), and its attributes (5), of which `value` is a constant's.
+fn node(source: &Source, node: Range<usize>, out: &mut Collector) -> Parsed<()> {
+    let (mut name, mut op, mut value) = (String::new(), String::new(), None);
+    let mut fields = Fields::of(source, node);
+    while let Some(field) = fields.next()? {
+        match field {
+            (1, Field::Bytes(text)) => name = wire::text(source, text)?,
+            (2, Field::Bytes(text)) => op = wire::text(source, text)?,
+            (5, Field::Bytes(attribute)) => value = self::value(source, attribute)?.or(value),
+            _ => {}
+        }
     }
+    match (op.as_str(), value) {
+        ("Const", Some(tensor)) => constant(source, &name, tensor, out),
+        ("Const", None) => Err(format!("constant `{name}` has no value")),
+        ("Variable" | "VariableV2" | "VarHandleOp", _) => {
+            out.skip(&name, "a variable: freeze the graph, or load its checkpoint")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The tensor (8) of an attribute whose key (1) is `value`.
+fn value(source: &Source, attribute: Range<usize>) -> Parsed<Option<Range<usize>>> {
+    let (mut is_value, mut tensor) = (false, None);
+    let mut fields = Fields::of(source, attribute);
+    while let Some(field) = fields.next()? {
+        match field {
+            (1, Field::Bytes(key)) => is_value = source.bytes(key)? == b"value",
+            (2, Field::Bytes(value)) => {
+                let mut fields = Fields::of(source, value);
+                while let Some(field) = fields.next()? {
+                    if let (8, Field::Bytes(range)) = field {
+                        tensor = Some(range);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(tensor.filter(|_| is_value))
+}
+
+/// A constant, which stays where it is where its elements are bytes.
+fn constant(source: &Source, name: &str, tensor: Range<usize>, out: &mut Collector) -> Parsed<()> {
+    let (mut dtype, mut shape, mut content) = (0, TensorShape::default(), None);
+    let mut fields = Fields::of(source, tensor.clone());
+    while let Some(field) = fields.next()? {
+        match field {
+            (1, Field::Number(number)) => dtype = i32::try_from(number).unwrap_or(0),
+            (2, Field::Bytes(range)) => {
+                shape = TensorShape::decode(source.bytes(range)?.as_slice()).map_err(|e| e.to_string())?;
+            }
+            (4, Field::Bytes(range)) => content = Some(range).filter(|range| !range.is_empty()),
+            _ => {}
+        }
+    }
+    let Some(float) = float(dtype) else {
+        return out.skip(name, format!("TensorFlow type {dtype}"));
+    };
+    let Some(content) = content else {
+        let tensor = TensorProto::decode(source.bytes(tensor)?.as_slice()).map_err(|e| e.to_string())?;
+        return listed(name, &tensor, float, &shape.dims()?, out);
+    };
+    let part = Part::of(source, content.start, content.len());
+    out.insert_stored(name, &shape.dims()?, Dtype::little(float), false, part)
+}
+
+/// A constant whose elements are numbers in a list.
+fn listed(name: &str, tensor: &TensorProto, float: Float, dims: &[usize], out: &mut Collector) -> Parsed<()> {
     let mut values: Vec<f32> = match float {
         Float::F32 => tensor.float_val.clone(),
         Float::F64 => tensor.double_val.iter().map(|&v| v as f32).collect(),
         Float::F16 | Float::Bf16 => {
             let bits: Vec<u8> = tensor.half_val.iter().flat_map(|&v| (v as u16).to_le_bytes()).collect();
-            dtype.decode(&bits)
+            Dtype::little(float).decode(&bits)
         }
     };
-    let elements = out.admit(name, &dims)?;
+    let elements = out.admit(name, dims)?;
     if values.len() < elements {
         // A shorter list stands for its last value repeated, an empty one for zeros.
         values.resize(elements, values.last().copied().unwrap_or(0.0));
     }
-    out.insert(name, &dims, values)
+    out.insert(name, dims, values)
 }

@@ -4,6 +4,7 @@
 //! row (facenet-pytorch's MTCNN files still are). See `torch/serialization.py` and `torch/_utils.py`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::Parsed;
 #[cfg(feature = "decode")]
@@ -12,6 +13,8 @@ use super::collector::Collector;
 use super::cursor::Cursor;
 use super::dtype::{Dtype, Float};
 use super::pickle::{Id, Pickle, Value};
+use super::source::Source;
+use super::view::{Bytes, Order, Plain, TensorView};
 
 /// `torch.serialization.MAGIC_NUMBER`, pickled with protocol 2: how the older layout begins.
 const LEGACY_MAGIC: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
@@ -24,18 +27,18 @@ const WRAPPERS: [&str; 3] = ["state_dict", "model_state_dict", "model"];
 
 /// Whether a zip archive is PyTorch's.
 #[cfg(feature = "decode")]
-pub(super) fn is_archive(archive: &Archive<'_>) -> bool {
+pub(super) fn is_archive(archive: &Archive) -> bool {
     archive.names().iter().any(|name| name == "data.pkl" || name.ends_with("/data.pkl"))
 }
 
 /// Whether a file is of the layout before the zip.
-pub(super) fn is_legacy(bytes: &[u8]) -> bool {
-    bytes.starts_with(LEGACY_MAGIC)
+pub(super) fn is_legacy(head: &[u8]) -> bool {
+    head.starts_with(LEGACY_MAGIC)
 }
 
 /// Reads a state dict from the zip layout.
 #[cfg(feature = "decode")]
-pub(super) fn read_archive(archive: &mut Archive<'_>, out: &mut Collector) -> Parsed<()> {
+pub(super) fn read_archive(archive: &Archive, out: &mut Collector) -> Parsed<()> {
     let names = archive.names();
     let member = names.iter().find(|name| name.ends_with("data.pkl")).cloned().unwrap_or_default();
     let prefix = member.strip_suffix("data.pkl").unwrap_or_default();
@@ -43,21 +46,34 @@ pub(super) fn read_archive(archive: &mut Archive<'_>, out: &mut Collector) -> Pa
         return Err("is a TorchScript program: save the model's state_dict() instead".into());
     }
     let byteorder = format!("{prefix}byteorder");
-    let big_endian = names.contains(&byteorder) && archive.read(&byteorder)?.trim_ascii() == b"big";
+    let big_endian = archive.has(&byteorder) && archive.read(&byteorder)?.trim_ascii() == b"big";
     let bytes = archive.read(&member)?;
     let pickle = Pickle::parse(&bytes, allowed)?;
     let mut storages = BTreeMap::new();
     for storage in declared(&pickle)? {
-        let data = archive.read(&format!("{prefix}data/{}", storage.key))?;
-        storages.insert(storage.key.clone(), storage.decode(&data, big_endian)?);
+        let data = format!("{prefix}data/{}", storage.key);
+        let elements = storage.elements_of(archive.len_of(&data)?)?;
+        let at = match storage.shared {
+            // Each of its tensors would unpack all of it again.
+            true => {
+                let all = Source::memory(archive.read(&data)?);
+                Box::new(move |at| Arc::new(Plain { source: all.clone(), at }) as Arc<dyn Bytes>) as Place
+            }
+            false => {
+                let archive = archive.clone();
+                Box::new(move |at| Arc::new(archive.part(&data, at)) as Arc<dyn Bytes>) as Place
+            }
+        };
+        storages.insert(storage.key.clone(), Placed { dtype: storage.dtype(big_endian), elements, at });
     }
     state_dict(&pickle, &storages, out)
 }
 
 /// Reads a state dict from the layout before the zip: magic, version and system, the state dict, the storages' keys
 /// (five pickles), then each storage: its number of elements and its bytes.
-pub(super) fn read_legacy(bytes: &[u8], out: &mut Collector) -> Parsed<()> {
-    let mut rest = bytes.get(LEGACY_MAGIC.len()..).unwrap_or_default();
+pub(super) fn read_legacy(source: &Source, out: &mut Collector) -> Parsed<()> {
+    let all = source.all()?;
+    let mut rest = all.get(LEGACY_MAGIC.len()..).unwrap_or_default();
     let mut next = || -> Parsed<Pickle<'_>> {
         let pickle = Pickle::parse(rest, allowed)?;
         rest = rest.get(pickle.length..).unwrap_or_default();
@@ -69,6 +85,7 @@ pub(super) fn read_legacy(bytes: &[u8], out: &mut Collector) -> Parsed<()> {
     }
     let big_endian = lookup(&system, system.root(), "little_endian").and_then(|id| system.bool(id)) == Some(false);
     let declared: BTreeMap<String, Storage> = declared(&tree)?.into_iter().map(|s| (s.key.clone(), s)).collect();
+    let begin = all.len() - rest.len();
     let mut cursor = Cursor::new(rest);
     let mut storages = BTreeMap::new();
     for &key in keys.sequence(keys.root()).ok_or("is damaged: its storages have no list")? {
@@ -77,7 +94,10 @@ pub(super) fn read_legacy(bytes: &[u8], out: &mut Collector) -> Parsed<()> {
         let elements = cursor.length()?;
         let bytes =
             elements.checked_mul(storage.size).ok_or_else(|| format!("is damaged: storage {key} is too long"))?;
-        storages.insert(key.into_owned(), storage.decode(cursor.take(bytes)?, big_endian)?);
+        let (source, from) = (source.clone(), begin + cursor.at());
+        cursor.take(bytes)?;
+        let at = Box::new(move |at: usize| Arc::new(Plain { source: source.clone(), at: from + at }) as Arc<dyn Bytes>);
+        storages.insert(key.into_owned(), Placed { dtype: storage.dtype(big_endian), elements, at });
     }
     state_dict(&tree, &storages, out)
 }
@@ -100,6 +120,8 @@ struct Storage {
     size: usize,
     /// `None` for integers.
     float: Option<Float>,
+    /// Whether several tensors lie in it.
+    shared: bool,
 }
 
 impl Storage {
@@ -120,15 +142,30 @@ impl Storage {
             "LongStorage" => (8, None),
             _ => return None,
         };
-        Some(Storage { key: pickle.key(key)?.into_owned(), size, float })
+        Some(Storage { key: pickle.key(key)?.into_owned(), size, float, shared: false })
     }
 
-    fn decode(&self, bytes: &[u8], big_endian: bool) -> Parsed<Option<Vec<f32>>> {
-        if !bytes.len().is_multiple_of(self.size) {
-            return Err(format!("is damaged: storage {} is not a whole number of elements", self.key));
+    fn elements_of(&self, bytes: usize) -> Parsed<usize> {
+        match bytes.is_multiple_of(self.size) {
+            true => Ok(bytes / self.size),
+            false => Err(format!("is damaged: storage {} is not a whole number of elements", self.key)),
         }
-        Ok(self.float.map(|float| Dtype { float, big_endian }.decode(bytes)))
     }
+
+    fn dtype(&self, big_endian: bool) -> Option<Dtype> {
+        self.float.map(|float| Dtype { float, big_endian })
+    }
+}
+
+/// A storage's bytes from a place on.
+type Place = Box<dyn Fn(usize) -> Arc<dyn Bytes>>;
+
+/// A storage where it lies.
+struct Placed {
+    /// `None` for integers.
+    dtype: Option<Dtype>,
+    elements: usize,
+    at: Place,
 }
 
 /// The storages that a pickle refers to, each once.
@@ -138,19 +175,19 @@ fn declared(pickle: &Pickle<'_>) -> Parsed<Vec<Storage>> {
         let &Value::Persistent(reference) = value else { continue };
         let storage = Storage::parse(pickle, reference)
             .ok_or("holds a storage of unknown kind: save the state dict again by a current torch.save")?;
-        match storages.get(&storage.key) {
+        match storages.get_mut(&storage.key) {
             Some(known) if known.float != storage.float || known.size != storage.size => {
                 return Err(format!("is damaged: storage {} is of two types", storage.key));
             }
-            Some(_) => {}
+            Some(known) => known.shared = true,
             None => drop(storages.insert(storage.key.clone(), storage)),
         }
     }
     Ok(storages.into_values().collect())
 }
 
-/// Decoded storages by key; integers are `None`.
-type Storages = BTreeMap<String, Option<Vec<f32>>>;
+/// Storages by key.
+type Storages = BTreeMap<String, Placed>;
 
 fn state_dict(pickle: &Pickle<'_>, storages: &Storages, out: &mut Collector) -> Parsed<()> {
     let mut root = pickle.root();
@@ -222,27 +259,38 @@ impl View {
     }
 
     fn read(&self, name: &str, storages: &Storages, out: &mut Collector) -> Parsed<()> {
-        let Some(values) = storages.get(&self.key).ok_or_else(|| format!("is damaged: `{name}` has no storage"))?
-        else {
-            return out.skip(name, "integers");
-        };
+        let storage = storages.get(&self.key).ok_or_else(|| format!("is damaged: `{name}` has no storage"))?;
+        let Some(dtype) = storage.dtype else { return out.skip(name, "integers") };
         let elements = out.admit(name, &self.shape)?;
         let outside = || format!("is damaged or cut short: `{name}` reaches beyond its storage; fetch it again");
         if elements == 0 {
             return out.insert(name, &self.shape, Vec::new());
         }
         // The last element is the farthest: if it is inside, all are.
-        let last = self.shape.iter().zip(&self.stride).try_fold(self.offset, |at, (&extent, &stride)| {
-            at.checked_add(stride.checked_mul(extent.checked_sub(1)?)?)
-        });
-        if last.ok_or_else(outside)? >= values.len() {
+        let last = self
+            .shape
+            .iter()
+            .zip(&self.stride)
+            .try_fold(0usize, |at, (&extent, &stride)| at.checked_add(stride.checked_mul(extent.checked_sub(1)?)?));
+        let span = last.and_then(|last| last.checked_add(1)).ok_or_else(outside)?;
+        if self.offset.checked_add(span).is_none_or(|end| end > storage.elements) {
             return Err(outside());
         }
-        let mut offsets = vec![self.offset];
-        for (&extent, &stride) in self.shape.iter().zip(&self.stride) {
-            offsets = offsets.iter().flat_map(|&at| (0..extent).map(move |i| at + i * stride)).collect();
-        }
-        let data = offsets.iter().map(|&at| values.get(at).copied()).collect::<Option<Vec<f32>>>();
-        out.insert(name, &self.shape, data.ok_or_else(outside)?)
+        let order = match self.is_dense() {
+            true => Order::RowMajor,
+            false => Order::Strided(self.stride.clone(), span),
+        };
+        let bytes = (storage.at)(self.offset * dtype.size());
+        out.insert_view(name, TensorView::stored(&self.shape, bytes, dtype, order))
+    }
+
+    /// Whether the elements lie one after the other.
+    fn is_dense(&self) -> bool {
+        let mut step = 1;
+        self.shape.iter().zip(&self.stride).rev().all(|(&extent, &stride)| {
+            let dense = extent == 1 || stride == step;
+            step *= extent;
+            dense
+        })
     }
 }

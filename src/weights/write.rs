@@ -206,7 +206,7 @@ mod tests {
         for path in [&pt, &zipped] {
             let read = load(path).unwrap();
             for (name, tensor) in &tensors {
-                assert_eq!(&read.tensors[name], tensor, "{}", path.display());
+                assert_eq!(&read.read(name).unwrap(), tensor, "{}", path.display());
             }
         }
         let large = vec![("w".to_owned(), Tensor::new([1, 1], vec![1e6]))];

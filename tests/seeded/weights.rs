@@ -144,12 +144,7 @@ fn drawn(layers: &[Layer], seed: u64) -> Tensors {
 
 /// The weights that the loader makes of the tensors.
 pub fn networks(tensors: &[Tensors; 3]) -> (PNet, RNet, ONet) {
-    let map = |tensors: &Tensors| TensorMap {
-        path: "seeded".into(),
-        format: Format::Torch,
-        tensors: tensors.iter().cloned().collect(),
-        skipped: Default::default(),
-    };
+    let map = |tensors: &Tensors| TensorMap::new("seeded", Format::Torch, tensors.iter().cloned().collect());
     let [p, r, o] = tensors.each_ref().map(map);
     (weights::pnet(&p).unwrap(), weights::rnet(&r).unwrap(), weights::onet(&o).unwrap())
 }

@@ -1,41 +1,29 @@
 //! A graph on the CPU: packed filters, and plans that run on borrowed arenas.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::pack::Packed;
+use super::constants::Constants;
 use super::split::{Split, SplitExecutable};
 use super::step::{Work, scratch};
 use super::workers::Workers;
 use super::{Cpu, CpuStates};
 use crate::backend::{Executable, Module, check_inputs};
-use crate::graph::{NodeId, Region, Source, Step, View};
-use crate::ops::Op;
+use crate::graph::{Region, Step, View};
 use crate::{Graph, Plan, Result, Shape};
 
 /// A graph whose filters are packed for the CPU.
 pub struct CpuModule {
     cpu: Cpu,
     graph: Arc<Graph>,
-    packed: Arc<HashMap<NodeId, Packed>>,
+    constants: Arc<Constants>,
     states: Option<CpuStates>,
 }
 
 impl CpuModule {
     pub(super) fn new(cpu: Cpu, graph: Arc<Graph>, states: Option<CpuStates>) -> Result<Self> {
-        let mut packed = HashMap::new();
-        for node in graph.nodes() {
-            let Source::Op(Op::Conv2d(_) | Op::Dense(_), inputs) = &node.source else { continue };
-            let Some(&w) = inputs.get(1) else { continue };
-            if let Source::Param(value) = &graph.nodes()[w.index()].source
-                && value.shape().rank() > 1
-            {
-                let workers = Workers::new(&cpu, true);
-                packed.entry(w).or_insert_with(|| Packed::new(workers, value.dims()[0], value.data()));
-            }
-        }
-        Ok(CpuModule { cpu, graph, packed: Arc::new(packed), states })
+        let constants = Arc::new(Constants::load(&cpu, &graph)?);
+        Ok(CpuModule { cpu, graph, constants, states })
     }
 
     pub(super) fn cpu(&self) -> &Cpu {
@@ -48,9 +36,9 @@ impl CpuModule {
     /// [`crate::Error::Shape`] for shapes that do not fit.
     pub fn executable(&self, inputs: &[Shape], parallel: bool) -> Result<CpuExecutable> {
         let plan = Plan::new(self.graph.clone(), inputs)?;
-        let packed = self.packed.clone();
+        let constants = self.constants.clone();
         let scratch = plan.steps.iter().map(|step| scratch(self.cpu.isa(), step)).max().unwrap_or(0);
-        Ok(CpuExecutable { cpu: self.cpu.clone(), plan, packed, states: self.states.clone(), parallel, scratch })
+        Ok(CpuExecutable { cpu: self.cpu.clone(), plan, constants, states: self.states.clone(), parallel, scratch })
     }
 }
 
@@ -68,7 +56,7 @@ impl Module for CpuModule {
 pub struct CpuExecutable {
     cpu: Cpu,
     plan: Plan,
-    packed: Arc<HashMap<NodeId, Packed>>,
+    constants: Arc<Constants>,
     states: Option<CpuStates>,
     parallel: bool,
     /// Values that the steps need besides the arena: one at a time.
@@ -148,10 +136,7 @@ impl CpuExecutable {
     /// Nobody writes these elements meanwhile.
     unsafe fn slice(&self, memory: &RunMemory, view: &View) -> &[f32] {
         match view.region {
-            Region::Param(id) => match &self.plan.graph.nodes()[id.index()].source {
-                Source::Param(value) => value.data(),
-                _ => unreachable!("the planner names parameters only"),
-            },
+            Region::Param(id) => self.constants.values(id).unwrap_or_default(),
             // SAFETY: the planner keeps views within their memory.
             Region::Arena | Region::State(_) => unsafe {
                 std::slice::from_raw_parts(memory.at(view), view.shape.elements())
@@ -164,8 +149,8 @@ impl CpuExecutable {
             .inputs
             .iter()
             .map(|view| match view.region {
-                // SAFETY: nothing writes parameters.
-                Region::Param(_) => unsafe { self.slice(memory, view) }.as_ptr(),
+                // A filter that is packed has no other values, and nobody reads them.
+                Region::Param(id) => self.constants.values(id).unwrap_or_default().as_ptr(),
                 _ => memory.at(view).cast_const(),
             })
             .collect();
@@ -174,7 +159,7 @@ impl CpuExecutable {
             step,
             inputs: &inputs,
             output: memory.at(&step.output),
-            packed: &self.packed,
+            constants: &self.constants,
         };
         // SAFETY: the planner's places, of an arena and states that are this run's alone.
         unsafe { work.run(scratch) }

@@ -8,6 +8,7 @@
 mod aligned;
 mod batch_norm;
 mod channels;
+mod constants;
 mod conv2d;
 mod conv2d_bwd_data;
 mod conv2d_bwd_filter;

@@ -179,7 +179,7 @@ impl<R: Runtime> GpuExecutable<R> {
         let (starts, _) = side_by_side(&self.plan.outputs);
         let output = |(view, at): (&View, usize)| match view.region {
             Region::Param(id) => match &self.plan.graph.nodes()[id.index()].source {
-                Source::Param(value) => Ok(value.data().to_vec()),
+                Source::Param(value) => Ok(value.value()?.data().to_vec()),
                 _ => unreachable!("the planner names parameters only"),
             },
             Region::Arena | Region::State(_) if view.shape.elements() == 0 => Ok(Vec::new()),

@@ -1,6 +1,7 @@
 //! A graph's parameters on the device.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use super::pack::{self, ParamStorage};
@@ -47,7 +48,7 @@ impl<R: Runtime> GpuModule<R> {
     /// Packs the graph's parameters and writes them to the device. `states` are those that the graph works on.
     pub fn new(runtime: R, graph: Arc<Graph>, precision: Precision, states: Arc<[R::Buffer]>) -> Result<Self> {
         runtime.check_precision(precision)?;
-        let (data, places) = lay_out(&graph, precision, runtime.tuning(precision));
+        let (data, places) = lay_out(&graph, precision, runtime.tuning(precision))?;
         let params = runtime.scoped(|| {
             let params = runtime.allocate("the weights", data.len())?;
             runtime.write(&params, &data)?;
@@ -91,7 +92,12 @@ impl<R: Runtime> GpuModule<R> {
 }
 
 /// Every parameter, stored in each way that an op reads it, side by side.
-fn lay_out(graph: &Graph, precision: Precision, tuning: Tuning) -> (Vec<u8>, HashMap<(NodeId, ParamStorage), Place>) {
+#[allow(clippy::type_complexity)]
+fn lay_out(
+    graph: &Graph,
+    precision: Precision,
+    tuning: Tuning,
+) -> Result<(Vec<u8>, HashMap<(NodeId, ParamStorage), Place>)> {
     let (mut data, mut places) = (Vec::new(), HashMap::new());
     for node in graph.nodes() {
         let Source::Op(op, inputs) = &node.source else { continue };
@@ -104,16 +110,16 @@ fn lay_out(graph: &Graph, precision: Precision, tuning: Tuning) -> (Vec<u8>, Has
                 None => &[ParamStorage::Constant, ParamStorage::Value],
             };
             for &storage in storages {
-                places.entry((id, storage)).or_insert_with(|| {
+                if let Entry::Vacant(place) = places.entry((id, storage)) {
                     data.resize(data.len().next_multiple_of(ALIGN), 0);
                     let offset = data.len();
-                    pack::append(value, storage, precision, &mut data);
-                    Place { offset, bytes: data.len() - offset }
-                });
+                    pack::append(&*value.value()?, storage, precision, &mut data);
+                    place.insert(Place { offset, bytes: data.len() - offset });
+                }
             }
         }
     }
-    (data, places)
+    Ok((data, places))
 }
 
 impl<R: Runtime> Module for GpuModule<R> {

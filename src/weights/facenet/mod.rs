@@ -8,6 +8,7 @@
 
 mod export;
 mod naming;
+mod stored;
 mod table;
 mod unfolded;
 
@@ -17,6 +18,7 @@ use super::TensorMap;
 use super::layers::{ConvWeights, DenseWeights};
 use crate::Result;
 
+pub(crate) use stored::{StoredLayer, StoredNetwork};
 pub use table::{LayerSpec, Width, layers, layers_of};
 pub use unfolded::{BatchNormWeights, Norm, Unfolded, UnfoldedLayer, unfolded};
 

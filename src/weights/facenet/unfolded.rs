@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::naming::{Naming, NormNames};
-use super::{EPSILON, InceptionResnetV1, Width, layers_of};
-use crate::error::{Error, Result};
+use super::stored::{StoredLayer, StoredNetwork};
+use super::{EPSILON, InceptionResnetV1, Width};
+use crate::error::Result;
 use crate::tensor::Tensor;
 use crate::weights::TensorMap;
-use crate::weights::layers::{ConvWeights, DenseWeights, LayerSource};
+use crate::weights::layers::{ConvWeights, DenseWeights};
 
 /// The embedding network's weights, and the classifier's that it was trained with.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,8 +89,16 @@ impl Unfolded {
 impl UnfoldedLayer {
     /// Weights and bias, the batch norm folded in.
     fn fold(self) -> (Tensor, Tensor) {
-        let norm = match self.norm {
-            Norm::Bias(b) => return (self.w, b),
+        let (b, scales) = self.norm.fold();
+        (scaled(self.w, scales.as_deref()), b)
+    }
+}
+
+impl Norm {
+    /// What is added to each output, and by what its weights are multiplied, if by anything.
+    pub(super) fn fold(self) -> (Tensor, Option<Vec<f64>>) {
+        let norm = match self {
+            Norm::Bias(b) => return (b, None),
             Norm::Batch(norm) => norm,
         };
         let n = norm.beta.data().len();
@@ -99,12 +107,13 @@ impl UnfoldedLayer {
         let scales: Vec<f64> = norm.variance.data().iter().enumerate().map(scale).collect();
         let b = norm.beta.data().iter().zip(norm.mean.data()).zip(&scales);
         let b = b.map(|((&beta, &mean), scale)| (f64::from(beta) - f64::from(mean) * scale) as f32).collect();
-        (scaled(self.w, &scales), Tensor::new([n], b))
+        (Tensor::new([n], b), Some(scales))
     }
 }
 
 /// Each output's weights times its scale.
-fn scaled(mut w: Tensor, scales: &[f64]) -> Tensor {
+pub(super) fn scaled(mut w: Tensor, scales: Option<&[f64]>) -> Tensor {
+    let Some(scales) = scales else { return w };
     let per_output = w.data().len() / scales.len().max(1);
     if per_output > 0 {
         for (row, scale) in w.data_mut().chunks_exact_mut(per_output).zip(scales) {
@@ -117,86 +126,16 @@ fn scaled(mut w: Tensor, scales: &[f64]) -> Tensor {
 /// The weights of a file, batch norms as it has them.
 ///
 /// # Errors
-/// [`Error::Tensor`] for a missing or misshapen tensor, [`Error::Weights`] for an extra one, for a naming that is none of
-/// the three, and for a variance that is not positive.
+/// [`crate::Error::Tensor`] for a missing or misshapen tensor, [`crate::Error::Weights`] for an extra one, for a naming
+/// that is none of the three, for a variance that is not positive, and for weights that are not finite.
 pub fn unfolded(map: &TensorMap) -> Result<Unfolded> {
-    let naming = Naming::of(map)?;
-    let mut source = LayerSource::new(map, |name| naming.simplify(name));
-    let width = width(&source, &naming);
-    let layers = layers_of(width);
-    let mut convs = BTreeMap::new();
-    for (i, layer) in layers.iter().enumerate() {
-        let scope = naming.layer(&layers, i);
-        let &super::LayerSpec { c_out, k_h, k_w, c_in, .. } = layer;
-        let (shape, axes) = match naming {
-            Naming::Torch => ([c_out, c_in, k_h, k_w], [0, 2, 3, 1]),
-            _ => ([k_h, k_w, c_in, c_out], [3, 0, 1, 2]),
-        };
-        let names = naming.conv_names(&scope, layer.bias_only);
-        let w = source.take(&names.weights, &shape)?.permute(&axes);
-        convs.insert(layer.name.clone(), UnfoldedLayer { w, norm: norm(&names.norm, &mut source, c_out)? });
-    }
-    let names = naming.bottleneck_names();
-    let w = outputs_first(&mut source, &naming, &names.weights, width.features(), 512)?;
-    let bottleneck = UnfoldedLayer { norm: norm(&names.norm, &mut source, w.dims()[0])?, w };
-    let [weights, biases] = naming.logits_names();
-    let logits = if source.has(weights) && source.has(biases) {
-        let w = outputs_first(&mut source, &naming, weights, bottleneck.w.dims()[0], 1)?;
-        let b = source.take(biases, &[w.dims()[0]])?.clone();
-        Some((w, b))
-    } else {
-        None
-    };
-    source.finish(|name| naming.is_harmless(name, map.format))?;
-    Ok(Unfolded { width, convs, bottleneck, logits })
-}
-
-/// The width that the first layer has; the published one where that makes no sense, so that errors name its shapes.
-fn width(source: &LayerSource<'_>, naming: &Naming) -> Width {
-    let layers = super::layers();
-    let names = naming.conv_names(&naming.layer(&layers, 0), false);
-    let channels = source.dims(&names.weights).and_then(|dims| match naming {
-        Naming::Torch => dims.first(),
-        _ => dims.last(),
-    });
-    channels.and_then(|&channels| Width::of_stem(channels)).unwrap_or(Width::FULL)
-}
-
-/// A dense layer's weights as `[out, in]`; `out` is the file's. Where it is missing or of another rank, the error names
-/// `usual`.
-fn outputs_first(source: &mut LayerSource<'_>, naming: &Naming, name: &str, k: usize, usual: usize) -> Result<Tensor> {
-    let size = match (source.dims(name), naming) {
-        (Some(&[size, _]), Naming::Torch) | (Some(&[_, size]), Naming::TensorFlow(_) | Naming::Keras) => size,
-        _ => usual,
-    };
-    match naming {
-        Naming::Torch => Ok(source.take(name, &[size, k])?.clone()),
-        _ => Ok(source.take(name, &[k, size])?.permute(&[1, 0])),
-    }
-}
-
-/// What follows a layer of `n` outputs.
-fn norm(names: &NormNames, source: &mut LayerSource<'_>, n: usize) -> Result<Norm> {
-    let normalized = source.has(&names.beta) || source.has(&names.mean);
-    if !normalized && let Some(name) = names.biases.iter().find(|name| source.has(name)) {
-        return Ok(Norm::Bias(source.take(name, &[n])?.clone()));
-    }
-    if names.expects_bias
-        && let Some(name) = names.biases.first()
-    {
-        return Ok(Norm::Bias(source.take(name, &[n])?.clone()));
-    }
-    let beta = source.take(&names.beta, &[n])?.clone();
-    let mean = source.take(&names.mean, &[n])?.clone();
-    let variance = source.take(&names.variance, &[n])?.clone();
-    let gamma = match names.gammas.iter().find(|name| source.has(name)) {
-        Some(name) => source.take_if_there(name, &[n])?.cloned(),
-        None => None,
-    };
-    let bad = |&(_, &variance): &(usize, &f32)| !(f64::from(variance) + EPSILON > 0.0 && variance.is_finite());
-    if let Some((i, variance)) = variance.data().iter().enumerate().find(bad) {
-        let problem = format!("tensor `{}`: {variance} at {i} is no variance; fetch it again", names.variance);
-        return Err(Error::weights(&source.map.path, problem));
-    }
-    Ok(Norm::Batch(BatchNormWeights { gamma, beta, mean, variance }))
+    let stored = StoredNetwork::find(map)?;
+    let layer = |layer: StoredLayer| Ok(UnfoldedLayer { w: layer.w.read()?, norm: layer.norm });
+    let convs = stored.convs.into_iter().map(|(name, conv)| Ok((name, layer(conv)?)));
+    Ok(Unfolded {
+        width: stored.width,
+        convs: convs.collect::<Result<_>>()?,
+        bottleneck: layer(stored.bottleneck)?,
+        logits: stored.logits.map(|(w, b)| Ok::<_, crate::Error>((w.read()?, b))).transpose()?,
+    })
 }

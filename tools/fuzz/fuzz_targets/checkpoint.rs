@@ -8,12 +8,15 @@ use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
 use warpface::weights::load_checkpoint_bytes;
+use warpface_fuzz::read_all;
 
 fuzz_target!(|input: (u16, &[u8])| {
     let (length, bytes) = input;
     let (index, data) = bytes.split_at(usize::from(length).min(bytes.len()));
     let load = |index: &[u8]| {
-        let _ = load_checkpoint_bytes(Path::new("fuzz"), index, &[data]);
+        if let Ok(map) = load_checkpoint_bytes(Path::new("fuzz"), index, &[data]) {
+            read_all(&map);
+        }
     };
     load(index);
     // Blocks of any bytes, stored and compressed.

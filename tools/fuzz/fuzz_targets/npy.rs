@@ -2,15 +2,11 @@
 //! Seeds: `cargo fuzz run npy corpus/npy ../../tests/golden/weights`.
 #![no_main]
 
-use std::path::Path;
-
 use libfuzzer_sys::fuzz_target;
+use warpface_fuzz::read;
 
 fuzz_target!(|data: &[u8]| {
-    let _ = warpface::weights::load_bytes(Path::new("fuzz"), data);
+    read(data);
     // The same bytes behind the format's first ones, so that most inputs reach its reader.
-    let _ = warpface::weights::load_bytes(
-        Path::new("fuzz"),
-        &[b"\x93NUMPY\x01\0\x37\0{'descr': '|O', 'fortran_order': False, 'shape': (), }\n".as_slice(), data].concat(),
-    );
+    read(&[b"\x93NUMPY\x01\0\x37\0{'descr': '|O', 'fortran_order': False, 'shape': (), }\n".as_slice(), data].concat());
 });

@@ -6,14 +6,12 @@ mod normalization;
 mod products;
 mod scalars;
 
-use std::collections::HashMap;
-
+use super::constants::Constants;
 use super::conv2d::{ConvGeometry, Output};
-use super::pack::Packed;
 use super::pool2d::{self, Reduce};
 use super::pool2d_bwd::{self, Pool};
 use super::workers::Workers;
-use crate::graph::{NodeId, Step};
+use crate::graph::Step;
 use crate::ops::{AvgPool2d, AvgPool2dBwd, MaxPool2d, MaxPool2dBwd, Op, window};
 use crate::{Shape, Tensor};
 
@@ -27,8 +25,8 @@ pub(super) struct Work<'a> {
     pub inputs: &'a [*const f32],
     /// Where the output begins.
     pub output: *mut f32,
-    /// Filters that are constants.
-    pub packed: &'a HashMap<NodeId, Packed>,
+    /// Constants, filters packed.
+    pub constants: &'a Constants,
 }
 
 /// The geometry of a window over `x: [n, h, w, c]`.
@@ -80,6 +78,9 @@ impl<'a> Work<'a> {
     /// # Safety
     /// Inputs and output are as the planner placed them, and nothing else writes them meanwhile, or reads the output.
     pub unsafe fn run(self, scratch: &mut [f32]) {
+        if self.len() == 0 {
+            return;
+        }
         if self.step.inputs.iter().any(|view| view.shape.elements() == 0) {
             // SAFETY: as the caller promises.
             return unsafe { self.reference() };

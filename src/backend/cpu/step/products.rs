@@ -113,15 +113,15 @@ impl Work<'_> {
         let y = Output::new(self.output, self.step.output.stride);
         // SAFETY: as the caller promises.
         unsafe {
-            let w = self.x(1);
-            let panels = match self.step.inputs[1].region {
-                Region::Param(id) => self.packed[&id].panels(),
-                Region::Arena | Region::State(_) => {
-                    let c_out = self.dims(1)[0];
-                    let layout = PanelLayout::new(self.workers.isa(), w.len() / c_out.max(1), c_out);
-                    Panels::forward(self.workers, layout, w, scratch)
-                }
+            let packed = match self.step.inputs[1].region {
+                Region::Param(id) => self.constants.panels(id),
+                Region::Arena | Region::State(_) => None,
             };
+            let panels = packed.unwrap_or_else(|| {
+                let (w, c_out) = (self.x(1), self.dims(1)[0]);
+                let layout = PanelLayout::new(self.workers.isa(), w.len() / c_out.max(1), c_out);
+                Panels::forward(self.workers, layout, w, scratch)
+            });
             conv2d::run(self.workers, geometry, self.x(0), panels, epilogue, y);
         }
     }

@@ -47,7 +47,7 @@ fn what_is_saved_comes_back() {
     assert_eq!(read::<Run>(&path).unwrap().step, 12);
     // The tensors file alone is a weights file like any other.
     let map = crate::weights::load(&path).unwrap();
-    assert_eq!(map.get("conv/weights", [2, 3]).unwrap(), &weights);
+    assert_eq!(map.get("conv/weights", [2, 3]).unwrap(), weights);
 }
 
 #[test]

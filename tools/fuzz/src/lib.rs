@@ -1,0 +1,19 @@
+//! What several targets do.
+
+use std::path::Path;
+
+use warpface::weights::{self, TensorMap};
+
+/// Opens these bytes as a weights file of any format, and reads every tensor that is found.
+pub fn read(bytes: &[u8]) {
+    if let Ok(map) = weights::load_bytes(Path::new("fuzz"), bytes) {
+        read_all(&map);
+    }
+}
+
+/// Reads every tensor.
+pub fn read_all(map: &TensorMap) {
+    for name in map.tensors.keys() {
+        let _ = map.read(name);
+    }
+}
