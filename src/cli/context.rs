@@ -12,6 +12,8 @@ use crate::backend::{Device, DeviceKind};
 use crate::error::Field;
 use crate::face::{DetectOptions, Detector, EmbedOptions, Embedder, Reason, Standardize};
 use crate::models::Mtcnn;
+use crate::train::checkpoint;
+use crate::weights::ModelFacts;
 use crate::{Error, weights};
 
 /// Names of model files, the best first: by accuracy on LFW.
@@ -114,10 +116,17 @@ impl Globals {
         let why = match embedder.standardize_reason() {
             Reason::Asked => "as asked",
             Reason::Trained => "as it was trained",
-            Reason::Usual => "the usual one; --standardize changes it",
+            Reason::Guessed => "a guess",
         };
         let (dim, standardize) = (embedder.dim(), embedder.standardize());
         eprintln!("model: {} ({dim}-d, {standardize} standardization, {why})", path.display());
+        if embedder.standardize_reason() == Reason::Guessed {
+            eprintln!(
+                "warning: {}: nothing says how its photographs were standardized, fixed or prewhiten; {standardize} is \
+                 what published models of {dim} values take. The wrong one spoils the distances: say it by --standardize",
+                path.display()
+            );
+        }
         Ok(Model { embedder, path })
     }
 
@@ -126,16 +135,18 @@ impl Globals {
         self.model.clone().map_or_else(|| self.default_model(), Ok)
     }
 
-    /// Reads the model's weights with batch norms apart: the file asked for, else the best there is; `average` takes the
-    /// moving averages of a checkpoint of training.
-    pub fn read_unfolded(&self, average: bool) -> Result<(PathBuf, weights::facenet::Unfolded)> {
+    /// Reads the model's weights with batch norms apart, and what is known of its input: the file asked for, else the best
+    /// there is; `average` takes the moving averages of a checkpoint of training.
+    pub fn read_unfolded(&self, average: bool) -> Result<(PathBuf, weights::facenet::Unfolded, ModelFacts)> {
         let path = self.model_path()?;
-        weights::verify(&path, self.allow_modified_weights)?;
+        let entry = weights::verify(&path, self.allow_modified_weights)?;
         let mut map = weights::load(&path)?;
+        let facts = checkpoint::facts(&map, entry);
         if average {
             map = map.averaged()?;
         }
-        Ok((path, weights::facenet::unfolded(&map)?))
+        let asked = ModelFacts::default().standardize(self.standardize);
+        Ok((path, weights::facenet::unfolded(&map)?, asked.or(facts)))
     }
 
     /// Reads the model's weights: the file asked for, else the best there is.

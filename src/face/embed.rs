@@ -11,7 +11,8 @@ use crate::backend::{Device, Executable, Module};
 use crate::image::{self, Rgb8};
 use crate::models::inception_resnet_v1_of;
 use crate::ops::Standardize;
-use crate::weights::{self, Entry};
+use crate::train::checkpoint;
+use crate::weights::{self, Entry, ModelFacts};
 use crate::{Error, Graph, Result, Shape};
 
 /// Writes the network's input for a crop: `[h, w, 3]`.
@@ -52,12 +53,15 @@ impl Embedder {
     /// not have the precision; [`Error::OutOfMemory`] if the model does not fit.
     pub fn load(device: &Device, file: impl AsRef<Path>, options: impl Into<EmbedOptions>) -> Result<Self> {
         let (file, options) = (file.as_ref(), options.into());
-        let read = || Self::new(device, inception_resnet_v1_of(&weights::load(file)?)?, options.clone());
+        let read = || {
+            let map = weights::load(file)?;
+            Ok((Self::build(device, inception_resnet_v1_of(&map)?, &options, &map.facts)?, map))
+        };
         // The file is held against its hash while its weights are read and packed.
-        let (entry, embedder) =
+        let (entry, read) =
             device.install(|| rayon::join(|| weights::verify(file, options.allow_modified_weights), read));
-        let (entry, embedder) = (entry?, embedder?);
-        let (standardize, reason) = options.standardize.of(Some(file), entry);
+        let (entry, (embedder, map)): (_, (Embedder, _)) = (entry?, read?);
+        let (standardize, reason) = options.standardize.of(&checkpoint::facts(&map, entry), embedder.dim);
         Ok(Embedder { published: entry, standardize, reason, ..embedder })
     }
 
@@ -68,10 +72,10 @@ impl Embedder {
     /// precision; [`Error::OutOfMemory`] if the model does not fit.
     pub fn new(device: &Device, graph: Graph, options: impl Into<EmbedOptions>) -> Result<Self> {
         let options = options.into();
-        Self::build(device, graph, &options, options.standardize.of(None, None))
+        Self::build(device, graph, &options, &ModelFacts::default())
     }
 
-    fn build(device: &Device, graph: Graph, options: &EmbedOptions, known: (Standardize, Reason)) -> Result<Self> {
+    fn build(device: &Device, graph: Graph, options: &EmbedOptions, facts: &ModelFacts) -> Result<Self> {
         let (graph, size, precision) = (Arc::new(graph), options.size, options.precision);
         let shapes = graph.shapes(&[Shape::from([1, size, size, 3])])?;
         let dim = match graph.outputs() {
@@ -80,7 +84,7 @@ impl Embedder {
         };
         let module = device.backend().load_in(graph.clone(), precision)?;
         let batch = options.batch.unwrap_or_else(|| device.backend().batch()).max(1);
-        let (standardize, reason) = known;
+        let (standardize, reason) = options.standardize.of(facts, dim);
         Ok(Embedder {
             device: device.clone(),
             module,

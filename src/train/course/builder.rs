@@ -220,7 +220,7 @@ impl<'a> Training<'a> {
             let known = self.settings.pretrained_model.as_deref().and_then(trained_with);
             return Ok(asked.or(known).unwrap_or(Standardize::Fixed));
         };
-        let began = checkpoint::standardize(&from.path).unwrap_or(Standardize::Fixed);
+        let began = checkpoint::beside(&from.path).and_then(|facts| facts.standardize).unwrap_or(Standardize::Fixed);
         match asked {
             Some(asked) if asked != began => {
                 Err(Error::invalid(Field("standardize"), format!("the run was begun with {began}; leave it out")))
@@ -351,10 +351,10 @@ fn say_people(people: &Dataset, standardize: Standardize, observer: &mut dyn Obs
     left_out
 }
 
-/// How a model's photographs were standardized, as far as it is known: a published file, or a checkpoint.
+/// How a model's photographs were standardized, as far as it is known.
 fn trained_with(file: &Path) -> Option<Standardize> {
     let published = weights::verify(file, true).ok().flatten();
-    published.and_then(|entry| entry.standardize).or_else(|| checkpoint::standardize(file))
+    checkpoint::facts(&weights::load(file).ok()?, published).standardize
 }
 
 /// Whether a network's batch norms have a scale other than 1.
