@@ -57,12 +57,13 @@ fn many_photographs_take_the_memory_of_few() {
 /// The filters are held once, as the device has them: no copy of the file, and none on the way.
 #[test]
 fn a_model_is_held_once() {
-    let Some(weights) = common::weights(&files::ALL) else { return };
+    let models = ["facenet_keras.h5", "graph_final.pb"];
+    let Some(weights) = common::weights(&models) else { return };
     let folder = tempfile::tempdir().unwrap();
     let pixels = Noise::new(2).bytes(&[160, 160, 3]);
     let crop = folder.path().join("crop.png");
     save_png(&crop, &Rgb8::new(160, 160, pixels.data().iter().map(|&x| x as u8).collect())).unwrap();
-    for name in ["facenet_keras.h5", "graph_final.pb"] {
+    for name in models {
         let model = weights.join(name);
         let file = fs::metadata(&model).unwrap().len() >> 10;
         let text = |path: &Path| path.to_str().unwrap().to_owned();

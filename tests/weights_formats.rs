@@ -162,6 +162,22 @@ fn torch_state_dicts_old_and_new() {
     assert_eq!(names, ["0.bias", "0.weight", "1.bias", "1.running_mean", "1.running_var", "1.weight"]);
 }
 
+/// PyTorch's zip64 end records are as long as the directory's entry of a name of 21 characters, and were taken for it.
+#[test]
+fn a_torch_file_may_have_a_name_of_any_length() {
+    let map = load("a_name_of_21_letters_.pt");
+    assert_eq!(map.get("conv.weights", WEIGHTS).unwrap(), expected(WEIGHTS));
+    assert_eq!(map.get("conv.biases", [5]).unwrap(), expected([5]));
+}
+
+#[test]
+fn a_checkpoints_prefix_is_no_published_file() {
+    for name in ["model.ckpt", "model.ckpt.index", "sharded.ckpt"] {
+        assert_eq!(weights::verify(golden(name), false).unwrap(), None, "{name}");
+    }
+    assert!(matches!(weights::verify(golden("absent"), false), Err(Error::Io { .. })));
+}
+
 #[test]
 fn safetensors_of_every_float() {
     let map = load("mixed.safetensors");

@@ -12,8 +12,9 @@ use crate::Precision;
 use crate::backend::{Device, DeviceKind};
 use crate::error::{Field, message};
 use crate::face::{DetectOptions, Detector, EmbedOptions, Embedder, Reason, Standardize};
-use crate::models::{Mtcnn, USUAL_CROP};
-use crate::train::checkpoint::trained_with;
+use crate::models::Mtcnn;
+use crate::train::checkpoint;
+use crate::weights::{ModelFacts, USUAL_CROP};
 use crate::{Error, weights};
 
 /// Names of model files, the best first: by accuracy on LFW.
@@ -144,11 +145,18 @@ impl Globals {
         let why = match embedder.standardize_reason() {
             Reason::Asked => "as asked",
             Reason::Trained => "as it was trained",
-            Reason::Usual => "the usual one; --standardize changes it",
+            Reason::Guessed => "a guess",
         };
         let (dim, standardize) = (embedder.dim(), embedder.standardize());
         let size = crop_size(&embedder);
         eprintln!("model: {} ({dim}-d; {size}; {standardize} standardization, {why})", path.display());
+        if embedder.standardize_reason() == Reason::Guessed {
+            eprintln!(
+                "warning: {}: nothing says how its photographs were standardized, fixed or prewhiten; {standardize} is \
+                 what published models of {dim} values take. The wrong one spoils the distances: say it by --standardize",
+                path.display()
+            );
+        }
         Ok(Model { embedder, path })
     }
 
@@ -157,16 +165,18 @@ impl Globals {
         self.model.clone().map_or_else(|| self.default_model(), Ok)
     }
 
-    /// Reads the model's weights with batch norms apart: the file asked for, else the best there is; `average` takes the
-    /// moving averages of a checkpoint of training.
-    pub fn read_unfolded(&self, average: bool) -> Result<(PathBuf, weights::facenet::Unfolded)> {
+    /// Reads the model's weights with batch norms apart, and what is known of its input: the file asked for, else the best
+    /// there is; `average` takes the moving averages of a checkpoint of training.
+    pub fn read_unfolded(&self, average: bool) -> Result<(PathBuf, weights::facenet::Unfolded, ModelFacts)> {
         let path = self.model_path()?;
-        weights::verify(&path, self.allow_modified_weights)?;
+        let entry = weights::verify(&path, self.allow_modified_weights)?;
         let mut map = weights::load(&path)?;
+        let facts = checkpoint::facts(&map, entry);
         if average {
             map = map.averaged()?;
         }
-        Ok((path, weights::facenet::unfolded(&map)?))
+        let asked = ModelFacts::default().standardize(self.standardize);
+        Ok((path, weights::facenet::unfolded(&map)?, asked.or(facts)))
     }
 
     /// Reads the model's weights: the file asked for, else the best there is.
@@ -179,7 +189,8 @@ impl Globals {
 
     /// Side of the crops that the model was trained with, else of the usual ones.
     pub fn model_size(&self) -> Result<usize> {
-        Ok(trained_with(self.model_path()?).image_size.unwrap_or(USUAL_CROP))
+        let facts = checkpoint::facts(&weights::load(self.model_path()?)?, None);
+        Ok(facts.image_size.unwrap_or(USUAL_CROP))
     }
 
     fn default_model(&self) -> Result<PathBuf> {
@@ -203,7 +214,7 @@ fn crop_size(embedder: &Embedder) -> String {
         }
         (Reason::Asked, _) => format!("crops of {size} pixels, as asked"),
         (Reason::Trained, _) => format!("crops of {size} pixels, as it was trained"),
-        (Reason::Usual, _) => format!("crops of {size} pixels, the usual size; --image-size changes it"),
+        (Reason::Guessed, _) => format!("crops of {size} pixels, the usual size; --image-size changes it"),
     }
 }
 

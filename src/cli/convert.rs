@@ -1,7 +1,7 @@
 //! `warpface convert`: the embedding model as an `.npz`, or as facenet-pytorch has it.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde_json::json;
@@ -11,7 +11,7 @@ use super::{Outcome, output};
 use crate::Error;
 use crate::Precision;
 use crate::error::Field;
-use crate::weights::write;
+use crate::weights::{ModelFacts, write};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -46,17 +46,17 @@ impl Args {
                 return Err(Error::invalid(Field("precision"), format!("{what}, not {other}")).into());
             }
         };
-        let (path, weights) = globals.read_unfolded(self.moving_average)?;
-        eprintln!("model: {}", path.display());
+        let (path, weights, facts) = globals.read_unfolded(self.moving_average)?;
+        say_model(&path, &facts);
         let (tensors, bytes) = match torch {
             true => {
                 let tensors = weights.torch();
-                let bytes = write::torch(&self.output, &tensors)?;
+                let bytes = write::torch(&self.output, &tensors, &facts)?;
                 (tensors, bytes)
             }
             false => {
                 let tensors = if self.unfolded { weights.tensorflow() } else { weights.folded().tensorflow() };
-                let bytes = write::npz(&self.output, &tensors, half, &path)?;
+                let bytes = write::npz(&self.output, &tensors, &facts, half, &path)?;
                 (tensors, bytes)
             }
         };
@@ -65,7 +65,8 @@ impl Args {
         if globals.json {
             let line = json!({
                 "model": path, "output": self.output, "tensors": tensors, "bytes": bytes,
-                "precision": globals.precision,
+                "precision": globals.precision, "standardize": facts.standardize.map(|mode| mode.to_string()),
+                "image_size": facts.image_size,
             });
             output::json_line(&mut out, &line)?;
         } else {
@@ -75,4 +76,13 @@ impl Args {
         }
         Ok(Outcome::Done)
     }
+}
+
+/// Says what is converted, and what goes with it.
+fn say_model(path: &Path, facts: &ModelFacts) {
+    let standardize = match facts.standardize {
+        Some(mode) => format!("{mode} standardization"),
+        None => "unknown standardization: --standardize fixed|prewhiten writes it into the file".to_owned(),
+    };
+    eprintln!("model: {} ({standardize})", path.display());
 }

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use super::options::Known;
 use super::{Alignment, EmbedOptions, Embeddings, Reason};
 use crate::Precision;
 use crate::backend::{Device, Executable, Module};
@@ -13,7 +12,8 @@ use crate::error::Field;
 use crate::image::{self, Rgb8};
 use crate::models::{LARGEST_CROP, SMALLEST_CROP, inception_resnet_v1_of};
 use crate::ops::Standardize;
-use crate::weights::{self, Entry};
+use crate::train::checkpoint;
+use crate::weights::{self, Entry, ModelFacts};
 use crate::{Error, Graph, Result, Shape};
 
 /// Writes the network's input for a crop: `[h, w, 3]`.
@@ -56,20 +56,24 @@ impl Embedder {
     /// not have the precision; [`Error::OutOfMemory`] if the model does not fit.
     pub fn load(device: &Device, file: impl AsRef<Path>, options: impl Into<EmbedOptions>) -> Result<Self> {
         let (file, options) = (file.as_ref(), options.into());
-        let beside = Known::beside(file);
-        let (size, _) = options.crop_size(beside);
-        if !(SMALLEST_CROP..=LARGEST_CROP).contains(&size) {
-            let problem = format!("{size} is no side of a crop: {SMALLEST_CROP} to {LARGEST_CROP} pixels are");
-            return Err(Error::invalid(Field("image_size"), problem));
-        }
-        let read = || Self::build(device, inception_resnet_v1_of(&weights::load(file)?)?, &options, beside);
+        let read = || {
+            let map = weights::load(file)?;
+            let facts = checkpoint::facts(&map, None);
+            let (size, _) = options.crop_size(&facts);
+            if !(SMALLEST_CROP..=LARGEST_CROP).contains(&size) {
+                let problem = format!("{size} is no side of a crop: {SMALLEST_CROP} to {LARGEST_CROP} pixels are");
+                return Err(Error::invalid(Field("image_size"), problem));
+            }
+            Ok((Self::build(device, inception_resnet_v1_of(&map)?, &options, &facts)?, map))
+        };
         // The file is held against its hash while its weights are read and packed.
-        let (published, embedder) =
+        let (published, read) =
             device.install(|| rayon::join(|| weights::verify(file, options.allow_modified_weights), read));
-        let (published, embedder) = (published?, embedder?);
-        let known = published.map_or(beside, Known::published);
-        let ((standardize, reason), (_, size_reason)) = (options.standardization(known), options.crop_size(known));
-        Ok(Embedder { published, standardize, reason, size_reason, trained_size: known.size, ..embedder })
+        let (published, (embedder, map)): (_, (Embedder, _)) = (published?, read?);
+        let facts = checkpoint::facts(&map, published);
+        let (standardize, reason) = options.standardize.of(&facts, embedder.dim);
+        let (_, size_reason) = options.crop_size(&facts);
+        Ok(Embedder { published, standardize, reason, size_reason, trained_size: facts.image_size, ..embedder })
     }
 
     /// An embedder of a graph from `[n, size, size, 3]` to `[n, d]`.
@@ -79,12 +83,11 @@ impl Embedder {
     /// precision; [`Error::OutOfMemory`] if the model does not fit.
     pub fn new(device: &Device, graph: Graph, options: impl Into<EmbedOptions>) -> Result<Self> {
         let options = options.into();
-        Self::build(device, graph, &options, Known::default())
+        Self::build(device, graph, &options, &ModelFacts::default())
     }
 
-    fn build(device: &Device, graph: Graph, options: &EmbedOptions, known: Known) -> Result<Self> {
-        let (size, size_reason) = options.crop_size(known);
-        let (standardize, reason) = options.standardization(known);
+    fn build(device: &Device, graph: Graph, options: &EmbedOptions, facts: &ModelFacts) -> Result<Self> {
+        let (size, size_reason) = options.crop_size(facts);
         let (graph, precision) = (Arc::new(graph), options.precision);
         let shapes = graph.shapes(&[Shape::from([1, size, size, 3])])?;
         let dim = match graph.outputs() {
@@ -93,6 +96,7 @@ impl Embedder {
         };
         let module = device.backend().load_in(graph.clone(), precision)?;
         let batch = options.batch.unwrap_or_else(|| device.backend().batch()).max(1);
+        let (standardize, reason) = options.standardize.of(facts, dim);
         Ok(Embedder {
             device: device.clone(),
             module,
@@ -103,7 +107,7 @@ impl Embedder {
             precision,
             size,
             size_reason,
-            trained_size: known.size,
+            trained_size: facts.image_size,
             dim,
             batch,
             full: Mutex::default(),

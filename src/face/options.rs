@@ -1,18 +1,14 @@
 //! How crops become vectors.
 
-use std::path::Path;
-
 use crate::Precision;
-use crate::models::USUAL_CROP;
 use crate::ops::Standardize;
-use crate::train::checkpoint;
-use crate::weights::Entry;
+use crate::weights::{ModelFacts, USUAL_CROP};
 
 /// What is done to the pixels of a crop first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Standardization {
-    /// What the model was trained with: by the manifest of published files, or by the JSON beside a checkpoint of
-    /// training; [`Standardize::Fixed`], the usual one, where neither knows the file.
+    /// What the model was trained with: by the manifest of published files, by what the file says of itself, or by the
+    /// JSON beside a checkpoint of training. Where none of them knows, a guess by the embedding's size.
     #[default]
     Auto,
     /// This.
@@ -26,8 +22,8 @@ pub enum Reason {
     Asked,
     /// The model is known to have been trained so.
     Trained,
-    /// Nothing is known of the model, and this is the usual one.
-    Usual,
+    /// Nothing is known of the model: published ones of 128 values take prewhitened crops, later ones fixed numbers.
+    Guessed,
 }
 
 /// How an embedder works. The default is f32, and the size and standardization that the model was trained with.
@@ -116,43 +112,42 @@ impl From<Option<Standardize>> for Standardization {
     }
 }
 
-/// What is known of how a model was trained.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Known {
-    pub standardize: Option<Standardize>,
-    pub size: Option<usize>,
-}
-
-impl Known {
-    /// Of a published file.
-    pub fn published(entry: &Entry) -> Known {
-        Known { standardize: entry.standardize, size: Some(USUAL_CROP) }
-    }
-
-    /// What stands beside a file: the JSON of a checkpoint.
-    pub fn beside(file: &Path) -> Known {
-        let checkpoint::TrainedWith { standardize, image_size, .. } = checkpoint::trained_with(file);
-        Known { standardize, size: image_size }
+impl Standardization {
+    /// What is done to the pixels, and why, for a network of embeddings of `dim` values.
+    pub(super) fn of(self, facts: &ModelFacts, dim: usize) -> (Standardize, Reason) {
+        match (self, facts.standardize) {
+            (Standardization::As(asked), _) => (asked, Reason::Asked),
+            (Standardization::Auto, Some(known)) => (known, Reason::Trained),
+            // All that is published with so few values was trained on prewhitened crops.
+            (Standardization::Auto, None) if dim == 128 => (Standardize::Prewhiten, Reason::Guessed),
+            (Standardization::Auto, None) => (Standardize::Fixed, Reason::Guessed),
+        }
     }
 }
 
 impl EmbedOptions {
-    /// What is done to the pixels, and why.
-    pub(super) fn standardization(&self, known: Known) -> (Standardize, Reason) {
-        match self.standardize {
-            Standardization::As(asked) => (asked, Reason::Asked),
-            Standardization::Auto => {
-                known.standardize.map_or((Standardize::Fixed, Reason::Usual), |known| (known, Reason::Trained))
-            }
-        }
-    }
-
     /// Side of the crops, in pixels, and why.
-    pub(super) fn crop_size(&self, known: Known) -> (usize, Reason) {
-        match (self.size, known.size) {
+    pub(super) fn crop_size(&self, facts: &ModelFacts) -> (usize, Reason) {
+        match (self.size, facts.image_size) {
             (Some(asked), _) => (asked, Reason::Asked),
             (None, Some(trained)) => (trained, Reason::Trained),
-            (None, None) => (USUAL_CROP, Reason::Usual),
+            (None, None) => (USUAL_CROP, Reason::Guessed),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_comes_first_and_a_guess_last() {
+        let known = ModelFacts::default().standardize(Some(Standardize::Fixed));
+        let unknown = ModelFacts::default();
+        let asked = Standardization::As(Standardize::Prewhiten);
+        assert_eq!(asked.of(&known, 128), (Standardize::Prewhiten, Reason::Asked));
+        assert_eq!(Standardization::Auto.of(&known, 128), (Standardize::Fixed, Reason::Trained));
+        assert_eq!(Standardization::Auto.of(&unknown, 128), (Standardize::Prewhiten, Reason::Guessed));
+        assert_eq!(Standardization::Auto.of(&unknown, 512), (Standardize::Fixed, Reason::Guessed));
     }
 }

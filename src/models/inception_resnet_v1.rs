@@ -194,8 +194,6 @@ pub(crate) fn features(layers: &mut impl Layers, x: NodeId) -> Result<NodeId> {
     Ok(b.layers.graph().op("AvgPool_1a_8x8", AvgPool2d::global(), &[x]))
 }
 
-/// Side of the published models' crops, in pixels.
-pub const USUAL_CROP: usize = 160;
 /// Sides of the smallest crops that the network takes, and of the largest that make sense, in pixels.
 pub const SMALLEST_CROP: usize = 80;
 /// See [`SMALLEST_CROP`]: a larger one is a typing error, and its products might not fit a number.

@@ -14,9 +14,7 @@
 pub(crate) mod inception_resnet_v1;
 mod mtcnn;
 
-pub use inception_resnet_v1::{
-    LARGEST_CROP, SMALLEST_CROP, USUAL_CROP, classifier, inception_resnet_v1, inception_resnet_v1_of,
-};
+pub use inception_resnet_v1::{LARGEST_CROP, SMALLEST_CROP, classifier, inception_resnet_v1, inception_resnet_v1_of};
 pub use mtcnn::{Mtcnn, onet, pnet, rnet};
 
 use crate::graph::{Constant, Graph, NodeId};

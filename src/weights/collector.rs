@@ -10,7 +10,7 @@ use crate::tensor::Tensor;
 use super::dtype::Dtype;
 use super::source::Source;
 use super::view::{Bytes, Order, Plain, TensorView};
-use super::{Format, Parsed, TensorMap};
+use super::{Format, ModelFacts, Parsed, TensorMap};
 
 /// Tensors on their way into a [`TensorMap`].
 ///
@@ -19,6 +19,7 @@ use super::{Format, Parsed, TensorMap};
 pub(super) struct Collector {
     tensors: BTreeMap<String, TensorView>,
     skipped: BTreeMap<String, String>,
+    facts: ModelFacts,
     budget: usize,
 }
 
@@ -26,7 +27,7 @@ impl Collector {
     /// For a file of this many bytes.
     pub fn new(file_bytes: usize) -> Self {
         let budget = file_bytes.saturating_mul(16).saturating_add(1 << 16);
-        Collector { tensors: BTreeMap::new(), skipped: BTreeMap::new(), budget }
+        Collector { tensors: BTreeMap::new(), skipped: BTreeMap::new(), facts: ModelFacts::default(), budget }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -113,8 +114,14 @@ impl Collector {
         Ok(())
     }
 
+    /// Takes what a file says of the network's input.
+    pub fn learn(&mut self, name: &str, value: &str) -> Parsed<()> {
+        self.facts.learn(name, value)
+    }
+
     pub fn finish(self, path: &Path, format: Format) -> TensorMap {
-        TensorMap { path: path.to_owned(), format, tensors: self.tensors, skipped: self.skipped }
+        let Collector { tensors, skipped, facts, .. } = self;
+        TensorMap { path: path.to_owned(), format, tensors, skipped, facts }
     }
 }
 

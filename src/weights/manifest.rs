@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use crate::error::{Error, Field, Message, Result, message};
 use crate::ops::Standardize;
 
-use super::sha256;
+use super::{checkpoint, sha256};
 
 /// The manifest's text, as shipped.
 const TEXT: &str = include_str!("../../weights/MANIFEST");
@@ -75,6 +75,10 @@ pub fn verify(path: impl AsRef<Path>, allow_modified: bool) -> Result<Option<&'s
 
 fn verify_against<'m>(entries: &'m [Entry], path: &Path, allow_modified: bool) -> Result<Option<&'m Entry>> {
     let weights = || entries.iter().filter(|entry| entry.kind == Kind::Weights);
+    if checkpoint::index_of(path).is_some() {
+        // A checkpoint is several files, of which none is published here; its prefix is the name of none of them.
+        return Ok(None);
+    }
     let bytes = path.metadata().map_err(Error::io(path, "read"))?.len();
     let name = path.file_name().and_then(|name| name.to_str());
     let named = weights().find(|entry| Some(entry.name.as_str()) == name);

@@ -25,6 +25,7 @@ mod collector;
 mod cursor;
 mod dtype;
 pub mod facenet;
+mod facts;
 #[cfg(feature = "decode")]
 mod keras;
 mod layers;
@@ -54,6 +55,7 @@ use crate::tensor::Tensor;
 
 use collector::Collector;
 pub use facenet::{InceptionResnetV1, inception_resnet_v1};
+pub use facts::{ModelFacts, USUAL_CROP};
 pub use layers::{ConvWeights, DenseWeights};
 pub use manifest::{Entry, verify};
 pub use mtcnn::{ONet, PNet, RNet, onet, pnet, rnet};
@@ -111,13 +113,15 @@ pub struct TensorMap {
     pub tensors: BTreeMap<String, TensorView>,
     /// What was left out, and why: integers, strings, partitioned variables.
     pub skipped: BTreeMap<String, String>,
+    /// What the file says of the network's input.
+    pub facts: ModelFacts,
 }
 
 impl TensorMap {
     /// Tensors in memory, as if they had been read from `path`.
     pub fn new(path: impl Into<PathBuf>, format: Format, tensors: BTreeMap<String, Tensor>) -> Self {
         let tensors = tensors.into_iter().map(|(name, tensor)| (name, tensor.into())).collect();
-        TensorMap { path: path.into(), format, tensors, skipped: BTreeMap::new() }
+        TensorMap { path: path.into(), format, tensors, skipped: BTreeMap::new(), facts: ModelFacts::default() }
     }
 
     /// Reads the tensor of this name and shape.

@@ -5,13 +5,13 @@
 
 use std::sync::Arc;
 
-use super::Parsed;
 use super::collector::{Collector, Part};
 use super::cursor::{Cursor, to_usize};
 use super::dtype::Dtype;
 use super::pickle::{Id, Pickle, Value};
 use super::source::Source;
 use super::view::{Bytes, Plain};
+use super::{Parsed, facts};
 
 /// The first bytes of the file.
 pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
@@ -28,6 +28,13 @@ pub(super) fn read(file: &Npy<'_>, name: &str, prefix: &str, out: &mut Collector
         let data = (file.all)()?;
         let pickle = Pickle::parse(data.get(begin..).unwrap_or_default(), allowed)?;
         return flatten(&pickle, pickle.root(), prefix.trim_end_matches('/'), MAX_DEPTH, out);
+    }
+    if name.starts_with(facts::PREFIX) && header.shape.is_empty() && len <= LONGEST_FACT {
+        let data = (file.all)()?;
+        return match text(&header.descr, data.get(begin..).unwrap_or_default()) {
+            Some(value) => out.learn(name, &value),
+            None => out.skip(name, format!("NumPy type {}", header.descr)),
+        };
     }
     match Dtype::from_numpy(&header.descr) {
         Some(dtype) => {
@@ -48,6 +55,20 @@ pub(super) struct Npy<'a> {
     pub all: &'a dyn Fn() -> Parsed<Vec<u8>>,
     /// The bytes from a place on, read when they are wanted.
     pub part: &'a dyn Fn(usize) -> Arc<dyn Bytes>,
+}
+
+/// Bytes of a fact's text.
+const LONGEST_FACT: usize = 1 << 10;
+
+/// A single text, as `<U9` has it: code points of 32 bits, filled up with zeros.
+fn text(descr: &str, data: &[u8]) -> Option<String> {
+    let big_endian = descr.starts_with('>');
+    descr.trim_start_matches(['<', '>', '=']).strip_prefix('U')?;
+    let points = data.as_chunks::<4>().0.iter().map(|&word| match big_endian {
+        true => u32::from_be_bytes(word),
+        false => u32::from_le_bytes(word),
+    });
+    points.take_while(|&point| point != 0).map(char::from_u32).collect()
 }
 
 /// Longer than the header of a float array, whose shape is what varies.

@@ -26,6 +26,9 @@ pub(super) fn read(source: &Source, out: &mut Collector) -> Parsed<()> {
     let header = source.bytes(8..begin)?;
     let metadata: Metadata = serde_json::from_slice(&header)
         .map_err(|e| format!("is a damaged or cut safetensors file ({e}); fetch it again"))?;
+    for (name, value) in metadata.metadata().iter().flatten() {
+        out.learn(name, value)?;
+    }
     let mut end = begin;
     for (name, info) in metadata.tensors() {
         let (from, to) = info.data_offsets;

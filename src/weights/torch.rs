@@ -198,6 +198,14 @@ fn state_dict(pickle: &Pickle<'_>, storages: &Storages, out: &mut Collector) -> 
     if let Some(inner) = WRAPPERS.iter().find_map(|key| lookup(pickle, root, key).filter(wrapped)) {
         root = inner;
     }
+    // Those of the network itself come last.
+    for dict in [pickle.root(), root] {
+        for &(name, value) in pickle.attributes(dict) {
+            if let (Some(name), Some(value)) = (pickle.text(name), pickle.text(value)) {
+                out.learn(&name, &value)?;
+            }
+        }
+    }
     flatten(pickle, root, "", storages, MAX_DEPTH, out)
 }
 

@@ -10,6 +10,7 @@ use zip::{CompressionMethod, ZipWriter};
 
 use crate::error::{Error, Field, Result, message};
 use crate::tensor::Tensor;
+use crate::weights::ModelFacts;
 
 /// An archive under construction, its members as they are.
 struct Archive<'a> {
@@ -44,11 +45,18 @@ impl<'a> Archive<'a> {
     }
 }
 
-/// Writes an `.npz`; `half` stores tensors of two axes and more as f16. Returns the file's length.
+/// Writes an `.npz`; `half` stores tensors of two axes and more as f16, `facts` become arrays of text. Returns the file's
+/// length.
 ///
 /// # Errors
 /// A file that cannot be written; [`Error::Weights`] for a value that f16 cannot hold, naming `source`.
-pub fn npz(path: impl AsRef<Path>, tensors: &[(String, Tensor)], half: bool, source: &Path) -> Result<u64> {
+pub fn npz(
+    path: impl AsRef<Path>,
+    tensors: &[(String, Tensor)],
+    facts: &ModelFacts,
+    half: bool,
+    source: &Path,
+) -> Result<u64> {
     let path = path.as_ref();
     let mut archive = Archive::create(path)?;
     for (name, tensor) in tensors {
@@ -57,18 +65,24 @@ pub fn npz(path: impl AsRef<Path>, tensors: &[(String, Tensor)], half: bool, sou
         let values = if small { halves(source, name, tensor)? } else { floats(tensor) };
         archive.member(&format!("{name}.npy"), 64, &[&header, &values])?;
     }
+    for (name, value) in facts.named() {
+        let points: Vec<u8> = value.chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
+        let header = npy_header(&format!("<U{}", points.len() / 4), &[]);
+        archive.member(&format!("{name}.npy"), 64, &[&header, &points])?;
+    }
     archive.finish()
 }
 
-/// Writes a state dict as `torch.save` does, for `torch.load(.., weights_only=True)`. Returns the file's length.
+/// Writes a state dict as `torch.save` does, for `torch.load(.., weights_only=True)`; `facts` become its attributes, which
+/// no module asks for. Returns the file's length.
 ///
 /// # Errors
 /// A file that cannot be written.
-pub fn torch(path: impl AsRef<Path>, tensors: &[(String, Tensor)]) -> Result<u64> {
+pub fn torch(path: impl AsRef<Path>, tensors: &[(String, Tensor)], facts: &ModelFacts) -> Result<u64> {
     let path = path.as_ref();
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let mut archive = Archive::create(path)?;
-    archive.member(&format!("{stem}/data.pkl"), 64, &[&state_dict(tensors)])?;
+    archive.member(&format!("{stem}/data.pkl"), 64, &[&state_dict(tensors, facts)])?;
     archive.member(&format!("{stem}/byteorder"), 64, &[b"little"])?;
     for (i, (_, tensor)) in tensors.iter().enumerate() {
         archive.member(&format!("{stem}/data/{i}"), 64, &[&floats(tensor)])?;
@@ -78,7 +92,7 @@ pub fn torch(path: impl AsRef<Path>, tensors: &[(String, Tensor)]) -> Result<u64
 }
 
 /// The pickle of `OrderedDict([(name, tensor)])`, protocol 2, in which tensors name storages by number.
-fn state_dict(tensors: &[(String, Tensor)]) -> Vec<u8> {
+fn state_dict(tensors: &[(String, Tensor)], facts: &ModelFacts) -> Vec<u8> {
     let mut p = Pickle(b"\x80\x02".to_vec());
     p.global("collections", "OrderedDict");
     p.op(b")R"); // Called without arguments.
@@ -104,7 +118,17 @@ fn state_dict(tensors: &[(String, Tensor)]) -> Vec<u8> {
         p.global("collections", "OrderedDict");
         p.op(b")RtR");
     }
-    p.op(b"u.");
+    p.op(b"u");
+    let facts = facts.named();
+    if !facts.is_empty() {
+        p.op(b"}("); // A dict of the attributes.
+        for (name, value) in facts {
+            p.text(name);
+            p.text(&value);
+        }
+        p.op(b"ub");
+    }
+    p.op(b".");
     p.0
 }
 
@@ -182,6 +206,7 @@ fn halves(source: &Path, name: &str, tensor: &Tensor) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::Standardize;
     use crate::weights::load;
 
     #[test]
@@ -201,15 +226,18 @@ mod tests {
             ("bn.bias".to_owned(), Tensor::new([2], vec![0.5, -0.25])),
         ];
         let (pt, zipped) = (dir.path().join("m.pt"), dir.path().join("m.npz"));
-        assert_eq!(torch(&pt, &tensors).unwrap(), std::fs::metadata(&pt).unwrap().len());
-        npz(&zipped, &tensors, true, &pt).unwrap();
+        let facts = ModelFacts::default().standardize(Some(Standardize::Prewhiten)).image_size(Some(160));
+        assert_eq!(torch(&pt, &tensors, &facts).unwrap(), std::fs::metadata(&pt).unwrap().len());
+        npz(&zipped, &tensors, &facts, true, &pt).unwrap();
         for path in [&pt, &zipped] {
             let read = load(path).unwrap();
+            assert_eq!(read.facts, facts, "{}", path.display());
+            assert_eq!(read.tensors.len(), tensors.len());
             for (name, tensor) in &tensors {
                 assert_eq!(&read.read(name).unwrap(), tensor, "{}", path.display());
             }
         }
         let large = vec![("w".to_owned(), Tensor::new([1, 1], vec![1e6]))];
-        assert!(npz(&zipped, &large, true, &pt).unwrap_err().to_string().contains("1000000 does not fit f16"));
+        assert!(npz(&zipped, &large, &facts, true, &pt).unwrap_err().to_string().contains("1000000 does not fit f16"));
     }
 }

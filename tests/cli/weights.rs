@@ -34,6 +34,46 @@ fn converted_weights_are_the_model() {
     run.says(&["/nowhere/at/all.npz", "cannot create"]);
 }
 
+/// What is known of a published file travels with its weights: no other standardization, and so no other distance.
+#[test]
+fn converted_weights_know_how_they_were_trained() {
+    let Some(weights) = common::weights(&["facenet_keras.h5"]) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let crops = [5, 6].map(|seed| {
+        let path = folder.path().join(format!("{seed}.png"));
+        save(&path, &noise(160, 160, seed));
+        path
+    });
+    let compare = |model: &Path, more: &[&str]| {
+        let args = ["compare", "--aligned", text(&crops[0]), text(&crops[1]), "--json", "--model", text(model)];
+        let run = with(&weights, &[&args[..], more].concat()).expect(DONE);
+        (run.json()[0]["pairs"][0]["distance"].as_f64().unwrap(), run.err)
+    };
+    let published = weights.join("facenet_keras.h5");
+    let (expected, _) = compare(&published, &[]);
+    let (other, _) = compare(&published, &["--standardize", "fixed"]);
+    assert!((expected - other).abs() > 1e-3, "the standardization shows: {expected} and {other}");
+    for name in ["model.npz", "model.pt"] {
+        let to = folder.path().join(name);
+        let run = with(&weights, &["convert", text(&to), "--model", text(&published), "--json"]).expect(DONE);
+        assert_eq!(run.json()[0]["standardize"], "prewhiten", "{name}");
+        let (distance, err) = compare(&to, &[]);
+        assert!((distance - expected).abs() < 2e-6, "{name}: {distance}, expected {expected}");
+        assert!(err.contains("prewhiten standardization, as it was trained") && !err.contains("warning"), "{err}");
+    }
+
+    // Where nothing is known, both choices are named, and 128 values are taken to want prewhitened crops.
+    let map = warpface::weights::load(folder.path().join("model.npz")).unwrap();
+    let tensors: Vec<_> = map.tensors.keys().map(|name| (name.clone(), map.read(name).unwrap())).collect();
+    let bare = folder.path().join("bare.npz");
+    warpface::weights::write::npz(&bare, &tensors, &Default::default(), false, &bare).unwrap();
+    let (distance, err) = compare(&bare, &[]);
+    assert!((distance - expected).abs() < 2e-6, "{distance}, expected {expected}");
+    for word in ["bare.npz", "warning", "fixed or prewhiten", "--standardize", "a guess"] {
+        assert!(err.contains(word), "{word} is not in {err}");
+    }
+}
+
 /// A copy of the weights folder in which one file has other bytes.
 fn tampered(weights: &Path, file: &str, change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> TempDir {
     let folder = tempfile::tempdir().unwrap();

@@ -27,12 +27,12 @@ fn written_files_are_read_as_they_were() {
 
     let network = weights::facenet();
     let file = folder.join("facenet.npz");
-    write::npz(&file, &network.clone().folded().tensorflow(), false, &file).unwrap();
+    write::npz(&file, &network.clone().folded().tensorflow(), &read::ModelFacts::default(), false, &file).unwrap();
     assert_eq!(read::inception_resnet_v1(&read::load(&file).unwrap()).unwrap(), network.fold());
 
     let tensors = weights::mtcnn();
     for (name, tensors) in ["pnet", "rnet", "onet"].iter().zip(&tensors) {
-        write::torch(folder.join(format!("{name}.pt")), tensors).unwrap();
+        write::torch(folder.join(format!("{name}.pt")), tensors, &read::ModelFacts::default()).unwrap();
     }
     let load = |name: &str| read::load(folder.join(name)).unwrap();
     let networks = weights::networks(&tensors);

@@ -255,6 +255,19 @@ fn a_run_goes_on_with_what_may_be_given_anew_and_without_what_it_began_with() {
     let text = done(&world.command(&[&embed[..], &[first.to_str().unwrap()]].concat()).output().unwrap());
     assert!(text.contains("prewhiten standardization, as it was trained"), "{text}");
 
+    // Also where nothing else was taken along, and as another file.
+    let (moved, zipped) = (world.at("moved.safetensors"), world.at("moved.npz"));
+    fs::copy(&first, &moved).unwrap();
+    let convert = ["convert", zipped.to_str().unwrap(), "--model", moved.to_str().unwrap(), "--json"];
+    let output = world.command(&convert).output().unwrap();
+    done(&output);
+    let line: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&line["standardize"], &line["image_size"]), (&"prewhiten".into(), &80.into()));
+    for model in [&moved, &zipped] {
+        let facts = warpface::weights::load(model).unwrap().facts;
+        assert_eq!((facts.standardize, facts.image_size), (Some(warpface::face::Standardize::Prewhiten), Some(80)));
+    }
+
     fs::remove_dir_all(world.at("models/first")).unwrap();
     let (rates, logs) = (world.at("rates.txt"), world.at("elsewhere"));
     fs::write(&rates, "0: 0.25\n").unwrap();

@@ -68,8 +68,9 @@ fn further_training_takes_the_size_of_the_pretrained_network() {
     let flags = ["--batch-size", "6", "--name", "second", "--pretrained-model", first.to_str().unwrap()];
     let text = done(&world.command(&[&train[..], &flags].concat()).output().unwrap());
     assert!(text.contains("crops of 96 pixels"), "{text}");
-    let second = warpface::train::checkpoint::trained_with(world.file("second", 1));
-    assert_eq!((second.image_size, second.people.len()), (Some(96), 3));
+    let second = world.file("second", 1);
+    let facts = warpface::train::checkpoint::beside(&second).unwrap();
+    assert_eq!((facts.image_size, warpface::train::checkpoint::people(&second).len()), (Some(96), 3));
 }
 
 #[test]

@@ -194,6 +194,8 @@ def torch_files():
     torch.save(tensors, HERE / "state.pt")
     torch.save(tensors, HERE / "state_legacy.pt", _use_new_zipfile_serialization=False)
     torch.save({"epoch": 3, "lr": 0.5, "state_dict": dict(tensors), "note": None}, HERE / "wrapped.pth")
+    # With a name of 21 characters, data.pkl's entry in the archive is as long as the zip64 end records.
+    torch.save({name: tensors[name] for name in ("conv.weights", "conv.biases")}, HERE / "a_name_of_21_letters_.pt")
     module = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2))
     torch.save(module.state_dict(), HERE / "module.pt")
     torch.save(torch.nn.Linear(1, 1), HERE / "evil_module.pt")

@@ -13,10 +13,9 @@ use super::settings::{PairSource, Settings, Task, Triplet};
 use crate::backend::Device;
 use crate::error::{Field, message};
 use crate::eval::Pairs;
-use crate::models::USUAL_CROP;
 use crate::ops::Standardize;
 use crate::train::augment::Augment;
-use crate::train::checkpoint::{self, Checkpoint, Checkpoints, TrainedWith};
+use crate::train::checkpoint::{self, Checkpoint, Checkpoints};
 use crate::train::dataset::Dataset;
 use crate::train::fixed::FixedTriplets;
 use crate::train::history::Epoch;
@@ -31,6 +30,7 @@ use crate::train::trainer::Trainer;
 use crate::train::triplet::{self, Search};
 use crate::train::verify::{Verification, VerificationPairs};
 use crate::weights::facenet::{Norm, Unfolded, Width};
+use crate::weights::{ModelFacts, USUAL_CROP};
 use crate::{Error, Result, weights};
 
 /// A run of training that is about to begin.
@@ -218,9 +218,9 @@ impl<'a> Training<'a> {
     fn standardize(&self) -> Result<Standardize> {
         let asked = self.settings.standardize;
         let Some(from) = &self.from else {
-            return Ok(asked.or(self.trained_with().standardize).unwrap_or(Standardize::Fixed));
+            return Ok(asked.or(self.pretrained_facts().standardize).unwrap_or(Standardize::Fixed));
         };
-        let began = checkpoint::trained_with(&from.path).standardize.unwrap_or(Standardize::Fixed);
+        let began = checkpoint::beside(&from.path).and_then(|facts| facts.standardize).unwrap_or(Standardize::Fixed);
         match asked {
             Some(asked) if asked != began => {
                 Err(Error::invalid(Field("standardize"), format!("the run was begun with {began}; leave it out")))
@@ -231,17 +231,17 @@ impl<'a> Training<'a> {
 
     /// Side of the network's input: as asked, as the run began, as the pretrained network had it, else 160.
     fn image_size(&self) -> usize {
-        let began = || self.from.as_ref().and_then(|from| checkpoint::trained_with(&from.path).image_size);
-        self.settings.image_size.or_else(began).or_else(|| self.trained_with().image_size).unwrap_or(USUAL_CROP)
+        let began = || self.from.as_ref().and_then(|from| checkpoint::beside(&from.path)?.image_size);
+        self.settings.image_size.or_else(began).or_else(|| self.pretrained_facts().image_size).unwrap_or(USUAL_CROP)
     }
 
-    /// How the pretrained network was trained, as far as it is known: a published file, or a checkpoint.
-    fn trained_with(&self) -> TrainedWith {
-        let Some(file) = self.settings.pretrained_model.as_deref() else { return TrainedWith::default() };
-        match weights::verify(file, true).ok().flatten() {
-            Some(entry) => TrainedWith { standardize: entry.standardize, ..TrainedWith::default() },
-            None => checkpoint::trained_with(file),
-        }
+    /// What is known of how the pretrained network was trained.
+    fn pretrained_facts(&self) -> ModelFacts {
+        let facts = |file: &PathBuf| {
+            let published = weights::verify(file, true).ok().flatten();
+            Some(checkpoint::facts(&weights::load(file).ok()?, published))
+        };
+        self.settings.pretrained_model.as_ref().and_then(facts).unwrap_or_default()
     }
 
     /// Of each person the row in the pretrained classifier, told by name. A run that goes on keeps its rows.
@@ -250,7 +250,7 @@ impl<'a> Training<'a> {
         if self.from.is_some() {
             return (0..rows.unwrap_or_default()).map(Some).collect();
         }
-        let names = self.trained_with().people;
+        let names = self.settings.pretrained_model.as_ref().map(checkpoint::people).unwrap_or_default();
         let known = (Some(names.len()) == rows).then_some(&names);
         let row = |name: &String| known?.iter().position(|known| known == name);
         let found: ClassifierRows = people.people().iter().map(|person| row(&person.name)).collect();

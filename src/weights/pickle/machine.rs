@@ -14,13 +14,16 @@ pub(super) struct Machine<'a> {
     pub stack: Vec<Id>,
     pub marks: Vec<usize>,
     pub memo: HashMap<usize, Id>,
+    /// The state of dicts.
+    pub attributes: HashMap<Id, Id>,
 }
 
 impl<'a> Machine<'a> {
     /// At the start of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
         let cursor = Cursor::new(bytes);
-        Machine { cursor, values: Vec::new(), stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() }
+        let (memo, attributes) = (HashMap::new(), HashMap::new());
+        Machine { cursor, values: Vec::new(), stack: Vec::new(), marks: Vec::new(), memo, attributes }
     }
 
     pub fn push(&mut self, value: Value<'a>) {

@@ -8,6 +8,7 @@ mod machine;
 mod opcodes;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use super::Parsed;
 use machine::Machine;
@@ -44,6 +45,7 @@ pub(super) enum Value<'a> {
 /// A parsed pickle.
 pub(super) struct Pickle<'a> {
     values: Vec<Value<'a>>,
+    attributes: HashMap<Id, Id>,
     root: Id,
     /// How many bytes it took.
     pub length: usize,
@@ -61,7 +63,8 @@ impl<'a> Pickle<'a> {
                 Err(problem) => return Err(format!("{problem} (pickle, byte {at})")),
             }
         };
-        Ok(Pickle { length: machine.cursor.at(), values: machine.values, root })
+        let Machine { cursor, values, attributes, .. } = machine;
+        Ok(Pickle { length: cursor.at(), values, attributes, root })
     }
 
     pub fn root(&self) -> Id {
@@ -70,6 +73,14 @@ impl<'a> Pickle<'a> {
 
     pub fn get(&self, id: Id) -> &Value<'a> {
         &self.values[id]
+    }
+
+    /// The attributes of a dict, by name: pairs as a dict has them.
+    pub fn attributes(&self, dict: Id) -> &[(Id, Id)] {
+        match self.attributes.get(&dict).map(|&id| self.get(id)) {
+            Some(Value::Dict(pairs)) => pairs,
+            _ => &[],
+        }
     }
 
     /// Every value, in the order of their making.

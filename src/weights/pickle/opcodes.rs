@@ -214,9 +214,11 @@ impl Machine<'_> {
             }
             b'b' => {
                 let (set, target) = (self.pop()?, self.top()?);
-                // An ordered dict's state is its attributes, such as PyTorch's `_metadata`: nothing to keep.
-                if let Value::Call { state, .. } = &mut self.values[target] {
-                    *state = Some(set);
+                match &mut self.values[target] {
+                    Value::Call { state, .. } => *state = Some(set),
+                    // An ordered dict's state is its attributes, such as PyTorch's `_metadata`.
+                    Value::Dict(_) => drop(self.attributes.insert(target, set)),
+                    _ => {}
                 }
             }
             b'Q' => {

@@ -16,9 +16,10 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::error::{Field, message};
-use crate::ops::Standardize;
+use crate::weights::{Entry, ModelFacts, TensorMap};
 use crate::{Error, Result};
 pub use tensors::{Named, Values};
 
@@ -111,13 +112,13 @@ impl Checkpoints {
     /// then, and earlier checkpoints are as they were. Also two tensors of one name, or values that do not fill their
     /// extents.
     pub fn save(&self, step: u64, tensors: &[Named], run: &impl Serialize) -> Result<PathBuf> {
+        let no_json = |e| Error::invalid(format!("the checkpoint of step {step}"), format!("its run is no JSON: {e}"));
+        let run = serde_json::to_value(run).map_err(no_json)?;
         let path = self.file(step, "safetensors");
-        let (bytes, sha256) = write::atomically(&path, |out| tensors::write(tensors, out))?;
+        let (bytes, sha256) = write::atomically(&path, |out| tensors::write(tensors, &facts_of(&run), out))?;
         let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let manifest = Manifest { step, tensors: TensorsFile { file, bytes, sha256 }, run };
-        let json = serde_json::to_vec_pretty(&manifest).map_err(|e| {
-            Error::invalid(format!("the checkpoint of step {step}"), format!("its run is no JSON: {e}"))
-        })?;
+        let json = serde_json::to_vec_pretty(&manifest).map_err(no_json)?;
         let written = write::atomically(&self.file(step, "json"), |out| out.write_all(&json));
         if written.is_err() && !self.file(step, "json").exists() {
             // Without its JSON it is only in the way of a disk that may be full.
@@ -229,33 +230,40 @@ pub fn read<R: DeserializeOwned>(path: impl AsRef<Path>) -> Result<Checkpoint<R>
     Ok(Checkpoint { step: manifest.step, path, run: manifest.run, tensors })
 }
 
-/// What a checkpoint's JSON says of the network beside it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TrainedWith {
-    /// How its photographs were standardized.
-    pub standardize: Option<Standardize>,
-    /// Side of its input, in pixels.
-    pub image_size: Option<usize>,
-    /// Whom its classifier tells apart, in the order of its rows; nobody where it has none.
-    pub people: Vec<String>,
+/// What is known of a model's input: by the manifest of published files, by what the file itself says, or by the JSON
+/// beside a checkpoint.
+pub fn facts(file: &TensorMap, published: Option<&Entry>) -> ModelFacts {
+    let published = published.map(Entry::facts).unwrap_or_default();
+    published.or(file.facts).or(beside(&file.path).unwrap_or_default())
 }
 
-/// What the JSON beside a checkpoint's tensors says; nothing for a file that is no checkpoint's.
-pub fn trained_with(tensors: impl AsRef<Path>) -> TrainedWith {
-    let tensors = tensors.as_ref();
-    let read = || serde_json::from_slice(&fs::read(tensors.with_extension("json")).ok()?).ok();
-    let json: serde_json::Value = read().unwrap_or_default();
+/// What the JSON beside a checkpoint says of the model's input; none for a file that is no checkpoint's tensors.
+pub fn beside(tensors: impl AsRef<Path>) -> Option<ModelFacts> {
+    run_of(tensors.as_ref()).map(|run| facts_of(&run))
+}
+
+/// Whom a checkpoint's classifier tells apart, in the order of its rows; nobody where that is not known.
+pub fn people(tensors: impl AsRef<Path>) -> Vec<String> {
+    let run = run_of(tensors.as_ref()).unwrap_or_default();
+    let names = run["people"].as_array().into_iter().flatten();
+    names.filter_map(|name| name.as_str().map(str::to_owned)).collect()
+}
+
+/// The run that the JSON beside a checkpoint's tensors tells of.
+fn run_of(tensors: &Path) -> Option<Value> {
+    let mut json: Value = serde_json::from_slice(&fs::read(tensors.with_extension("json")).ok()?).ok()?;
     let is_its = json["tensors"]["file"].as_str().is_some_and(|name| tensors.file_name() == Some(name.as_ref()));
-    if !is_its {
-        return TrainedWith::default();
-    }
-    let settings = &json["run"]["settings"];
-    let people = json["run"]["people"].as_array().into_iter().flatten();
-    TrainedWith {
-        standardize: settings["standardize"].as_str().and_then(|name| name.parse().ok()),
-        image_size: settings["image_size"].as_u64().and_then(|size| usize::try_from(size).ok()),
-        people: people.filter_map(|name| name.as_str().map(str::to_owned)).collect(),
-    }
+    is_its.then(|| json["run"].take())
+}
+
+/// What a run's settings say of the model's input.
+fn facts_of(run: &Value) -> ModelFacts {
+    let settings = &run["settings"];
+    let standardize = settings["standardize"].as_str().and_then(|mode| mode.parse().ok());
+    // The command records its flags, the library its fields.
+    let image_size = settings["image-size"].as_u64().or_else(|| settings["image_size"].as_u64());
+    let image_size = image_size.and_then(|size| usize::try_from(size).ok());
+    ModelFacts::default().standardize(standardize).image_size(image_size)
 }
 
 #[cfg(test)]

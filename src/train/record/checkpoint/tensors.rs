@@ -8,6 +8,7 @@ use serde_json::{Map, json};
 
 use super::Stored;
 use crate::Tensor;
+use crate::weights::ModelFacts;
 
 /// A tensor to be written.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +73,7 @@ impl Values<'_> {
 }
 
 /// Writes the format: the header's length (u64), the header (JSON, padded to 8 bytes), the values.
-pub(super) fn write(tensors: &[Named], out: &mut impl Write) -> io::Result<()> {
+pub(super) fn write(tensors: &[Named], facts: &ModelFacts, out: &mut impl Write) -> io::Result<()> {
     let invalid = |problem: String| io::Error::new(io::ErrorKind::InvalidInput, problem);
     let (mut header, mut names, mut end) = (Map::new(), BTreeSet::new(), 0);
     for Named { name, dims, values } in tensors {
@@ -88,6 +89,10 @@ pub(super) fn write(tensors: &[Named], out: &mut impl Write) -> io::Result<()> {
             (*name).to_owned(),
             json!({ "dtype": values.dtype(), "shape": dims, "data_offsets": [start, end] }),
         );
+    }
+    let facts: Map<_, _> = facts.named().into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    if !facts.is_empty() {
+        header.insert("__metadata__".to_owned(), facts.into());
     }
     let mut header = serde_json::to_vec(&header)?;
     header.resize(header.len().next_multiple_of(8), b' ');

@@ -1,0 +1,100 @@
+//! What a model knows of its input: what is done to the pixels, and how large its crops are. It travels with the weights.
+
+use super::Parsed;
+use super::manifest::Entry;
+use crate::ops::Standardize;
+
+/// What is known of how a network was trained, and its input must therefore be; `None` is unknown.
+///
+/// Files carry it as two texts, `warpface.standardize` and `warpface.image_size`: a `.safetensors` in its `__metadata__`,
+/// an `.npz` as arrays of these names, a `.pt` as attributes of the state dict, which PyTorch keeps and passes over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ModelFacts {
+    /// What is done to the pixels first.
+    pub standardize: Option<Standardize>,
+    /// Side of the crops, in pixels.
+    pub image_size: Option<usize>,
+}
+
+/// Side of the published models' crops, in pixels.
+pub const USUAL_CROP: usize = 160;
+
+/// What all names of facts begin with.
+pub(super) const PREFIX: &str = "warpface.";
+const STANDARDIZE: &str = "warpface.standardize";
+const IMAGE_SIZE: &str = "warpface.image_size";
+
+impl ModelFacts {
+    /// With the pixels standardized so.
+    pub fn standardize(mut self, standardize: Option<Standardize>) -> Self {
+        self.standardize = standardize;
+        self
+    }
+
+    /// For crops of so many pixels squared.
+    pub fn image_size(mut self, image_size: Option<usize>) -> Self {
+        self.image_size = image_size;
+        self
+    }
+
+    /// These, and where they do not know, what `others` know.
+    pub fn or(self, others: ModelFacts) -> Self {
+        ModelFacts {
+            standardize: self.standardize.or(others.standardize),
+            image_size: self.image_size.or(others.image_size),
+        }
+    }
+
+    /// What is known, by the names that files have.
+    pub fn named(&self) -> Vec<(&'static str, String)> {
+        let standardize = self.standardize.map(|mode| (STANDARDIZE, mode.to_string()));
+        let image_size = self.image_size.map(|size| (IMAGE_SIZE, size.to_string()));
+        standardize.into_iter().chain(image_size).collect()
+    }
+
+    /// Takes a fact by its name; others are passed over.
+    pub(super) fn learn(&mut self, name: &str, value: &str) -> Parsed<()> {
+        let bad = |choices: &str| format!("says `{name}` is `{value}`, which is {choices}");
+        match name {
+            STANDARDIZE => {
+                self.standardize = Some(value.parse().map_err(|_| bad("neither fixed nor prewhiten"))?);
+            }
+            IMAGE_SIZE => {
+                let size = value.parse().ok().filter(|&size| size > 0);
+                self.image_size = Some(size.ok_or_else(|| bad("no number of pixels"))?);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Entry {
+    /// What is known of a published file's network.
+    pub fn facts(&self) -> ModelFacts {
+        ModelFacts::default().standardize(self.standardize).image_size(Some(USUAL_CROP))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_named_is_learned() {
+        let facts = ModelFacts::default().standardize(Some(Standardize::Prewhiten)).image_size(Some(80));
+        let mut learned = ModelFacts::default();
+        for (name, value) in facts.named() {
+            learned.learn(name, &value).unwrap();
+        }
+        learned.learn("format", "pt").unwrap();
+        assert_eq!(learned, facts);
+        assert_eq!(ModelFacts::default().or(facts), facts);
+        let fixed = ModelFacts::default().standardize(Some(Standardize::Fixed));
+        assert_eq!(fixed.or(facts), fixed.image_size(Some(80)));
+        assert!(learned.learn("warpface.standardize", "often").unwrap_err().contains("neither fixed nor prewhiten"));
+        assert!(learned.learn("warpface.image_size", "0").unwrap_err().contains("no number of pixels"));
+        assert!(ModelFacts::default().named().is_empty());
+    }
+}
