@@ -7,11 +7,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{conv, dense};
-use crate::error::{Field, message};
+use crate::Result;
 use crate::graph::{Graph, NodeId};
 use crate::ops::{Conv2d, MaxPool2d, Padding, Softmax};
 use crate::weights::{self, ConvWeights, ONet, PNet, RNet};
-use crate::{Error, Result};
 
 /// The graphs of the cascade.
 #[derive(Clone, Debug)]
@@ -25,22 +24,15 @@ pub struct Mtcnn {
 }
 
 impl Mtcnn {
-    /// Loads the three files from a folder: `det1.npy`, `det2.npy`, `det3.npy` as davidsandberg/facenet ships them,
-    /// else `pnet.pt`, `rnet.pt`, `onet.pt` as facenet-pytorch does.
+    /// Loads the three networks from a folder: `det1.npy`, `det2.npy`, `det3.npy` as davidsandberg/facenet ships them, else
+    /// `pnet.pt`, `rnet.pt`, `onet.pt` as facenet-pytorch does, else files of these stems in any format, or one file of all
+    /// three ([`weights::mtcnn::files`]).
     ///
     /// # Errors
-    /// [`Error::Io`] if a file is missing; [`Error::Weights`] and [`Error::Tensor`] if one is not what it should be.
+    /// [`crate::Error::Weights`] and [`crate::Error::Tensor`] if a file is missing, or is not what it should be.
     pub fn load(folder: impl AsRef<Path>, allow_modified: bool) -> Result<Mtcnn> {
         let folder = folder.as_ref();
-        let files = |names: [&str; 3]| names.map(|name| folder.join(name));
-        let published = [files(["det1.npy", "det2.npy", "det3.npy"]), files(["pnet.pt", "rnet.pt", "onet.pt"])];
-        let found = published.iter().find(|paths| paths.iter().all(|path| path.is_file()));
-        let Some([p, r, o]) = found else {
-            let missing = "no det1.npy, det2.npy and det3.npy (nor pnet.pt, rnet.pt and onet.pt) here; \
-                           `cargo xtask weights` fetches them, ";
-            let problem = message![missing, Field("weights"), " says where they are"];
-            return Err(Error::weights(folder, problem));
-        };
+        let [p, r, o] = &weights::mtcnn::files(folder)?;
         let load = |path: &Path| {
             weights::verify(path, allow_modified)?;
             weights::load(path)

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::tensor::Tensor;
 
 use super::dtype::Dtype;
+use super::sequence::Layer;
 use super::source::Source;
 use super::view::{Bytes, Order, Plain, TensorView};
 use super::{Format, ModelFacts, Parsed, TensorMap};
@@ -20,6 +21,7 @@ pub(super) struct Collector {
     tensors: BTreeMap<String, TensorView>,
     skipped: BTreeMap<String, String>,
     facts: ModelFacts,
+    layers: Vec<Layer>,
     budget: usize,
 }
 
@@ -27,7 +29,28 @@ impl Collector {
     /// For a file of this many bytes.
     pub fn new(file_bytes: usize) -> Self {
         let budget = file_bytes.saturating_mul(16).saturating_add(1 << 16);
-        Collector { tensors: BTreeMap::new(), skipped: BTreeMap::new(), facts: ModelFacts::default(), budget }
+        Collector {
+            tensors: BTreeMap::new(),
+            skipped: BTreeMap::new(),
+            facts: ModelFacts::default(),
+            layers: Vec::new(),
+            budget,
+        }
+    }
+
+    /// What was found so far.
+    pub fn tensors(&self) -> &BTreeMap<String, TensorView> {
+        &self.tensors
+    }
+
+    /// Keeps the layers of a graph, in order.
+    pub fn set_layers(&mut self, layers: Vec<Layer>) {
+        self.layers = layers;
+    }
+
+    /// Counts bytes that lie in another file, and are there.
+    pub fn earn(&mut self, bytes: usize) {
+        self.budget = self.budget.saturating_add(bytes.saturating_mul(2));
     }
 
     pub fn is_empty(&self) -> bool {
@@ -120,8 +143,8 @@ impl Collector {
     }
 
     pub fn finish(self, path: &Path, format: Format) -> TensorMap {
-        let Collector { tensors, skipped, facts, .. } = self;
-        TensorMap { path: path.to_owned(), format, tensors, skipped, facts }
+        let Collector { tensors, skipped, facts, layers, .. } = self;
+        TensorMap { path: path.to_owned(), format, tensors, skipped, facts, layers }
     }
 }
 

@@ -20,12 +20,14 @@
 
 #[cfg(feature = "decode")]
 mod archive;
+mod caffe;
 mod checkpoint;
 mod collector;
 mod cursor;
 mod dtype;
 pub mod facenet;
 mod facts;
+mod joblib;
 #[cfg(feature = "decode")]
 mod keras;
 mod layers;
@@ -34,11 +36,14 @@ pub mod mtcnn;
 mod npy;
 #[cfg(feature = "decode")]
 mod npz;
+mod onnx;
 mod pickle;
 mod safetensors;
+mod sequence;
 pub mod sha256;
 mod source;
 mod tensorflow;
+mod tflite;
 mod torch;
 mod view;
 mod wire;
@@ -83,6 +88,14 @@ pub enum Format {
     Torch,
     /// safetensors.
     Safetensors,
+    /// An ONNX model, its data within it or beside it.
+    Onnx,
+    /// A TFLite model of f32 or f16 weights.
+    Tflite,
+    /// Caffe's `.caffemodel`.
+    Caffe,
+    /// joblib's pickle, perhaps in an LZ4 frame.
+    Joblib,
 }
 
 impl fmt::Display for Format {
@@ -95,6 +108,10 @@ impl fmt::Display for Format {
             Format::Keras => "Keras HDF5",
             Format::Torch => "PyTorch state dict",
             Format::Safetensors => "safetensors",
+            Format::Onnx => "ONNX model",
+            Format::Tflite => "TFLite model",
+            Format::Caffe => "Caffe model",
+            Format::Joblib => "joblib file",
         })
     }
 }
@@ -115,13 +132,16 @@ pub struct TensorMap {
     pub skipped: BTreeMap<String, String>,
     /// What the file says of the network's input.
     pub facts: ModelFacts,
+    /// The layers of a graph in the order of its data; of files that hold tensors alone, none.
+    layers: Vec<sequence::Layer>,
 }
 
 impl TensorMap {
     /// Tensors in memory, as if they had been read from `path`.
     pub fn new(path: impl Into<PathBuf>, format: Format, tensors: BTreeMap<String, Tensor>) -> Self {
         let tensors = tensors.into_iter().map(|(name, tensor)| (name, tensor.into())).collect();
-        TensorMap { path: path.into(), format, tensors, skipped: BTreeMap::new(), facts: ModelFacts::default() }
+        let (skipped, facts, layers) = Default::default();
+        TensorMap { path: path.into(), format, tensors, skipped, facts, layers }
     }
 
     /// Reads the tensor of this name and shape.
@@ -273,13 +293,13 @@ fn load_checkpoint(path: &Path, index_path: &Path, source: &Source) -> Result<Te
 }
 
 fn load_source(path: &Path, source: &Source) -> Result<TensorMap> {
-    parse(source).map_err(|problem| Error::weights(path, problem)).map(|(format, out)| out.finish(path, format))
+    parse(path, source).map_err(|problem| Error::weights(path, problem)).map(|(format, out)| out.finish(path, format))
 }
 
 /// As much of a file's beginning as tells its format.
 const HEAD: usize = 1 << 10;
 
-fn parse(source: &Source) -> Parsed<(Format, Collector)> {
+fn parse(path: &Path, source: &Source) -> Parsed<(Format, Collector)> {
     let mut out = Collector::new(source.len());
     let head = source.head(HEAD)?;
     let format = if head.starts_with(npy::MAGIC) {
@@ -295,11 +315,25 @@ fn parse(source: &Source) -> Parsed<(Format, Collector)> {
     } else if safetensors::is(&head) {
         safetensors::read(source, &mut out)?;
         Format::Safetensors
+    } else if onnx::is(&head) {
+        let layers = onnx::read(source, path.parent().unwrap_or(Path::new("")), &mut out)?;
+        out.set_layers(layers);
+        Format::Onnx
+    } else if tflite::is(&head) {
+        let layers = tflite::read(source, &mut out)?;
+        out.set_layers(layers);
+        Format::Tflite
+    } else if joblib::is(&head) {
+        joblib::read(source, &mut out)?;
+        Format::Joblib
     } else if is_index(source) {
         return Err("is a checkpoint's index alone: its .data files are needed beside it".into());
     } else if tensorflow::is_graph(&head) {
         tensorflow::read(source, &mut out)?;
         Format::FrozenGraph
+    } else if caffe::is(&head) {
+        caffe::read(source, &mut out)?;
+        Format::Caffe
     } else {
         return Err(unknown(&head));
     };

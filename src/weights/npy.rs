@@ -3,6 +3,7 @@
 //! `det1.npy` and its siblings are of the second kind: a 0-d object array around a dict of dicts of arrays, written by
 //! Python 2. Formats: numpy's `format.py` and, for pickled arrays, `ndarray.__reduce__`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::collector::{Collector, Part};
@@ -17,7 +18,7 @@ use super::{Parsed, facts};
 pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
 
 /// Dicts of dicts are two deep; pickles may contain themselves.
-const MAX_DEPTH: usize = 16;
+pub(super) const MAX_DEPTH: usize = 16;
 
 /// Reads one array as `name`, or a pickled dict's arrays under `prefix`, from bytes of which only the first are at hand
 /// unless `part` is called.
@@ -132,7 +133,7 @@ fn parse_header(text: &str) -> Option<Header> {
 }
 
 /// What a pickle of NumPy arrays is made of.
-fn allowed(global: &str) -> bool {
+pub(super) fn allowed(global: &str) -> bool {
     matches!(
         global,
         "numpy.core.multiarray._reconstruct"
@@ -151,7 +152,7 @@ fn allowed(global: &str) -> bool {
     )
 }
 
-fn flatten(pickle: &Pickle<'_>, id: Id, name: &str, depth: usize, out: &mut Collector) -> Parsed<()> {
+pub(super) fn flatten(pickle: &Pickle<'_>, id: Id, name: &str, depth: usize, out: &mut Collector) -> Parsed<()> {
     let depth = depth.checked_sub(1).ok_or("is damaged: its dicts are nested without end")?;
     out.spend(1)?;
     match pickle.get(id) {
@@ -163,6 +164,14 @@ fn flatten(pickle: &Pickle<'_>, id: Id, name: &str, depth: usize, out: &mut Coll
             }
             Ok(())
         }
+        // The package mtcnn keeps its networks as lists of arrays.
+        Value::List(items) | Value::Tuple(items) => {
+            for (i, &item) in items.iter().enumerate() {
+                let child = if name.is_empty() { i.to_string() } else { format!("{name}/{i}") };
+                flatten(pickle, item, &child, depth, out)?;
+            }
+            Ok(())
+        }
         Value::Call { .. } => match array(pickle, id).ok_or_else(|| damaged_array(name))? {
             Array::Objects(items) => match items {
                 &[item] => flatten(pickle, item, name, depth, out),
@@ -170,7 +179,8 @@ fn flatten(pickle: &Pickle<'_>, id: Id, name: &str, depth: usize, out: &mut Coll
             },
             Array::Numbers { descr, shape, fortran, data } => match Dtype::from_numpy(&descr) {
                 Some(dtype) => {
-                    let bytes = pickle.bytes(data).ok_or_else(|| damaged_array(name))?;
+                    let bytes = pickle.inline(data).map(Cow::Borrowed).or_else(|| pickle.bytes(data));
+                    let bytes = bytes.ok_or_else(|| damaged_array(name))?;
                     out.insert_bytes(name, &shape, dtype, fortran, &bytes)
                 }
                 None => out.skip(name, format!("NumPy type {descr}")),
@@ -185,6 +195,34 @@ fn damaged_array(name: &str) -> String {
     format!("is damaged: `{name}` is not an array as NumPy pickles it")
 }
 
+/// joblib's stand-in for an array whose bytes follow it.
+pub(super) const WRAPPER: &str = "joblib.numpy_pickle.NumpyArrayWrapper";
+
+/// What a [`WRAPPER`] says of its array.
+pub(super) struct Wrapped {
+    pub shape: Vec<usize>,
+    pub element_size: usize,
+    /// Whether a length and as many bytes stand before the array's.
+    pub padded: bool,
+    descr: String,
+    fortran: bool,
+}
+
+/// The array that an object stands for, if it is joblib's.
+pub(super) fn wrapped(pickle: &Pickle<'_>, id: Id) -> Option<Wrapped> {
+    let (WRAPPER, _, Some(state)) = pickle.call(id)? else { return None };
+    let Value::Dict(pairs) = pickle.get(state) else { return None };
+    let find = |name: &str| pairs.iter().find(|&&(key, _)| pickle.text(key).as_deref() == Some(name)).map(|&(_, v)| v);
+    let descr = descr(pickle, find("dtype")?)?;
+    Some(Wrapped {
+        shape: pickle.usizes(find("shape")?)?,
+        element_size: Dtype::from_numpy(&descr)?.size(),
+        padded: find("numpy_array_alignment_bytes").is_some_and(|id| pickle.int(id).is_some()),
+        fortran: pickle.text(find("order")?)? == "F",
+        descr,
+    })
+}
+
 enum Array<'p> {
     Objects(&'p [Id]),
     Numbers { descr: String, shape: Vec<usize>, fortran: bool, data: Id },
@@ -194,6 +232,9 @@ enum Array<'p> {
 /// `_reconstruct(ndarray, (0,), 'b')` with the state `(version, shape, dtype, is_fortran, data)`, or protocol 5's
 /// `_frombuffer(data, dtype, shape, order)`.
 fn array<'p>(pickle: &'p Pickle<'_>, id: Id) -> Option<Array<'p>> {
+    if let Some(Wrapped { shape, descr, fortran, .. }) = wrapped(pickle, id) {
+        return Some(Array::Numbers { descr, shape, fortran, data: id });
+    }
     let (function, arguments, state) = pickle.call(id)?;
     match function.rsplit_once('.')?.1 {
         "_reconstruct" => {

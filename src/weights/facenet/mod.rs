@@ -8,6 +8,7 @@
 
 mod export;
 mod naming;
+mod ordered;
 mod stored;
 mod table;
 mod unfolded;

@@ -1,6 +1,7 @@
 //! The network's weights where they lie in a file: small ones are read, filters when they are wanted.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::naming::{Naming, NormNames};
 use super::unfolded::scaled;
@@ -40,9 +41,21 @@ impl StoredLayer {
 pub(crate) struct StoredWeights {
     unread: Unread,
     axes: &'static [usize],
+    /// What they are multiplied by.
+    factor: f32,
 }
 
 impl StoredWeights {
+    /// Weights whose axes stand so: outputs, rows, columns, inputs.
+    pub(super) fn of(unread: Unread, axes: &'static [usize]) -> Self {
+        StoredWeights { unread, axes, factor: 1.0 }
+    }
+
+    /// The same, multiplied.
+    pub fn times(self, factor: f32) -> Self {
+        StoredWeights { factor: self.factor * factor, ..self }
+    }
+
     /// Their extents, outputs first.
     pub fn dims(&self) -> Vec<usize> {
         self.axes.iter().map(|&axis| self.unread.dims()[axis]).collect()
@@ -50,7 +63,10 @@ impl StoredWeights {
 
     /// Their values, outputs first.
     pub fn read(&self) -> Result<Tensor> {
-        let tensor = self.unread.read()?;
+        let mut tensor = self.unread.read()?;
+        if self.factor != 1.0 {
+            tensor.data_mut().iter_mut().for_each(|w| *w *= self.factor);
+        }
         Ok(match self.axes.is_sorted() {
             true => tensor,
             false => tensor.permute(self.axes),
@@ -64,6 +80,9 @@ impl StoredNetwork {
     /// # Errors
     /// As [`super::unfolded()`], but for filters that are not finite.
     pub fn find(map: &TensorMap) -> Result<Self> {
+        if !map.layers.is_empty() {
+            return super::ordered::find(map);
+        }
         let naming = Naming::of(map)?;
         let mut source = LayerSource::new(map, |name| naming.simplify(name));
         let width = width(&source, &naming);
@@ -77,7 +96,7 @@ impl StoredNetwork {
                 _ => ([k_h, k_w, c_in, c_out], &[3, 0, 1, 2]),
             };
             let names = naming.conv_names(&scope, layer.bias_only);
-            let w = StoredWeights { unread: source.leave(&names.weights, &shape)?, axes };
+            let w = StoredWeights::of(source.leave(&names.weights, &shape)?, axes);
             convs.insert(layer.name.clone(), StoredLayer { w, norm: norm(&names.norm, &mut source, c_out)? });
         }
         let names = naming.bottleneck_names();
@@ -123,7 +142,7 @@ fn outputs_first(
         (Some(&[_, size]), _) => ([k, size], &[1, 0]),
         _ => ([k, usual], &[1, 0]),
     };
-    Ok(StoredWeights { unread: source.leave(name, &shape)?, axes })
+    Ok(StoredWeights::of(source.leave(name, &shape)?, axes))
 }
 
 /// What follows a layer of `n` outputs.
@@ -144,10 +163,13 @@ fn norm(names: &NormNames, source: &mut LayerSource<'_>, n: usize) -> Result<Nor
         Some(name) => source.take_if_there(name, &[n])?,
         None => None,
     };
-    let bad = |&(_, &variance): &(usize, &f32)| f64::from(variance) + EPSILON <= 0.0;
-    if let Some((i, variance)) = variance.data().iter().enumerate().find(bad) {
-        let problem = format!("tensor `{}`: {variance} at {i} is no variance; fetch it again", names.variance);
-        return Err(Error::weights(&source.map.path, problem));
-    }
+    check_variances(&source.map.path, &names.variance, &variance)?;
     Ok(Norm::Batch(BatchNormWeights { gamma, beta, mean, variance }))
+}
+
+/// Refuses variances whose root cannot be divided by.
+pub(super) fn check_variances(path: &Path, name: &str, variances: &Tensor) -> Result<()> {
+    let bad = |&(_, &variance): &(usize, &f32)| f64::from(variance) + EPSILON <= 0.0;
+    let Some((i, variance)) = variances.data().iter().enumerate().find(bad) else { return Ok(()) };
+    Err(Error::weights(path, format!("tensor `{name}`: {variance} at {i} is no variance; fetch it again")))
 }

@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::Parsed;
+use super::cursor::Cursor;
 use machine::Machine;
 
 /// A value's place in its [`Pickle`]; a place may be shared, or even contain itself.
@@ -42,10 +43,15 @@ pub(super) enum Value<'a> {
     Persistent(Id),
 }
 
+/// The opcode that sets an object's state.
+const BUILD: u8 = b'b';
+
 /// A parsed pickle.
 pub(super) struct Pickle<'a> {
     values: Vec<Value<'a>>,
     attributes: HashMap<Id, Id>,
+    /// What follows an object in the file.
+    inline: HashMap<Id, &'a [u8]>,
     root: Id,
     /// How many bytes it took.
     pub length: usize,
@@ -54,17 +60,43 @@ pub(super) struct Pickle<'a> {
 impl<'a> Pickle<'a> {
     /// Parses the pickle at the start of `bytes`; globals are `module.name`.
     pub fn parse(bytes: &'a [u8], allowed: impl Fn(&str) -> bool) -> Parsed<Self> {
+        Self::parse_inline(bytes, allowed, |_, _, _| Ok(None))
+    }
+
+    /// As [`Pickle::parse`]; `inline` takes the bytes that stand behind an object whose state was just set.
+    pub fn parse_inline(
+        bytes: &'a [u8],
+        allowed: impl Fn(&str) -> bool,
+        inline: impl Fn(&Self, Id, &mut Cursor<'a>) -> Parsed<Option<&'a [u8]>>,
+    ) -> Parsed<Self> {
         let mut machine = Machine::new(bytes);
-        let root = loop {
+        let mut pickle =
+            Pickle { values: Vec::new(), attributes: HashMap::new(), inline: HashMap::new(), root: 0, length: 0 };
+        loop {
             let at = machine.cursor.at();
-            match machine.step(&allowed) {
-                Ok(None) => {}
-                Ok(Some(root)) => break root,
-                Err(problem) => return Err(format!("{problem} (pickle, byte {at})")),
+            let damaged = |problem| format!("{problem} (pickle, byte {at})");
+            match machine.step(&allowed).map_err(damaged)? {
+                None if bytes.get(at) == Some(&BUILD) => {
+                    let id = machine.top().map_err(damaged)?;
+                    std::mem::swap(&mut pickle.values, &mut machine.values);
+                    let behind = inline(&pickle, id, &mut machine.cursor).map_err(damaged)?;
+                    std::mem::swap(&mut pickle.values, &mut machine.values);
+                    pickle.inline.extend(behind.map(|bytes| (id, bytes)));
+                }
+                None => {}
+                Some(root) => {
+                    pickle.root = root;
+                    break;
+                }
             }
-        };
+        }
         let Machine { cursor, values, attributes, .. } = machine;
-        Ok(Pickle { length: cursor.at(), values, attributes, root })
+        Ok(Pickle { length: cursor.at(), values, attributes, ..pickle })
+    }
+
+    /// The bytes that stood behind an object.
+    pub fn inline(&self, id: Id) -> Option<&'a [u8]> {
+        self.inline.get(&id).copied()
     }
 
     pub fn root(&self) -> Id {
