@@ -27,6 +27,8 @@ pub(super) fn is(head: &[u8]) -> bool {
 struct Graph {
     nodes: Vec<Node>,
     outputs: Vec<String>,
+    /// An operator that takes weights which are no floats.
+    quantized: Option<String>,
 }
 
 /// Adds every float constant as it lies there, and returns the layers of the graph. `beside` is the folder of the
@@ -40,6 +42,9 @@ pub(super) fn read(source: &Source, beside: &Path, out: &mut Collector) -> Parse
         if let (7, Field::Bytes(range)) = (field, value) {
             self::graph(source, range, beside, &mut graph, out).map_err(damaged)?;
         }
+    }
+    if let Some(kind) = graph.quantized {
+        return Err(format!("holds weights quantized to integers (`{kind}`): export the model in f32 or f16"));
     }
     sequence::layers(&graph.nodes, &graph.outputs, out.tensors())
 }
@@ -117,7 +122,8 @@ fn node(source: &Source, range: Range<usize>, beside: &Path, graph: &mut Graph, 
         }
         "Identity" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Cast" | "Dropout" => Op::Move(None),
         kind if kind.starts_with("QLinear") || kind == "DequantizeLinear" || kind == "DynamicQuantizeLinear" => {
-            return Err(format!("its weights are quantized to integers (`{kind}`): export it in f32 or f16"));
+            graph.quantized = Some(kind.to_owned());
+            Op::Other
         }
         _ => Op::Other,
     };

@@ -57,7 +57,7 @@ pub(super) struct Layer {
     pub kind: Kind,
     pub weights: String,
     pub bias: Option<String>,
-    pub norm: Option<NormTensors>,
+    pub norm: Option<Norm>,
     pub slope: Option<String>,
     /// What its result is multiplied by.
     pub factor: Option<f32>,
@@ -65,14 +65,21 @@ pub(super) struct Layer {
     pub flattened: Option<Vec<usize>>,
 }
 
-/// A batch norm's tensors.
+/// A batch norm, by the names of its tensors.
 #[derive(Clone, Debug)]
-pub(super) struct NormTensors {
-    pub scale: String,
-    pub offset: String,
-    pub mean: String,
-    pub variance: String,
-    pub epsilon: f64,
+pub(super) enum Norm {
+    Whole {
+        scale: String,
+        offset: String,
+        mean: String,
+        variance: String,
+        epsilon: f64,
+    },
+    /// What an exporter has made of one: factors, and what is added.
+    Affine {
+        scale: String,
+        offset: Option<String>,
+    },
 }
 
 /// A graph on the way to its layers.
@@ -166,7 +173,7 @@ impl<'a> Walk<'a> {
                 if let (Ok([scale, offset, mean, variance]), Some(&i)) =
                     (<[String; 4]>::try_from(names), self.owner.get(input(0)))
                 {
-                    self.layers[i].norm = Some(NormTensors { scale, offset, mean, variance, epsilon });
+                    self.layers[i].norm = Some(Norm::Whole { scale, offset, mean, variance, epsilon });
                     self.owner.insert(y, i);
                 }
             }
@@ -215,13 +222,12 @@ impl<'a> Walk<'a> {
         };
         let Some((i, constant)) = found else { return Ok(()) };
         let layer = &mut self.layers[i];
-        match node.op {
-            Op::Add if layer.bias.is_none() && layer.norm.is_none() && layer.factor.is_none() => {
-                layer.bias = Some(constant.to_owned());
-            }
-            Op::Mul if layer.factor.is_none() && self.constants[constant].shape().elements() == 1 => {
-                layer.factor = self.constants[constant].decode()?.data().first().copied();
-            }
+        let scalar = self.constants[constant].shape().elements() == 1;
+        match (&node.op, &mut layer.norm, layer.factor) {
+            (Op::Add, None, None) if layer.bias.is_none() => layer.bias = Some(constant.to_owned()),
+            (Op::Add, Some(Norm::Affine { offset: offset @ None, .. }), None) => *offset = Some(constant.to_owned()),
+            (Op::Mul, _, None) if scalar => layer.factor = self.constants[constant].decode()?.data().first().copied(),
+            (Op::Mul, norm @ None, None) => *norm = Some(Norm::Affine { scale: constant.to_owned(), offset: None }),
             _ => {
                 return Err(format!(
                     "holds arithmetic on the result of `{}` that is no layer's of these networks (with `{constant}`): \

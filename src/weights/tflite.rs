@@ -123,28 +123,41 @@ impl<'a> Vector<'a> {
 /// `Model`: operator codes (1), subgraphs (2), buffers (4).
 pub(super) fn read(source: &Source, out: &mut Collector) -> Parsed<Vec<Layer>> {
     let damaged = |e| format!("is a damaged or cut TFLite model ({e}); fetch it again");
-    let (nodes, outputs) = graph(source, out).map_err(damaged)?;
+    let Graph { nodes, outputs, quantized, .. } = graph(source, out).map_err(damaged)?;
+    if let Some(name) = quantized {
+        return Err(format!("holds weights quantized to integers (`{name}`): convert the model in f32 or f16"));
+    }
     sequence::layers(&nodes, &outputs, out.tensors())
 }
 
-fn graph(source: &Source, out: &mut Collector) -> Parsed<(Vec<Node>, Vec<String>)> {
+/// What a model's graph holds, besides constants.
+#[derive(Default)]
+struct Graph {
+    nodes: Vec<Node>,
+    outputs: Vec<String>,
+    /// Short lists of integers, which may be axes.
+    integers: HashMap<String, Vec<usize>>,
+    /// Weights that are no floats.
+    quantized: Option<String>,
+}
+
+fn graph(source: &Source, out: &mut Collector) -> Parsed<Graph> {
     let model = Table::root(source)?;
     let codes = model.vector(1, 4)?.tables().map(|code| builtin(code?)).collect::<Parsed<Vec<u32>>>()?;
     let buffers = model.vector(4, 4)?.tables().collect::<Parsed<Vec<_>>>()?;
     let Some(subgraph) = model.vector(2, 4)?.tables().next().transpose()? else { return Err("it has no graph".into()) };
     // `SubGraph`: tensors (0), outputs (2), operators (3).
-    let (mut names, mut integers) = (Vec::new(), HashMap::new());
+    let (mut names, mut graph) = (Vec::new(), Graph::default());
     for (i, tensor) in subgraph.vector(0, 4)?.tables().enumerate() {
         let tensor = tensor?;
         let name = name(tensor, i, out)?;
-        add(tensor, &name, &buffers, &mut integers, out)?;
+        add(tensor, &name, &buffers, &mut graph, out)?;
         names.push(name);
     }
     let named = |indices: Vec<i32>| -> Vec<String> {
         let name = |i: i32| usize::try_from(i).ok().and_then(|i| names.get(i).cloned()).unwrap_or_default();
         indices.into_iter().map(name).collect()
     };
-    let mut nodes = Vec::new();
     for operator in subgraph.vector(3, 4)?.tables() {
         // `Operator`: code (0), inputs (1), outputs (2).
         let operator = operator?;
@@ -152,10 +165,11 @@ fn graph(source: &Source, out: &mut Collector) -> Parsed<(Vec<Node>, Vec<String>
         let (inputs, outputs) = (named(operator.vector(1, 4)?.i32s()?), named(operator.vector(2, 4)?.i32s()?));
         // Long names may be many operators'.
         out.spend(inputs.iter().chain(&outputs).map(|name| 1 + name.len()).sum())?;
-        let axes = inputs.get(1).and_then(|name| integers.get(name));
-        nodes.push(Node { op: op(code, axes), inputs, outputs });
+        let axes = inputs.get(1).and_then(|name| graph.integers.get(name));
+        graph.nodes.push(Node { op: op(code, axes), inputs, outputs });
     }
-    Ok((nodes, named(subgraph.vector(2, 4)?.i32s()?)))
+    graph.outputs = named(subgraph.vector(2, 4)?.i32s()?);
+    Ok(graph)
 }
 
 /// `OperatorCode`: the newer field (3), or the one of a byte (0) that came before.
@@ -190,14 +204,8 @@ fn name(tensor: Table, number: usize, out: &mut Collector) -> Parsed<String> {
 /// Axes are few; longer lists of integers are none.
 const MOST_AXES: usize = 8;
 
-/// `Tensor`: shape (0), type (1), buffer (2). Adds it where its buffer has floats; `integers` takes short lists.
-fn add(
-    tensor: Table,
-    name: &str,
-    buffers: &[Table],
-    integers: &mut HashMap<String, Vec<usize>>,
-    out: &mut Collector,
-) -> Parsed<()> {
+/// `Tensor`: shape (0), type (1), buffer (2). Adds it where its buffer has floats; the graph takes what else matters.
+fn add(tensor: Table, name: &str, buffers: &[Table], graph: &mut Graph, out: &mut Collector) -> Parsed<()> {
     let dims = tensor.vector(0, 4)?.i32s()?;
     let buffer = buffers.get(to_usize(tensor.u32(2, 0)?)?).ok_or("a tensor has no buffer")?;
     let Some((at, len)) = bytes_of(*buffer)? else { return Ok(()) };
@@ -207,11 +215,14 @@ fn add(
         10 => Float::F64,
         2 if len <= 4 * MOST_AXES => {
             let numbers = Vector { source: tensor.source, at, len: len / 4 }.i32s()?;
-            integers.insert(name.to_owned(), numbers.into_iter().filter_map(|n| usize::try_from(n).ok()).collect());
+            graph
+                .integers
+                .insert(name.to_owned(), numbers.into_iter().filter_map(|n| usize::try_from(n).ok()).collect());
             return Ok(());
         }
         3 | 9 if dims.len() > 1 => {
-            return Err(format!("its weights are quantized to integers (`{name}`): convert it in f32 or f16"));
+            graph.quantized.get_or_insert_with(|| name.to_owned());
+            return out.skip(name, "quantized to integers");
         }
         other => return out.skip(name, format!("TFLite type {other}")),
     };

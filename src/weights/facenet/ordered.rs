@@ -7,7 +7,7 @@ use super::{BatchNormWeights, EPSILON, LayerSpec, Norm, Width, layers_of};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 use crate::weights::layers::LayerSource;
-use crate::weights::sequence::{Kind, Layer, NormTensors};
+use crate::weights::sequence::{self, Kind, Layer};
 use crate::weights::{Format, TensorMap};
 
 /// What a residual's up-projection is multiplied by, by the block's name: 0.17, 0.10, 0.20, and 1 in the last.
@@ -89,6 +89,7 @@ fn matrix(source: &mut LayerSource<'_>, layer: &Layer, k: usize) -> Result<Store
 
 /// What follows a layer of `n` outputs: a batch norm, else biases, else nothing, which are biases of 0.
 fn norm(source: &mut LayerSource<'_>, layer: &Layer, n: usize) -> Result<Norm> {
+    let path = &source.map.path;
     let mut vector = |name: &String| -> Result<Tensor> {
         // Constants that are added may have axes of 1 before their own.
         let dims = source.dims(name).unwrap_or_default().to_vec();
@@ -97,19 +98,25 @@ fn norm(source: &mut LayerSource<'_>, layer: &Layer, n: usize) -> Result<Norm> {
         Ok(source.take(name, &shape)?.reshape([n]))
     };
     let bias = layer.bias.as_ref().map(&mut vector).transpose()?;
-    let Some(NormTensors { scale, offset, mean, variance, epsilon }) = &layer.norm else {
-        return Ok(Norm::Bias(bias.unwrap_or_else(|| Tensor::zeros([n]))));
+    let (gamma, beta, mut mean, variance) = match &layer.norm {
+        None => return Ok(Norm::Bias(bias.unwrap_or_else(|| Tensor::zeros([n])))),
+        Some(sequence::Norm::Whole { scale, offset, mean, variance, epsilon }) => {
+            let mut variances = vector(variance)?;
+            variances.data_mut().iter_mut().for_each(|v| *v = (f64::from(*v) + epsilon - EPSILON) as f32);
+            check_variances(path, variance, &variances)?;
+            (vector(scale)?, vector(offset)?, vector(mean)?, variances)
+        }
+        Some(sequence::Norm::Affine { scale, offset }) => {
+            let offset = offset.as_ref().map(&mut vector).transpose()?;
+            let one = Tensor::new([n], vec![(1.0 - EPSILON) as f32; n]);
+            (vector(scale)?, offset.unwrap_or_else(|| Tensor::zeros([n])), Tensor::zeros([n]), one)
+        }
     };
-    let (gamma, beta, mut mean, mut variances) = (vector(scale)?, vector(offset)?, vector(mean)?, vector(variance)?);
     // A bias before the norm is a shift of its mean.
     if let Some(bias) = bias {
         mean.data_mut().iter_mut().zip(bias.data()).for_each(|(mean, bias)| *mean -= bias);
     }
-    if *epsilon != EPSILON {
-        variances.data_mut().iter_mut().for_each(|v| *v = (f64::from(*v) + epsilon - EPSILON) as f32);
-    }
-    check_variances(&source.map.path, variance, &variances)?;
-    Ok(Norm::Batch(BatchNormWeights { gamma: Some(gamma), beta, mean, variance: variances }))
+    Ok(Norm::Batch(BatchNormWeights { gamma: Some(gamma), beta, mean, variance }))
 }
 
 /// An up-projection whose factor the exporter has multiplied into its weights, as the network has it.
