@@ -24,6 +24,8 @@ pub struct Convert {
     pub flush: bool,
     /// The result is kept within the type's range, a float within 0 and 1.
     pub saturate: bool,
+    /// A float beyond the type's largest one becomes that.
+    pub finite: bool,
     /// Negative results become zero.
     pub relu: bool,
     /// Where to.
@@ -42,6 +44,13 @@ enum Value {
 }
 
 impl Convert {
+    /// One without modifiers.
+    pub fn plain(to: Type, result: Operand, from: Type, source: Operand) -> Self {
+        let (whole, flush, saturate, finite, relu) = Default::default();
+        let round = Round::Nearest;
+        Self { to, from, round, whole, flush, saturate, finite, relu, result, source, lower: None }
+    }
+
     /// Executes it for the lanes of `mask`.
     #[inline(never)]
     pub fn run(&self, warp: &mut Warp, mask: u32) -> Executed {
@@ -102,7 +111,7 @@ impl Convert {
                 let x = if self.saturate { if x > 0.0 { x.min(1.0) } else { 0.0 } } else { x };
                 Value::Float(if self.relu && x <= 0.0 { 0.0 } else { x })
             }
-            int => int,
+            Value::Int(v) => Value::Int(if self.saturate { v.clamp(0, 1) } else { v }),
         };
         match to {
             Type::F64 => match value {
@@ -120,7 +129,11 @@ impl Convert {
             Type::TF32 => {
                 let Value::Float(x) = value else { return 0 };
                 let bits = (x as f32).to_bits();
-                let round = if self.round == Round::Away { 0x1000 } else { 0xfff + (bits >> 13 & 1) };
+                let round = match self.round {
+                    Round::Away => 0x1000,
+                    Round::Zero => 0,
+                    _ => 0xfff + (bits >> 13 & 1),
+                };
                 let kept = if x.is_finite() {
                     bits.wrapping_add(round)
                 } else if x.is_nan() {
@@ -137,6 +150,7 @@ impl Convert {
     fn half(&self, value: Value, to: Type) -> u64 {
         // Rounding to odd keeps a later rounding exact.
         let odd = match value {
+            Value::Float(x) if self.finite => to_odd(within(x, to)),
             Value::Float(x) => to_odd(x),
             Value::Int(v) => to_odd(v.clamp(-(1 << 53), 1 << 53) as f64),
         };
@@ -167,6 +181,12 @@ impl Convert {
         };
         u64::from(near.wrapping_add_signed(step))
     }
+}
+
+/// A number no larger than the largest of a half-precision type; NaN stays.
+fn within(x: f64, to: Type) -> f64 {
+    let most = if to == Type::F16 { f16::MAX.to_f64() } else { bf16::MAX.to_f64() };
+    x.clamp(-most, most)
 }
 
 fn read(bits: u64, from: Type) -> Value {

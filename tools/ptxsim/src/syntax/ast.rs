@@ -26,6 +26,7 @@ pub enum Type {
     BF16x2,
     TF32,
     F32,
+    F32x2,
     F64,
 }
 
@@ -53,6 +54,7 @@ impl Type {
             "bf16x2" => Self::BF16x2,
             "tf32" => Self::TF32,
             "f32" => Self::F32,
+            "f32x2" => Self::F32x2,
             "f64" => Self::F64,
             _ => return None,
         })
@@ -64,7 +66,7 @@ impl Type {
             Self::Pred => 0,
             Self::B8 | Self::U8 | Self::S8 => 1,
             Self::B16 | Self::U16 | Self::S16 | Self::F16 | Self::BF16 => 2,
-            Self::B64 | Self::U64 | Self::S64 | Self::F64 => 8,
+            Self::B64 | Self::U64 | Self::S64 | Self::F32x2 | Self::F64 => 8,
             Self::B128 => 16,
             _ => 4,
         }
@@ -78,7 +80,7 @@ impl Type {
     /// Whether the type is one of the floating-point ones.
     pub fn float(self) -> bool {
         use Type::*;
-        matches!(self, F16 | F16x2 | BF16 | BF16x2 | TF32 | F32 | F64)
+        matches!(self, F16 | F16x2 | BF16 | BF16x2 | TF32 | F32 | F32x2 | F64)
     }
 }
 
