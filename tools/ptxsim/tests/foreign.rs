@@ -245,6 +245,75 @@ fn flushing_and_saturation_of_halves() {
 }
 
 #[test]
+fn pairs_of_short_integers() {
+    for (op, a, b, expected) in [
+        ("add.u16x2", 0xffff_0001u32, 0x0001_7fffu32, 0x0000_8000),
+        ("add.s16x2", 0x7fff_ffff, 0x0001_0001, 0x8000_0000),
+        ("min.u16x2", 0xffff_0001, 0x0001_7fff, 0x0001_0001),
+        ("max.u16x2", 0xffff_0001, 0x0001_7fff, 0xffff_7fff),
+        ("min.s16x2", 0xffff_0001, 0x0001_8000, 0xffff_8000),
+        ("max.s16x2", 0xffff_0001, 0x0001_8000, 0x0001_0001),
+        ("min.relu.s16x2", 0xffff_0003, 0x0001_0002, 0x0000_0002),
+        ("max.relu.s16x2", 0xffff_0003, 0xfffe_0002, 0x0000_0003),
+    ] {
+        let body = format!("mov.b32 %r2, {a}; mov.b32 %r3, {b}; {op} %r4, %r2, %r3; st.global.b32 [%rd2], %r4;");
+        assert_eq!(output(&body, &[], 1)[0], expected, "{op}");
+    }
+}
+
+#[test]
+fn comparisons_of_pairs_give_pairs() {
+    for (op, a, b, expected) in [
+        // 1 and 2 against 2 and 1, upper half first.
+        ("set.lt.f16x2.f16x2", 0x3c00_4000u32, 0x4000_3c00u32, 0x3c00_0000),
+        ("set.nan.f16x2.f16x2", 0x3c00_7e00, 0x3c00_3c00, 0x0000_3c00),
+        ("set.ge.bf16x2.bf16x2", 0x3f80_4000, 0x4000_3f80, 0x0000_3f80),
+        ("set.ne.f16x2.f16x2", 0x0001_0000, 0x0000_0001, 0x3c00_3c00),
+        ("set.ne.ftz.f16x2.f16x2", 0x0001_0000, 0x0000_0001, 0),
+    ] {
+        let body = format!("mov.b32 %r2, {a}; mov.b32 %r3, {b}; {op} %r4, %r2, %r3; st.global.b32 [%rd2], %r4;");
+        assert_eq!(output(&body, &[], 1)[0], expected, "{op}");
+    }
+}
+
+/// e4m3: 4 bits of exponent with a bias of 7, no infinity, 448 at the most; e5m2: f16 cut short, 57344 at the most.
+#[test]
+fn eight_bits() {
+    let from = |op: &str, a: u32, b: u32| {
+        let body = format!(
+            "mov.b32 %f1, {a}; mov.b32 %f2, {b}; {op} %rs1, %f1, %f2; cvt.u32.u16 %r2, %rs1; st.global.u32 [%rd2], %r2;"
+        );
+        output(&body, &[], 1)[0]
+    };
+    for (op, a, b, expected) in [
+        ("cvt.rn.satfinite.e4m3x2.f32", f(1.0), f(-2.0), 0x38c0),
+        ("cvt.rn.satfinite.e5m2x2.f32", f(1.0), f(-2.0), 0x3cc0),
+        ("cvt.rn.satfinite.e4m3x2.f32", f(1e9), f(f32::NEG_INFINITY), 0x7efe),
+        ("cvt.rn.satfinite.e5m2x2.f32", f(1e9), f(f32::NEG_INFINITY), 0x7bfb),
+        ("cvt.rn.satfinite.e4m3x2.f32", NAN, f(-0.0), 0x7f80),
+        ("cvt.rn.satfinite.relu.e4m3x2.f32", f(-3.0), f(3.0), 0x0044),
+        // Half-way between 1 and 1.125, and between 1.125 and 1.25: to even.
+        ("cvt.rn.satfinite.e4m3x2.f32", f(1.0625), f(1.1875), 0x383a),
+        // The least number, 2^-9, and half of it, which is a tie with zero.
+        ("cvt.rn.satfinite.e4m3x2.f32", f(0.001953125), f(0.0009765625), 0x0100),
+    ] {
+        assert_eq!(from(op, a, b), expected, "{op} {a:x} {b:x}");
+    }
+    let out = output(
+        "mov.b16 %rs1, 0x38c0; cvt.rn.f16x2.e4m3x2 %r2, %rs1; cvt.rn.relu.f16x2.e4m3x2 %r3, %rs1; mov.b16 %rs2, 0x7ffe; cvt.rn.f16x2.e4m3x2 %r4, %rs2;
+         mov.b16 %rs3, 0x7cfd; cvt.rn.f16x2.e5m2x2 %r5, %rs3; st.global.v4.b32 [%rd2], {%r2, %r3, %r4, %r5};
+         mov.b32 %r6, 0x7bff3c00; cvt.rn.satfinite.e4m3x2.f16x2 %rs4, %r6; cvt.u32.u16 %r7, %rs4; cvt.rn.satfinite.e5m2x2.f16x2 %rs5, %r6; cvt.u32.u16 %r8, %rs5;
+         mov.b32 %r9, 0xc2483f80; cvt.rn.satfinite.e4m3x2.bf16x2 %rs6, %r9; cvt.u32.u16 %r10, %rs6; st.global.v4.b32 [%rd2+16], {%r7, %r8, %r10, %r10};",
+        &[],
+        1,
+    );
+    // NaN and -448; infinity and NaN.
+    assert_eq!(out[..4], [0x3c00_c000, 0x3c00_0000, 0x7fff_df00, 0x7c00_7fff]);
+    // 65504 and 1; -50 lies half-way between -48 and -52, and goes to even.
+    assert_eq!(out[4..7], [0x7e38, 0x7b3c, 0xe438]);
+}
+
+#[test]
 fn what_is_not_simulated_says_so_with_its_line() {
     let body = "mov.u32 %r2, 64;\n@%p1 tcgen05.alloc.cta_group::1.sync.aligned.shared::cta.b32 [%r2], 64;";
     let error = Module::parse("mma.ptx", &common::kernel(body)).unwrap_err();

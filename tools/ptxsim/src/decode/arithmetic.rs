@@ -153,12 +153,16 @@ fn set(d: &mut Decoder, s: &Statement) -> Result<(), Wrong> {
     let mut setp = comparison(d, s, from, 1)?;
     let one = match to {
         Type::F32 => u64::from(1f32.to_bits()),
-        Type::F16 => u64::from(half::f16::ONE.to_bits()),
-        Type::BF16 => u64::from(half::bf16::ONE.to_bits()),
+        Type::F16 | Type::F16x2 => u64::from(half::f16::ONE.to_bits()),
+        Type::BF16 | Type::BF16x2 => u64::from(half::bf16::ONE.to_bits()),
         Type::U16 | Type::S16 => 0xffff,
         _ => 0xffff_ffff,
     };
-    setp.result = Outcome::Value(d.target(&s.operands[0], file_of(to))?, one);
+    let target = d.target(&s.operands[0], file_of(to))?;
+    setp.result = match to {
+        Type::F16x2 | Type::BF16x2 => Outcome::Both(target, one),
+        _ => Outcome::Value(target, one),
+    };
     d.emit(Op::Setp(Box::new(setp)))
 }
 
@@ -166,7 +170,7 @@ fn cvt(d: &mut Decoder, s: &Statement) -> Result<(), Wrong> {
     let parts = s.parts();
     let types: Vec<Type> = parts.iter().filter_map(|p| Type::of(p)).collect();
     let [to, from] = &types[..] else { return Err("two types expected".into()) };
-    let packed = matches!(to, Type::F16x2 | Type::BF16x2);
+    let packed = matches!(to, Type::F16x2 | Type::BF16x2 | Type::E4M3x2 | Type::E5M2x2) && *from == Type::F32;
     operands(s, if packed { 3 } else { 2 })?;
     let result = d.any_target(&s.operands[0])?;
     let source = d.any_source(&s.operands[1], *from)?;

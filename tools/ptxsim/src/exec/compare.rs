@@ -67,6 +67,8 @@ pub enum Result {
     Value(Operand, u64),
     /// `setp` of packed halves: a predicate for each.
     Halves(Reg, Reg),
+    /// `set` of packed halves: 1.0 in each, as given.
+    Both(Operand, u64),
 }
 
 /// A comparison.
@@ -193,6 +195,11 @@ impl Setp {
                 let upper = self.upper(warp);
                 warp.set_pred(p, mask, joined(holds));
                 warp.set_pred(q, mask, joined(upper));
+            }
+            Result::Both(to, one) => {
+                let (lower, upper) = (joined(holds), joined(self.upper(warp)));
+                let value = |bits: u32, l: usize| if bits >> l & 1 != 0 { one } else { 0 };
+                warp.set_wide(to, mask, &std::array::from_fn(|l| value(lower, l) | value(upper, l) << 16));
             }
             Result::Value(to, one) => {
                 let bits = joined(holds);

@@ -5,6 +5,7 @@ use super::scalar::{Half, canonical, to_odd};
 use super::warp::Warp;
 use crate::code::Operand;
 use crate::error::Executed;
+use crate::num::{Format, Rounding, Saturation};
 use crate::syntax::ast::Type;
 use half::{bf16, f16};
 use std::cmp::Ordering;
@@ -57,16 +58,14 @@ impl Convert {
         warp.need(self.source, mask)?;
         let source = warp.wide(self.source);
         let mut out = [0; 32];
-        if let Some(lower) = self.lower {
-            warp.need(lower, mask)?;
-            let low = warp.wide(lower);
-            let half = if self.to == Type::F16x2 { Type::F16 } else { Type::BF16 };
+        if let Some((to, bits)) = element(self.to) {
+            let (upper, lower, from) = self.pairs(warp, mask, &source)?;
             for lane in 0..32 {
-                out[lane] = self.one(source[lane], half) << 16 | self.one(low[lane], half);
+                out[lane] = self.one(upper[lane], from, to) << bits | self.one(lower[lane], from, to);
             }
         } else {
             for lane in 0..32 {
-                out[lane] = self.one(source[lane], self.to);
+                out[lane] = self.one(source[lane], self.from, self.to);
             }
         }
         // A narrow result in a wide register is widened by its sign.
@@ -81,9 +80,19 @@ impl Convert {
         Ok(())
     }
 
-    fn one(&self, bits: u64, to: Type) -> u64 {
-        let value = match read(bits, self.from) {
-            Value::Float(x) if self.flush && self.from == Type::F32 && (x as f32).is_subnormal() => {
+    /// The upper and lower values of a packed result, and their type.
+    fn pairs(&self, warp: &Warp, mask: u32, source: &[u64; 32]) -> Executed<([u64; 32], [u64; 32], Type)> {
+        if let Some(lower) = self.lower {
+            warp.need(lower, mask)?;
+            return Ok((*source, warp.wide(lower), self.from));
+        }
+        let (from, bits) = element(self.from).unwrap_or((self.from, 16));
+        Ok((source.map(|x| x >> bits & ((1 << bits) - 1)), source.map(|x| x & ((1 << bits) - 1)), from))
+    }
+
+    fn one(&self, bits: u64, from: Type, to: Type) -> u64 {
+        let value = match read(bits, from) {
+            Value::Float(x) if self.flush && from == Type::F32 && (x as f32).is_subnormal() => {
                 Value::Float(0f64.copysign(x))
             }
             value => value,
@@ -143,8 +152,17 @@ impl Convert {
                 };
                 u64::from(kept & !0x1fff)
             }
+            Type::E4M3 => self.narrow(value, Format::E4M3),
+            Type::E5M2 => self.narrow(value, Format::E5M2),
             _ => self.half(value, to),
         }
+    }
+
+    /// Eight bits, to the nearest.
+    fn narrow(&self, value: Value, format: Format) -> u64 {
+        let Value::Float(x) = value else { return 0 };
+        let saturation = Saturation { finite: self.finite, ..Saturation::default() };
+        format.encode(x, Rounding::NearestEven, saturation).into()
     }
 
     fn half(&self, value: Value, to: Type) -> u64 {
@@ -189,8 +207,21 @@ fn within(x: f64, to: Type) -> f64 {
     x.clamp(-most, most)
 }
 
+/// The type of a pair's values, and their bits.
+fn element(pair: Type) -> Option<(Type, u32)> {
+    Some(match pair {
+        Type::F16x2 => (Type::F16, 16),
+        Type::BF16x2 => (Type::BF16, 16),
+        Type::E4M3x2 => (Type::E4M3, 8),
+        Type::E5M2x2 => (Type::E5M2, 8),
+        _ => return None,
+    })
+}
+
 fn read(bits: u64, from: Type) -> Value {
     match from {
+        Type::E4M3 => Value::Float(Format::E4M3.decode(bits as u32)),
+        Type::E5M2 => Value::Float(Format::E5M2.decode(bits as u32)),
         Type::F16 => Value::Float(f16::from_bits(bits as u16).to_f64()),
         Type::BF16 => Value::Float(bf16::from_bits(bits as u16).to_f64()),
         Type::F32 => Value::Float(f64::from(f32::from_bits(bits as u32))),

@@ -238,6 +238,15 @@ table! {
     Dp4aUS: "dp4a.u32.s32", (a: u32, b: u32, c: u32) -> u32 = dp4a(a, b, c, false, true);
     Dp4aSU: "dp4a.s32.u32", (a: u32, b: u32, c: u32) -> u32 = dp4a(a, b, c, true, false);
 
+    // Two 16-bit integers.
+    AddX2: "add.u16x2" | "add.s16x2", (a: u32, b: u32) -> u32 = halves(a, b, u16::wrapping_add);
+    MinU16x2: "min.u16x2", (a: u32, b: u32) -> u32 = halves(a, b, u16::min);
+    MaxU16x2: "max.u16x2", (a: u32, b: u32) -> u32 = halves(a, b, u16::max);
+    MinS16x2: "min.s16x2", (a: u32, b: u32) -> u32 = halves(a, b, |a, b| (a as i16).min(b as i16) as u16);
+    MaxS16x2: "max.s16x2", (a: u32, b: u32) -> u32 = halves(a, b, |a, b| (a as i16).max(b as i16) as u16);
+    MinReluS16x2: "min.relu.s16x2", (a: u32, b: u32) -> u32 = halves(a, b, |a, b| (a as i16).min(b as i16).max(0) as u16);
+    MaxReluS16x2: "max.relu.s16x2", (a: u32, b: u32) -> u32 = halves(a, b, |a, b| (a as i16).max(b as i16).max(0) as u16);
+
     // Bits.
     And16: "and.b16", (a: u16, b: u16) -> u16 = a & b;
     AndPred: "and.pred", (a: bool, b: bool) -> bool = a & b;

@@ -50,6 +50,8 @@ pub const FORMS: &[&str] = &[
     "set {order} {bool}? .u32|.s32|.f32 .f64",
     "set {order} {bool}? .ftz? .u16|.s16|.u32|.s32|.f16 .f16",
     "set {order} {bool}? .u16|.s16|.u32|.s32|.bf16 .bf16",
+    "set {order} {bool}? .ftz? .f16x2 .f16x2",
+    "set {order} {bool}? .bf16x2 .bf16x2",
     // Conversions.
     "cvt .sat? {int} {int}",
     "cvt {round whole} .ftz? .sat? {int} {float}",
@@ -69,6 +71,8 @@ pub const FORMS: &[&str] = &[
     "cvt {round} .f16 .bf16",
     "cvt {round} .bf16 .f16",
     "cvt .rn|.rz .relu? .satfinite? .f16|.bf16|.f16x2|.bf16x2 .f32",
+    "cvt .rn .relu? .satfinite .e4m3x2|.e5m2x2 .f32|.f16x2|.bf16x2",
+    "cvt .rn .relu? .f16x2 .e4m3x2|.e5m2x2",
     "cvt .rna .tf32 .f32",
     "cvt .rn|.rz .relu? .tf32 .f32",
     // Floating point, where the tables do not have it.
@@ -218,6 +222,8 @@ pub const FORMS: &[&str] = &[
     "mma .sync .aligned .m16n8k8|.m16n8k16 .row .col .f32 .bf16 .bf16 .f32",
     "mma .sync .aligned .m16n8k4|.m16n8k8 .row .col .f32 .tf32 .tf32 .f32",
     "mma .sync .aligned .m16n8k16|.m16n8k32 .row .col .satfinite? .s32 .s8|.u8 .s8|.u8 .s32",
+    "mma .sync .aligned .m16n8k16|.m16n8k32 .row .col .f16 .e4m3|.e5m2 .e4m3|.e5m2 .f16",
+    "mma .sync .aligned .m16n8k16|.m16n8k32 .row .col .f32 .e4m3|.e5m2 .e4m3|.e5m2 .f32",
     "ldmatrix .sync .aligned .m8n8 .x1|.x2|.x4 .trans? {block's shared}? .b16",
     "stmatrix .sync .aligned .m8n8 .x1|.x2|.x4 .trans? {block's shared}? .b16",
     "movmatrix .sync .aligned .m8n8 .trans .b16",
@@ -225,6 +231,8 @@ pub const FORMS: &[&str] = &[
     "wgmma .mma_async .sync .aligned .m64n#k16 .f16|.f32 .f16 .f16",
     "wgmma .mma_async .sync .aligned .m64n#k16 .f32 .bf16 .bf16",
     "wgmma .mma_async .sync .aligned .m64n#k8 .f32 .tf32 .tf32",
+    "wgmma .mma_async .sync .aligned .m64n#k32 .f16|.f32 .e4m3|.e5m2 .e4m3|.e5m2",
+    "wgmma .mma_async .sync .aligned .m64n#k32 .satfinite? .s32 .s8|.u8 .s8|.u8",
     "setmaxnreg .inc|.dec .sync .aligned .u32",
     // Asynchronous copies and what orders them.
     "cp .async .ca|.cg {block's shared} .global {policy}? {ahead}?",
