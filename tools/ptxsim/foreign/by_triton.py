@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import triton
+import triton.language as tl
 import triton_kernels
 from case import Case, In, Out
 from triton.backends.compiler import GPUTarget
@@ -59,6 +60,36 @@ def cases(target):
             m % 16 == 0, f"matmul {m}x{n}x{k}", beyond=target == 100,
         )
 
+    # Triton's Turing has no products of eight bits, and its Ampere none of floats.
+    kinds = {"a": "*i8", "b": "*i8", "out": "*i32", "SIZE": C, "KIND": C}
+    if target >= 80:
+        a, b = (random.integers(-128, 128, (64, 64)).astype(np.int8) for _ in range(2))
+        out = Out(a.astype(np.int32) @ b.astype(np.int32))
+        constants = {"SIZE": 64, "KIND": tl.int32}
+        yield case("square_matmul", kinds, constants, (1,), [In(a), In(b), out], label="matmul of i8", beyond=target == 100)
+    if target >= 89:
+        for name, mantissa in (("fp8e4nv", 3), ("fp8e5", 2)):
+            # Exponents around 0 alone: sums must not cancel more than f32 holds.
+            middle = (1 << (6 - mantissa)) - 3 << mantissa
+            some = lambda: random.integers(middle, middle + (5 << mantissa), (64, 64)) | random.choice([0, 0x80], (64, 64))
+            a, b = some().astype(np.uint8), some().astype(np.uint8)
+            out = Out((eight_bits(a, mantissa) @ eight_bits(b, mantissa)).astype(np.float32), 1e-6)
+            kinds = {"a": f"*{name}", "b": f"*{name}", "out": "*fp32", "SIZE": C, "KIND": C}
+            constants = {"SIZE": 64, "KIND": tl.float32}
+            label = f"matmul of {name}"
+            yield case("square_matmul", kinds, constants, (1,), [In(a), In(b), out], label=label, beyond=target == 100)
+    if target >= 80:
+        halves = (f32(700) * 40).clip(-120, 120).astype(np.float16)
+        x = halves.astype(np.float32)
+        small = np.trunc(x).astype(np.int8)
+        # To the nearest in f16's upper eight bits, ties to even.
+        bits = halves.view(np.uint16).astype(np.uint32)
+        rounded = (bits + 127 + (bits >> 8 & 1)) >> 8
+        kinds = {"x": "*fp32", "bytes_": "*fp8e5", "integers": "*i8", "n": "i32", "BLOCK": C}
+        outs = [Out(rounded.astype(np.uint8)), Out(small * small + (small >> 2))]
+        # Four elements a thread: Triton's Ampere converts so many, and would read registers that nobody wrote of fewer.
+        yield case("narrow", kinds, {"BLOCK": 512}, (2,), [In(x), *outs, "u32:700"])
+
     rows, weight = f32(4, 500).astype(np.float16), f32(500)
     away = rows.astype(np.float64) - rows.astype(np.float64).mean(axis=1, keepdims=True)
     scaled = away / np.sqrt((away**2).mean(axis=1, keepdims=True) + 1e-5) * weight
@@ -84,6 +115,15 @@ def cases(target):
     x = random.integers(-50, 50, 250).astype(np.float32)
     kinds = {"x": "*fp32", "sums": "*fp32", "sorted_": "*fp32", "n": "i32", "BLOCK": C}
     yield case("ordered", kinds, {"BLOCK": 256}, (1,), [In(x), Out(np.cumsum(x)), Out(np.sort(x)), "u32:250"])
+
+
+def eight_bits(codes, mantissa):
+    """The values of eight-bit floats: a sign, the exponent, and so many bits of mantissa."""
+    bias = (1 << (6 - mantissa)) - 1
+    exponent = (codes & 0x7F) >> mantissa
+    significand = (codes & ((1 << mantissa) - 1)).astype(np.float64) / (1 << mantissa) + (exponent > 0)
+    value = significand * 2.0 ** (np.maximum(exponent, 1).astype(np.float64) - bias)
+    return np.where(codes & 0x80, -value, value)
 
 
 def functions(a):

@@ -38,6 +38,23 @@ def matmul(a, b, out, m, n, k, M: tl.constexpr, N: tl.constexpr, K: tl.constexpr
 
 
 @triton.jit
+def square_matmul(a, b, out, SIZE: tl.constexpr, KIND: tl.constexpr):
+    rows = tl.arange(0, SIZE)
+    at = rows[:, None] * SIZE + rows[None, :]
+    tl.store(out + at, tl.dot(tl.load(a + at), tl.load(b + at), out_dtype=KIND))
+
+
+@triton.jit
+def narrow(x, bytes_, integers, n, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    inside = at < n
+    a = tl.load(x + at, mask=inside)
+    tl.store(bytes_ + at, a.to(tl.float8e5), mask=inside)
+    small = a.to(tl.int8)
+    tl.store(integers + at, small * small + (small >> 2), mask=inside)
+
+
+@triton.jit
 def layer_norm(x, weight, out, columns, epsilon, BLOCK: tl.constexpr):
     row = tl.program_id(0)
     at = tl.arange(0, BLOCK)

@@ -195,12 +195,9 @@ fn cvt(d: &mut Decoder, s: &Statement) -> Result<(), Wrong> {
     d.emit(Op::Convert(Box::new(convert)))
 }
 
-/// A floating-point instruction with modifiers.
-fn float(d: &mut Decoder, s: &Statement) -> Result<Float, Wrong> {
-    let unknown = || format!("unknown instruction `{}`", s.opcode);
-    let parts = s.parts();
-    let xorsign = s.has("xorsign");
-    let (function, count) = match parts[0] {
+/// What a floating-point instruction computes, and of how many operands.
+fn function(s: &Statement) -> Option<(Function, usize)> {
+    Some(match s.parts()[0] {
         "add" => (Function::Add, 2),
         "sub" => (Function::Sub, 2),
         "mul" => (Function::Mul, 2),
@@ -218,19 +215,19 @@ fn float(d: &mut Decoder, s: &Statement) -> Result<Float, Wrong> {
         "max" => (Function::Max, extremes(s)),
         "abs" => (Function::Abs, 1),
         "neg" => (Function::Neg, 1),
-        _ => return Err(unknown()),
-    };
+        _ => return None,
+    })
+}
+
+/// A floating-point instruction with modifiers.
+fn float(d: &mut Decoder, s: &Statement) -> Result<Float, Wrong> {
+    let unknown = || format!("unknown instruction `{}`", s.opcode);
+    let parts = s.parts();
+    let xorsign = s.has("xorsign");
+    let (function, count) = function(s).ok_or_else(unknown)?;
     let types: Vec<Type> = parts.iter().filter_map(|p| Type::of(p)).collect();
     let ty = *types.first().ok_or_else(unknown)?;
-    let format = match ty {
-        Type::F32 => Format::F32,
-        Type::F32x2 => Format::F32x2,
-        Type::F16 => Format::F16,
-        Type::F16x2 => Format::F16x2,
-        Type::BF16 => Format::BF16,
-        Type::BF16x2 => Format::BF16x2,
-        _ => return Err(unknown()),
-    };
+    let format = Format::of(ty).ok_or_else(unknown)?;
     operands(s, count + 1)?;
     let to = d.target(&s.operands[0], file_of(ty))?;
     // Of mixed precision all operands but the last are narrow, and widened first, which is exact.

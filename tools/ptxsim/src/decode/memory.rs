@@ -81,7 +81,7 @@ pub fn atomic(d: &mut Decoder, s: &Statement) -> Result<(), Wrong> {
     // A vector is changed element by element, each on its own (PTX ISA, "atom"); results wait until all are read.
     let olds: Vec<_> = targets.iter().map(|to| if count == 1 { *to } else { d.scratch(to.file) }).collect();
     for (i, &value) in values.iter().enumerate() {
-        let address = Address { offset: address.offset + (i * ty.size()) as i64, ..address };
+        let address = Address { offset: address.offset.wrapping_add((i * ty.size()) as i64), ..address };
         let align = if i == 0 { count * ty.size() } else { ty.size() };
         d.emit(Op::Atomic(Box::new(Atomic { change, ty, address, align, to: olds.get(i).copied(), value, swap })))?;
     }

@@ -4,6 +4,7 @@ use super::scalar::{canonical, max_number, min_number};
 use super::warp::Warp;
 use crate::code::Operand;
 use crate::error::Executed;
+use crate::syntax::ast::Type;
 
 /// What is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +93,21 @@ pub enum Format {
     F16x2,
     BF16,
     BF16x2,
+}
+
+impl Format {
+    /// The format of a type.
+    pub fn of(ty: Type) -> Option<Self> {
+        Some(match ty {
+            Type::F32 => Self::F32,
+            Type::F32x2 => Self::F32x2,
+            Type::F16 => Self::F16,
+            Type::F16x2 => Self::F16x2,
+            Type::BF16 => Self::BF16,
+            Type::BF16x2 => Self::BF16x2,
+            _ => return None,
+        })
+    }
 }
 
 impl Float {

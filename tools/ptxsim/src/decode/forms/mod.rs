@@ -51,8 +51,8 @@ pub fn in_order(opcode: &str) -> Result<Cow<'_, str>, Wrong> {
     if let Some((_, what)) = NOT_SIMULATED.iter().find(|(name, _)| *name == head) {
         return Err(format!("`{opcode}` is not simulated: {what}"));
     }
-    let unknown = format!("unknown instruction `{opcode}`");
-    let forms = BY_HEAD.get(head).ok_or_else(|| unknown.clone())?;
+    let unknown = || format!("unknown instruction `{opcode}`");
+    let forms = BY_HEAD.get(head).ok_or_else(unknown)?;
     // How many modifiers the best form takes.
     let mut best = 0;
     for form in forms {
@@ -68,8 +68,8 @@ pub fn in_order(opcode: &str) -> Result<Cow<'_, str>, Wrong> {
         }
     }
     Err(match modifiers.get(best) {
-        Some(modifier) => format!("{unknown}: `.{modifier}` is not known there"),
-        None => format!("{unknown}: a modifier is missing"),
+        Some(modifier) => format!("{}: `.{modifier}` is not known there", unknown()),
+        None => format!("{}: a modifier is missing", unknown()),
     })
 }
 
