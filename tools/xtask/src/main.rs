@@ -5,6 +5,7 @@ mod bench_run;
 mod bundle;
 mod demo;
 mod finetune;
+mod foreign_ptx;
 mod fuzz;
 mod golden;
 mod manifest;
@@ -43,6 +44,8 @@ enum Command {
     Golden(golden::Args),
     /// Compile kernels/*.cu to kernels/ptx/ with a pinned compiler, or check that nothing there is stale
     Ptx(ptx::Args),
+    /// Compile kernels by Triton and a new NVRTC, run them in ptxsim, and compare with numpy
+    ForeignPtx(foreign_ptx::Args),
     /// Measure warpface beside other implementations, in one run and by turns
     Peers(peers::Args),
     /// Measure two builds of warpface by turns, and fail if the new one is slower
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Command::Weights(args) => weights::run(&args),
         Command::Golden(args) => golden::run(&args),
         Command::Ptx(args) => ptx::run(&args),
+        Command::ForeignPtx(args) => foreign_ptx::run(&args),
         Command::Peers(args) => peers::run(&args),
         Command::Pairs(args) => pairs::run(&args),
         Command::Bundle(args) => bundle::run(&args),

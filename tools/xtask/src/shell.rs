@@ -61,8 +61,13 @@ pub fn commit() -> String {
 /// Builds the binary for release, and says where it lies.
 pub fn build_warpface() -> Result<PathBuf> {
     run(cargo(&["build", "--release", "--package", "warpface", "--bin", "warpface"]).stdout(std::io::stderr()))?;
+    Ok(built("release/warpface"))
+}
+
+/// Where cargo puts a program, by its profile's folder and name.
+pub fn built(program: &str) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |dir| root().join(dir));
-    Ok(target.join("release/warpface").with_extension(std::env::consts::EXE_EXTENSION))
+    target.join(program).with_extension(std::env::consts::EXE_EXTENSION)
 }
 
 fn line(command: &Command) -> String {

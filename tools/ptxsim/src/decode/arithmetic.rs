@@ -18,13 +18,15 @@ pub fn decode(d: &mut Decoder, s: &Statement) -> Result<(), Wrong> {
         "cvt" => return cvt(d, s),
         _ => {}
     }
-    if let Some(alu) = Alu::of(&s.opcode) {
-        return table(d, s, alu);
+    // The table has the extremes of two; from compute capability 10 on there are those of three.
+    let of_three = matches!(s.opcode.as_str(), "min.f32" | "max.f32") && s.operands.len() == 4;
+    match Alu::of(&s.opcode) {
+        Some(alu) if !of_three => table(d, s, alu),
+        _ => {
+            let float = float(d, s)?;
+            d.emit(Op::Float(Box::new(float)))
+        }
     }
-    if let Some(float) = float(d, s)? {
-        return d.emit(Op::Float(Box::new(float)));
-    }
-    Err(format!("unknown instruction `{}`", s.opcode))
 }
 
 /// An instruction of the table, its operands as the table has them.
@@ -38,7 +40,8 @@ fn table(d: &mut Decoder, s: &Statement, alu: Alu) -> Result<(), Wrong> {
     d.emit(Op::Alu(alu, regs))
 }
 
-fn emit(d: &mut Decoder, alu: Alu, to: Operand, from: &[Operand]) -> Result<(), Wrong> {
+/// Adds an instruction of the table.
+pub fn emit(d: &mut Decoder, alu: Alu, to: Operand, from: &[Operand]) -> Result<(), Wrong> {
     let mut regs = [to.index, 0, 0, 0, 0];
     for (reg, operand) in regs[1..].iter_mut().zip(from) {
         *reg = operand.index;
@@ -147,34 +150,27 @@ fn setp(d: &mut Decoder, s: &Statement) -> Result<(), Wrong> {
 fn set(d: &mut Decoder, s: &Statement) -> Result<(), Wrong> {
     let types: Vec<Type> = s.parts().iter().filter_map(|p| Type::of(p)).collect();
     let [to, from] = types[..] else { return Err("two types expected".into()) };
-    if matches!(from, Type::F16x2 | Type::BF16x2) {
-        return Err(format!("unknown instruction `{}`", s.opcode));
-    }
     let mut setp = comparison(d, s, from, 1)?;
     let one = match to {
         Type::F32 => u64::from(1f32.to_bits()),
-        Type::F16 => u64::from(half::f16::ONE.to_bits()),
-        Type::BF16 => u64::from(half::bf16::ONE.to_bits()),
+        Type::F16 | Type::F16x2 => u64::from(half::f16::ONE.to_bits()),
+        Type::BF16 | Type::BF16x2 => u64::from(half::bf16::ONE.to_bits()),
         Type::U16 | Type::S16 => 0xffff,
         _ => 0xffff_ffff,
     };
-    setp.result = Outcome::Value(d.target(&s.operands[0], file_of(to))?, one);
+    let target = d.target(&s.operands[0], file_of(to))?;
+    setp.result = match to {
+        Type::F16x2 | Type::BF16x2 => Outcome::Both(target, one),
+        _ => Outcome::Value(target, one),
+    };
     d.emit(Op::Setp(Box::new(setp)))
 }
 
 fn cvt(d: &mut Decoder, s: &Statement) -> Result<(), Wrong> {
     let parts = s.parts();
     let types: Vec<Type> = parts.iter().filter_map(|p| Type::of(p)).collect();
-    let known = |p: &&str| {
-        Type::of(p).is_some() || Round::of(p).is_some() || matches!(*p, "cvt" | "ftz" | "sat" | "relu" | "satfinite")
-    };
-    let ([to, from], true) = (&types[..], parts.iter().all(known)) else {
-        return Err(format!("unknown instruction `{}`", s.opcode));
-    };
-    let packed = matches!(to, Type::F16x2 | Type::BF16x2);
-    if matches!(from, Type::F16x2 | Type::BF16x2 | Type::TF32) || packed && *from != Type::F32 {
-        return Err(format!("unknown instruction `{}`", s.opcode));
-    }
+    let [to, from] = &types[..] else { return Err("two types expected".into()) };
+    let packed = matches!(to, Type::F16x2 | Type::BF16x2 | Type::E4M3x2 | Type::E5M2x2) && *from == Type::F32;
     operands(s, if packed { 3 } else { 2 })?;
     let result = d.any_target(&s.operands[0])?;
     let source = d.any_source(&s.operands[1], *from)?;
@@ -187,24 +183,21 @@ fn cvt(d: &mut Decoder, s: &Statement) -> Result<(), Wrong> {
     let mode = parts.iter().find_map(|p| Round::of(p).map(|round| (round, p.ends_with('i'))));
     let round = mode.map_or(if to.float() { Round::Nearest } else { Round::Zero }, |m| m.0);
     let convert = Convert {
-        to: *to,
-        from: *from,
         round,
         whole: mode.is_some_and(|m| m.1),
         flush: s.has("ftz"),
         saturate: s.has("sat"),
+        finite: s.has("satfinite"),
         relu: s.has("relu"),
-        result,
-        source,
         lower: if packed { Some(d.source(&s.operands[2], *from)?) } else { None },
+        ..Convert::plain(*to, result, *from, source)
     };
     d.emit(Op::Convert(Box::new(convert)))
 }
 
-/// A floating-point instruction with modifiers.
-fn float(d: &mut Decoder, s: &Statement) -> Result<Option<Float>, Wrong> {
-    let parts = s.parts();
-    let (function, count) = match parts[0] {
+/// What a floating-point instruction computes, and of how many operands.
+fn function(s: &Statement) -> Option<(Function, usize)> {
+    Some(match s.parts()[0] {
         "add" => (Function::Add, 2),
         "sub" => (Function::Sub, 2),
         "mul" => (Function::Mul, 2),
@@ -218,50 +211,60 @@ fn float(d: &mut Decoder, s: &Statement) -> Result<Option<Float>, Wrong> {
         "ex2" => (Function::Ex2, 1),
         "lg2" => (Function::Lg2, 1),
         "tanh" => (Function::Tanh, 1),
-        "min" => (Function::Min, s.operands.len().saturating_sub(1).clamp(2, 3)),
-        "max" => (Function::Max, s.operands.len().saturating_sub(1).clamp(2, 3)),
+        "min" => (Function::Min, extremes(s)),
+        "max" => (Function::Max, extremes(s)),
         "abs" => (Function::Abs, 1),
         "neg" => (Function::Neg, 1),
-        _ => return Ok(None),
-    };
-    let format = match parts[parts.len() - 1] {
-        "f32" => Format::F32,
-        "f16" => Format::F16,
-        "f16x2" => Format::F16x2,
-        "bf16" => Format::BF16,
-        "bf16x2" => Format::BF16x2,
-        _ => return Ok(None),
-    };
-    let middle = &parts[1..parts.len() - 1];
-    let known = |p: &&str| {
-        Round::of(p).is_some_and(|_| !p.ends_with('i'))
-            || matches!(*p, "ftz" | "sat" | "approx" | "full" | "NaN" | "xorsign" | "abs")
-    };
-    // A half-precision sum of products must be rounded once, which f32 does not do.
-    let exact = format == Format::F32 || !matches!(function, Function::Fma);
-    if !middle.iter().all(known) || !exact {
-        return Ok(None);
-    }
+        _ => return None,
+    })
+}
+
+/// A floating-point instruction with modifiers.
+fn float(d: &mut Decoder, s: &Statement) -> Result<Float, Wrong> {
+    let unknown = || format!("unknown instruction `{}`", s.opcode);
+    let parts = s.parts();
+    let xorsign = s.has("xorsign");
+    let (function, count) = function(s).ok_or_else(unknown)?;
+    let types: Vec<Type> = parts.iter().filter_map(|p| Type::of(p)).collect();
+    let ty = *types.first().ok_or_else(unknown)?;
+    let format = Format::of(ty).ok_or_else(unknown)?;
     operands(s, count + 1)?;
-    let round = middle.iter().find_map(|p| Round::of(p)).unwrap_or(Round::Nearest);
-    let ty = match format {
-        Format::F32 => Type::F32,
-        Format::F16 => Type::F16,
-        Format::F16x2 => Type::F16x2,
-        Format::BF16 => Type::BF16,
-        Format::BF16x2 => Type::BF16x2,
-    };
-    let to = d.target(&s.operands[0], RegFile::R32)?;
-    let from = s.operands[1..].iter().map(|o| d.source(o, ty)).collect::<Result<Vec<_>, _>>()?;
-    Ok(Some(Float {
+    let to = d.target(&s.operands[0], file_of(ty))?;
+    // Of mixed precision all operands but the last are narrow, and widened first, which is exact.
+    let narrow = |i: usize| types.get(1).filter(|_| i + 1 < count).copied();
+    let mut from = Vec::new();
+    for (i, operand) in s.operands[1..].iter().enumerate() {
+        from.push(match narrow(i) {
+            Some(narrow) => widened(d, operand, narrow)?,
+            None => d.source(operand, ty)?,
+        });
+    }
+    Ok(Float {
         function,
-        round,
+        round: parts.iter().find_map(|p| Round::of(p)).unwrap_or(Round::Nearest),
         flush: s.has("ftz"),
         saturate: s.has("sat"),
         nan: s.has("NaN"),
-        xorsign: s.has("xorsign"),
+        xorsign,
+        abs: s.has("abs") && !xorsign,
         format,
         to,
         from,
-    }))
+    })
+}
+
+/// A half-precision operand in f32.
+fn widened(d: &mut Decoder, operand: &ast::Operand, from: Type) -> Result<Operand, Wrong> {
+    let source = d.source(operand, from)?;
+    let result = d.scratch(RegFile::R32);
+    d.emit(Op::Convert(Box::new(Convert::plain(Type::F32, result, from, source))))?;
+    Ok(result)
+}
+
+/// How many values a `min` or `max` takes: three of f32 where so many are given, but not with `.xorsign`; `.abs` alone is
+/// for three (PTX ISA, "Floating Point Instructions: max").
+fn extremes(s: &Statement) -> usize {
+    let alone = s.has("abs") && !s.has("xorsign");
+    let may = s.last_type() == Some(Type::F32) && !s.has("xorsign");
+    if alone || may && s.operands.len() == 4 { 3 } else { 2 }
 }

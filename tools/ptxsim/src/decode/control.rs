@@ -185,9 +185,13 @@ pub fn collective(d: &mut Decoder, s: &Statement) -> Result<(), Wrong> {
         _ => {
             operands(s, 3)?;
             let signed = s.last_type() == Some(Type::S32);
+            let float = s.last_type() == Some(Type::F32);
+            let of_floats = |greatest| Reduction::Float { greatest, abs: s.has("abs"), nan: s.has("NaN") };
             let reduction = s.opcode.split('.').find_map(|part| {
                 Some(match part {
                     "add" => Reduction::Add,
+                    "min" if float => of_floats(false),
+                    "max" if float => of_floats(true),
                     "min" if signed => Reduction::MinS,
                     "min" => Reduction::MinU,
                     "max" if signed => Reduction::MaxS,

@@ -1,8 +1,8 @@
 //! Loads, stores, atomics, and addresses between spaces.
 
-use super::names::{Decoder, Wrong};
+use super::names::{Decoder, Wrong, file_of};
 use super::statement::operands;
-use crate::code::{Access, Constant, Op, RegFile};
+use crate::code::{Access, Address, Constant, Op, RegFile};
 use crate::exec::atomic::{Atomic, Change};
 use crate::exec::table::{Alu, Hot};
 use crate::machine::{LOCAL_BASE, PARAM_BASE, SHARED_BASE};
@@ -24,19 +24,7 @@ pub fn access(d: &mut Decoder, s: &Statement) -> Result<(), Wrong> {
         _ => return Err("two operands expected".into()),
     };
     let address = d.address(at, space(s))?;
-    let list = match value {
-        ast::Operand::Vector(list) => &list[..],
-        one => std::slice::from_ref(one),
-    };
-    let lanes = if s.has("v2") {
-        2
-    } else if s.has("v4") {
-        4
-    } else if s.has("v8") {
-        8
-    } else {
-        1
-    };
+    let (list, lanes) = (list(value), lanes(s));
     if list.len() != lanes || ty.size() == 0 || ty.size() > 8 || !matches!(lanes * ty.size(), 1 | 2 | 4 | 8 | 16 | 32) {
         return Err(format!("{} registers for `{}`", list.len(), s.opcode));
     }
@@ -74,26 +62,46 @@ pub fn atomic(d: &mut Decoder, s: &Statement) -> Result<(), Wrong> {
         })
     });
     let change = change.ok_or(format!("unknown instruction `{}`", s.opcode))?;
-    if s.has("v2")
-        || s.has("v4")
-        || ty == Type::B128
-        || ty.size() < 2
-        || ty.float() && change != Change::Add && change != Change::Exchange
-    {
-        return Err(format!("unknown instruction `{}`", s.opcode));
-    }
     let result = s.parts()[0] == "atom";
     let rest = if result { s.operands.get(1..) } else { Some(&s.operands[..]) }.unwrap_or(&[]);
     let [at, value, more @ ..] = rest else { return Err("too few operands".into()) };
-    let to = if result { Some(d.target(&s.operands[0], super::names::file_of(ty))?) } else { None };
     let swap = match (change, more) {
         (Change::CompareAndSwap, [swap, ..]) => Some(d.source(swap, ty)?),
         (Change::CompareAndSwap, []) => return Err("four operands expected".into()),
         _ => None,
     };
     let address = d.address(at, space(s))?;
-    let value = d.source(value, ty)?;
-    d.emit(Op::Atomic(Box::new(Atomic { change, ty, address, to, value, swap })))
+    let values = list(value).iter().map(|one| d.source(one, ty)).collect::<Result<Vec<_>, _>>()?;
+    let targets = if result { list(&s.operands[0]) } else { &[] };
+    let targets = targets.iter().map(|one| d.target(one, file_of(ty))).collect::<Result<Vec<_>, _>>()?;
+    let count = lanes(s);
+    if values.len() != count || result && targets.len() != count {
+        return Err(format!("{count} registers expected by `{}`", s.opcode));
+    }
+    // A vector is changed element by element, each on its own (PTX ISA, "atom"); results wait until all are read.
+    let olds: Vec<_> = targets.iter().map(|to| if count == 1 { *to } else { d.scratch(to.file) }).collect();
+    for (i, &value) in values.iter().enumerate() {
+        let address = Address { offset: address.offset.wrapping_add((i * ty.size()) as i64), ..address };
+        let align = if i == 0 { count * ty.size() } else { ty.size() };
+        d.emit(Op::Atomic(Box::new(Atomic { change, ty, address, align, to: olds.get(i).copied(), value, swap })))?;
+    }
+    for (to, old) in targets.iter().zip(&olds).filter(|(to, old)| to != old) {
+        d.emit(Op::Alu(Alu::Hot(Hot::Mov32), [to.index, old.index, 0, 0, 0]))?;
+    }
+    Ok(())
+}
+
+/// The registers of `{a, b}`, or the one.
+fn list(operand: &ast::Operand) -> &[ast::Operand] {
+    match operand {
+        ast::Operand::Vector(list) => list,
+        one => std::slice::from_ref(one),
+    }
+}
+
+/// The elements of a vector, by its suffix.
+fn lanes(s: &Statement) -> usize {
+    [("v2", 2), ("v4", 4), ("v8", 8)].into_iter().find(|(name, _)| s.has(name)).map_or(1, |(_, count)| count)
 }
 
 /// `cvta` and `cvta.to`: windows are added and taken away; global addresses are generic ones already.
@@ -125,7 +133,7 @@ pub fn isspacep(d: &mut Decoder, s: &Statement) -> Result<(), Wrong> {
 pub fn mapa(d: &mut Decoder, s: &Statement) -> Result<(), Wrong> {
     operands(s, 3)?;
     let ty = s.last_type().unwrap_or(Type::U64);
-    let to = d.target(&s.operands[0], super::names::file_of(ty))?;
+    let to = d.target(&s.operands[0], file_of(ty))?;
     let from = d.source(&s.operands[1], ty)?;
     let alu = if to.file == RegFile::R64 { Alu::Hot(Hot::Mov64) } else { Alu::Hot(Hot::Mov32) };
     d.emit(Op::Alu(alu, [to.index, from.index, 0, 0, 0]))

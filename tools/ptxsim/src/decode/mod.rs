@@ -1,8 +1,10 @@
 //! The tree to code: names to numbers, opcodes to operations, branches to indices.
 
 mod arithmetic;
+mod carry;
 mod control;
 mod flow;
+mod forms;
 mod memory;
 mod names;
 mod statement;

@@ -141,13 +141,14 @@ pub struct Decoder<'a> {
     line: u32,
     opcode: String,
     guard: Option<(String, bool)>,
+    carry: Option<Operand>,
 }
 
 /// The file that holds values of a type.
 pub fn file_of(ty: Type) -> RegFile {
     match ty {
         Type::Pred => RegFile::Pred,
-        Type::B64 | Type::U64 | Type::S64 | Type::F64 => RegFile::R64,
+        Type::B64 | Type::U64 | Type::S64 | Type::F32x2 | Type::F64 => RegFile::R64,
         _ => RegFile::R32,
     }
 }
@@ -189,6 +190,7 @@ impl<'a> Decoder<'a> {
             line: 0,
             opcode: String::new(),
             guard: None,
+            carry: None,
         }
     }
 
@@ -249,6 +251,11 @@ impl<'a> Decoder<'a> {
     /// A register that no name stands for.
     pub fn scratch(&mut self, file: RegFile) -> Operand {
         fresh(&mut self.code, file)
+    }
+
+    /// The predicate that is the function's carry: no call keeps it.
+    pub(super) fn carry(&mut self) -> Operand {
+        *self.carry.get_or_insert_with(|| fresh(&mut self.code, RegFile::Pred))
     }
 
     /// A register with this constant.

@@ -1,13 +1,21 @@
 //! A statement to instructions: which family decodes it.
 
 use super::names::{Decoder, Wrong};
-use super::{arithmetic, control, memory};
+use super::{arithmetic, carry, control, forms, memory};
 use crate::code::Op;
 use crate::exec::{asynchronous, matrix};
 use crate::syntax::ast::Statement;
 
 /// Decodes a statement.
 pub fn decode(d: &mut Decoder, s: &Statement) -> Result<(), Wrong> {
+    let opcode = forms::in_order(&s.opcode)?;
+    let sorted;
+    let s = if *opcode == s.opcode {
+        s
+    } else {
+        sorted = Statement { opcode: opcode.into_owned(), ..s.clone() };
+        &sorted
+    };
     let unknown = || Err(format!("unknown instruction `{}`", s.opcode));
     let parts = s.parts();
     match parts[0] {
@@ -31,6 +39,8 @@ pub fn decode(d: &mut Decoder, s: &Statement) -> Result<(), Wrong> {
         "createpolicy" => memory::policy(d, s),
         "bra" | "brx" | "call" | "ret" | "exit" | "trap" | "brkpt" | "bar" | "barrier" => control::decode(d, s),
         "shfl" | "vote" | "match" | "redux" | "activemask" => control::collective(d, s),
+        "addc" | "subc" | "madc" => carry::decode(d, s),
+        _ if s.has("cc") => carry::decode(d, s),
         _ => arithmetic::decode(d, s),
     }
 }

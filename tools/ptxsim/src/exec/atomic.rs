@@ -34,6 +34,8 @@ pub struct Atomic {
     pub ty: Type,
     /// Where.
     pub address: Address,
+    /// Bytes that the address must be a multiple of: those of the whole vector, of which this is an element.
+    pub align: usize,
     /// The old value's register, unless it is a reduction.
     pub to: Option<Operand>,
     /// The operand.
@@ -67,8 +69,8 @@ impl Atomic {
                 Space::Generic => place(at[lane]),
                 space => (space, at[lane]),
             };
-            if offset % len as u64 != 0 {
-                return Err(Trap::lane(FaultKind::Misaligned, l, format!("{len} bytes at {:#x}", at[lane])));
+            if offset % self.align as u64 != 0 {
+                return Err(Trap::lane(FaultKind::Misaligned, l, format!("{} bytes at {:#x}", self.align, at[lane])));
             }
             let (pointer, marks) = match space {
                 Space::Shared => {

@@ -1,5 +1,6 @@
 //! Instructions in which the lanes of a warp speak with each other.
 
+use super::scalar::{canonical, max_number, min_number};
 use super::warp::Warp;
 use crate::code::{Operand, Reg, RegFile};
 use crate::error::{Executed, FaultKind, Trap};
@@ -36,6 +37,36 @@ pub enum Reduction {
     And,
     Or,
     Xor,
+    /// The least f32, or the greatest.
+    Float {
+        greatest: bool,
+        abs: bool,
+        nan: bool,
+    },
+}
+
+impl Reduction {
+    /// Of the values of the lanes that take part.
+    fn of(self, lanes: impl Iterator<Item = u32>) -> Option<u32> {
+        let signed = |v: u32| v as i32;
+        match self {
+            Self::Add => lanes.reduce(u32::wrapping_add),
+            Self::MinU => lanes.min(),
+            Self::MaxU => lanes.max(),
+            Self::MinS => lanes.min_by_key(|&v| signed(v)),
+            Self::MaxS => lanes.max_by_key(|&v| signed(v)),
+            Self::And => lanes.reduce(|a, b| a & b),
+            Self::Or => lanes.reduce(|a, b| a | b),
+            Self::Xor => lanes.reduce(|a, b| a ^ b),
+            // -0 is less than +0. A NaN loses against any number, unless `.NaN` lets it win (PTX ISA, "redux.sync").
+            Self::Float { greatest, abs, nan } => {
+                let pick = if greatest { max_number } else { min_number };
+                let lanes = lanes.map(|v| f32::from_bits(if abs { v & !(1 << 31) } else { v }));
+                let one = |a: f32, b: f32| if nan && (a.is_nan() || b.is_nan()) { f32::NAN } else { pick(a, b) };
+                lanes.reduce(one).map(|x| canonical(x).to_bits())
+            }
+        }
+    }
 }
 
 /// An instruction.
@@ -211,18 +242,7 @@ impl Collective {
                 warp.need(r32(value), mask)?;
                 let values = *warp.v32(value);
                 let lanes = (0..32).filter(|l| members >> l & 1 != 0).map(|l| values[l]);
-                let signed = |v: u32| v as i32;
-                let result = match reduction {
-                    Reduction::Add => lanes.reduce(u32::wrapping_add),
-                    Reduction::MinU => lanes.min(),
-                    Reduction::MaxU => lanes.max(),
-                    Reduction::MinS => lanes.min_by_key(|&v| signed(v)),
-                    Reduction::MaxS => lanes.max_by_key(|&v| signed(v)),
-                    Reduction::And => lanes.reduce(|a, b| a & b),
-                    Reduction::Or => lanes.reduce(|a, b| a | b),
-                    Reduction::Xor => lanes.reduce(|a, b| a ^ b),
-                };
-                warp.set32(to, mask, &[result.unwrap_or(0); 32]);
+                warp.set32(to, mask, &[reduction.of(lanes).unwrap_or(0); 32]);
             }
         }
         Ok(())

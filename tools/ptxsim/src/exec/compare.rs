@@ -67,6 +67,8 @@ pub enum Result {
     Value(Operand, u64),
     /// `setp` of packed halves: a predicate for each.
     Halves(Reg, Reg),
+    /// `set` of packed halves: 1.0 in each, as given.
+    Both(Operand, u64),
 }
 
 /// A comparison.
@@ -145,18 +147,23 @@ impl Setp {
             Type::U16 | Type::B16 => lanes::<u16, _>(warp, o, a, b, |x| x),
             Type::S64 => lanes::<i64, _>(warp, o, a, b, |x| x),
             Type::F64 => lanes::<f64, _>(warp, o, a, b, |x| x),
-            Type::F16 => lanes::<half::f16, _>(warp, o, a, b, |x| x.to_f32()),
+            Type::F16 => lanes::<half::f16, _>(warp, o, a, b, |x| self.half(x)),
             Type::BF16 => lanes::<half::bf16, _>(warp, o, a, b, |x| x.to_f32()),
-            Type::F16x2 => lanes::<[half::f16; 2], _>(warp, o, a, b, |x| x[0].to_f32()),
+            Type::F16x2 => lanes::<[half::f16; 2], _>(warp, o, a, b, |x| self.half(x[0])),
             Type::BF16x2 => lanes::<[half::bf16; 2], _>(warp, o, a, b, |x| x[0].to_f32()),
             _ => lanes::<u64, _>(warp, o, a, b, |x| x),
         }
     }
 
+    fn half(&self, x: half::f16) -> f32 {
+        let subnormal = x.classify() == std::num::FpCategory::Subnormal;
+        if self.flush && subnormal { 0.0 } else { x.to_f32() }
+    }
+
     fn upper(&self, warp: &Warp) -> u32 {
         let (o, a, b) = (self.order, self.a.index, self.b.index);
         if self.ty == Type::F16x2 {
-            lanes::<[half::f16; 2], _>(warp, o, a, b, |x| x[1].to_f32())
+            lanes::<[half::f16; 2], _>(warp, o, a, b, |x| self.half(x[1]))
         } else {
             lanes::<[half::bf16; 2], _>(warp, o, a, b, |x| x[1].to_f32())
         }
@@ -188,6 +195,11 @@ impl Setp {
                 let upper = self.upper(warp);
                 warp.set_pred(p, mask, joined(holds));
                 warp.set_pred(q, mask, joined(upper));
+            }
+            Result::Both(to, one) => {
+                let (lower, upper) = (joined(holds), joined(self.upper(warp)));
+                let value = |bits: u32, l: usize| if bits >> l & 1 != 0 { one } else { 0 };
+                warp.set_wide(to, mask, &std::array::from_fn(|l| value(lower, l) | value(upper, l) << 16));
             }
             Result::Value(to, one) => {
                 let bits = joined(holds);

@@ -5,6 +5,7 @@ use super::scalar::{Half, canonical, to_odd};
 use super::warp::Warp;
 use crate::code::Operand;
 use crate::error::Executed;
+use crate::num::{Format, Rounding, Saturation};
 use crate::syntax::ast::Type;
 use half::{bf16, f16};
 use std::cmp::Ordering;
@@ -24,6 +25,8 @@ pub struct Convert {
     pub flush: bool,
     /// The result is kept within the type's range, a float within 0 and 1.
     pub saturate: bool,
+    /// A float beyond the type's largest one becomes that.
+    pub finite: bool,
     /// Negative results become zero.
     pub relu: bool,
     /// Where to.
@@ -42,22 +45,27 @@ enum Value {
 }
 
 impl Convert {
+    /// One without modifiers.
+    pub fn plain(to: Type, result: Operand, from: Type, source: Operand) -> Self {
+        let (whole, flush, saturate, finite, relu) = Default::default();
+        let round = Round::Nearest;
+        Self { to, from, round, whole, flush, saturate, finite, relu, result, source, lower: None }
+    }
+
     /// Executes it for the lanes of `mask`.
     #[inline(never)]
     pub fn run(&self, warp: &mut Warp, mask: u32) -> Executed {
         warp.need(self.source, mask)?;
         let source = warp.wide(self.source);
         let mut out = [0; 32];
-        if let Some(lower) = self.lower {
-            warp.need(lower, mask)?;
-            let low = warp.wide(lower);
-            let half = if self.to == Type::F16x2 { Type::F16 } else { Type::BF16 };
+        if let Some((to, bits)) = element(self.to) {
+            let (upper, lower, from) = self.pairs(warp, mask, &source)?;
             for lane in 0..32 {
-                out[lane] = self.one(source[lane], half) << 16 | self.one(low[lane], half);
+                out[lane] = self.one(upper[lane], from, to) << bits | self.one(lower[lane], from, to);
             }
         } else {
             for lane in 0..32 {
-                out[lane] = self.one(source[lane], self.to);
+                out[lane] = self.one(source[lane], self.from, self.to);
             }
         }
         // A narrow result in a wide register is widened by its sign.
@@ -72,9 +80,19 @@ impl Convert {
         Ok(())
     }
 
-    fn one(&self, bits: u64, to: Type) -> u64 {
-        let value = match read(bits, self.from) {
-            Value::Float(x) if self.flush && self.from == Type::F32 && (x as f32).is_subnormal() => {
+    /// The upper and lower values of a packed result, and their type.
+    fn pairs(&self, warp: &Warp, mask: u32, source: &[u64; 32]) -> Executed<([u64; 32], [u64; 32], Type)> {
+        if let Some(lower) = self.lower {
+            warp.need(lower, mask)?;
+            return Ok((*source, warp.wide(lower), self.from));
+        }
+        let (from, bits) = element(self.from).unwrap_or((self.from, 16));
+        Ok((source.map(|x| x >> bits & ((1 << bits) - 1)), source.map(|x| x & ((1 << bits) - 1)), from))
+    }
+
+    fn one(&self, bits: u64, from: Type, to: Type) -> u64 {
+        let value = match read(bits, from) {
+            Value::Float(x) if self.flush && from == Type::F32 && (x as f32).is_subnormal() => {
                 Value::Float(0f64.copysign(x))
             }
             value => value,
@@ -102,7 +120,7 @@ impl Convert {
                 let x = if self.saturate { if x > 0.0 { x.min(1.0) } else { 0.0 } } else { x };
                 Value::Float(if self.relu && x <= 0.0 { 0.0 } else { x })
             }
-            int => int,
+            Value::Int(v) => Value::Int(if self.saturate { v.clamp(0, 1) } else { v }),
         };
         match to {
             Type::F64 => match value {
@@ -120,7 +138,11 @@ impl Convert {
             Type::TF32 => {
                 let Value::Float(x) = value else { return 0 };
                 let bits = (x as f32).to_bits();
-                let round = if self.round == Round::Away { 0x1000 } else { 0xfff + (bits >> 13 & 1) };
+                let round = match self.round {
+                    Round::Away => 0x1000,
+                    Round::Zero => 0,
+                    _ => 0xfff + (bits >> 13 & 1),
+                };
                 let kept = if x.is_finite() {
                     bits.wrapping_add(round)
                 } else if x.is_nan() {
@@ -130,13 +152,23 @@ impl Convert {
                 };
                 u64::from(kept & !0x1fff)
             }
+            Type::E4M3 => self.narrow(value, Format::E4M3),
+            Type::E5M2 => self.narrow(value, Format::E5M2),
             _ => self.half(value, to),
         }
+    }
+
+    /// Eight bits, to the nearest.
+    fn narrow(&self, value: Value, format: Format) -> u64 {
+        let Value::Float(x) = value else { return 0 };
+        let saturation = Saturation { finite: self.finite, ..Saturation::default() };
+        format.encode(x, Rounding::NearestEven, saturation).into()
     }
 
     fn half(&self, value: Value, to: Type) -> u64 {
         // Rounding to odd keeps a later rounding exact.
         let odd = match value {
+            Value::Float(x) if self.finite => to_odd(within(x, to)),
             Value::Float(x) => to_odd(x),
             Value::Int(v) => to_odd(v.clamp(-(1 << 53), 1 << 53) as f64),
         };
@@ -169,8 +201,27 @@ impl Convert {
     }
 }
 
+/// A number no larger than the largest of a half-precision type; NaN stays.
+fn within(x: f64, to: Type) -> f64 {
+    let most = if to == Type::F16 { f16::MAX.to_f64() } else { bf16::MAX.to_f64() };
+    x.clamp(-most, most)
+}
+
+/// The type of a pair's values, and their bits.
+fn element(pair: Type) -> Option<(Type, u32)> {
+    Some(match pair {
+        Type::F16x2 => (Type::F16, 16),
+        Type::BF16x2 => (Type::BF16, 16),
+        Type::E4M3x2 => (Type::E4M3, 8),
+        Type::E5M2x2 => (Type::E5M2, 8),
+        _ => return None,
+    })
+}
+
 fn read(bits: u64, from: Type) -> Value {
     match from {
+        Type::E4M3 => Value::Float(Format::E4M3.decode(bits as u32)),
+        Type::E5M2 => Value::Float(Format::E5M2.decode(bits as u32)),
         Type::F16 => Value::Float(f16::from_bits(bits as u16).to_f64()),
         Type::BF16 => Value::Float(bf16::from_bits(bits as u16).to_f64()),
         Type::F32 => Value::Float(f64::from(f32::from_bits(bits as u32))),

@@ -4,6 +4,7 @@ use super::scalar::{canonical, max_number, min_number};
 use super::warp::Warp;
 use crate::code::Operand;
 use crate::error::Executed;
+use crate::syntax::ast::Type;
 
 /// What is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +73,9 @@ pub struct Float {
     pub nan: bool,
     /// `min.xorsign.abs`
     pub xorsign: bool,
-    /// Subnormal, as above, computed in half precision: `tanh.approx.f16` and the like.
+    /// `min.abs` of three: the extreme of the magnitudes.
+    pub abs: bool,
+    /// The format of operands and result.
     pub format: Format,
     /// Where to.
     pub to: Operand,
@@ -85,16 +88,35 @@ pub struct Float {
 #[allow(missing_docs)]
 pub enum Format {
     F32,
+    F32x2,
     F16,
     F16x2,
     BF16,
     BF16x2,
 }
 
+impl Format {
+    /// The format of a type.
+    pub fn of(ty: Type) -> Option<Self> {
+        Some(match ty {
+            Type::F32 => Self::F32,
+            Type::F32x2 => Self::F32x2,
+            Type::F16 => Self::F16,
+            Type::F16x2 => Self::F16x2,
+            Type::BF16 => Self::BF16,
+            Type::BF16x2 => Self::BF16x2,
+            _ => return None,
+        })
+    }
+}
+
 impl Float {
     /// Executes it for the lanes of `mask`.
     #[inline(never)]
     pub fn run(&self, warp: &mut Warp, mask: u32) -> Executed {
+        if self.format == Format::F32x2 {
+            return self.run_pairs(warp, mask);
+        }
         let mut operands = [[0; 32]; 3];
         for (to, &from) in operands.iter_mut().zip(&self.from) {
             warp.need(from, mask)?;
@@ -108,15 +130,37 @@ impl Float {
         Ok(())
     }
 
+    /// The same for two f32 in a 64-bit register.
+    fn run_pairs(&self, warp: &mut Warp, mask: u32) -> Executed {
+        let mut operands = [[0; 32]; 3];
+        for (to, &from) in operands.iter_mut().zip(&self.from) {
+            warp.need(from, mask)?;
+            *to = warp.wide(from);
+        }
+        let half = |lane: usize, shift: u32| {
+            let x = [0, 1, 2].map(|i: usize| f32::from_bits((operands[i][lane] >> shift) as u32));
+            u64::from(self.value(x).to_bits()) << shift
+        };
+        let out = std::array::from_fn(|lane| half(lane, 0) | half(lane, 32));
+        warp.set_wide(self.to, mask, &out);
+        Ok(())
+    }
+
     fn bits(&self, x: [u32; 3]) -> u32 {
         use super::scalar::Half;
         use half::{bf16, f16};
-        let f16 = |x: [u32; 3]| f16::narrow(self.value(x.map(|x| f16::from_bits(x as u16).to_f32()))).to_bits().into();
+        // f16's subnormal numbers are normal ones of f32.
+        let subnormal = |h: f16| matches!(h.classify(), std::num::FpCategory::Subnormal);
+        let flush = |h: f16| if self.flush && subnormal(h) { f16::from_bits(h.to_bits() & 0x8000) } else { h };
+        let f16 = |x: [u32; 3]| {
+            let x = x.map(|x| flush(f16::from_bits(x as u16)).to_f32());
+            flush(f16::narrow(self.value(x))).to_bits().into()
+        };
         let bf16 =
             |x: [u32; 3]| bf16::narrow(self.value(x.map(|x| bf16::from_bits(x as u16).to_f32()))).to_bits().into();
         let both = |f: &dyn Fn([u32; 3]) -> u32| f(x.map(|x| x & 0xffff)) | f(x.map(|x| x >> 16)) << 16;
         match self.format {
-            Format::F32 => self.value(x.map(f32::from_bits)).to_bits(),
+            Format::F32 | Format::F32x2 => self.value(x.map(f32::from_bits)).to_bits(),
             Format::F16 => f16(x),
             Format::BF16 => bf16(x),
             Format::F16x2 => both(&f16),
@@ -165,6 +209,7 @@ impl Float {
     }
 
     fn extreme(&self, a: f32, b: f32, c: Option<f32>) -> f32 {
+        let (a, b, c) = if self.abs { (a.abs(), b.abs(), c.map(f32::abs)) } else { (a, b, c) };
         let sign = (a.to_bits() ^ b.to_bits()) & 1 << 31;
         if self.nan && (a.is_nan() || b.is_nan() || c.is_some_and(f32::is_nan)) {
             return f32::NAN;

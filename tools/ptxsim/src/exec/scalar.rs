@@ -130,6 +130,12 @@ pub fn pair<T>(f: impl Fn(usize) -> T) -> [T; 2] {
     [f(0), f(1)]
 }
 
+/// An operation on the lower and the upper halves.
+#[inline(always)]
+pub fn halves(a: u32, b: u32, f: impl Fn(u16, u16) -> u16) -> u32 {
+    u32::from(f(a as u16, b as u16)) | u32::from(f((a >> 16) as u16, (b >> 16) as u16)) << 16
+}
+
 /// `b` above `a`.
 #[inline(always)]
 pub fn wide(a: u32, b: u32) -> u64 {

@@ -10,22 +10,22 @@ use crate::code::{Reg, RegFile};
 use crate::error::Executed;
 use crate::syntax::ast::Type;
 use half::{bf16, f16};
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 type H2 = [f16; 2];
 type B2 = [bf16; 2];
 
 macro_rules! table {
-    ($table:ident, $run:meta, $lanes:expr; $( $name:ident: $($spelling:literal)|+, ($($arg:ident: $type:ty),+) -> $out:ty = $body:expr; )+) => {
+    ($table:ident, $run:meta, $lanes:expr; $( $name:ident: $($spelling:literal)|*, ($($arg:ident: $type:ty),+) -> $out:ty = $body:expr; )+) => {
         /// An instruction of this table.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[allow(missing_docs)]
         pub enum $table { $($name),+ }
 
         impl $table {
-            /// The instruction of an opcode.
-            pub fn of(opcode: &str) -> Option<Self> {
-                Some(match opcode { $( $($spelling)|+ => Self::$name, )+ _ => return None })
-            }
+            /// Each instruction's spellings; those that PTX does not write have none.
+            const SPELLINGS: &[(&[&str], Self)] = &[$( (&[$($spelling),*], Self::$name) ),+];
 
             /// Where its result and its operands live, and the type of each.
             pub fn signature(self) -> &'static [(RegFile, Type)] {
@@ -71,10 +71,22 @@ pub enum Alu {
     Cold(Cold),
 }
 
+/// The instructions by their spelling.
+static BY_SPELLING: LazyLock<HashMap<&str, Alu>> = LazyLock::new(|| {
+    let hot = Hot::SPELLINGS.iter().map(|(all, hot)| (*all, Alu::Hot(*hot)));
+    let all = hot.chain(Cold::SPELLINGS.iter().map(|(all, cold)| (*all, Alu::Cold(*cold))));
+    all.flat_map(|(all, alu)| all.iter().map(move |one| (*one, alu))).collect()
+});
+
 impl Alu {
     /// The instruction of an opcode.
     pub fn of(opcode: &str) -> Option<Self> {
-        Hot::of(opcode).map(Self::Hot).or_else(|| Cold::of(opcode).map(Self::Cold))
+        BY_SPELLING.get(opcode).copied()
+    }
+
+    /// All opcodes of the tables.
+    pub fn spellings() -> impl Iterator<Item = &'static str> {
+        BY_SPELLING.keys().copied()
     }
 
     /// Where its result and its operands live, and the type of each.
@@ -142,12 +154,23 @@ table! {
     Mov16: "mov.b16" | "mov.u16" | "mov.s16" | "mov.f16" | "mov.bf16", (a: u16) -> u16 = a;
     MovPred: "mov.pred", (a: bool) -> bool = a;
 
-    Pack16: "pack.b16", (a: u16, b: u16) -> u32 = u32::from(a) | u32::from(b) << 16;
-    Pack32: "pack.b32", (a: u32, b: u32) -> u64 = wide(a, b);
-    Low16: "low.b16", (a: u32) -> u32 = a & 0xffff;
-    High16: "high.b16", (a: u32) -> u32 = a >> 16;
-    Low32: "low.b32", (a: u64) -> u32 = a as u32;
-    High32: "high.b32", (a: u64) -> u32 = (a >> 32) as u32;
+    // What `mov` with a tuple is made of.
+    Pack16: , (a: u16, b: u16) -> u32 = u32::from(a) | u32::from(b) << 16;
+    Pack32: , (a: u32, b: u32) -> u64 = wide(a, b);
+    Low16: , (a: u32) -> u32 = a & 0xffff;
+    High16: , (a: u32) -> u32 = a >> 16;
+    Low32: , (a: u64) -> u32 = a as u32;
+    High32: , (a: u64) -> u32 = (a >> 32) as u32;
+
+    // What sums with a carry are made of.
+    AddCarry32: , (a: u32, b: u32, c: bool) -> u32 = a.wrapping_add(b).wrapping_add(u32::from(c));
+    AddCarry64: , (a: u64, b: u64, c: bool) -> u64 = a.wrapping_add(b).wrapping_add(u64::from(c));
+    CarryOfAdd32: , (a: u32, b: u32, c: bool) -> bool = u64::from(a) + u64::from(b) + u64::from(c) > u64::from(u32::MAX);
+    CarryOfAdd64: , (a: u64, b: u64, c: bool) -> bool = u128::from(a) + u128::from(b) + u128::from(c) > u128::from(u64::MAX);
+    SubBorrow32: , (a: u32, b: u32, c: bool) -> u32 = a.wrapping_sub(b).wrapping_sub(u32::from(c));
+    SubBorrow64: , (a: u64, b: u64, c: bool) -> u64 = a.wrapping_sub(b).wrapping_sub(u64::from(c));
+    BorrowOfSub32: , (a: u32, b: u32, c: bool) -> bool = u64::from(a) < u64::from(b) + u64::from(c);
+    BorrowOfSub64: , (a: u64, b: u64, c: bool) -> bool = u128::from(a) < u128::from(b) + u128::from(c);
 
     // Integers.
     Add16: "add.u16" | "add.s16", (a: u16, b: u16) -> u16 = a.wrapping_add(b);
@@ -214,6 +237,15 @@ table! {
     Dp4aSS: "dp4a.s32.s32", (a: u32, b: u32, c: u32) -> u32 = dp4a(a, b, c, true, true);
     Dp4aUS: "dp4a.u32.s32", (a: u32, b: u32, c: u32) -> u32 = dp4a(a, b, c, false, true);
     Dp4aSU: "dp4a.s32.u32", (a: u32, b: u32, c: u32) -> u32 = dp4a(a, b, c, true, false);
+
+    // Two 16-bit integers.
+    AddX2: "add.u16x2" | "add.s16x2", (a: u32, b: u32) -> u32 = halves(a, b, u16::wrapping_add);
+    MinU16x2: "min.u16x2", (a: u32, b: u32) -> u32 = halves(a, b, u16::min);
+    MaxU16x2: "max.u16x2", (a: u32, b: u32) -> u32 = halves(a, b, u16::max);
+    MinS16x2: "min.s16x2", (a: u32, b: u32) -> u32 = halves(a, b, |a, b| (a as i16).min(b as i16) as u16);
+    MaxS16x2: "max.s16x2", (a: u32, b: u32) -> u32 = halves(a, b, |a, b| (a as i16).max(b as i16) as u16);
+    MinReluS16x2: "min.relu.s16x2", (a: u32, b: u32) -> u32 = halves(a, b, |a, b| (a as i16).min(b as i16).max(0) as u16);
+    MaxReluS16x2: "max.relu.s16x2", (a: u32, b: u32) -> u32 = halves(a, b, |a, b| (a as i16).max(b as i16).max(0) as u16);
 
     // Bits.
     And16: "and.b16", (a: u16, b: u16) -> u16 = a & b;

@@ -13,6 +13,8 @@ pub enum Element {
     F16,
     BF16,
     TF32,
+    E4M3,
+    E5M2,
     S8,
     U8,
 }
@@ -34,7 +36,7 @@ impl Element {
         match self {
             Self::F16 | Self::BF16 => 2,
             Self::TF32 => 1,
-            Self::S8 | Self::U8 => 4,
+            Self::E4M3 | Self::E5M2 | Self::S8 | Self::U8 => 4,
         }
     }
 
@@ -56,6 +58,8 @@ impl Element {
                 to[stride] = f64::from(bf16_to_f32((word >> 16) as u16));
             }
             Self::TF32 => to[0] = f64::from(tf32_to_f32(word)),
+            Self::E4M3 => (0..4).for_each(|i| to[i * stride] = Format::E4M3.decode(word >> (8 * i) & 0xff)),
+            Self::E5M2 => (0..4).for_each(|i| to[i * stride] = Format::E5M2.decode(word >> (8 * i) & 0xff)),
             Self::S8 => (0..4).for_each(|i| to[i * stride] = f64::from((word >> (8 * i)) as i8)),
             Self::U8 => (0..4).for_each(|i| to[i * stride] = f64::from((word >> (8 * i)) as u8)),
         }
@@ -142,6 +146,7 @@ impl Mma {
             }
             (TF32, TF32, Accumulator::F32) => matches!(self.k, 4 | 8),
             (S8 | U8, S8 | U8, Accumulator::S32 { .. }) => matches!(self.k, 16 | 32),
+            (E4M3 | E5M2, E4M3 | E5M2, Accumulator::F16 | Accumulator::F32) => matches!(self.k, 16 | 32),
             _ => false,
         }
     }
@@ -208,6 +213,8 @@ mod tests {
             Element::F16 => to(Format::F16),
             Element::BF16 => to(Format::BF16),
             Element::TF32 => to(Format::TF32) | 0x1abc, // the low bits must not matter
+            Element::E4M3 => to(Format::E4M3),
+            Element::E5M2 => to(Format::E5M2),
             Element::S8 | Element::U8 => x as u8 as u32,
         }
     }
@@ -280,6 +287,9 @@ mod tests {
             (16, Element::S8, Element::S8, s32),
             (32, Element::S8, Element::U8, s32),
             (32, Element::U8, Element::S8, s32),
+            (16, Element::E4M3, Element::E5M2, Accumulator::F32),
+            (32, Element::E5M2, Element::E4M3, Accumulator::F32),
+            (32, Element::E4M3, Element::E4M3, Accumulator::F16),
         ] {
             check(Mma { k, a, b, accumulator });
         }

@@ -18,7 +18,8 @@ pub const WARPS: usize = 4;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wgmma {
     pub n: usize,
-    pub element: Element,
+    /// Of A and of B, which are equally wide.
+    pub elements: [Element; 2],
     pub accumulator: Accumulator,
     /// `imm-scale-a`, `imm-scale-b`: -1 when true.
     pub negate: [bool; 2],
@@ -32,7 +33,7 @@ pub enum WgmmaError {
     #[error("n = {0} is not a multiple of 8 between 8 and 256")]
     N(usize),
     #[error("{0:?} elements with {1:?} accumulators do not exist")]
-    Types(Element, Accumulator),
+    Types([Element; 2], Accumulator),
     #[error("only 16-bit elements can be transposed, not {0:?}")]
     Transpose(Element),
     #[error("descriptor of {operand}: {source}")]
@@ -42,7 +43,7 @@ pub enum WgmmaError {
 impl Wgmma {
     /// The k of one instruction: 32 bytes of elements.
     pub const fn k(&self) -> usize {
-        32 / self.element.bytes()
+        32 / self.elements[0].bytes()
     }
 
     /// Accumulator registers of each thread.
@@ -53,18 +54,25 @@ impl Wgmma {
     /// # Errors
     /// If no such instruction exists.
     pub fn validate(&self) -> Result<(), WgmmaError> {
+        use Element::*;
         if !self.n.is_multiple_of(8) || self.n == 0 || self.n > 256 {
             return Err(WgmmaError::N(self.n));
         }
         let types_exist = matches!(
-            (self.element, self.accumulator),
-            (Element::F16, Accumulator::F16 | Accumulator::F32) | (Element::BF16 | Element::TF32, Accumulator::F32)
+            (self.elements, self.accumulator),
+            ([F16, F16] | [E4M3 | E5M2, E4M3 | E5M2], Accumulator::F16 | Accumulator::F32)
+                | ([BF16, BF16] | [TF32, TF32], Accumulator::F32)
+                | ([S8 | U8, S8 | U8], Accumulator::S32 { .. })
         );
         if !types_exist {
-            return Err(WgmmaError::Types(self.element, self.accumulator));
+            return Err(WgmmaError::Types(self.elements, self.accumulator));
         }
-        if self.element.bytes() != 2 && self.major != [Major::K; 2] {
-            return Err(WgmmaError::Transpose(self.element));
+        if self.elements[0].bytes() != 2 && self.major != [Major::K; 2] {
+            return Err(WgmmaError::Transpose(self.elements[0]));
+        }
+        // Of integers there are n up to 24 by 8, and then by 16 (PTX ISA, "wgmma.mma_async").
+        if matches!(self.accumulator, Accumulator::S32 { .. }) && self.n > 24 && !self.n.is_multiple_of(16) {
+            return Err(WgmmaError::N(self.n));
         }
         Ok(())
     }
@@ -94,7 +102,7 @@ impl Wgmma {
         size: u32,
     ) -> Result<Vec<(usize, usize, u32)>, WgmmaError> {
         Descriptor::decode(descriptor)
-            .and_then(|d| d.units(major, self.element.bytes(), [mn, self.k()], size))
+            .and_then(|d| d.units(major, self.elements[0].bytes(), [mn, self.k()], size))
             .map_err(|source| WgmmaError::Descriptor { operand, source })
     }
 
@@ -102,26 +110,19 @@ impl Wgmma {
     pub fn place_a(&self, a: &mut [f64], row: usize, k: usize, unit: &[u8; 16]) {
         let width = self.k();
         let stride = if self.major[0] == Major::K { 1 } else { width };
-        self.place(&mut a[row * width + k..], stride, unit);
+        place(self.elements[0], &mut a[row * width + k..], stride, unit);
     }
 
     /// Puts the `unit` whose first element is (`k`, `column`) into `b`: [k, n].
     pub fn place_b(&self, b: &mut [f64], column: usize, k: usize, unit: &[u8; 16]) {
         let stride = if self.major[1] == Major::K { self.n } else { 1 };
-        self.place(&mut b[k * self.n + column..], stride, unit);
-    }
-
-    fn place(&self, to: &mut [f64], stride: usize, unit: &[u8; 16]) {
-        for (i, word) in unit.as_chunks::<4>().0.iter().enumerate() {
-            let first = i * self.element.per_word() * stride;
-            self.element.unpack(u32::from_le_bytes(*word), &mut to[first..], stride);
-        }
+        place(self.elements[1], &mut b[k * self.n + column..], stride, unit);
     }
 
     /// Reads one warp's part of A from its registers into `a`: [64, k].
     pub fn read_a(&self, warp: usize, registers: &[WarpRegister], a: &mut [f64]) {
         let rows = 16 * self.k();
-        read_a(self.element, self.k(), registers, &mut a[warp * rows..][..rows]);
+        read_a(self.elements[0], self.k(), registers, &mut a[warp * rows..][..rows]);
     }
 
     /// Reads one warp's accumulators into `d`: [64, n].
@@ -143,6 +144,14 @@ impl Wgmma {
     }
 }
 
+/// Unpacks a unit's elements, `stride` apart.
+fn place(element: Element, to: &mut [f64], stride: usize, unit: &[u8; 16]) {
+    for (i, word) in unit.as_chunks::<4>().0.iter().enumerate() {
+        let first = i * element.per_word() * stride;
+        element.unpack(u32::from_le_bytes(*word), &mut to[first..], stride);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::swizzle::Swizzle;
@@ -153,7 +162,10 @@ mod tests {
         let format = match element {
             Element::F16 => Format::F16,
             Element::BF16 => Format::BF16,
-            _ => Format::TF32,
+            Element::E4M3 => Format::E4M3,
+            Element::E5M2 => Format::E5M2,
+            Element::S8 | Element::U8 => return x as u8 as u32,
+            Element::TF32 => Format::TF32,
         };
         format.encode(f64::from(x), Rounding::NearestEven, Saturation::default())
     }
@@ -192,22 +204,25 @@ mod tests {
 
     #[expect(clippy::needless_range_loop, reason = "lanes and registers are what the layout is about")]
     fn check(
-        element: Element,
+        elements: [Element; 2],
         accumulator: Accumulator,
         n: usize,
         major: [Major; 2],
         swizzle: Swizzle,
         a_in_registers: bool,
     ) {
-        let wgmma = Wgmma { n, element, accumulator, negate: [true, false], major };
+        let element = elements[0];
+        let negates = !matches!(accumulator, Accumulator::S32 { .. });
+        let wgmma = Wgmma { n, elements, accumulator, negate: [negates, false], major };
         wgmma.validate().unwrap();
         let k = wgmma.k();
         let value_a = |row: usize, l: usize| ((row * 3 + l * 5) % 7) as i32 - 3;
-        let value_b = |column: usize, l: usize| ((column * 2 + l * 11) % 5) as i32 - 2;
+        let least_b = if elements[1] == Element::U8 { 0 } else { -2 };
+        let value_b = |column: usize, l: usize| ((column * 2 + l * 11) % 5) as i32 + least_b;
         let mut memory = vec![0u8; 1 << 16];
         let (low, high) = memory.split_at_mut(1 << 15);
         let a_descriptor = fill(low, element, major[0], swizzle, [M, k], value_a);
-        let b_descriptor = fill(high, element, major[1], swizzle, [n, k], value_b);
+        let b_descriptor = fill(high, elements[1], major[1], swizzle, [n, k], value_b);
         let b_descriptor = Descriptor { start: 1 << 15, ..b_descriptor };
 
         let mut a = vec![0.0; M * k];
@@ -221,7 +236,7 @@ mod tests {
                     for l in 0..k {
                         let lane = row % 8 * 4 + l % (4 * per) / per;
                         registers[l / (4 * per) * 2 + row / 8][lane] |=
-                            encode(element, value_a(16 * warp + row, l)) << (l % per * 16);
+                            encode(element, value_a(16 * warp + row, l)) << (l % per * 8 * element.bytes());
                     }
                 }
                 wgmma.read_a(warp, &registers, &mut a);
@@ -245,12 +260,14 @@ mod tests {
                     for i in 0..4 {
                         let row = warp * 16 + lane / 4 + 8 * (i / 2);
                         let column = 8 * j + 2 * (lane % 4) + i % 2;
-                        let want = 1 - (0..k).map(|l| value_a(row, l) * value_b(column, l)).sum::<i32>();
+                        let sum = (0..k).map(|l| value_a(row, l) * value_b(column, l)).sum::<i32>();
+                        let want = 1 + if negates { -sum } else { sum };
                         let got = match accumulator {
                             Accumulator::F16 => {
                                 Format::F16.decode(registers[2 * j + i / 2][lane] >> (i % 2 * 16) & 0xffff)
                             }
-                            _ => f64::from(f32::from_bits(registers[4 * j + i][lane])),
+                            Accumulator::F32 => f64::from(f32::from_bits(registers[4 * j + i][lane])),
+                            Accumulator::S32 { .. } => f64::from(registers[4 * j + i][lane] as i32),
                         };
                         assert_eq!(got, f64::from(want), "{wgmma:?} {swizzle:?} ({row}, {column})");
                     }
@@ -269,13 +286,17 @@ mod tests {
         for swizzle in [Swizzle::None, Swizzle::B32, Swizzle::B64, Swizzle::B128] {
             for element in [Element::F16, Element::BF16] {
                 for major in [[k, k], [k, mn], [mn, k], [mn, mn]] {
-                    check(element, Accumulator::F32, 64, major, swizzle, false);
+                    check([element; 2], Accumulator::F32, 64, major, swizzle, false);
                 }
-                check(element, Accumulator::F32, 128, [k, mn], swizzle, true);
+                check([element; 2], Accumulator::F32, 128, [k, mn], swizzle, true);
             }
-            check(Element::F16, Accumulator::F16, 64, [k, k], swizzle, false);
-            check(Element::TF32, Accumulator::F32, 24, [k, k], swizzle, false);
-            check(Element::TF32, Accumulator::F32, 256, [k, k], swizzle, true);
+            check([Element::F16; 2], Accumulator::F16, 64, [k, k], swizzle, false);
+            check([Element::TF32; 2], Accumulator::F32, 24, [k, k], swizzle, false);
+            check([Element::TF32; 2], Accumulator::F32, 256, [k, k], swizzle, true);
+            check([Element::E4M3, Element::E5M2], Accumulator::F32, 40, [k, k], swizzle, false);
+            check([Element::E5M2, Element::E4M3], Accumulator::F16, 64, [k, k], swizzle, true);
+            check([Element::S8, Element::U8], Accumulator::S32 { saturate: false }, 24, [k, k], swizzle, false);
+            check([Element::S8; 2], Accumulator::S32 { saturate: true }, 96, [k, k], swizzle, true);
         }
     }
 
@@ -283,7 +304,7 @@ mod tests {
     fn what_does_not_exist() {
         let good = Wgmma {
             n: 64,
-            element: Element::TF32,
+            elements: [Element::TF32; 2],
             accumulator: Accumulator::F32,
             negate: [false; 2],
             major: [Major::K; 2],
@@ -295,6 +316,18 @@ mod tests {
             Err(WgmmaError::Transpose(Element::TF32))
         ));
         assert!(matches!(Wgmma { accumulator: Accumulator::F16, ..good }.validate(), Err(WgmmaError::Types(..))));
+        let integers = Accumulator::S32 { saturate: false };
+        let whole = Wgmma { elements: [Element::S8; 2], accumulator: integers, ..good };
+        assert_eq!(whole.validate(), Ok(()));
+        assert!(matches!(Wgmma { n: 40, ..whole }.validate(), Err(WgmmaError::N(40))));
+        assert!(matches!(
+            Wgmma { elements: [Element::S8, Element::E4M3], ..whole }.validate(),
+            Err(WgmmaError::Types(..))
+        ));
+        assert!(matches!(
+            Wgmma { elements: [Element::F16, Element::BF16], ..good }.validate(),
+            Err(WgmmaError::Types(..))
+        ));
         assert!(matches!(good.b_units(1 << 15, 4096), Err(WgmmaError::Descriptor { operand: 'B', .. })));
     }
 }

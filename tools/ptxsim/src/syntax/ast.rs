@@ -20,12 +20,17 @@ pub enum Type {
     S16,
     S32,
     S64,
+    E4M3,
+    E4M3x2,
+    E5M2,
+    E5M2x2,
     F16,
     F16x2,
     BF16,
     BF16x2,
     TF32,
     F32,
+    F32x2,
     F64,
 }
 
@@ -47,12 +52,17 @@ impl Type {
             "s16" => Self::S16,
             "s32" => Self::S32,
             "s64" => Self::S64,
+            "e4m3" => Self::E4M3,
+            "e4m3x2" => Self::E4M3x2,
+            "e5m2" => Self::E5M2,
+            "e5m2x2" => Self::E5M2x2,
             "f16" => Self::F16,
             "f16x2" => Self::F16x2,
             "bf16" => Self::BF16,
             "bf16x2" => Self::BF16x2,
             "tf32" => Self::TF32,
             "f32" => Self::F32,
+            "f32x2" => Self::F32x2,
             "f64" => Self::F64,
             _ => return None,
         })
@@ -62,9 +72,9 @@ impl Type {
     pub fn size(self) -> usize {
         match self {
             Self::Pred => 0,
-            Self::B8 | Self::U8 | Self::S8 => 1,
-            Self::B16 | Self::U16 | Self::S16 | Self::F16 | Self::BF16 => 2,
-            Self::B64 | Self::U64 | Self::S64 | Self::F64 => 8,
+            Self::B8 | Self::U8 | Self::S8 | Self::E4M3 | Self::E5M2 => 1,
+            Self::B16 | Self::U16 | Self::S16 | Self::F16 | Self::BF16 | Self::E4M3x2 | Self::E5M2x2 => 2,
+            Self::B64 | Self::U64 | Self::S64 | Self::F32x2 | Self::F64 => 8,
             Self::B128 => 16,
             _ => 4,
         }
@@ -78,7 +88,7 @@ impl Type {
     /// Whether the type is one of the floating-point ones.
     pub fn float(self) -> bool {
         use Type::*;
-        matches!(self, F16 | F16x2 | BF16 | BF16x2 | TF32 | F32 | F64)
+        matches!(self, E4M3 | E4M3x2 | E5M2 | E5M2x2 | F16 | F16x2 | BF16 | BF16x2 | TF32 | F32 | F32x2 | F64)
     }
 }
 

@@ -174,6 +174,7 @@ impl Parser {
 
     fn attributes(&mut self) -> Result<Declared, Wrong> {
         let mut declared = Declared { vector: 1, ..Declared::default() };
+        let mut pointer = false;
         while let Some(Token::Word(word)) = self.peek().cloned() {
             let Some(name) = word.strip_prefix('.') else { break };
             self.at += 1;
@@ -181,11 +182,17 @@ impl Parser {
                 "align" => {
                     let align = usize::try_from(self.int()?).ok().filter(|align| align.is_power_of_two());
                     let most = |align: &usize| *align <= MAX_ALIGN;
-                    declared.align = Some(align.filter(most).ok_or((self.line(), "this is no alignment".to_string()))?);
+                    let align = align.filter(most).ok_or((self.line(), "this is no alignment".to_string()))?;
+                    // Behind `.ptr` it is that of the memory pointed to, and the parameter keeps its type's
+                    // (PTX ISA, "Kernel Parameter Attribute: .ptr").
+                    if !pointer {
+                        declared.align = Some(align);
+                    }
                 }
                 "v2" => declared.vector = 2,
                 "v4" => declared.vector = 4,
-                "ptr" | "const" | "global" | "shared" | "local" | "noalias" => {}
+                "ptr" => pointer = true,
+                "const" | "global" | "shared" | "local" | "noalias" => {}
                 "attribute" => {
                     self.expect('(')?;
                     self.skip_past(')')?;

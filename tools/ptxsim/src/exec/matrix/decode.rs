@@ -54,6 +54,8 @@ fn element(name: &str) -> Option<Element> {
         "f16" => Element::F16,
         "bf16" => Element::BF16,
         "tf32" => Element::TF32,
+        "e4m3" => Element::E4M3,
+        "e5m2" => Element::E5M2,
         "s8" => Element::S8,
         "u8" => Element::U8,
         _ => return None,
@@ -122,8 +124,11 @@ fn rows(s: &Statement, d: &mut Decoder, address: usize, values: usize) -> Result
 fn group_multiply(s: &Statement, d: &mut Decoder) -> Result<warpgroup::Product, Wrong> {
     let parts = s.parts();
     let [m, n, k] = parts.iter().find_map(|part| shape(part)).ok_or_else(|| unknown(s))?;
-    let [.., to, a_type, b_type] = parts.as_slice() else { return Err(unknown(s)) };
-    let (Some(element), Some(accumulator)) = (element(a_type), accumulator(to, false)) else { return Err(unknown(s)) };
+    // `.satfinite` stands between the result's type and the elements'.
+    let types: Vec<&str> = parts.iter().filter(|part| Type::of(part).is_some()).copied().collect();
+    let [to, a_type, b_type] = types[..] else { return Err(unknown(s)) };
+    let accumulator = accumulator(to, s.has("satfinite")).ok_or_else(|| unknown(s))?;
+    let (Some(a_type), Some(b_type)) = (element(a_type), element(b_type)) else { return Err(unknown(s)) };
     let accumulators: Vec<Reg> = d.registers(operand(s, 0)?, RegFile::R32)?.iter().map(|r| r.index).collect();
     let a = match operand(s, 1)? {
         vector @ Operand::Vector(_) => warpgroup::A::Registers(registers(d, vector)?),
@@ -131,12 +136,14 @@ fn group_multiply(s: &Statement, d: &mut Decoder) -> Result<warpgroup::Product, 
     };
     let b = d.source(operand(s, 2)?, Type::B64)?.index;
     let (scale, negated) = d.predicate(operand(s, 3)?)?;
-    // Then the signs of A and B, and for 16-bit elements which of those in shared memory are transposed.
+    // Then, but for integers, the signs of A and B, and for 16-bit elements which of those in shared memory are transposed.
     let mut immediates = (4..s.operands.len()).map(|i| integer(s, i)).collect::<Result<Vec<_>, _>>()?;
     if immediates.len() < 2 {
         immediates.resize(2, 1);
     }
-    let transposed = match (&a, element.bytes(), &immediates[2..]) {
+    let whole = matches!(accumulator, Accumulator::S32 { .. }) && s.operands.len() > 4;
+    let transposed = match (&a, a_type.bytes(), &immediates[2..]) {
+        _ if whole => return Err(format!("`{}` takes no immediate operands", s.opcode)),
         (warpgroup::A::Shared(_), 2, [a, b]) => [*a, *b],
         (warpgroup::A::Registers(_), 2, [b]) => [0, *b],
         (_, _, []) => [0, 0],
@@ -147,20 +154,14 @@ fn group_multiply(s: &Statement, d: &mut Decoder) -> Result<warpgroup::Product, 
     }
     let wgmma = Wgmma {
         n,
-        element,
+        elements: [a_type, b_type],
         accumulator,
         negate: [immediates[0] == -1, immediates[1] == -1],
         major: transposed.map(|t| if t == 1 { Major::Mn } else { Major::K }),
     };
     wgmma.validate().map_err(|e| e.to_string())?;
     let in_registers = if let warpgroup::A::Registers(a) = &a { a.len() } else { 4 };
-    if m != 64
-        || k != wgmma.k()
-        || a_type != b_type
-        || accumulators.len() != wgmma.registers()
-        || in_registers != 4
-        || negated
-    {
+    if m != 64 || k != wgmma.k() || accumulators.len() != wgmma.registers() || in_registers != 4 || negated {
         return Err(unknown(s));
     }
     let scale = Register { file: RegFile::Pred, index: scale };
