@@ -1,4 +1,5 @@
-//! R-Net as its publishers lay it out: every file gives the same weights. `tools/golden/mtcnn_formats.py` made the files.
+//! Networks as their publishers lay them out, and as exporters make graphs of them: every file gives the same weights.
+//! `tools/golden/mtcnn_formats.py` made the files of R-Net.
 
 mod common;
 
@@ -84,4 +85,30 @@ fn every_cut_is_an_error() {
     std::fs::write(&path, alone).unwrap();
     let error = weights::load(&path).unwrap_err().to_string();
     assert!(error.contains("features.onnx.data"), "{error}");
+}
+
+/// Networks that are graphs are told by where their layers stand: `tools/golden/facenet_onnx.py` made the files of the
+/// network that training's dumps have.
+#[test]
+fn graphs_give_the_network_that_they_were_made_of() {
+    let load = |file: &str| weights::load(files::golden(file)).unwrap();
+    let expected = weights::inception_resnet_v1(&load("training/weights.npz")).unwrap();
+    for (file, tolerance) in [("folded.onnx", 1e-6), ("whole.onnx", 1e-3)] {
+        let found = weights::inception_resnet_v1(&load(&format!("weights/facenet/{file}"))).unwrap();
+        assert_eq!(found.convs.len(), expected.convs.len());
+        let mut worst = 0.0f32;
+        let mut compare = |a: &Tensor, b: &Tensor| {
+            assert_eq!(a.shape(), b.shape(), "{file}");
+            let scale = b.data().iter().fold(1e-3f32, |most, x| most.max(x.abs()));
+            let off = a.data().iter().zip(b.data()).map(|(a, b)| (a - b).abs() / scale);
+            worst = off.fold(worst, f32::max);
+        };
+        for (name, layer) in &expected.convs {
+            compare(&found.convs[name].w, &layer.w);
+            compare(&found.convs[name].b, &layer.b);
+        }
+        compare(&found.bottleneck.w, &expected.bottleneck.w);
+        compare(&found.bottleneck.b, &expected.bottleneck.b);
+        assert!(worst <= tolerance, "{file}: off by {worst:e} of the largest weight");
+    }
 }
