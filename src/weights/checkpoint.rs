@@ -144,7 +144,7 @@ pub(super) fn read(index: &Index, shards: &[Source]) -> Parsed<Collector> {
         out.insert_stored(name, &dims, dtype, false, Part { bytes, len })?;
     }
     if out.is_empty() {
-        return Err("is a checkpoint, but holds no float tensors".into());
+        return Err(format!("is a TensorFlow checkpoint, {}", out.why_empty()));
     }
     Ok(out)
 }

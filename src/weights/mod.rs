@@ -62,6 +62,9 @@ pub use mtcnn::{ONet, PNet, RNet, onet, pnet, rnet};
 use source::Source;
 pub use view::TensorView;
 
+/// Why a tensor of 8-bit numbers and a scale is left out.
+const QUANTIZED: &str = "quantized to 8 bits";
+
 /// What the readers return: the problem in words, to which [`load`] adds the file's name.
 type Parsed<T> = std::result::Result<T, String>;
 
@@ -153,10 +156,13 @@ impl TensorMap {
             None => {
                 let found = match self.skipped.get(name) {
                     Some(why) => format!("but it was not read ({why}): save it as floats"),
-                    None => format!(
-                        "but it is missing among the file's {} tensors: is this the right model's file, and whole?",
-                        self.tensors.len()
-                    ),
+                    None => match self.skipped.values().filter(|why| *why == QUANTIZED).count() {
+                        0 => format!(
+                            "but it is missing among the file's {} tensors: is this the right model's file, and whole?",
+                            self.tensors.len()
+                        ),
+                        n => format!("but {n} of the file's tensors are {QUANTIZED}: save the model as floats"),
+                    },
                 };
                 Err(self.tensor_error(name, expected, found))
             }
@@ -303,10 +309,10 @@ fn parse(source: &Source) -> Parsed<(Format, Collector)> {
     } else {
         return Err(unknown(&head));
     };
-    if out.is_empty() {
-        return Err(format!("is a {format} file, but holds no float tensors"));
+    match out.is_empty() {
+        true => Err(format!("is a {format} file, {}", out.why_empty())),
+        false => Ok((format, out)),
     }
-    Ok((format, out))
 }
 
 /// The first bytes of an HDF5 file.

@@ -141,7 +141,7 @@ impl<'a> Net<'a> {
             let name = name.strip_suffix(":0").unwrap_or(name);
             let dotted = scope.replace('/', ".");
             let name = name.strip_prefix(scope).or_else(|| name.strip_prefix(&dotted)).unwrap_or(name);
-            name.replace("PReLU", "prelu")
+            Some(name.replace("PReLU", "prelu"))
         };
         let source = LayerSource::new(map, simplify);
         let torch = source.has("conv1.weight");

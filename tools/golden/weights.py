@@ -202,6 +202,24 @@ def torch_files():
     torch.jit.save(torch.jit.script(torch.nn.Linear(1, 1)), str(HERE / "script.pt"))
 
 
+def deepface_files():
+    """The names and shapes that deepface's two models give their weights, in the order of their making."""
+    import deepface
+    from deepface.models.facial_recognition.pytorch import Facenet as pytorch
+    from deepface.models.facial_recognition.tf import Facenet as keras
+
+    def listed(file, tensors):
+        lines = [f"# deepface {deepface.__version__}", *(" ".join([name, *map(str, shape)]) for name, shape in tensors)]
+        (HERE / file).write_text("\n".join(lines) + "\n")
+
+    model = pytorch.InceptionResNetV1(128)
+    listed("deepface_torch.txt", ((name, tensor.shape) for name, tensor in model.state_dict().items()))
+    # Keras 2 writes `LAYER/kernel:0` and Keras 3 `kernel`.
+    layers = (layer for layer in keras.InceptionResNetV1(128).layers if layer.weights)
+    named = ((layer.name, weight) for layer in layers for weight in layer.weights)
+    listed("deepface_keras.txt", ((f"{layer}/{w.name.split('/')[-1].split(':')[0]}", w.shape) for layer, w in named))
+
+
 def main():
     HERE.mkdir(parents=True, exist_ok=True)
     for package, write in {
@@ -211,6 +229,7 @@ def main():
         "safetensors": safetensors_files,
         "tensorflow": tensorflow_files,
         "torch": torch_files,
+        "deepface": deepface_files,
     }.items():
         try:
             importlib.import_module(package)
