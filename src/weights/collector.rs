@@ -114,6 +114,11 @@ impl Collector {
         Ok(())
     }
 
+    /// Whether a tensor's name is such.
+    pub fn has_name(&self, is: impl Fn(&str) -> bool) -> bool {
+        self.tensors.keys().any(|name| is(name))
+    }
+
     /// What a file without a float tensor has instead.
     pub fn why_empty(&self) -> String {
         let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();

@@ -80,7 +80,7 @@ pub enum Format {
     FrozenGraph,
     /// A TensorFlow V2 checkpoint: `PREFIX.index` and `PREFIX.data-00000-of-00001`.
     Checkpoint,
-    /// Keras's HDF5.
+    /// Keras's HDF5: `.h5`, `.weights.h5`, or within a `.keras`.
     Keras,
     /// A PyTorch state dict, in the zip layout or the one before it.
     Torch,
@@ -218,7 +218,7 @@ impl TensorMap {
 }
 
 /// Opens a weights file of any known format. A TensorFlow checkpoint may be given by its `.index` file, by any of its
-/// `.data-…` files, or by the prefix that they share. Tensors are read from it when they are asked for.
+/// `.data-…` files, or by the prefix that they share; a SavedModel by its folder. Tensors are read from it when they are asked for.
 ///
 /// # Errors
 /// [`Error::Io`] if it cannot be read, [`Error::Weights`] if it is damaged or of no known format.
@@ -231,7 +231,7 @@ pub fn load(path: impl AsRef<Path>) -> Result<TensorMap> {
         }
     }
     if path.is_dir() {
-        return Err(Error::weights(path, "is a folder: name a weights file in it, or a checkpoint's prefix"));
+        return load_saved_model(path);
     }
     let source = Source::open(path)?;
     if is_index(&source) {
@@ -278,6 +278,16 @@ fn load_checkpoint(path: &Path, index_path: &Path, source: &Source) -> Result<Te
     Ok(out.finish(path, Format::Checkpoint))
 }
 
+/// A SavedModel's folder, whose variables are a checkpoint.
+fn load_saved_model(path: &Path) -> Result<TensorMap> {
+    let index = path.join("variables/variables.index");
+    if !(path.join("saved_model.pb").is_file() && index.is_file()) {
+        let problem = "is a folder, and no SavedModel: name a weights file in it, or a checkpoint's prefix";
+        return Err(Error::weights(path, problem));
+    }
+    load_checkpoint(path, &index, &Source::open(&index)?)
+}
+
 fn load_source(path: &Path, source: &Source) -> Result<TensorMap> {
     parse(source).map_err(|problem| Error::weights(path, problem)).map(|(format, out)| out.finish(path, format))
 }
@@ -303,6 +313,11 @@ fn parse(source: &Source) -> Parsed<(Format, Collector)> {
         Format::Safetensors
     } else if is_index(source) {
         return Err("is a checkpoint's index alone: its .data files are needed beside it".into());
+    } else if tensorflow::is_meta(source) {
+        return Err(
+            "is a checkpoint's .meta, which describes the graph and has no weights: give the checkpoint's prefix"
+                .into(),
+        );
     } else if tensorflow::is_graph(&head) {
         tensorflow::read(source, &mut out)?;
         Format::FrozenGraph
@@ -335,6 +350,10 @@ mod packed {
             torch::read_archive(&archive, out)?;
             return Ok(Format::Torch);
         }
+        if keras::is_archive(&archive) {
+            keras::read_archive(&archive, out)?;
+            return Ok(Format::Keras);
+        }
         npz::read(&archive, out)?;
         Ok(Format::Npz)
     }
@@ -365,7 +384,7 @@ fn unknown(head: &[u8]) -> String {
     } else if head.starts_with(b"\x1f\x8b") {
         "is gzip: unpack it first"
     } else if head.starts_with(b"\x08\x01\x12") {
-        "is a TensorFlow SavedModel: freeze it to a GraphDef, or save a checkpoint"
+        "is a SavedModel's graph alone: name its folder, with the variables in it"
     } else if head.get(257..262) == Some(b"ustar") {
         "is a tar archive: unpack it first (a PyTorch file this old must be saved again by torch.save)"
     } else if head.starts_with(b"\x80") {

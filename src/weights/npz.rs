@@ -23,8 +23,8 @@ pub(super) fn read(archive: &Archive, out: &mut Collector) -> Parsed<()> {
         npy::read(&npy, name, &format!("{name}/"), out).map_err(|problem| format!("member `{member}` {problem}"))?;
     }
     if out.is_empty() {
-        return Err("is a zip archive without float arrays: neither an .npz nor a PyTorch state dict \
-                    (a Keras 3 `.keras` file must be saved as `.h5`)"
+        return Err("is a zip archive without float arrays: neither an .npz, nor a PyTorch state dict, nor a \
+                    `.keras`"
             .into());
     }
     Ok(())

@@ -8,6 +8,7 @@
 //! `w' = w · gamma / sqrt(variance + 0.001)`, `b' = beta - mean · gamma / sqrt(variance + 0.001)`.
 
 mod export;
+mod frozen;
 mod naming;
 mod scopes;
 mod stored;

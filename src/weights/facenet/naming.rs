@@ -1,7 +1,8 @@
 //! How the publishers name the tensors.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::frozen;
 use super::scopes::{deepface_scope, keras_scope, torch_scope, without_deepfaces_slip};
 use super::table::LayerSpec;
 use crate::error::{Error, Field, Result, message};
@@ -14,6 +15,8 @@ pub(super) struct Naming {
     prefix: String,
     /// Keras's names of layers.
     layers: BTreeSet<String>,
+    /// Names in a graph that TensorFlow 2 froze, each with that of the parameter.
+    frozen: BTreeMap<String, String>,
 }
 
 /// Who named the tensors.
@@ -66,7 +69,11 @@ pub(super) struct NormNames {
 impl Naming {
     /// facenet-pytorch's, with nothing before it.
     pub fn torch() -> Self {
-        Naming { style: Style::Torch, prefix: String::new(), layers: BTreeSet::new() }
+        Naming::new(Style::Torch, "")
+    }
+
+    fn new(style: Style, prefix: &str) -> Self {
+        Naming { style, prefix: prefix.to_owned(), layers: BTreeSet::new(), frozen: BTreeMap::new() }
     }
 
     pub fn of(map: &TensorMap) -> Result<Self> {
@@ -76,11 +83,11 @@ impl Naming {
                     map.tensors.keys().filter_map(|name| before(name, end, separator)).collect();
                 // Keras's layers are found wherever they are nested.
                 if style == Style::Keras && !prefixes.is_empty() {
-                    return Ok(Naming { style, prefix: String::new(), layers: keras_layers() });
+                    return Ok(Naming { layers: keras_layers(), ..Naming::new(style, "") });
                 }
                 match *prefixes.iter().collect::<Vec<_>>() {
                     [] => {}
-                    [&prefix] => return Ok(Naming { style, prefix: prefix.to_owned(), layers: BTreeSet::new() }),
+                    [&prefix] => return Ok(Naming::new(style, prefix)),
                     [first, second, ..] => {
                         return Err(Error::weights(
                             &map.path,
@@ -94,7 +101,12 @@ impl Naming {
                 }
             }
         }
-        Err(unnamed(map))
+        let layers = keras_layers();
+        let frozen = frozen::parameters(map.tensors.keys().map(String::as_str), &layers);
+        match frozen.is_empty() {
+            true => Err(unnamed(map)),
+            false => Ok(Naming { layers, frozen, ..Naming::new(Style::Keras, "") }),
+        }
     }
 
     /// A file's name for a tensor, less what differs between writers of the same naming; none for what is no part of the
@@ -109,6 +121,9 @@ impl Naming {
 
     /// `model_weights/LAYER/…/LAYER/kernel` as `LAYER/kernel`, however deep the layer is nested.
     fn keras_name(&self, name: &str) -> Option<String> {
+        if !self.frozen.is_empty() {
+            return self.frozen.get(name).cloned();
+        }
         let (owner, parameter) = name.rsplit_once('/')?;
         if owner.starts_with("optimizer") {
             return None;
