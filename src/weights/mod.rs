@@ -38,6 +38,7 @@ mod pickle;
 mod safetensors;
 pub mod sha256;
 mod source;
+pub mod survey;
 mod tensorflow;
 mod torch;
 mod view;

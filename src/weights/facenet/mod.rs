@@ -12,6 +12,7 @@ mod frozen;
 mod naming;
 mod scopes;
 mod stored;
+mod survey;
 mod table;
 mod unfolded;
 
@@ -22,6 +23,7 @@ use super::layers::{ConvWeights, DenseWeights};
 use crate::Result;
 
 pub(crate) use stored::{StoredLayer, StoredNetwork};
+pub(crate) use survey::survey;
 pub use table::{LayerSpec, Width, layers, layers_of};
 pub use unfolded::{BatchNormWeights, Norm, Unfolded, UnfoldedLayer, unfolded};
 

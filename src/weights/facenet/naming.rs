@@ -41,6 +41,16 @@ impl Style {
         (Style::Keras, '/', ["Conv2d_1a_3x3/kernel", "Bottleneck/kernel"]),
     ];
 
+    /// For people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Style::TensorFlow => "davidsandberg/facenet",
+            Style::Keras => "Keras's FaceNet",
+            Style::Torch => "facenet-pytorch",
+            Style::Deepface => "deepface's PyTorch model",
+        }
+    }
+
     /// Whether convolutions have outputs and inputs first, as PyTorch's.
     pub fn is_torch(self) -> bool {
         matches!(self, Style::Torch | Style::Deepface)

@@ -98,7 +98,7 @@ impl StoredNetwork {
 }
 
 /// The width that the first layer has; the published one where that makes no sense, so that errors name its shapes.
-fn width(source: &LayerSource<'_>, naming: &Naming) -> Width {
+pub(super) fn width(source: &LayerSource<'_>, naming: &Naming) -> Width {
     let layers = super::layers();
     let names = naming.conv_names(&naming.layer(&layers, 0), false);
     let channels = source.dims(&names.weights).and_then(|dims| match naming.style.is_torch() {
