@@ -9,6 +9,7 @@ mod detect;
 mod devices;
 mod embed;
 mod fields;
+mod inspect;
 mod lfw;
 mod output;
 mod photos;
@@ -100,6 +101,8 @@ enum Command {
     Bench(bench::Args),
     /// Write the embedding model as an .npz, or as a .pt that facenet-pytorch loads.
     Convert(convert::Args),
+    /// Tell what a weights file holds, which network it is taken for, and what is missing.
+    Inspect(inspect::Args),
     /// Train the embedding network on a folder of people.
     Train(train::Args),
 }
@@ -118,6 +121,7 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => args.run(&cli.globals),
         Command::Bench(args) => args.run(&cli.globals),
         Command::Convert(args) => args.run(&cli.globals),
+        Command::Inspect(args) => args.run(&cli.globals),
         Command::Train(args) => args.run(&cli.globals, &given(&matches)),
     };
     match result {

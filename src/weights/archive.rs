@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::io::{BufReader, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use zip::ZipArchive;
 use zip::read::{ArchiveOffset, Config, ZipFile};
+use zip::{CompressionMethod, ZipArchive};
 
 use super::Parsed;
 use super::cursor::to_usize;
@@ -22,6 +22,7 @@ pub(super) struct Archive {
 }
 
 struct Shared {
+    source: Source,
     zip: Mutex<ZipArchive<BufReader<Reader>>>,
     names: Vec<String>,
     index: HashMap<String, usize>,
@@ -50,7 +51,7 @@ impl Archive {
         }
         let index = names.iter().enumerate().map(|(i, name)| (name.clone(), i)).collect();
         let left = Mutex::new(source.len().saturating_mul(EXPANSION));
-        Ok(Archive { shared: Arc::new(Shared { zip: Mutex::new(zip), names, index, left }) })
+        Ok(Archive { shared: Arc::new(Shared { source: source.clone(), zip: Mutex::new(zip), names, index, left }) })
     }
 
     /// The members' names.
@@ -88,6 +89,18 @@ impl Archive {
     /// How many bytes a member unpacks to.
     pub fn len_of(&self, name: &str) -> Parsed<usize> {
         self.with(name, |file| to_usize(file.size()))
+    }
+
+    /// A member as a file of its own: where it lies if it is stored as it is, else unpacked.
+    pub fn source_of(&self, name: &str) -> Parsed<Source> {
+        let place = self.with(name, |file| match file.compression() {
+            CompressionMethod::Stored => Ok(file.data_start().zip(Some(file.size()))),
+            _ => Ok(None),
+        })?;
+        match place {
+            Some((at, len)) => self.shared.source.part(to_usize(at)?, to_usize(len)?),
+            None => Ok(Source::memory(self.read(name)?)),
+        }
     }
 
     /// A member's bytes from a place on, unpacked when they are wanted.

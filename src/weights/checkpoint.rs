@@ -4,6 +4,8 @@
 //! say where in which data file a tensor lies; see LevelDB's `doc/table_format.md` and TensorFlow's
 //! `tensor_bundle.proto`. Both the blocks and the tensors carry a masked CRC-32C, which is verified.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,6 +18,7 @@ use super::dtype::Dtype;
 use super::source::Source;
 use super::tensorflow::{TensorShape, float};
 use super::view::Bytes;
+use super::wire::{self, Field, Fields};
 
 /// LevelDB's magic number, the file's last 8 bytes.
 const MAGIC: u64 = 0xdb47_7524_8b80_fb57;
@@ -103,6 +106,12 @@ pub(super) fn read_index(bytes: &[u8]) -> Parsed<Index> {
         let block = Handle::read(&mut Cursor::new(&handle))?.block(bytes)?;
         for (key, value) in pairs(&block)? {
             if key.is_empty() {
+                // The older form describes its tensors here, as a message; a bundle has numbers.
+                if value.first() == Some(&0x0a) {
+                    return Err("is a TensorFlow V1 checkpoint: restore it, and save it by a Saver of today \
+                                (write_version V2)"
+                        .into());
+                }
                 header = Some(BundleHeader::decode(value.as_slice()).map_err(damaged)?);
                 continue;
             }
@@ -125,7 +134,16 @@ pub(super) fn read_index(bytes: &[u8]) -> Parsed<Index> {
 pub(super) fn read(index: &Index, shards: &[Source]) -> Parsed<Collector> {
     let total = shards.iter().fold(index.bytes, |n, shard| n.saturating_add(shard.len()));
     let mut out = Collector::new(total);
-    for (name, entry) in &index.entries {
+    let names = object_graph(index, shards)?;
+    let mut seen = BTreeMap::new();
+    for (key, entry) in &index.entries {
+        let mut name = names.get(key).unwrap_or(key);
+        // An object that two others have is stored under each of its paths; another one of the same name has other bytes.
+        match seen.insert(name, entry) {
+            Some(known) if (known.crc32c, known.size) == (entry.crc32c, entry.size) => continue,
+            Some(_) => name = key,
+            None => {}
+        }
         let Some(float) = float(entry.dtype) else {
             out.skip(name, format!("TensorFlow type {}", entry.dtype))?;
             continue;
@@ -136,17 +154,73 @@ pub(super) fn read(index: &Index, shards: &[Source]) -> Parsed<Collector> {
         }
         let dims = entry.shape.as_ref().map_or(Ok(Vec::new()), TensorShape::dims)?;
         let (shard, at, len) = (to_usize(entry.shard_id)?, to_usize(entry.offset)?, to_usize(entry.size)?);
-        let source = shards.get(shard).filter(|data| at.checked_add(len).is_some_and(|end| end <= data.len()));
-        let source = source
-            .ok_or_else(|| format!("tensor `{name}`: data file {shard} is missing or cut short; fetch it again"))?;
+        let source = shard_with(shards, shard, at, len).map_err(|problem| format!("tensor `{name}`: {problem}"))?;
         let bytes = Arc::new(Checked { source: source.clone(), at, crc32c: unmask(entry.crc32c), shard });
         let dtype = Dtype { float, big_endian: index.big_endian };
         out.insert_stored(name, &dims, dtype, false, Part { bytes, len })?;
     }
     if out.is_empty() {
-        return Err("is a checkpoint, but holds no float tensors".into());
+        return Err(format!("is a TensorFlow checkpoint, {}", out.why_empty()));
     }
     Ok(out)
+}
+
+/// The data file that has these bytes.
+fn shard_with(shards: &[Source], shard: usize, at: usize, len: usize) -> Parsed<&Source> {
+    let source = shards.get(shard).filter(|data| at.checked_add(len).is_some_and(|end| end <= data.len()));
+    source.ok_or_else(|| format!("data file {shard} is missing or cut short; fetch it again"))
+}
+
+/// Where TensorFlow 2 keeps what its objects are called.
+const OBJECT_GRAPH: &str = "_CHECKPOINTABLE_OBJECT_GRAPH";
+/// A larger graph of objects than anybody writes.
+const MAX_OBJECT_GRAPH: usize = 64 << 20;
+
+/// The variables' own names by their keys, which TensorFlow 2 makes of the path from object to object:
+/// `layer_with_weights-0/kernel/.ATTRIBUTES/VARIABLE_VALUE`. An optimizer's variables keep their keys; their names are
+/// those of the variables that they belong to.
+fn object_graph(index: &Index, shards: &[Source]) -> Parsed<BTreeMap<String, String>> {
+    let mut names = BTreeMap::new();
+    let Some((_, entry)) = index.entries.iter().find(|(key, _)| key == OBJECT_GRAPH) else { return Ok(names) };
+    let (shard, at, len) = (to_usize(entry.shard_id)?, to_usize(entry.offset)?, to_usize(entry.size)?);
+    let source = shard_with(shards, shard, at, len)?;
+    if len > MAX_OBJECT_GRAPH {
+        return Err("is damaged: its graph of objects is absurdly long".into());
+    }
+    // A tensor of one text: its length, the length's checksum, and the text.
+    let stored = source.bytes(at..at + len)?;
+    let mut cursor = Cursor::new(&stored);
+    let text = cursor.varint()?;
+    cursor.take(4)?;
+    let graph = Source::memory(cursor.take(text)?);
+    let mut nodes = Fields::of(&graph, 0..graph.len());
+    while let Some((field, node)) = nodes.next()? {
+        if let (1, Field::Bytes(node)) = (field, node) {
+            attributes(&graph, node, &mut names)?;
+        }
+    }
+    Ok(names)
+}
+
+/// Adds a node's attributes (2), each with the variable's name (2) and its key (3).
+fn attributes(graph: &Source, node: Range<usize>, names: &mut BTreeMap<String, String>) -> Parsed<()> {
+    let mut node = Fields::of(graph, node);
+    while let Some((field, attribute)) = node.next()? {
+        let (2, Field::Bytes(attribute)) = (field, attribute) else { continue };
+        let (mut name, mut key) = (String::new(), String::new());
+        let mut attribute = Fields::of(graph, attribute);
+        while let Some(field) = attribute.next()? {
+            match field {
+                (2, Field::Bytes(range)) => name = wire::text(graph, range)?,
+                (3, Field::Bytes(range)) => key = wire::text(graph, range)?,
+                _ => {}
+            }
+        }
+        if !name.is_empty() && !key.split('/').any(|part| part == "optimizer") {
+            names.insert(key, name);
+        }
+    }
+    Ok(())
 }
 
 /// A tensor's bytes, held against their checksum.

@@ -137,6 +137,24 @@ impl Collector {
         Ok(())
     }
 
+    /// Whether a tensor's name is such.
+    pub fn has_name(&self, is: impl Fn(&str) -> bool) -> bool {
+        self.tensors.keys().any(|name| is(name))
+    }
+
+    /// What a file without a float tensor has instead.
+    pub fn why_empty(&self) -> String {
+        let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+        self.skipped.values().for_each(|why| *reasons.entry(why).or_default() += 1);
+        match reasons.into_iter().max_by_key(|&(_, n)| n) {
+            Some((why, n)) => format!(
+                "but holds no float tensors that can be read: {n} of {} are left out ({why}); save them as f32, f16 or bf16",
+                self.skipped.len()
+            ),
+            None => "but holds no tensors".into(),
+        }
+    }
+
     /// Takes what a file says of the network's input.
     pub fn learn(&mut self, name: &str, value: &str) -> Parsed<()> {
         self.facts.learn(name, value)

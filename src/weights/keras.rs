@@ -1,4 +1,7 @@
-//! Keras's `.h5`: an HDF5 file of groups, one a layer, and datasets such as `model_weights/conv/conv/kernel:0`.
+//! Keras's HDF5 files: groups, one a layer, of datasets such as `model_weights/conv/conv/kernel:0` in an `.h5`.
+//!
+//! Keras 3's `.weights.h5`, which a `.keras` archive holds, has numbers in their place, `layers/conv2d_3/vars/0`, and the
+//! layer's name as the attribute `name` of `vars`.
 
 use std::sync::Arc;
 
@@ -7,6 +10,7 @@ use hdf5_reader::storage::{Storage, StorageBuffer};
 use hdf5_reader::{ByteOrder, Dataset, Datatype, Hdf5File, OpenOptions};
 
 use super::Parsed;
+use super::archive::Archive;
 use super::collector::{Collector, Part};
 use super::cursor::to_usize;
 use super::dtype::{Dtype, Float};
@@ -28,6 +32,25 @@ pub(super) fn read(source: &Source, out: &mut Collector) -> Parsed<()> {
     let root = file.root_group().map_err(damaged)?;
     walk(&root, "", MAX_DEPTH, out)
 }
+
+/// Reads the weights of a `.keras` archive.
+pub(super) fn read_archive(archive: &Archive, out: &mut Collector) -> Parsed<()> {
+    read(&archive.source_of(IN_ARCHIVE)?, out)?;
+    if out.has_name(|name| name.contains("/vars/")) && !out.has_name(|name| !name.contains("/vars/")) {
+        return Err(
+            "has no names of its layers, as Keras 2 leaves them out of a `.keras`: save the model as `.h5`".into()
+        );
+    }
+    Ok(())
+}
+
+/// Whether a zip archive is Keras's.
+pub(super) fn is_archive(archive: &Archive) -> bool {
+    archive.has(IN_ARCHIVE)
+}
+
+/// Which member of a `.keras` the weights are.
+const IN_ARCHIVE: &str = "model.weights.h5";
 
 /// HDF5's own reads.
 impl Storage for Source {
@@ -54,8 +77,12 @@ fn walk(group: &Group, path: &str, depth: usize, out: &mut Collector) -> Parsed<
     let depth = depth.checked_sub(1).ok_or("is damaged: its HDF5 groups are nested without end")?;
     out.spend(1)?;
     let (groups, datasets) = group.members().map_err(damaged)?;
+    let layer = path.strip_suffix("/vars/").and_then(|owner| Numbered::of(group, owner, datasets.len()));
     for dataset in datasets {
-        let name = format!("{path}{}", dataset.name());
+        let name = match &layer {
+            Some(layer) => layer.name_of(dataset.name()),
+            None => format!("{path}{}", dataset.name()),
+        };
         let &Datatype::FloatingPoint { size, byte_order } = dataset.dtype() else {
             out.skip(&name, "not a float dataset")?;
             continue;
@@ -78,6 +105,33 @@ fn walk(group: &Group, path: &str, depth: usize, out: &mut Collector) -> Parsed<
         walk(&child, &format!("{path}{}/", child.name()), depth, out)?;
     }
     Ok(())
+}
+
+/// A layer of Keras 3, whose weights have numbers.
+struct Numbered {
+    /// The layer's name, behind those of the groups around it.
+    scope: String,
+    parameters: &'static [&'static str],
+}
+
+impl Numbered {
+    /// The layer of so many weights whose group `owner/vars` this is, if it has a name: `owner` ends in its class's.
+    fn of(group: &Group, owner: &str, weights: usize) -> Option<Self> {
+        let name = group.attribute("name").ok()?.read_string().ok().filter(|name| !name.is_empty())?;
+        let (outer, class) = owner.rsplit_once('/').unwrap_or(("", owner));
+        let parameters: &[&str] = match (class.starts_with("batch_normalization"), weights) {
+            (true, 4) => &["gamma", "beta", "moving_mean", "moving_variance"],
+            // Without a scale.
+            (true, _) => &["beta", "moving_mean", "moving_variance"],
+            (false, _) => &["kernel", "bias"],
+        };
+        Some(Numbered { scope: format!("{outer}/{name}"), parameters })
+    }
+
+    fn name_of(&self, number: &str) -> String {
+        let parameter = number.parse::<usize>().ok().and_then(|i| self.parameters.get(i).copied());
+        format!("{}/{}", self.scope, parameter.unwrap_or(number))
+    }
 }
 
 fn damaged(e: impl std::fmt::Display) -> String {

@@ -34,14 +34,22 @@ pub struct DenseWeights {
 pub(super) struct LayerSource<'a> {
     pub map: &'a TensorMap,
     names: BTreeMap<String, &'a str>,
+    /// Other tensors that could be meant by the same name.
+    twice: BTreeMap<String, &'a str>,
     used: BTreeSet<String>,
 }
 
 impl<'a> LayerSource<'a> {
-    /// Reads `map`, whose tensor `n` is asked for as `simplify(n)`.
-    pub fn new(map: &'a TensorMap, simplify: impl Fn(&str) -> String) -> Self {
-        let names = map.tensors.keys().map(|name| (simplify(name), name.as_str())).collect();
-        LayerSource { map, names, used: BTreeSet::new() }
+    /// Reads `map`, whose tensor `n` is asked for as `simplify(n)`, if it can be asked for.
+    pub fn new(map: &'a TensorMap, simplify: impl Fn(&str) -> Option<String>) -> Self {
+        let (mut names, mut twice) = (BTreeMap::new(), BTreeMap::new());
+        for name in map.tensors.keys() {
+            let Some(simple) = simplify(name) else { continue };
+            if let Some(other) = names.insert(simple.clone(), name.as_str()) {
+                twice.insert(simple, other);
+            }
+        }
+        LayerSource { map, names, twice, used: BTreeSet::new() }
     }
 
     pub fn has(&self, name: &str) -> bool {
@@ -61,6 +69,11 @@ impl<'a> LayerSource<'a> {
     /// The tensor of this name and shape, which is read later.
     pub fn leave(&mut self, name: &str, shape: &[usize]) -> Result<Unread> {
         let original = self.names.get(name).copied().unwrap_or(name);
+        if let Some(other) = self.twice.get(name) {
+            let problem =
+                format!("tensors `{other}` and `{original}` could both be the network's {name}: save only one");
+            return Err(Error::weights(&self.map.path, problem));
+        }
         self.used.insert(original.to_owned());
         let view = self.map.view(original, shape)?.clone();
         Ok(Unread { path: self.map.path.clone(), name: original.to_owned(), view })

@@ -75,8 +75,8 @@ pub fn verify(path: impl AsRef<Path>, allow_modified: bool) -> Result<Option<&'s
 
 fn verify_against<'m>(entries: &'m [Entry], path: &Path, allow_modified: bool) -> Result<Option<&'m Entry>> {
     let weights = || entries.iter().filter(|entry| entry.kind == Kind::Weights);
-    if checkpoint::index_of(path).is_some() {
-        // A checkpoint is several files, of which none is published here; its prefix is the name of none of them.
+    if path.is_dir() || checkpoint::index_of(path).is_some() {
+        // A checkpoint or a SavedModel is several files, of which none is published here.
         return Ok(None);
     }
     let bytes = path.metadata().map_err(Error::io(path, "read"))?.len();

@@ -42,6 +42,7 @@ mod safetensors;
 mod sequence;
 pub mod sha256;
 mod source;
+pub mod survey;
 mod tensorflow;
 mod tflite;
 mod torch;
@@ -67,6 +68,9 @@ pub use mtcnn::{ONet, PNet, RNet, onet, pnet, rnet};
 use source::Source;
 pub use view::TensorView;
 
+/// Why a tensor of 8-bit numbers and a scale is left out.
+const QUANTIZED: &str = "quantized to 8 bits";
+
 /// What the readers return: the problem in words, to which [`load`] adds the file's name.
 type Parsed<T> = std::result::Result<T, String>;
 
@@ -82,7 +86,7 @@ pub enum Format {
     FrozenGraph,
     /// A TensorFlow V2 checkpoint: `PREFIX.index` and `PREFIX.data-00000-of-00001`.
     Checkpoint,
-    /// Keras's HDF5.
+    /// Keras's HDF5: `.h5`, `.weights.h5`, or within a `.keras`.
     Keras,
     /// A PyTorch state dict, in the zip layout or the one before it.
     Torch,
@@ -173,10 +177,13 @@ impl TensorMap {
             None => {
                 let found = match self.skipped.get(name) {
                     Some(why) => format!("but it was not read ({why}): save it as floats"),
-                    None => format!(
-                        "but it is missing among the file's {} tensors: is this the right model's file, and whole?",
-                        self.tensors.len()
-                    ),
+                    None => match self.skipped.values().filter(|why| *why == QUANTIZED).count() {
+                        0 => format!(
+                            "but it is missing among the file's {} tensors: is this the right model's file, and whole?",
+                            self.tensors.len()
+                        ),
+                        n => format!("but {n} of the file's tensors are {QUANTIZED}: save the model as floats"),
+                    },
                 };
                 Err(self.tensor_error(name, expected, found))
             }
@@ -232,7 +239,7 @@ impl TensorMap {
 }
 
 /// Opens a weights file of any known format. A TensorFlow checkpoint may be given by its `.index` file, by any of its
-/// `.data-…` files, or by the prefix that they share. Tensors are read from it when they are asked for.
+/// `.data-…` files, or by the prefix that they share; a SavedModel by its folder. Tensors are read from it when they are asked for.
 ///
 /// # Errors
 /// [`Error::Io`] if it cannot be read, [`Error::Weights`] if it is damaged or of no known format.
@@ -245,7 +252,7 @@ pub fn load(path: impl AsRef<Path>) -> Result<TensorMap> {
         }
     }
     if path.is_dir() {
-        return Err(Error::weights(path, "is a folder: name a weights file in it, or a checkpoint's prefix"));
+        return load_saved_model(path);
     }
     let source = Source::open(path)?;
     if is_index(&source) {
@@ -292,6 +299,16 @@ fn load_checkpoint(path: &Path, index_path: &Path, source: &Source) -> Result<Te
     Ok(out.finish(path, Format::Checkpoint))
 }
 
+/// A SavedModel's folder, whose variables are a checkpoint.
+fn load_saved_model(path: &Path) -> Result<TensorMap> {
+    let index = path.join("variables/variables.index");
+    if !(path.join("saved_model.pb").is_file() && index.is_file()) {
+        let problem = "is a folder, and no SavedModel: name a weights file in it, or a checkpoint's prefix";
+        return Err(Error::weights(path, problem));
+    }
+    load_checkpoint(path, &index, &Source::open(&index)?)
+}
+
 fn load_source(path: &Path, source: &Source) -> Result<TensorMap> {
     parse(path, source).map_err(|problem| Error::weights(path, problem)).map(|(format, out)| out.finish(path, format))
 }
@@ -328,6 +345,11 @@ fn parse(path: &Path, source: &Source) -> Parsed<(Format, Collector)> {
         Format::Joblib
     } else if is_index(source) {
         return Err("is a checkpoint's index alone: its .data files are needed beside it".into());
+    } else if tensorflow::is_meta(source) {
+        return Err(
+            "is a checkpoint's .meta, which describes the graph and has no weights: give the checkpoint's prefix"
+                .into(),
+        );
     } else if tensorflow::is_graph(&head) {
         tensorflow::read(source, &mut out)?;
         Format::FrozenGraph
@@ -337,10 +359,10 @@ fn parse(path: &Path, source: &Source) -> Parsed<(Format, Collector)> {
     } else {
         return Err(unknown(&head));
     };
-    if out.is_empty() {
-        return Err(format!("is a {format} file, but holds no float tensors"));
+    match out.is_empty() {
+        true => Err(format!("is a {format} file, {}", out.why_empty())),
+        false => Ok((format, out)),
     }
-    Ok((format, out))
 }
 
 /// The first bytes of an HDF5 file.
@@ -362,6 +384,10 @@ mod packed {
         if torch::is_archive(&archive) {
             torch::read_archive(&archive, out)?;
             return Ok(Format::Torch);
+        }
+        if keras::is_archive(&archive) {
+            keras::read_archive(&archive, out)?;
+            return Ok(Format::Keras);
         }
         npz::read(&archive, out)?;
         Ok(Format::Npz)
@@ -393,7 +419,7 @@ fn unknown(head: &[u8]) -> String {
     } else if head.starts_with(b"\x1f\x8b") {
         "is gzip: unpack it first"
     } else if head.starts_with(b"\x08\x01\x12") {
-        "is a TensorFlow SavedModel: freeze it to a GraphDef, or save a checkpoint"
+        "is a SavedModel's graph alone: name its folder, with the variables in it"
     } else if head.get(257..262) == Some(b"ustar") {
         "is a tar archive: unpack it first (a PyTorch file this old must be saved again by torch.save)"
     } else if head.starts_with(b"\x80") {

@@ -9,6 +9,9 @@ use super::{Parsed, npy};
 
 /// Adds the array of every `.npy` member.
 pub(super) fn read(archive: &Archive, out: &mut Collector) -> Parsed<()> {
+    if archive.names().iter().any(|name| name.ends_with("archive_format") || name.ends_with("models/model.json")) {
+        return Err("is a program exported by torch.export (.pt2): save the model's state_dict() instead".into());
+    }
     for member in archive.names() {
         let Some(name) = member.strip_suffix(".npy") else {
             out.skip(member, "not an .npy member")?;
@@ -20,8 +23,8 @@ pub(super) fn read(archive: &Archive, out: &mut Collector) -> Parsed<()> {
         npy::read(&npy, name, &format!("{name}/"), out).map_err(|problem| format!("member `{member}` {problem}"))?;
     }
     if out.is_empty() {
-        return Err("is a zip archive without float arrays: neither an .npz nor a PyTorch state dict \
-                    (a Keras 3 `.keras` file must be saved as `.h5`)"
+        return Err("is a zip archive without float arrays: neither an .npz, nor a PyTorch state dict, nor a \
+                    `.keras`"
             .into());
     }
     Ok(())

@@ -22,7 +22,16 @@ pub(super) struct Source(Arc<Inner>);
 
 enum Inner {
     Memory(Box<[u8]>),
-    File { open: Mutex<Open>, len: usize },
+    File {
+        open: Mutex<Open>,
+        len: usize,
+    },
+    /// A piece of another.
+    Part {
+        of: Source,
+        at: usize,
+        len: usize,
+    },
 }
 
 struct Open {
@@ -49,7 +58,7 @@ impl Source {
     pub fn len(&self) -> usize {
         match &*self.0 {
             Inner::Memory(bytes) => bytes.len(),
-            Inner::File { len, .. } => *len,
+            Inner::File { len, .. } | Inner::Part { len, .. } => *len,
         }
     }
 
@@ -58,12 +67,20 @@ impl Source {
         let range = self.within(at, to.len())?;
         match &*self.0 {
             Inner::Memory(bytes) => to.copy_from_slice(&bytes[range]),
+            Inner::Part { of, at: start, .. } => of.read_at(start + at, to)?,
             Inner::File { open, len } => {
                 let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
                 open.read(at, to, *len).map_err(|e| format!("cannot be read: {e}"))?;
             }
         }
         Ok(())
+    }
+
+    /// These bytes as a file of their own.
+    #[cfg(feature = "decode")]
+    pub fn part(&self, at: usize, len: usize) -> Parsed<Source> {
+        self.within(at, len)?;
+        Ok(Source(Arc::new(Inner::Part { of: self.clone(), at, len })))
     }
 
     /// These bytes.
@@ -202,6 +219,9 @@ mod tests {
             assert!(source.bytes(usize::MAX - 1..usize::MAX).unwrap_err().contains("cut short"));
             assert_eq!(source.tail(5).unwrap(), bytes[bytes.len() - 5..]);
         }
+        let part = Source::memory(bytes.clone()).part(7, 100).unwrap();
+        assert_eq!((part.all().unwrap(), part.bytes(90..101).is_err()), (bytes[7..107].to_vec(), true));
+        assert!(part.part(50, 51).is_err());
         assert!(matches!(Source::open(&folder.path().join("absent")), Err(Error::Io { .. })));
     }
 }

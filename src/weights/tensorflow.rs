@@ -67,17 +67,35 @@ pub(super) fn is_graph(head: &[u8]) -> bool {
 pub(super) fn read(source: &Source, out: &mut Collector) -> Parsed<()> {
     let damaged = |e| format!("is a damaged or cut TensorFlow graph, or none at all ({e}); fetch it again");
     let mut graph = Fields::of(source, 0..source.len());
+    let mut variables = 0;
     while let Some((field, value)) = graph.next().map_err(damaged)? {
         // `GraphDef.node`
         if let (1, Field::Bytes(node)) = (field, value) {
-            self::node(source, node, out)?;
+            variables += usize::from(self::node(source, node, out)?);
         }
     }
-    Ok(())
+    match variables {
+        0 => Ok(()),
+        n => Err(format!(
+            "is a TensorFlow graph that is not frozen: its {n} variables are in a checkpoint; give that, or freeze the graph"
+        )),
+    }
 }
 
-/// A node: its name (1), its op (2), and its attributes (5), of which `value` is a constant's.
-fn node(source: &Source, node: Range<usize>, out: &mut Collector) -> Parsed<()> {
+/// Whether a file is a MetaGraphDef: the description of the graph (2) after that of the whole (1).
+pub(super) fn is_meta(source: &Source) -> bool {
+    let mut fields = Fields::of(source, 0..source.len());
+    let mut next = || fields.next().ok().flatten();
+    match (next(), next()) {
+        (Some((1, Field::Bytes(_))), Some((2, Field::Bytes(graph)))) => {
+            source.bytes(graph.start..graph.end.min(graph.start + 16)).is_ok_and(|head| is_graph(&head))
+        }
+        _ => false,
+    }
+}
+
+/// A node: its name (1), its op (2), and its attributes (5), of which `value` is a constant's. Whether it is a variable.
+fn node(source: &Source, node: Range<usize>, out: &mut Collector) -> Parsed<bool> {
     let (mut name, mut op, mut value) = (String::new(), String::new(), None);
     let mut fields = Fields::of(source, node);
     while let Some(field) = fields.next()? {
@@ -89,12 +107,9 @@ fn node(source: &Source, node: Range<usize>, out: &mut Collector) -> Parsed<()> 
         }
     }
     match (op.as_str(), value) {
-        ("Const", Some(tensor)) => constant(source, &name, tensor, out),
-        ("Const", None) => Err(format!("constant `{name}` has no value")),
-        ("Variable" | "VariableV2" | "VarHandleOp", _) => {
-            out.skip(&name, "a variable: freeze the graph, or load its checkpoint")
-        }
-        _ => Ok(()),
+        ("Const", Some(tensor)) => constant(source, &name, tensor, out).map(|()| false),
+        ("Const", None) => Err(format!("is damaged: constant `{name}` has no value")),
+        _ => Ok(matches!(op.as_str(), "Variable" | "VariableV2" | "VarHandleOp")),
     }
 }
 

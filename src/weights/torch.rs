@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Parsed;
 #[cfg(feature = "decode")]
 use super::archive::Archive;
 use super::collector::Collector;
@@ -15,6 +14,7 @@ use super::dtype::{Dtype, Float};
 use super::pickle::{Id, Pickle, Value};
 use super::source::Source;
 use super::view::{Bytes, Order, Plain, TensorView};
+use super::{Parsed, QUANTIZED};
 
 /// `torch.serialization.MAGIC_NUMBER`, pickled with protocol 2: how the older layout begins.
 const LEGACY_MAGIC: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
@@ -22,8 +22,6 @@ const LEGACY_MAGIC: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x
 const LEGACY_VERSION: i128 = 1001;
 /// Checkpoints nest a state dict or two; pickles may contain themselves.
 const MAX_DEPTH: usize = 16;
-/// Under which keys training scripts keep the model's state dict.
-const WRAPPERS: [&str; 3] = ["state_dict", "model_state_dict", "model"];
 
 /// Whether a zip archive is PyTorch's.
 #[cfg(feature = "decode")]
@@ -108,9 +106,18 @@ fn allowed(global: &str) -> bool {
         global,
         "torch._utils._rebuild_tensor_v2"
             | "torch._utils._rebuild_parameter"
+            | "torch._utils._rebuild_qtensor"
+            | "torch._utils._rebuild_tensor_v3"
             | "collections.OrderedDict"
             | "torch.Size"
     ) || (global.starts_with("torch.") && global.ends_with("Storage"))
+        || is_constant(global)
+}
+
+/// A type of elements or a kind of quantization, such as `torch.qint8`.
+fn is_constant(global: &str) -> bool {
+    let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    global.strip_prefix("torch.").is_some_and(|name| name.chars().all(word))
 }
 
 /// A storage as a persistent reference declares it.
@@ -136,9 +143,11 @@ impl Storage {
             "BFloat16Storage" => (2, Some(Float::Bf16)),
             "FloatStorage" => (4, Some(Float::F32)),
             "DoubleStorage" => (8, Some(Float::F64)),
-            "ByteStorage" | "CharStorage" | "BoolStorage" => (1, None),
+            "ByteStorage" | "CharStorage" | "BoolStorage" | "UntypedStorage" | "QInt8Storage" | "QUInt8Storage" => {
+                (1, None)
+            }
             "ShortStorage" => (2, None),
-            "IntStorage" => (4, None),
+            "IntStorage" | "QInt32Storage" => (4, None),
             "LongStorage" => (8, None),
             _ => return None,
         };
@@ -191,12 +200,27 @@ type Storages = BTreeMap<String, Placed>;
 
 fn state_dict(pickle: &Pickle<'_>, storages: &Storages, out: &mut Collector) -> Parsed<()> {
     let mut root = pickle.root();
-    if !matches!(pickle.get(root), Value::Dict(_)) {
-        return Err("holds no dict of tensors: save the model's state_dict()".into());
+    match pickle.get(root) {
+        Value::Dict(_) => {}
+        Value::List(items) | Value::Tuple(items) => {
+            let n = items.len();
+            return Err(format!("holds a list of {n}, not a dict of tensors: save the model's state_dict()"));
+        }
+        _ => return Err("holds no dict of tensors: save the model's state_dict()".into()),
     }
-    let wrapped = |&id: &Id| matches!(pickle.get(id), Value::Dict(_));
-    if let Some(inner) = WRAPPERS.iter().find_map(|key| lookup(pickle, root, key).filter(wrapped)) {
-        root = inner;
+    let mut found = Vec::new();
+    state_dicts(pickle, root, MAX_DEPTH, &mut found, out)?;
+    // Training scripts keep it beside an optimizer's state, which has no dict of names to tensors, under any key. Where
+    // there are two, both are kept, under their keys.
+    if let [only] = *found {
+        root = only;
+        if root != pickle.root()
+            && let Value::Dict(pairs) = pickle.get(pickle.root())
+        {
+            for &(key, _) in pairs.iter().filter(|&&(_, value)| value != root) {
+                out.skip(&pickle.key(key).unwrap_or_default(), "beside the network's dict")?;
+            }
+        }
     }
     // Those of the network itself come last.
     for dict in [pickle.root(), root] {
@@ -207,6 +231,22 @@ fn state_dict(pickle: &Pickle<'_>, storages: &Storages, out: &mut Collector) -> 
         }
     }
     flatten(pickle, root, "", storages, MAX_DEPTH, out)
+}
+
+/// The dicts that have tensors under names.
+fn state_dicts(pickle: &Pickle<'_>, id: Id, depth: usize, found: &mut Vec<Id>, out: &mut Collector) -> Parsed<()> {
+    let depth = depth.checked_sub(1).ok_or("is damaged: its dicts are nested without end")?;
+    out.spend(1)?;
+    let Value::Dict(pairs) = pickle.get(id) else { return Ok(()) };
+    let is_tensor = |id: Id| pickle.call(id).is_some_and(|(name, ..)| name.starts_with("torch._utils._rebuild_"));
+    if pairs.iter().any(|&(key, value)| pickle.text(key).is_some() && is_tensor(value)) {
+        found.push(id);
+        return Ok(());
+    }
+    pairs.iter().try_for_each(|&(key, value)| match pickle.text(key) {
+        Some(_) => state_dicts(pickle, value, depth, found, out),
+        None => Ok(()),
+    })
 }
 
 fn lookup(pickle: &Pickle<'_>, dict: Id, key: &str) -> Option<Id> {
@@ -242,10 +282,21 @@ fn flatten(
                     .ok_or_else(|| format!("is damaged: `{name}` is not a tensor as PyTorch pickles it"))?;
                 view.read(name, storages, out)
             }
+            Some(("torch._utils._rebuild_qtensor", ..)) => out.skip(name, QUANTIZED),
+            Some(("torch._utils._rebuild_tensor_v3", arguments, _)) => {
+                let kind = arguments.iter().filter_map(|&id| pickle.global(id)).find(|global| is_constant(global));
+                out.skip(name, format!("type {}", kind.unwrap_or("unknown").trim_start_matches("torch.")))
+            }
             _ => out.skip(name, "not a tensor"),
         },
+        // A quantized layer's weights and biases.
+        Value::Tuple(items) if items.iter().any(|&id| is_quantized(pickle, id)) => out.skip(name, QUANTIZED),
         _ => out.skip(name, "not a tensor"),
     }
+}
+
+fn is_quantized(pickle: &Pickle<'_>, id: Id) -> bool {
+    pickle.call(id).is_some_and(|(name, ..)| name == "torch._utils._rebuild_qtensor")
 }
 
 /// A tensor: a strided view of a storage.

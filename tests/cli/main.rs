@@ -2,6 +2,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod inspect;
 mod output;
 mod pictures;
 mod tasks;

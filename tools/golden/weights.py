@@ -107,6 +107,13 @@ def keras_files():
     for weight in model.weights:
         weight.assign(np.array(values(weight.shape), np.float32).reshape(weight.shape))
     model.save(HERE / "keras3.h5")
+    # Keras 3's own: numbers for names. Nested in another model, and with a norm that has a scale.
+    x = keras.layers.BatchNormalization(name="scaled")(model(inputs))
+    outer = keras.Model(inputs, keras.layers.Dense(2, name="head")(x))
+    for weight in outer.weights:
+        weight.assign(np.array(values(weight.shape), np.float32).reshape(weight.shape))
+    outer.save(HERE / "keras3.keras")
+    outer.save_weights(HERE / "keras3.weights.h5")
 
 
 def safetensors_files():
@@ -120,6 +127,9 @@ def safetensors_files():
         {**arrays, "half": weights.astype(np.float16), "double": weights.astype(np.float64), "steps": np.arange(3)},
         HERE / "mixed.safetensors",
     )
+    bits = weights.astype(ml_dtypes.float8_e4m3fn).tobytes()
+    header = json.dumps({"f8": {"dtype": "F8_E4M3", "shape": weights.shape, "data_offsets": [0, len(bits)]}}).encode()
+    (HERE / "float8.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bits)
     bits = weights.astype(ml_dtypes.bfloat16).tobytes()
     header = json.dumps({"bf16": {"dtype": "BF16", "shape": weights.shape, "data_offsets": [0, len(bits)]}}).encode()
     (HERE / "bf16.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bits)
@@ -169,6 +179,10 @@ def tensorflow_files():
         tf1.get_variable("steps", initializer=tf.constant([1, 2], tf.int64))
         session.run(tf1.global_variables_initializer())
         tf1.train.Saver().save(session, str(HERE / "model.ckpt"), write_meta_graph=False, write_state=False)
+        # What is asked for instead of a checkpoint.
+        first = [v for v in tf1.global_variables() if v.op.name.startswith("conv/")]
+        tf1.train.Saver(first, write_version=tf1.train.SaverDef.V1).save(session, str(HERE / "first.ckpt"), write_state=False)
+        (HERE / "unfrozen.pb").write_bytes(session.graph.as_graph_def().SerializeToString())
         # Two data files, as saving from two devices and merging gives.
         saved = [str(HERE / f"part{i}") for i in (0, 1)]
         for path, names in zip(saved, (["conv/weights"], ["conv/biases", "scalar"])):
@@ -177,6 +191,26 @@ def tensorflow_files():
                                           tensors=[next(v for v in variables if v.op.name == n) for n in names]))
         session.run(tf.raw_ops.MergeV2Checkpoints(checkpoint_prefixes=saved, destination_prefix=str(HERE / "sharded.ckpt"),
                                                   delete_old_dirs=False))
+
+
+def tensorflow2_files():
+    """Objects' checkpoints: keys are paths from object to object, and the graph of objects has the names."""
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    import numpy as np
+    import tensorflow as tf
+
+    class Layer(tf.Module):
+        def __init__(self):
+            super().__init__()
+            for name, shape in SHAPES.items():
+                # Under two paths.
+                variable = tf.Variable(np.array(values(shape), np.float32).reshape(shape), name=name)
+                setattr(self, name.replace("/", "_"), variable)
+                setattr(self, "again_" + name.replace("/", "_"), variable)
+
+    layer = Layer()
+    tf.train.Checkpoint(layer=layer, optimizer=Layer(), step=tf.Variable(3)).write(str(HERE / "objects.ckpt"))
+    tf.saved_model.save(layer, str(HERE / "saved_model"))
 
 
 def torch_files():
@@ -198,8 +232,44 @@ def torch_files():
     torch.save({name: tensors[name] for name in ("conv.weights", "conv.biases")}, HERE / "a_name_of_21_letters_.pt")
     module = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2))
     torch.save(module.state_dict(), HERE / "module.pt")
+    torch_kinds(weights, module)
     torch.save(torch.nn.Linear(1, 1), HERE / "evil_module.pt")
     torch.jit.save(torch.jit.script(torch.nn.Linear(1, 1)), str(HERE / "script.pt"))
+
+
+def torch_kinds(weights, module):
+    """What people keep in a .pt besides one state dict of floats."""
+    import torch
+
+    optimizer = torch.optim.Adam(module.parameters())
+    module(torch.zeros(2, 1, 4, 4)).sum().backward()
+    optimizer.step()
+    small = {"conv.weights": weights, "conv.biases": weights.flatten()[:5]}
+    torch.save({"epoch": 3, "net": small, "optimizer": optimizer.state_dict(), "best": 0.5}, HERE / "beside_optimizer.pt")
+    torch.save({"net": small, "ema": small}, HERE / "two_dicts.pt")
+    torch.save([small], HERE / "list.pt")
+    torch.save({"conv.weights": torch.quantize_per_tensor(weights, 0.25, 0, torch.qint8)}, HERE / "quantized.pt")
+    torch.save({"conv.weights": weights.to(torch.float8_e4m3fn)}, HERE / "float8.pt")
+    example = (torch.zeros(2, 1, 4, 4),)
+    torch.export.save(torch.export.export(torch.nn.Linear(4, 2), example), HERE / "exported.pt2")
+
+
+def deepface_files():
+    """The names and shapes that deepface's two models give their weights, in the order of their making."""
+    import deepface
+    from deepface.models.facial_recognition.pytorch import Facenet as pytorch
+    from deepface.models.facial_recognition.tf import Facenet as keras
+
+    def listed(file, tensors):
+        lines = [f"# deepface {deepface.__version__}", *(" ".join([name, *map(str, shape)]) for name, shape in tensors)]
+        (HERE / file).write_text("\n".join(lines) + "\n")
+
+    model = pytorch.InceptionResNetV1(128)
+    listed("deepface_torch.txt", ((name, tensor.shape) for name, tensor in model.state_dict().items()))
+    # Keras 2 writes `LAYER/kernel:0` and Keras 3 `kernel`.
+    layers = (layer for layer in keras.InceptionResNetV1(128).layers if layer.weights)
+    named = ((layer.name, weight) for layer in layers for weight in layer.weights)
+    listed("deepface_keras.txt", ((f"{layer}/{w.name.split('/')[-1].split(':')[0]}", w.shape) for layer, w in named))
 
 
 def main():
@@ -210,7 +280,9 @@ def main():
         "keras": keras_files,
         "safetensors": safetensors_files,
         "tensorflow": tensorflow_files,
+        "tensorflow.compat.v2": tensorflow2_files,
         "torch": torch_files,
+        "deepface": deepface_files,
     }.items():
         try:
             importlib.import_module(package)

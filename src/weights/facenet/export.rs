@@ -36,7 +36,7 @@ impl Unfolded {
     /// As facenet-pytorch's `InceptionResnetV1.state_dict()` has them: `conv2d_1a.conv.weight`, outputs first, then inputs.
     /// A batch norm that is folded becomes one that changes nothing but for its offset.
     pub fn torch(&self) -> Vec<(String, Tensor)> {
-        let naming = Naming::Torch;
+        let naming = Naming::torch();
         let layers = layers_of(self.width);
         let mut tensors = Vec::new();
         let mut put = |names: super::naming::Names, layer: &UnfoldedLayer, bias: bool| {

@@ -1,15 +1,19 @@
 //! FaceNet's Inception-ResNet-v1, of every publisher.
 //!
-//! Three namings are known, in any file format: TensorFlow's (`InceptionResnetV1/Conv2d_1a_3x3/weights`, checkpoints and
-//! frozen graphs of davidsandberg/facenet), Keras's (`Conv2d_1a_3x3/kernel:0`, `facenet_keras.h5`) and facenet-pytorch's
-//! (`conv2d_1a.conv.weight`). Batch norm is folded into weights and biases here, in f64, unless the file has it folded:
+//! Four namings are known, in any file format and behind any prefix: TensorFlow's (`InceptionResnetV1/Conv2d_1a_3x3/weights`,
+//! checkpoints and frozen graphs of davidsandberg/facenet), Keras's (`Conv2d_1a_3x3/kernel:0`: `facenet_keras.h5`,
+//! keras-facenet, deepface), facenet-pytorch's (`conv2d_1a.conv.weight`) and that of deepface's PyTorch model
+//! (`conv2d_1a_3x3.conv.weight`). What is no part of the network, such as heads and centers, is passed over. Batch norm is folded into weights and biases here, in f64, unless the file has it folded:
 //!
 //! `w' = w · gamma / sqrt(variance + 0.001)`, `b' = beta - mean · gamma / sqrt(variance + 0.001)`.
 
 mod export;
+mod frozen;
 mod naming;
 mod ordered;
+mod scopes;
 mod stored;
+mod survey;
 mod table;
 mod unfolded;
 
@@ -20,6 +24,7 @@ use super::layers::{ConvWeights, DenseWeights};
 use crate::Result;
 
 pub(crate) use stored::{StoredLayer, StoredNetwork};
+pub(crate) use survey::survey;
 pub use table::{LayerSpec, Width, layers, layers_of};
 pub use unfolded::{BatchNormWeights, Norm, Unfolded, UnfoldedLayer, unfolded};
 

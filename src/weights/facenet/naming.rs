@@ -1,15 +1,60 @@
-//! How the three publishers name the tensors.
+//! How the publishers name the tensors.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::frozen;
+use super::scopes::{deepface_scope, keras_scope, torch_scope, without_deepfaces_slip};
 use super::table::LayerSpec;
 use crate::error::{Error, Field, Result, message};
 use crate::weights::{Format, TensorMap};
 
+/// Who named the tensors, and what stands before their names.
+pub(super) struct Naming {
+    pub style: Style,
+    /// Ends in the separator, or is empty.
+    prefix: String,
+    /// Keras's names of layers.
+    layers: BTreeSet<String>,
+    /// Names in a graph that TensorFlow 2 froze, each with that of the parameter.
+    frozen: BTreeMap<String, String>,
+}
+
 /// Who named the tensors.
-pub(super) enum Naming {
-    /// With what stands before the layers' names, usually `InceptionResnetV1/`.
-    TensorFlow(String),
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    /// davidsandberg/facenet: `Conv2d_1a_3x3/weights`, usually below `InceptionResnetV1/`.
+    TensorFlow,
+    /// `facenet_keras.h5`, keras-facenet and deepface: `Conv2d_1a_3x3/kernel`.
     Keras,
+    /// facenet-pytorch: `conv2d_1a.conv.weight`.
     Torch,
+    /// deepface's PyTorch model: `conv2d_1a_3x3.conv.weight`.
+    Deepface,
+}
+
+impl Style {
+    /// All, with the names at either end of the network, so that a file which lacks one end is told what it lacks.
+    const ENDS: [(Style, char, [&str; 2]); 4] = [
+        (Style::Torch, '.', ["conv2d_1a.conv.weight", "last_linear.weight"]),
+        (Style::Deepface, '.', ["conv2d_1a_3x3.conv.weight", "bottleneck_bn.running_mean"]),
+        (Style::TensorFlow, '/', ["Conv2d_1a_3x3/weights", "Bottleneck/weights"]),
+        (Style::Keras, '/', ["Conv2d_1a_3x3/kernel", "Bottleneck/kernel"]),
+    ];
+
+    /// For people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Style::TensorFlow => "davidsandberg/facenet",
+            Style::Keras => "Keras's FaceNet",
+            Style::Torch => "facenet-pytorch",
+            Style::Deepface => "deepface's PyTorch model",
+        }
+    }
+
+    /// Whether convolutions have outputs and inputs first, as PyTorch's.
+    pub fn is_torch(self) -> bool {
+        matches!(self, Style::Torch | Style::Deepface)
+    }
 }
 
 /// The names of one layer's tensors.
@@ -32,107 +77,162 @@ pub(super) struct NormNames {
 }
 
 impl Naming {
-    pub fn of(map: &TensorMap) -> Result<Self> {
-        let names = || map.tensors.keys().map(|name| name.strip_suffix(":0").unwrap_or(name));
-        // Either end of the network tells, so that a file which lacks the other is told what it lacks.
-        if names().any(|name| name.ends_with("conv2d_1a.conv.weight") || name.ends_with("last_linear.weight")) {
-            return Ok(Naming::Torch);
-        }
-        let prefix = |suffix: &str| {
-            names().filter_map(|name| name.strip_suffix(suffix)).find(|prefix| !prefix.contains("Branch_"))
-        };
-        if let Some(prefix) = prefix("Conv2d_1a_3x3/weights").or_else(|| prefix("Bottleneck/weights")) {
-            return Ok(Naming::TensorFlow(prefix.to_owned()));
-        }
-        if names().any(|name| name.ends_with("Conv2d_1a_3x3/kernel") || name.ends_with("Bottleneck/kernel")) {
-            return Ok(Naming::Keras);
-        }
-        Err(Error::weights(
-            &map.path,
-            message![
-                format!(
-                    "is no Inception-ResNet-v1: none of its {} tensors is named as TensorFlow \
-                 (InceptionResnetV1/Conv2d_1a_3x3/weights), Keras (Conv2d_1a_3x3/kernel:0) or facenet-pytorch \
-                 (conv2d_1a.conv.weight) name them; give a FaceNet file by ",
-                    map.tensors.len()
-                ),
-                Field("model")
-            ],
-        ))
+    /// facenet-pytorch's, with nothing before it.
+    pub fn torch() -> Self {
+        Naming::new(Style::Torch, "")
     }
 
-    /// A file's name for a tensor, less what differs between writers of the same naming.
-    pub fn simplify(&self, name: &str) -> String {
-        match self {
-            Naming::TensorFlow(prefix) => {
-                let name = name.strip_suffix(":0").unwrap_or(name);
-                name.strip_prefix(prefix.as_str()).unwrap_or(name).to_owned()
-            }
-            // `model_weights/LAYER/…/LAYER/kernel:0` by Keras 2, and without `:0` by Keras 3.
-            Naming::Keras => {
-                let name = name.strip_suffix(":0").unwrap_or(name);
-                let name = name.strip_prefix("model_weights/").unwrap_or(name);
-                match (name.split_once('/'), name.rsplit_once('/')) {
-                    (Some((layer, _)), Some((_, parameter))) => format!("{layer}/{parameter}"),
-                    _ => name.to_owned(),
+    fn new(style: Style, prefix: &str) -> Self {
+        Naming { style, prefix: prefix.to_owned(), layers: BTreeSet::new(), frozen: BTreeMap::new() }
+    }
+
+    pub fn of(map: &TensorMap) -> Result<Self> {
+        for (style, separator, ends) in Style::ENDS {
+            for end in ends {
+                let prefixes: BTreeSet<&str> =
+                    map.tensors.keys().filter_map(|name| before(name, end, separator)).collect();
+                // Keras's layers are found wherever they are nested.
+                if style == Style::Keras && !prefixes.is_empty() {
+                    return Ok(Naming { layers: keras_layers(), ..Naming::new(style, "") });
+                }
+                match *prefixes.iter().collect::<Vec<_>>() {
+                    [] => {}
+                    [&prefix] => return Ok(Naming::new(style, prefix)),
+                    [first, second, ..] => {
+                        return Err(Error::weights(
+                            &map.path,
+                            format!(
+                                "holds the network {} times, as `{first}{end}` and as `{second}{end}`: which one is meant \
+                                 cannot be told; save only that",
+                                prefixes.len()
+                            ),
+                        ));
+                    }
                 }
             }
-            // `module.` is what DataParallel adds.
-            Naming::Torch => name.strip_prefix("module.").unwrap_or(name).to_owned(),
         }
+        let layers = keras_layers();
+        let frozen = frozen::parameters(map.tensors.keys().map(String::as_str), &layers);
+        match frozen.is_empty() {
+            true => Err(unnamed(map)),
+            false => Ok(Naming { layers, frozen, ..Naming::new(Style::Keras, "") }),
+        }
+    }
+
+    /// A file's name for a tensor, less what differs between writers of the same naming; none for what is no part of the
+    /// network, such as an optimizer's.
+    pub fn simplify(&self, name: &str) -> Option<String> {
+        let name = name.strip_suffix(":0").unwrap_or(name);
+        match self.style {
+            Style::Keras => self.keras_name(name),
+            _ => Some(name.strip_prefix(&self.prefix).unwrap_or(name).to_owned()),
+        }
+    }
+
+    /// `model_weights/LAYER/…/LAYER/kernel` as `LAYER/kernel`, however deep the layer is nested.
+    fn keras_name(&self, name: &str) -> Option<String> {
+        if !self.frozen.is_empty() {
+            return self.frozen.get(name).cloned();
+        }
+        let (owner, parameter) = name.rsplit_once('/')?;
+        if owner.starts_with("optimizer") {
+            return None;
+        }
+        let layer = without_deepfaces_slip(owner.rsplit('/').next()?);
+        self.layers.contains(&layer).then(|| format!("{layer}/{parameter}"))
     }
 
     /// The scope of layer `i` in this naming.
     pub fn layer(&self, layers: &[LayerSpec], i: usize) -> String {
-        match self {
-            Naming::TensorFlow(_) => layers[i].name.clone(),
-            Naming::Keras => keras_scope(&layers[i].name),
-            Naming::Torch => torch_scope(layers, i),
+        match self.style {
+            Style::TensorFlow => layers[i].name.clone(),
+            Style::Keras => keras_scope(&layers[i].name),
+            Style::Torch => torch_scope(layers, i),
+            Style::Deepface => deepface_scope(layers, i),
         }
     }
 
     pub fn conv_names(&self, scope: &str, bias_only: bool) -> Names {
-        match self {
-            Naming::TensorFlow(_) => tensorflow_names(scope, bias_only),
-            Naming::Keras => keras_names(scope, &format!("{scope}_BatchNorm"), bias_only),
+        match self.style {
+            Style::TensorFlow => tensorflow_names(scope, bias_only),
+            Style::Keras => keras_names(scope, &format!("{scope}_BatchNorm"), bias_only),
             // An up-projection is a bare convolution; the others are a convolution and a batch norm in one module.
-            Naming::Torch if bias_only => torch_names(scope, &format!("{scope}.bn"), true),
-            Naming::Torch => torch_names(&format!("{scope}.conv"), &format!("{scope}.bn"), false),
+            Style::Torch | Style::Deepface if bias_only => torch_names(scope, &format!("{scope}.bn"), true),
+            Style::Torch | Style::Deepface => torch_names(&format!("{scope}.conv"), &format!("{scope}.bn"), false),
         }
     }
 
     pub fn bottleneck_names(&self) -> Names {
-        match self {
-            Naming::TensorFlow(_) => tensorflow_names("Bottleneck", false),
-            Naming::Keras => keras_names("Bottleneck", "Bottleneck_BatchNorm", false),
-            Naming::Torch => torch_names("last_linear", "last_bn", false),
+        match self.style {
+            Style::TensorFlow => tensorflow_names("Bottleneck", false),
+            Style::Keras => keras_names("Bottleneck", "Bottleneck_BatchNorm", false),
+            Style::Torch => torch_names("last_linear", "last_bn", false),
+            Style::Deepface => torch_names("bottleneck", "bottleneck_bn", false),
         }
     }
 
     /// The classifier's weights and biases.
     pub fn logits_names(&self) -> [&'static str; 2] {
-        match self {
-            Naming::TensorFlow(_) => ["Logits/weights", "Logits/biases"],
-            Naming::Keras => ["Logits/kernel", "Logits/bias"],
-            Naming::Torch => ["logits.weight", "logits.bias"],
+        match self.style {
+            Style::TensorFlow => ["Logits/weights", "Logits/biases"],
+            Style::Keras => ["Logits/kernel", "Logits/bias"],
+            Style::Torch | Style::Deepface => ["logits.weight", "logits.bias"],
         }
     }
 
-    /// What a file of the model has beside it: the classifier it was trained with, and the training's state.
+    /// Whether a tensor that was not asked for may be there: what is no part of the network, such as its heads, its
+    /// centers and the training's state. Parts that the network does not have make it another one.
     pub fn is_harmless(&self, name: &str, format: Format) -> bool {
-        let name = self.simplify(name);
-        match self {
+        let Some(inner) = name.strip_prefix(&self.prefix) else { return true };
+        let first = inner.split(['/', '.']).next().unwrap_or_default();
+        let begins = |parts: &[&str]| parts.iter().any(|part| first.starts_with(part));
+        match self.style {
             // A graph's other constants are shapes and factors, of which only the model's own kinds could be meant for it.
-            Naming::TensorFlow(_) if format == Format::FrozenGraph => {
+            Style::TensorFlow if format == Format::FrozenGraph => {
                 !["weights", "biases", "beta", "gamma", "moving_mean", "moving_variance", "Conv2D_bn_offset"]
-                    .contains(&name.rsplit('/').next().unwrap_or_default())
-                    || name.starts_with("Logits/")
+                    .contains(&inner.rsplit('/').next().unwrap_or_default())
+                    || first == "Logits"
             }
-            Naming::TensorFlow(_) => name.starts_with("Logits/") || name == "centers",
-            Naming::Keras => name.starts_with("Logits") || name.starts_with("optimizer_weights/"),
-            Naming::Torch => name.starts_with("logits.") || name.ends_with(".num_batches_tracked"),
+            Style::TensorFlow => !begins(&["Conv2d_", "Repeat", "Mixed_", "Block", "Bottleneck"]),
+            Style::Keras => self.simplify(name).is_none_or(|name| name.starts_with("Logits/")),
+            Style::Torch => !begins(&["conv2d_", "repeat_", "mixed_", "block", "last_"]) || is_counter(inner),
+            Style::Deepface => !begins(&["conv2d_", "mixed_", "block", "bottleneck"]) || is_counter(inner),
         }
     }
+}
+
+/// How many batches a norm has seen.
+fn is_counter(name: &str) -> bool {
+    name.ends_with(".num_batches_tracked")
+}
+
+/// What stands before `end` in a tensor's name, if that is whole parts of it.
+fn before<'a>(name: &'a str, end: &str, separator: char) -> Option<&'a str> {
+    let prefix = name.strip_suffix(":0").unwrap_or(name).strip_suffix(end)?;
+    ((prefix.is_empty() || prefix.ends_with(separator)) && !prefix.contains("Branch_")).then_some(prefix)
+}
+
+/// Every name of a layer with weights that the Keras models have.
+fn keras_layers() -> BTreeSet<String> {
+    let convs = super::layers().into_iter().map(|layer| keras_scope(&layer.name));
+    let named = convs.chain(["Bottleneck".to_owned()]);
+    let named = named.flat_map(|layer| [format!("{layer}_BatchNorm"), layer]);
+    named.chain(["Logits".to_owned()]).collect()
+}
+
+fn unnamed(map: &TensorMap) -> Error {
+    Error::weights(
+        &map.path,
+        message![
+            format!(
+                "is no Inception-ResNet-v1: none of its {} tensors is named as TensorFlow \
+                 (InceptionResnetV1/Conv2d_1a_3x3/weights), Keras (Conv2d_1a_3x3/kernel:0), facenet-pytorch \
+                 (conv2d_1a.conv.weight) or deepface (conv2d_1a_3x3.conv.weight) name them; give a FaceNet file by ",
+                map.tensors.len()
+            ),
+            Field("model")
+        ],
+    )
 }
 
 fn tensorflow_names(scope: &str, expects_bias: bool) -> Names {
@@ -177,74 +277,5 @@ fn torch_names(scope: &str, norm: &str, expects_bias: bool) -> Names {
             variance: format!("{norm}.running_var"),
             expects_bias,
         },
-    }
-}
-
-/// `Repeat/block35_1/Branch_0/Conv2d_1x1` as `Block35_1_Branch_0_Conv2d_1x1`; the final block is the sixth Block8.
-fn keras_scope(name: &str) -> String {
-    let name = match name.strip_prefix("Block8/") {
-        Some(rest) => format!("Block8_6/{rest}"),
-        None => match name.split_once("/block") {
-            Some((_, rest)) => format!("Block{rest}"),
-            None => name.to_owned(),
-        },
-    };
-    name.replace('/', "_")
-}
-
-/// `Repeat/block35_1/Branch_1/Conv2d_0b_3x3` as `repeat_1.0.branch1.1`: modules are numbered from zero, and a branch of
-/// one convolution has no number.
-fn torch_scope(layers: &[LayerSpec], i: usize) -> String {
-    let name = &layers[i].name;
-    let Some((scope, conv)) = name.rsplit_once('/') else {
-        // The stem: `Conv2d_1a_3x3` as `conv2d_1a`.
-        return name.rsplit_once('_').map_or(name.as_str(), |(stem, _)| stem).to_lowercase();
-    };
-    let block = |scope: &str| {
-        let numbered =
-            [("Repeat/block35_", "repeat_1"), ("Repeat_1/block17_", "repeat_2"), ("Repeat_2/block8_", "repeat_3")];
-        let module = numbered.iter().find_map(|(tensorflow, torch)| {
-            let number: usize = scope.strip_prefix(tensorflow)?.parse().ok()?;
-            Some(format!("{torch}.{}", number.checked_sub(1)?))
-        });
-        module.unwrap_or_else(|| scope.to_lowercase())
-    };
-    let Some((outer, branch)) = scope.rsplit_once("/Branch_") else {
-        return format!("{}.{}", block(scope), conv.rsplit_once('_').map_or(conv, |(conv, _)| conv).to_lowercase());
-    };
-    let siblings = || {
-        layers
-            .iter()
-            .enumerate()
-            .filter(|(_, layer)| layer.name.rsplit_once('/').is_some_and(|(other, _)| other == scope))
-    };
-    let position = siblings().position(|(j, _)| j == i).unwrap_or_default();
-    match siblings().count() {
-        1 => format!("{}.branch{branch}", block(outer)),
-        _ => format!("{}.branch{branch}.{position}", block(outer)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::layers;
-    use super::*;
-
-    #[test]
-    fn scopes_in_the_other_namings() {
-        let layers = layers();
-        let find = |name: &str| layers.iter().position(|layer| layer.name == name).unwrap();
-        for (name, keras, torch) in [
-            ("Conv2d_4b_3x3", "Conv2d_4b_3x3", "conv2d_4b"),
-            ("Repeat/block35_1/Branch_0/Conv2d_1x1", "Block35_1_Branch_0_Conv2d_1x1", "repeat_1.0.branch0"),
-            ("Repeat_1/block17_10/Branch_1/Conv2d_0c_7x1", "Block17_10_Branch_1_Conv2d_0c_7x1", "repeat_2.9.branch1.2"),
-            ("Repeat_2/block8_5/Conv2d_1x1", "Block8_5_Conv2d_1x1", "repeat_3.4.conv2d"),
-            ("Mixed_6a/Branch_0/Conv2d_1a_3x3", "Mixed_6a_Branch_0_Conv2d_1a_3x3", "mixed_6a.branch0"),
-            ("Mixed_7a/Branch_2/Conv2d_1a_3x3", "Mixed_7a_Branch_2_Conv2d_1a_3x3", "mixed_7a.branch2.2"),
-            ("Block8/Conv2d_1x1", "Block8_6_Conv2d_1x1", "block8.conv2d"),
-        ] {
-            assert_eq!(keras_scope(name), keras);
-            assert_eq!(torch_scope(&layers, find(name)), torch);
-        }
     }
 }

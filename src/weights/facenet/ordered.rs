@@ -26,7 +26,7 @@ fn factor(layer: &LayerSpec) -> f32 {
 /// As [`StoredNetwork::find`].
 pub(super) fn find(map: &TensorMap) -> Result<StoredNetwork> {
     let (convs, dense): (Vec<&Layer>, Vec<&Layer>) = map.layers.iter().partition(|layer| layer.kind == Kind::Conv);
-    let mut source = LayerSource::new(map, str::to_owned);
+    let mut source = LayerSource::new(map, |name| Some(name.to_owned()));
     let axes = filter_axes(map.format);
     let channels = convs.first().and_then(|first| Some(source.dims(&first.weights)?[axes[0]]));
     let width = channels.and_then(Width::of_stem).unwrap_or(Width::FULL);

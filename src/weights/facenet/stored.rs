@@ -91,9 +91,9 @@ impl StoredNetwork {
         for (i, layer) in layers.iter().enumerate() {
             let scope = naming.layer(&layers, i);
             let &LayerSpec { c_out, k_h, k_w, c_in, .. } = layer;
-            let (shape, axes): (_, &[usize]) = match naming {
-                Naming::Torch => ([c_out, c_in, k_h, k_w], &[0, 2, 3, 1]),
-                _ => ([k_h, k_w, c_in, c_out], &[3, 0, 1, 2]),
+            let (shape, axes): (_, &[usize]) = match naming.style.is_torch() {
+                true => ([c_out, c_in, k_h, k_w], &[0, 2, 3, 1]),
+                false => ([k_h, k_w, c_in, c_out], &[3, 0, 1, 2]),
             };
             let names = naming.conv_names(&scope, layer.bias_only);
             let w = StoredWeights::of(source.leave(&names.weights, &shape)?, axes);
@@ -117,12 +117,12 @@ impl StoredNetwork {
 }
 
 /// The width that the first layer has; the published one where that makes no sense, so that errors name its shapes.
-fn width(source: &LayerSource<'_>, naming: &Naming) -> Width {
+pub(super) fn width(source: &LayerSource<'_>, naming: &Naming) -> Width {
     let layers = super::layers();
     let names = naming.conv_names(&naming.layer(&layers, 0), false);
-    let channels = source.dims(&names.weights).and_then(|dims| match naming {
-        Naming::Torch => dims.first(),
-        _ => dims.last(),
+    let channels = source.dims(&names.weights).and_then(|dims| match naming.style.is_torch() {
+        true => dims.first(),
+        false => dims.last(),
     });
     channels.and_then(|&channels| Width::of_stem(channels)).unwrap_or(Width::FULL)
 }
@@ -136,11 +136,11 @@ fn outputs_first(
     k: usize,
     usual: usize,
 ) -> Result<StoredWeights> {
-    let (shape, axes): (_, &[usize]) = match (source.dims(name), naming) {
-        (Some(&[size, _]), Naming::Torch) => ([size, k], &[0, 1]),
-        (_, Naming::Torch) => ([usual, k], &[0, 1]),
-        (Some(&[_, size]), _) => ([k, size], &[1, 0]),
-        _ => ([k, usual], &[1, 0]),
+    let (shape, axes): (_, &[usize]) = match (source.dims(name), naming.style.is_torch()) {
+        (Some(&[size, _]), true) => ([size, k], &[0, 1]),
+        (_, true) => ([usual, k], &[0, 1]),
+        (Some(&[_, size]), false) => ([k, size], &[1, 0]),
+        (_, false) => ([k, usual], &[1, 0]),
     };
     Ok(StoredWeights::of(source.leave(name, &shape)?, axes))
 }

@@ -65,10 +65,10 @@ impl<'a> Net<'a> {
         let (source, layout, layers);
         if map.layers.is_empty() {
             let scope = Scope::of(map, spec.scope);
-            source = LayerSource::new(map, |name| scope.short(name));
+            source = LayerSource::new(map, |name| Some(scope.short(name)));
             (layout, layers) = named(&source, spec);
         } else {
-            source = LayerSource::new(map, str::to_owned);
+            source = LayerSource::new(map, |name| Some(name.to_owned()));
             (layout, layers) = in_graph(map);
         }
         let (n, heads) = (spec.trunk.len(), spec.heads.len());
