@@ -53,6 +53,8 @@ pub mod cli;
 pub mod error;
 pub mod eval;
 pub mod face;
+#[cfg(feature = "decode")]
+mod files;
 pub mod graph;
 pub mod image;
 pub mod models;

@@ -199,14 +199,14 @@ fn numbered(name: &str, index: u32) -> Photo {
 #[test]
 fn pairs_in_every_guise() {
     let pairs = parse("2\t1\nAl_B\t1\t2\nAl_B\t1\tC\t12\n").unwrap();
-    assert_eq!((pairs.folds, pairs.per_fold), (2, 1));
+    assert_eq!((pairs.folds, pairs.per_fold), (Some(2), 1));
     assert_eq!(pairs.pairs[0], Pair { a: numbered("Al_B", 1), b: numbered("Al_B", 2), same: true });
     assert_eq!(pairs.pairs[1], Pair { a: numbered("Al_B", 1), b: numbered("C", 12), same: false });
     assert_eq!(pairs.header_mismatch().unwrap(), "the header promises 4 pairs, the file has 2");
     let tolerant = parse("\u{feff}\r\n2 1 \r\n\r\n  Al_B 1   2\r\nAl_B\t1 C 12").unwrap();
     assert_eq!(tolerant, pairs);
     let dev_test = parse("1\nA 1 2\nA 1 B 1\n").unwrap();
-    assert_eq!((dev_test.folds, dev_test.per_fold, dev_test.header_mismatch()), (1, 1, None));
+    assert_eq!((dev_test.folds, dev_test.per_fold, dev_test.header_mismatch()), (None, 1, None));
     assert_eq!(dev_test, parse(&dev_test.to_text().unwrap()).unwrap());
 }
 
@@ -267,7 +267,7 @@ fn lfws_own_pairs() {
         return;
     }
     let pairs = Pairs::read(lfw.join("pairs.txt")).unwrap();
-    assert_eq!((pairs.folds, pairs.pairs.len(), pairs.header_mismatch()), (2, 1200, None));
+    assert_eq!((pairs.folds, pairs.pairs.len(), pairs.header_mismatch()), (Some(2), 1200, None));
     assert_eq!(pairs.to_text().unwrap(), fs::read_to_string(lfw.join("pairs.txt")).unwrap());
     let resolved = pairs.resolve(lfw.join("images"));
     assert_eq!((resolved.images.len(), resolved.pairs.len(), resolved.missing.len()), (1583, 1200, 0));
@@ -317,7 +317,7 @@ fn every_possible_pair_can_be_generated_and_no_more() {
 fn what_a_pairs_file_cannot_hold_is_refused() {
     let pair = |a: &str| Pair { a: Photo::Path(a.into()), b: Photo::Path("b/y.jpg".into()), same: true };
     for bad in ["a/x\t.jpg", "a/x\n.jpg", "/a/x.jpg", ""] {
-        let pairs = Pairs { folds: 1, per_fold: 1, pairs: vec![pair(bad)] };
+        let pairs = Pairs { folds: None, per_fold: 1, pairs: vec![pair(bad)] };
         assert!(pairs.to_text().is_err(), "{bad:?}");
     }
 }
@@ -331,7 +331,13 @@ fn people_are_listed_in_order() {
         fs::write(path, "").unwrap();
     }
     let expected = [("a", vec!["x.jpeg"]), ("b", vec!["1.PNG", "2.jpg"])];
-    let found = list_people(dir.path()).unwrap();
+    let (found, left_out) = list_people(dir.path()).unwrap();
+    let left_out: Vec<String> = left_out.iter().map(ToString::to_string).collect();
+    assert_eq!(left_out.len(), 2, "{left_out:?}");
+    assert!(
+        left_out[0].contains("empty: no photographs") && left_out[1].contains("loose.jpg: left out"),
+        "{left_out:?}"
+    );
     assert_eq!(found.len(), 2);
     for (person, (name, photos)) in found.iter().zip(expected) {
         assert_eq!((person.name.as_str(), person.photos.iter().map(String::as_str).collect()), (name, photos));

@@ -1,8 +1,7 @@
 //! `warpface embed`: the files of `export_embeddings.py`.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -15,12 +14,14 @@ use super::photos::{self, Tally, add};
 use super::{Outcome, output};
 use crate::Error;
 use crate::face::{Alignment, Detector, Embedder, Embeddings};
+use crate::files::Aside;
 use crate::image::{self, Rgb8};
 use crate::weights::write::npy_header;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Photographs, or folders of them; a photograph's folder is its label
+    /// Folders of people, each a folder whose name labels all photographs below it; or one person's folder; or photographs,
+    /// labelled by the folder they lie in
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Where the four files go
@@ -38,17 +39,17 @@ pub struct Args {
 
 /// What the photographs gave.
 #[derive(Default)]
-struct Found<'a> {
+struct Found {
     embeddings: Embeddings,
-    /// The photographs of the embeddings, in order.
-    embedded: Vec<&'a Path>,
-    without_face: Vec<&'a Path>,
+    /// The photographs of the embeddings, in order, by their places in the list.
+    embedded: Vec<usize>,
+    without_face: Vec<usize>,
 }
 
 impl Args {
     pub fn run(&self, globals: &Globals) -> Result<Outcome> {
         let options = self.detect.options()?;
-        let found = image::collect(&self.paths);
+        let found = image::labelled(&self.paths);
         let device = globals.open_device()?;
         let model = globals.open_model(&device)?;
         let detector = if self.aligned { None } else { Some(globals.open_detector(&device, &options)?) };
@@ -57,17 +58,17 @@ impl Args {
         let dim = model.embedder.dim();
         let done = self.embed(&model.embedder, detector.as_ref(), &found.images, &mut tally)?;
         let inputs = done.embedded.len() + done.without_face.len();
-        self.write(globals, found.images.len(), dim, done)?;
+        self.write(globals, &found.images, &found.labels, dim, done)?;
         Ok(output::list_failures(inputs, &tally.failures))
     }
 
-    fn embed<'a>(
+    fn embed(
         &self,
         embedder: &Embedder,
         detector: Option<&Detector>,
-        images: &'a [PathBuf],
+        images: &[PathBuf],
         tally: &mut Tally,
-    ) -> Result<Found<'a>> {
+    ) -> Result<Found> {
         let alignment = Alignment { size: embedder.size(), margin: self.margin };
         let mut found = Found::default();
         let bar = progress(images.len(), "embed");
@@ -78,7 +79,7 @@ impl Args {
             };
             for (photo, crop) in chunk.iter().zip(&crops) {
                 let list = if crop.is_some() { &mut found.embedded } else { &mut found.without_face };
-                list.push(&images[photo.index]);
+                list.push(photo.index);
             }
             let start = Instant::now();
             found.embeddings.append(embedder.embed(&crops.iter().flatten().collect::<Vec<_>>())?);
@@ -88,25 +89,42 @@ impl Args {
         Ok(found)
     }
 
-    /// Writes the four files, and the summary of `images` photographs.
-    fn write(&self, globals: &Globals, images: usize, dim: usize, found: Found) -> Result<()> {
+    /// A file of the output, written but not yet in its place.
+    fn file(&self, name: &str, write: impl FnOnce(&mut Aside) -> io::Result<()>) -> Result<(PathBuf, Aside)> {
+        let path = self.output.join(name);
+        let written = Aside::create(&path).and_then(|mut file| {
+            write(&mut file)?;
+            file.finish()?;
+            Ok(file)
+        });
+        Ok(written.map(|file| (path.clone(), file)).map_err(Error::io(&path, "write"))?)
+    }
+
+    /// Writes the four files, and the summary.
+    fn write(&self, globals: &Globals, images: &[PathBuf], labels: &[String], dim: usize, found: Found) -> Result<()> {
         let Found { embeddings, embedded, without_face } = found;
-        let names: Vec<String> = embedded.iter().map(|path| label(path)).collect();
-        let classes: Vec<&String> = names.iter().collect::<BTreeSet<_>>().into_iter().collect();
-        let labels = names.iter().map(|name| classes.binary_search(&name).unwrap_or(0) as i64);
+        let names: Vec<&str> = embedded.iter().map(|&i| labels[i].as_str()).collect();
+        let paths: String = embedded.iter().map(|&i| format!("{}\n", images[i].display())).collect();
+        let without_face: Vec<&Path> = without_face.iter().map(|&i| images[i].as_path()).collect();
+        let classes: Vec<&str> = names.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+        let labels = names.iter().map(|name| classes.binary_search(name).unwrap_or(0) as i64);
         let rows = embedded.len() as u64;
-        write_npy(&self.output.join("embeddings.npy"), &[rows, dim as u64], embeddings.into_vec())?;
-        write_npy(&self.output.join("labels.npy"), &[rows], labels)?;
-        write_strings(&self.output.join("label_strings.npy"), &names)?;
-        let paths: String = embedded.iter().map(|path| format!("{}\n", path.display())).collect();
-        let list = self.output.join("paths.txt");
-        std::fs::write(&list, paths).map_err(Error::io(&list, "write"))?;
+        let files = [
+            self.file("embeddings.npy", |out| write_npy(out, &[rows, dim as u64], embeddings.into_vec()))?,
+            self.file("labels.npy", |out| write_npy(out, &[rows], labels))?,
+            self.file("label_strings.npy", |out| out.write_all(&npy_of_strings(&names)))?,
+            self.file("paths.txt", |out| out.write_all(paths.as_bytes()))?,
+        ];
+        // All are on the disk by now: none of an earlier run is left among them.
+        for (path, file) in files {
+            file.put().map_err(Error::io(&path, "write"))?;
+        }
 
         without_face.iter().for_each(|path| eprintln!("{}: no face found, left out", path.display()));
         let mut out = output::stdout();
         if globals.json {
             let summary = json!({
-                "images": images, "embedded": embedded.len(), "dim": dim, "labels": classes.len(),
+                "images": images.len(), "embedded": embedded.len(), "dim": dim, "labels": classes.len(),
                 "without_face": without_face, "output": self.output,
             });
             return output::json_line(&mut out, &summary);
@@ -117,31 +135,23 @@ impl Args {
     }
 }
 
-/// A photograph's label: the name of its folder.
-fn label(path: &Path) -> String {
-    path.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-fn write_npy<T: npyz::AutoSerialize>(path: &Path, shape: &[u64], values: impl IntoIterator<Item = T>) -> Result<()> {
-    let write = || -> std::io::Result<()> {
-        let mut writer = npyz::WriteOptions::new()
-            .default_dtype()
-            .shape(shape)
-            .writer(BufWriter::new(File::create(path)?))
-            .begin_nd()?;
-        writer.extend(values)?;
-        writer.finish()
-    };
-    Ok(write().map_err(Error::io(path, "write"))?)
+fn write_npy<T: npyz::AutoSerialize>(
+    out: &mut Aside,
+    shape: &[u64],
+    values: impl IntoIterator<Item = T>,
+) -> io::Result<()> {
+    let mut writer = npyz::WriteOptions::new().default_dtype().shape(shape).writer(out).begin_nd()?;
+    writer.extend(values)?;
+    writer.finish()
 }
 
 /// An array of numpy's fixed-width Unicode strings (format version 1.0), which `npyz` does not write.
-fn write_strings(path: &Path, strings: &[String]) -> Result<()> {
+fn npy_of_strings(strings: &[&str]) -> Vec<u8> {
     let width = strings.iter().map(|s| s.chars().count()).max().unwrap_or(0).max(1);
     let mut bytes = npy_header(&format!("<U{width}"), &[strings.len()]);
     for string in strings {
         let characters = string.chars().map(u32::from).chain(std::iter::repeat(0)).take(width);
         bytes.extend(characters.flat_map(u32::to_le_bytes));
     }
-    Ok(std::fs::write(path, bytes).map_err(Error::io(path, "write"))?)
+    bytes
 }

@@ -10,6 +10,7 @@ mod devices;
 mod embed;
 mod fields;
 mod lfw;
+mod names;
 mod output;
 mod photos;
 mod plan;

@@ -12,12 +12,15 @@ mod decode;
 mod draw;
 #[cfg(feature = "decode")]
 mod encode;
+mod foreign;
 #[cfg(feature = "decode")]
 mod jpeg;
+mod people;
 mod resize_area;
 mod resize_bilinear;
 mod standardize;
 
+pub(crate) use collect::is_image;
 pub use collect::{Collected, collect};
 pub use crop::{center_crop, crop, flip_horizontal};
 #[cfg(feature = "decode")]
@@ -25,6 +28,8 @@ pub use decode::{Limits, decode, decode_bytes, dimensions, dimensions_bytes};
 pub use draw::{DrawFace, draw_faces};
 #[cfg(feature = "decode")]
 pub use encode::{encode_jpeg, encode_png, save_jpeg, save_png};
+pub use foreign::foreign;
+pub use people::{Labelled, People, PersonFolder, labelled, people};
 pub use resize_area::{AreaResize, AreaTable, LinearTable, LinearTap, Tap, resize_area_f32, resize_area_u8};
 pub use resize_bilinear::resize_bilinear_pillow;
 pub use standardize::{fixed_standardize, prewhiten};

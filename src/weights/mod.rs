@@ -33,7 +33,7 @@ pub mod mtcnn;
 mod npy;
 #[cfg(feature = "decode")]
 mod npz;
-mod pickle;
+pub(crate) mod pickle;
 mod safetensors;
 pub mod sha256;
 mod tensorflow;
@@ -59,7 +59,7 @@ pub use manifest::{Entry, verify};
 pub use mtcnn::{ONet, PNet, RNet, onet, pnet, rnet};
 
 /// What the readers return: the problem in words, to which [`load`] adds the file's name.
-type Parsed<T> = std::result::Result<T, String>;
+pub(crate) type Parsed<T> = std::result::Result<T, String>;
 
 /// The file formats that [`load`] knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

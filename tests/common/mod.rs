@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod close;
+pub mod command;
 pub mod devices;
 pub mod files;
 pub mod npz;

@@ -38,7 +38,7 @@ impl Args {
             ("flip", self.flip.to_string()),
             ("subtract mean", self.subtract_mean.to_string()),
             ("standardization", model.embedder.standardize().to_string()),
-            ("pairs", self.pairs.display().to_string()),
+            ("pairs", self.pairs.file(&self.folder).display().to_string()),
             ("input", input),
         ]
         .map(|(name, value)| (name.to_owned(), value))

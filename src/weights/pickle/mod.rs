@@ -13,11 +13,11 @@ use super::Parsed;
 use machine::Machine;
 
 /// A value's place in its [`Pickle`]; a place may be shared, or even contain itself.
-pub(super) type Id = usize;
+pub(crate) type Id = usize;
 
 /// A node of the tree.
 #[derive(Debug)]
-pub(super) enum Value<'a> {
+pub(crate) enum Value<'a> {
     None,
     Bool(bool),
     /// Python's integers, as far as 128 bits go.
@@ -42,7 +42,7 @@ pub(super) enum Value<'a> {
 }
 
 /// A parsed pickle.
-pub(super) struct Pickle<'a> {
+pub(crate) struct Pickle<'a> {
     values: Vec<Value<'a>>,
     root: Id,
     /// How many bytes it took.
