@@ -49,7 +49,7 @@ impl Run {
 }
 
 pub fn command<S: AsRef<OsStr>>(args: &[S]) -> Command {
-    let program = option_env!("CARGO_BIN_EXE_warpface").expect("the feature `cli` builds the command");
+    let program = env!("CARGO_BIN_EXE_warpface");
     let mut command = Command::new(program);
     command.args(args);
     command
