@@ -7,13 +7,14 @@ use std::time::Instant;
 
 use anyhow::Result;
 use npyz::WriterBuilder;
+use rayon::prelude::*;
 use serde_json::json;
 
 use super::context::{DetectArgs, Globals, create_folder, progress};
-use super::photos::{self, Tally, add};
+use super::photos::{self, Photo, Tally, add};
 use super::{Outcome, output};
 use crate::Error;
-use crate::face::{Alignment, Detector, Embedder, Embeddings};
+use crate::face::{Alignment, Detector, Embedder, Embeddings, Face};
 use crate::files::Aside;
 use crate::image::{self, Rgb8};
 use crate::weights::write::npy_header;
@@ -33,6 +34,10 @@ pub struct Args {
     /// Pixels of the photograph added around the box, half of them on each side
     #[arg(long, default_value_t = 32, value_name = "PIXELS")]
     margin: usize,
+    /// Embed every face of a photograph, a row for each in the order in which `detect` lists them, not only the large and
+    /// central one
+    #[arg(long, conflicts_with = "aligned")]
+    all_faces: bool,
     #[command(flatten)]
     detect: DetectArgs,
 }
@@ -41,9 +46,11 @@ pub struct Args {
 #[derive(Default)]
 struct Found {
     embeddings: Embeddings,
-    /// The photographs of the embeddings, in order, by their places in the list.
+    /// The photograph of each embedding, by its place in the list.
     embedded: Vec<usize>,
     without_face: Vec<usize>,
+    /// Photographs with faces that were not taken.
+    several: Vec<usize>,
 }
 
 impl Args {
@@ -57,9 +64,10 @@ impl Args {
         let mut tally = Tally { failures: found.problems, ..Tally::default() };
         let dim = model.embedder.dim();
         let done = self.embed(&model.embedder, detector.as_ref(), &found.images, &mut tally)?;
-        let inputs = done.embedded.len() + done.without_face.len();
+        let (rows, without) = (done.embedded.len(), done.without_face.len());
         self.write(globals, &found.images, &found.labels, dim, done)?;
-        Ok(output::list_failures(inputs, &tally.failures))
+        let outcome = output::list_failures(rows + without, &tally.failures);
+        Ok(if rows == 0 { Outcome::Nothing } else { outcome })
     }
 
     fn embed(
@@ -73,13 +81,13 @@ impl Args {
         let mut found = Found::default();
         let bar = progress(images.len(), "embed");
         photos::for_each_chunk(images, embedder.device(), &bar, tally, |chunk, tally| {
-            let crops: Vec<Option<Rgb8>> = match detector {
-                Some(detector) => photos::main_crops(detector, chunk, &alignment, tally)?,
-                None => chunk.iter().map(|photo| Some(photos::aligned_crop(&photo.image, alignment.size))).collect(),
+            let crops: Vec<Vec<Rgb8>> = match detector {
+                Some(detector) => self.crops(detector, chunk, &alignment, &mut found.several, tally)?,
+                None => chunk.iter().map(|photo| vec![photos::aligned_crop(&photo.image, alignment.size)]).collect(),
             };
-            for (photo, crop) in chunk.iter().zip(&crops) {
-                let list = if crop.is_some() { &mut found.embedded } else { &mut found.without_face };
-                list.push(photo.index);
+            for (photo, crops) in chunk.iter().zip(&crops) {
+                found.embedded.extend(crops.iter().map(|_| photo.index));
+                found.without_face.extend(crops.is_empty().then_some(photo.index));
             }
             let start = Instant::now();
             found.embeddings.append(embedder.embed(&crops.iter().flatten().collect::<Vec<_>>())?);
@@ -87,6 +95,29 @@ impl Args {
             Ok(())
         })?;
         Ok(found)
+    }
+
+    /// The crops of a chunk's photographs; notes in `several` where there are more faces than are taken.
+    fn crops(
+        &self,
+        detector: &Detector,
+        chunk: &[Photo],
+        alignment: &Alignment,
+        several: &mut Vec<usize>,
+        tally: &mut Tally,
+    ) -> Result<Vec<Vec<Rgb8>>> {
+        let faces = photos::detect(detector, chunk, tally)?;
+        if !self.all_faces {
+            several.extend(chunk.iter().zip(&faces).filter(|(_, faces)| faces.len() > 1).map(|(photo, _)| photo.index));
+        }
+        let start = Instant::now();
+        let crops = |(photo, faces): (&Photo, &Vec<Face>)| match self.all_faces {
+            true => photos::all_crops(&photo.image, faces, alignment),
+            false => photos::main_crop(&photo.image, faces, alignment).into_iter().collect(),
+        };
+        let crops = detector.device().install(|| chunk.par_iter().zip(&faces).map(crops).collect());
+        add(&mut tally.align, start);
+        Ok(crops)
     }
 
     /// A file of the output, written but not yet in its place.
@@ -102,13 +133,25 @@ impl Args {
 
     /// Writes the four files, and the summary.
     fn write(&self, globals: &Globals, images: &[PathBuf], labels: &[String], dim: usize, found: Found) -> Result<()> {
-        let Found { embeddings, embedded, without_face } = found;
+        let Found { embeddings, embedded, without_face, several } = found;
         let names: Vec<&str> = embedded.iter().map(|&i| labels[i].as_str()).collect();
         let paths: String = embedded.iter().map(|&i| format!("{}\n", images[i].display())).collect();
         let without_face: Vec<&Path> = without_face.iter().map(|&i| images[i].as_path()).collect();
         let classes: Vec<&str> = names.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
         let labels = names.iter().map(|name| classes.binary_search(name).unwrap_or(0) as i64);
         let rows = embedded.len() as u64;
+        without_face.iter().for_each(|path| eprintln!("{}: no face found, left out", path.display()));
+        if let Some(&first) = several.first() {
+            let (count, first) = (output::count(several.len(), "photograph"), images[first].display());
+            eprintln!(
+                "{count} with several faces, as {first}: the large and central one is taken, --all-faces takes each"
+            );
+        }
+        // What an earlier run left is better than nothing.
+        if embedded.is_empty() {
+            eprintln!("no face to embed: nothing is written to {}", self.output.display());
+            return Ok(());
+        }
         let files = [
             self.file("embeddings.npy", |out| write_npy(out, &[rows, dim as u64], embeddings.into_vec()))?,
             self.file("labels.npy", |out| write_npy(out, &[rows], labels))?,
@@ -120,12 +163,12 @@ impl Args {
             file.put().map_err(Error::io(&path, "write"))?;
         }
 
-        without_face.iter().for_each(|path| eprintln!("{}: no face found, left out", path.display()));
+        let several: Vec<&Path> = several.iter().map(|&i| images[i].as_path()).collect();
         let mut out = output::stdout();
         if globals.json {
             let summary = json!({
                 "images": images.len(), "embedded": embedded.len(), "dim": dim, "labels": classes.len(),
-                "without_face": without_face, "output": self.output,
+                "without_face": without_face, "several_faces": several, "output": self.output,
             });
             return output::json_line(&mut out, &summary);
         }

@@ -108,6 +108,11 @@ pub fn main_crop(photo: &Rgb8, faces: &[Face], alignment: &Alignment) -> Option<
     align(photo, face, alignment)
 }
 
+/// The crops of all faces of a photograph, in the detector's order.
+pub fn all_crops(photo: &Rgb8, faces: &[Face], alignment: &Alignment) -> Vec<Rgb8> {
+    faces.iter().filter_map(|face| align(photo, face, alignment)).collect()
+}
+
 /// The crops that a chunk's photographs are about; `None` where there is no face.
 pub fn main_crops(
     detector: &Detector,

@@ -1,6 +1,7 @@
 //! insightface's `.bin` sets: photographs and pairs in one file, a pickle of `(photographs, same)`.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -9,12 +10,13 @@ use super::pairs::ResolvedPair;
 use crate::weights::pickle::{Id, Pickle, Value};
 use crate::{Error, Result};
 
-/// A set of pairs with its photographs: `2 n` files' bytes, pair `i` of the photographs `2 i` and `2 i + 1`, and `n`
-/// answers. LFW, CFP, AgeDB and others come so with insightface's training sets, as aligned crops of 112 pixels.
+/// A set of pairs with its photographs: `2 n` files' bytes, pair `i` of the `2 i`th and the next one, and `n` answers.
+/// Photographs that come again, byte for byte, are kept once. LFW, CFP, AgeDB and others come so with insightface's training sets, as aligned crops of 112 pixels.
 pub struct Packed {
     bytes: Vec<u8>,
-    photographs: Vec<Place>,
-    same: Vec<bool>,
+    /// Each with its number in the file, counted from 0, where it came first.
+    photographs: Vec<(usize, Place)>,
+    pairs: Vec<ResolvedPair>,
 }
 
 /// Where a photograph's bytes are.
@@ -41,14 +43,31 @@ impl Packed {
     /// As [`read`](Self::read).
     pub fn parse(bytes: Vec<u8>, path: impl AsRef<Path>) -> Result<Self> {
         let found = contents(&bytes);
-        let (photographs, same) = found.map_err(|problem| {
+        let (places, same) = found.map_err(|problem| {
             let problem = format!("{problem}; expected insightface's .bin, a pickle of photographs and booleans");
             Error::data(path.as_ref(), problem)
         })?;
-        Ok(Packed { bytes, photographs, same })
+        let mut known: HashMap<&[u8], usize> = HashMap::new();
+        let kept: Vec<usize> = places
+            .iter()
+            .map(|place| {
+                let next = known.len();
+                *known.entry(place.bytes(&bytes)).or_insert(next)
+            })
+            .collect();
+        let pair = |(i, same)| ResolvedPair { a: kept[2 * i], b: kept[2 * i + 1], same };
+        let pairs = same.into_iter().enumerate().map(pair).collect();
+        let mut photographs: Vec<(usize, Place)> = Vec::with_capacity(known.len());
+        drop(known);
+        for (number, place) in places.into_iter().enumerate() {
+            if kept[number] == photographs.len() {
+                photographs.push((number, place));
+            }
+        }
+        Ok(Packed { bytes, photographs, pairs })
     }
 
-    /// How many photographs there are.
+    /// How many different photographs there are.
     pub fn len(&self) -> usize {
         self.photographs.len()
     }
@@ -63,21 +82,28 @@ impl Packed {
     /// # Panics
     /// If there is no such photograph.
     pub fn photograph(&self, i: usize) -> &[u8] {
-        match &self.photographs[i] {
-            Place::Within(range) => &self.bytes[range.clone()],
-            Place::Apart(bytes) => bytes,
-        }
+        self.photographs[i].1.bytes(&self.bytes)
     }
 
-    /// What each photograph is called: the file's name and the photograph's number, counted from 0.
+    /// What each photograph is called: the file's name and the photograph's number in it, counted from 0.
     pub fn names(&self, file: impl AsRef<Path>) -> Vec<PathBuf> {
-        (0..self.len()).map(|i| PathBuf::from(format!("{}#{i}", file.as_ref().display()))).collect()
+        let file = file.as_ref().display();
+        self.photographs.iter().map(|(number, _)| PathBuf::from(format!("{file}#{number}"))).collect()
     }
 
     /// The pairs.
-    pub fn pairs(&self) -> Vec<ResolvedPair> {
-        let pair = |(i, &same): (usize, &bool)| ResolvedPair { a: 2 * i, b: 2 * i + 1, same };
-        self.same.iter().enumerate().map(pair).collect()
+    pub fn pairs(&self) -> &[ResolvedPair] {
+        &self.pairs
+    }
+}
+
+impl Place {
+    /// The photograph, of a file with these bytes.
+    fn bytes<'a>(&'a self, file: &'a [u8]) -> &'a [u8] {
+        match self {
+            Place::Within(range) => &file[range.clone()],
+            Place::Apart(bytes) => bytes,
+        }
     }
 }
 

@@ -149,7 +149,7 @@ impl PairsArgs {
             return Err(Error::invalid(Field("pairs"), problem).into());
         }
         let set = Packed::parse(bytes, file)?;
-        let pairs = set.pairs();
+        let pairs = set.pairs().to_vec();
         if pairs.is_empty() {
             return Err(Error::data(file, "has no pairs").into());
         }
@@ -204,6 +204,9 @@ impl PairsArgs {
         if same.is_empty() {
             let problem = "no pair is left: of each a photograph could not be read, or has no face";
             return Err(Error::invalid("pairs", problem));
+        }
+        if same.iter().all(|&is| is == same[0]) {
+            eprintln!("all pairs are of one kind: VAL, FAR, AUC and EER, or some of them, are not defined");
         }
         if folds == 1 {
             eprintln!(
