@@ -6,8 +6,6 @@ use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::{Error, Result};
-
 /// What the name of a file that is being written ends in.
 pub(crate) const PARTIAL: &str = ".partial";
 
@@ -97,13 +95,14 @@ fn beside(place: &Path) -> PathBuf {
 }
 
 /// Writes a file, replacing what is there; if that fails, what was there stays.
-pub(crate) fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Result<()> {
+#[cfg(feature = "decode")]
+pub(crate) fn write(path: &Path, bytes: impl AsRef<[u8]>) -> crate::Result<()> {
     let write = || -> io::Result<()> {
         let mut file = Aside::create(path)?;
         file.write_all(bytes.as_ref())?;
         file.put()
     };
-    write().map_err(Error::io(path, "write"))
+    write().map_err(crate::Error::io(path, "write"))
 }
 
 #[cfg(test)]

@@ -53,7 +53,6 @@ pub mod cli;
 pub mod error;
 pub mod eval;
 pub mod face;
-#[cfg(feature = "decode")]
 mod files;
 pub mod graph;
 pub mod image;

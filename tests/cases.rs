@@ -154,6 +154,7 @@ fn loose_photographs_and_hidden_roots() {
     // Crops are no photographs.
     let run = with(&weights, &["align", text(&root), text(&root.join("crops"))]);
     run.says(&["lies within the folder of photographs"]);
+    assert!(!root.join("crops").exists());
 }
 
 #[test]
@@ -209,10 +210,17 @@ fn other_settings_make_no_mixture() {
     assert_eq!(align(&["--margin", "44", "--overwrite"]).expect(DONE).json()[0]["aligned"], 4);
     assert!(fs::read(&crop).unwrap() != first);
     assert_eq!(align(&["--margin", "44"]).expect(DONE).json()[0]["finished_before"], 4);
-    align(&["--detect-multiple-faces"]).expect(DONE);
+    align(&["--margin", "44", "--detect-multiple-faces"]).expect(USAGE).says(&["4 crops", "one face"]);
+    let faces = align(&["--margin", "44", "--detect-multiple-faces", "--overwrite"]).expect(DONE).json().remove(0);
+    assert_eq!(faces["aligned"], warpface::image::collect(&[out.path().to_owned()]).images.len());
+    assert!(!crop.exists());
+    align(&["--overwrite"]).expect(DONE);
+    assert_eq!(fs::read(&crop).unwrap(), first, "what was there before, to the bit");
+    assert_eq!(warpface::image::collect(&[out.path().to_owned()]).images.len(), 4);
     // An output of a version that wrote nothing down: the crops tell their size.
     fs::remove_file(out.path().join("alignment.json")).unwrap();
     align(&["--image-size", "96"]).expect(USAGE).says(&["--image-size 160", "--overwrite"]);
+    align(&["--detect-multiple-faces"]).expect(USAGE).says(&["4 crops", "one face"]);
     assert_eq!(align(&["--image-size", "96", "--overwrite"]).expect(DONE).json()[0]["aligned"], 4);
     assert_eq!(warpface::image::dimensions(&crop).unwrap(), (96, 96));
 }

@@ -19,23 +19,33 @@ pub struct Record {
     pub detect_multiple_faces: bool,
 }
 
+/// Crops that are there.
+pub struct There {
+    /// How many photographs have one.
+    pub count: usize,
+    /// One of them.
+    pub crop: PathBuf,
+    /// Whether it is called as one of several faces.
+    pub detect_multiple_faces: bool,
+}
+
 impl Record {
     fn file(output: &Path) -> PathBuf {
         output.join("alignment.json")
     }
 
     /// Refuses settings that are not those of the crops that are there, unless these are made anew, and writes the
-    /// settings down. `finished`: a crop that is there, and how many there are.
-    pub fn settle(&self, output: &Path, finished: Option<(&Path, usize)>, overwrite: bool) -> Result<()> {
+    /// settings down.
+    pub fn settle(&self, output: &Path, there: Option<&There>, overwrite: bool) -> Result<()> {
         let path = Self::file(output);
         let old: Option<Record> = fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
         if old.as_ref() == Some(self) {
             return Ok(());
         }
-        if let Some((crop, count)) = finished.filter(|_| !overwrite)
-            && let Some(how) = self.difference(old.as_ref(), crop)
+        if let Some(there) = there.filter(|_| !overwrite)
+            && let Some(how) = self.difference(old.as_ref(), there)
         {
-            let crops = format!("{count} crops in {} were made with {how}; ", output.display());
+            let crops = format!("{} crops in {} were made with {how}; ", there.count, output.display());
             let problem = message![crops, Field("overwrite"), " makes them anew, another OUT keeps them"];
             return Err(Error::invalid(Field("image_size"), problem));
         }
@@ -44,17 +54,19 @@ impl Record {
     }
 
     /// How the crops that are there were made, in flags, where it is known and not as this run makes them.
-    fn difference(&self, old: Option<&Record>, crop: &Path) -> Option<String> {
+    fn difference(&self, old: Option<&Record>, there: &There) -> Option<String> {
+        let faces = |multiple| if multiple { " --detect-multiple-faces" } else { " and one face of each photograph" };
         match old {
             Some(old) => {
-                let faces = if old.detect_multiple_faces { " --detect-multiple-faces" } else { "" };
-                Some(format!("--image-size {} --margin {}{faces}", old.image_size, old.margin))
+                let Record { image_size, margin, detect_multiple_faces } = old;
+                Some(format!("--image-size {image_size} --margin {margin}{}", faces(*detect_multiple_faces)))
             }
             // Made by a version that wrote nothing down.
             None => {
-                let (width, height) = image::dimensions(crop).ok()?;
-                let other = (width, height) != (self.image_size, self.image_size);
-                other.then(|| format!("--image-size {width}"))
+                let (width, height) = image::dimensions(&there.crop).ok()?;
+                let alike = (width, height) == (self.image_size, self.image_size)
+                    && there.detect_multiple_faces == self.detect_multiple_faces;
+                (!alike).then(|| format!("--image-size {width}{}", faces(there.detect_multiple_faces)))
             }
         }
     }
