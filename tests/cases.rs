@@ -494,6 +494,13 @@ fn drawn_pairs_replace_nothing_unasked() {
     assert_eq!(fs::read(&pairs).unwrap(), first);
     draw("2", &["--overwrite"]).expect(DONE);
     assert_ne!(fs::read(&pairs).unwrap(), first);
+    // One person alone makes no pairs of two.
+    let ann = out.path().join("alone");
+    fs::create_dir_all(ann.join("ann")).unwrap();
+    fs::copy(case.join("ann/Ariel_Sharon_0001.png"), ann.join("ann/1.png")).unwrap();
+    let none = out.path().join("none.txt");
+    let args = ["lfw", text(&ann), "--pairs", text(&none), "--seeded-pairs", "1"];
+    with(&weights, &args).expect(NOTHING).says(&["alone", "two people are needed"]);
     // Numbers that nothing divides.
     let run = draw("3", &["--overwrite", "--pair-count", "13", "--folds", "3"]).expect(DONE);
     assert_eq!(run.json()[0]["pairs"], 13);

@@ -53,6 +53,19 @@ struct Found {
     several: Vec<usize>,
 }
 
+impl Found {
+    /// Tells what is not among the embeddings.
+    fn tell(&self, images: &[PathBuf]) {
+        self.without_face.iter().for_each(|&i| eprintln!("{}: no face found, left out", images[i].display()));
+        if let Some(&first) = self.several.first() {
+            let (count, first) = (output::count(self.several.len(), "photograph"), images[first].display());
+            eprintln!(
+                "{count} with several faces, as {first}: the large and central one is taken, --all-faces takes each"
+            );
+        }
+    }
+}
+
 impl Args {
     pub fn run(&self, globals: &Globals) -> Result<Outcome> {
         let options = self.detect.options()?;
@@ -65,6 +78,7 @@ impl Args {
         let dim = model.embedder.dim();
         let done = self.embed(&model.embedder, detector.as_ref(), &found.images, &mut tally)?;
         let (rows, without) = (done.embedded.len(), done.without_face.len());
+        done.tell(&found.images);
         self.write(globals, &found.images, &found.labels, dim, done)?;
         let outcome = output::list_failures(rows + without, &tally.failures);
         Ok(if rows == 0 { Outcome::Nothing } else { outcome })
@@ -140,16 +154,9 @@ impl Args {
         let classes: Vec<&str> = names.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
         let labels = names.iter().map(|name| classes.binary_search(name).unwrap_or(0) as i64);
         let rows = embedded.len() as u64;
-        without_face.iter().for_each(|path| eprintln!("{}: no face found, left out", path.display()));
-        if let Some(&first) = several.first() {
-            let (count, first) = (output::count(several.len(), "photograph"), images[first].display());
-            eprintln!(
-                "{count} with several faces, as {first}: the large and central one is taken, --all-faces takes each"
-            );
-        }
         // What an earlier run left is better than nothing.
         if embedded.is_empty() {
-            eprintln!("no face to embed: nothing is written to {}", self.output.display());
+            eprintln!("nothing to embed: nothing is written to {}", self.output.display());
             return Ok(());
         }
         let files = [

@@ -29,6 +29,8 @@ pub use draw::{DrawFace, draw_faces};
 #[cfg(feature = "decode")]
 pub use encode::{encode_jpeg, encode_png, save_jpeg, save_png};
 pub use foreign::foreign;
+#[cfg(feature = "cli")]
+pub(crate) use people::name_of;
 pub use people::{Labelled, People, PersonFolder, labelled, people};
 pub use resize_area::{AreaResize, AreaTable, LinearTable, LinearTap, Tap, resize_area_f32, resize_area_u8};
 pub use resize_bilinear::resize_bilinear_pillow;

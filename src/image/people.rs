@@ -154,7 +154,7 @@ fn no_folder(path: &Path) -> Option<String> {
 }
 
 /// A folder's name, also of one that is called `.` or `..`.
-fn name_of(folder: &Path) -> String {
+pub(crate) fn name_of(folder: &Path) -> String {
     let lossy = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
     let named = lossy(folder).or_else(|| lossy(&folder.canonicalize().ok()?));
     named.unwrap_or_else(|| folder.display().to_string())

@@ -162,7 +162,7 @@ impl PairsArgs {
     fn draw(&self, seed: u64, folder: &Path, file: &Path) -> Result<()> {
         let (people, left_out) = eval::list_people(folder)?;
         left_out.iter().for_each(|problem| eprintln!("{problem}"));
-        let (same, different) = self.counts(&people)?;
+        let (same, different) = self.counts(&people, folder)?;
         let folds = self.folds.unwrap_or((same + different).clamp(1, 5));
         let pairs = eval::generate_counts(seed, &people, folds, same, different)?;
         let text = pairs.to_text()?;
@@ -181,7 +181,7 @@ impl PairsArgs {
     }
 
     /// How many pairs of one person and of different people are drawn.
-    fn counts(&self, people: &[Person]) -> Result<(usize, usize)> {
+    fn counts(&self, people: &[Person], folder: &Path) -> Result<(usize, usize)> {
         if let Some(count) = self.pair_count {
             if count < 2 {
                 return Err(Error::invalid(Field("pair_count"), "both kinds of pairs must come: 2 at least").into());
@@ -189,6 +189,11 @@ impl PairsArgs {
             return Ok((count / 2, count - count / 2));
         }
         let (same, different) = eval::possible_pairs(people);
+        if same == 0 || different == 0 {
+            let found = format!("{same} pairs of one person and {different} of two come of its photographs");
+            let problem = format!("{found}; both must: two people are needed, and one with two photographs");
+            return Err(Error::data(folder, problem).into());
+        }
         let wanted = self.folds.unwrap_or(5).saturating_mul(DRAWN);
         let least = usize::try_from(same.min(different)).unwrap_or(usize::MAX);
         if least < wanted {
