@@ -53,6 +53,7 @@ pub mod cli;
 pub mod error;
 pub mod eval;
 pub mod face;
+mod files;
 pub mod graph;
 pub mod image;
 pub mod models;

@@ -6,8 +6,12 @@ use std::path::{Path, PathBuf};
 
 use approx::assert_abs_diff_eq;
 use serde_json::Value;
+use warpface::eval::folds::folds_of_one_kind;
 use warpface::eval::report::{self, PicturePair, ReportInput};
-use warpface::eval::{EvalOptions, Evaluation, Metric, Pair, Pairs, Person, Photo, evaluate, generate, list_people};
+use warpface::eval::{
+    EvalOptions, Evaluation, Metric, Packed, Pair, Pairs, Person, Photo, evaluate, generate, generate_counts,
+    list_people, possible_pairs,
+};
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/eval").join(name)
@@ -156,7 +160,21 @@ fn undefined_figures_are_null() {
     let evaluation = by_hand(&[0.105, 0.105], &[true, true], 2);
     let figures = serde_json::to_value(evaluation.figures).unwrap();
     assert_eq!((&figures["auc"], &figures["eer"], &figures["val"]["far"]), (&Value::Null, &Value::Null, &Value::Null));
+    // Without different people there is no rate of false accepts to choose a threshold by.
+    assert_eq!((&figures["val"]["mean"], &figures["val"]["std"]), (&Value::Null, &Value::Null));
     assert_eq!(figures["accuracy"]["mean"], 1.0);
+    let different = by_hand(&[0.105, 2.0, 0.5, 1.0], &[false; 4], 2);
+    assert!(different.figures.val.mean.is_nan() && different.figures.val.far.is_finite());
+}
+
+#[test]
+fn folds_of_one_kind_are_counted() {
+    assert_eq!(folds_of_one_kind(&[true, true, false, false], 2).unwrap(), 2);
+    assert_eq!(folds_of_one_kind(&[true, true, true, false], 2).unwrap(), 1);
+    assert_eq!(folds_of_one_kind(&[true, false, true, false], 2).unwrap(), 0);
+    // Pairs of one kind alone are another matter.
+    assert_eq!(folds_of_one_kind(&[true; 4], 2).unwrap(), 0);
+    assert!(folds_of_one_kind(&[true], 2).is_err());
 }
 
 #[test]
@@ -199,15 +217,83 @@ fn numbered(name: &str, index: u32) -> Photo {
 #[test]
 fn pairs_in_every_guise() {
     let pairs = parse("2\t1\nAl_B\t1\t2\nAl_B\t1\tC\t12\n").unwrap();
-    assert_eq!((pairs.folds, pairs.per_fold), (2, 1));
+    assert_eq!((pairs.folds, pairs.per_fold), (Some(2), 1));
     assert_eq!(pairs.pairs[0], Pair { a: numbered("Al_B", 1), b: numbered("Al_B", 2), same: true });
     assert_eq!(pairs.pairs[1], Pair { a: numbered("Al_B", 1), b: numbered("C", 12), same: false });
     assert_eq!(pairs.header_mismatch().unwrap(), "the header promises 4 pairs, the file has 2");
     let tolerant = parse("\u{feff}\r\n2 1 \r\n\r\n  Al_B 1   2\r\nAl_B\t1 C 12").unwrap();
     assert_eq!(tolerant, pairs);
     let dev_test = parse("1\nA 1 2\nA 1 B 1\n").unwrap();
-    assert_eq!((dev_test.folds, dev_test.per_fold, dev_test.header_mismatch()), (1, 1, None));
+    assert_eq!((dev_test.folds, dev_test.per_fold, dev_test.header_mismatch()), (None, 1, None));
     assert_eq!(dev_test, parse(&dev_test.to_text().unwrap()).unwrap());
+    // Without folds ten, as the original takes them, if there are as many pairs.
+    let named = parse("3\t1\nA 1 2\nA 1 B 1\n").unwrap();
+    assert_eq!((dev_test.default_folds(), named.default_folds()), (2, 3));
+    let many = Pairs { pairs: vec![dev_test.pairs[0].clone(); 500], ..dev_test };
+    assert_eq!(many.default_folds(), 10);
+}
+
+#[test]
+fn tabs_separate_names_with_spaces() {
+    let pairs = parse("1\t2\nPerson 12\t1\t2\nPerson 12\t3\t4\t\nPerson 12 \t 1\tPerson 7\t10\nAnn 1 2\n").unwrap();
+    let same = |name: &str, i, j| Pair { a: numbered(name, i), b: numbered(name, j), same: true };
+    let apart = Pair { a: numbered("Person 12", 1), b: numbered("Person 7", 10), same: false };
+    assert_eq!(pairs.pairs, [same("Person 12", 1, 2), same("Person 12", 3, 4), apart, same("Ann", 1, 2)]);
+    assert_eq!(parse(&pairs.to_text().unwrap()).unwrap(), pairs);
+}
+
+#[test]
+fn calfws_lists_are_read() {
+    // In CALFW the number counts the folds of pairs of one person; pairs of two people have 0.
+    let pairs =
+        parse("A_B_0001.jpg 1\nA_B_0002.jpg 1\r\n\nC_0001.jpg\t10\nC_0003.jpg\t10\nA_B_0001.jpg 0\nC 2.jpg 0\n");
+    let pairs = pairs.unwrap();
+    let path = |name: &str| Photo::Path(name.into());
+    let expected = [
+        ("A_B_0001.jpg", "A_B_0002.jpg", true),
+        ("C_0001.jpg", "C_0003.jpg", true),
+        ("A_B_0001.jpg", "C 2.jpg", false),
+    ];
+    assert_eq!(pairs.pairs, expected.map(|(a, b, same)| Pair { a: path(a), b: path(b), same }));
+    assert_eq!((pairs.folds, pairs.header_mismatch(), pairs.default_folds()), (None, None, 3));
+    assert_eq!(parse(&pairs.to_text().unwrap()).unwrap().pairs, pairs.pairs);
+    for (text, message) in [
+        ("a.jpg 1\nb.jpg 0\n", "some/pairs.txt:2: the two lines of a pair end in the same number, not in 1 and 0"),
+        ("a.jpg 1\nb.jpg 1\nc.jpg 0\n", "some/pairs.txt:3: the last photograph has no second one"),
+        ("a.jpg 1\nb.jpg\n", "some/pairs.txt:2: expected a photograph and a number"),
+        ("../a.jpg 1\nb.jpg 1\n", "some/pairs.txt:1: `../a.jpg` is no relative path"),
+    ] {
+        let error = parse(text).unwrap_err();
+        assert!(error.starts_with(message), "{text:?} gives {error}");
+    }
+}
+
+#[test]
+fn insightfaces_sets_of_every_python() {
+    let folder = golden("../packed");
+    let every: Vec<u8> = (0..=255).collect();
+    let expected: [&[u8]; 4] = [&every, b"\xff\xd8\xff\xe0", b"'\"\\\n\r\t\0", b"plain"];
+    let mut files: Vec<PathBuf> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert_eq!(files.len(), 13);
+    // Python 2's oldest form has escapes in its strings: it says what helps.
+    let oldest = files.remove(files.iter().position(|file| file.ends_with("python2_0.bin")).unwrap());
+    let error = Packed::read(&oldest).err().expect("escaped").to_string();
+    assert!(error.contains("python2_0.bin: holds an escaped string") && error.contains("protocol 2"), "{error}");
+    for file in &files {
+        let set = Packed::read(file).unwrap_or_else(|error| panic!("{error}"));
+        let photographs: Vec<&[u8]> = (0..set.len()).map(|i| set.photograph(i)).collect();
+        assert_eq!(photographs, expected, "{}", file.display());
+        assert_eq!(set.pairs().iter().map(|p| (p.a, p.b, p.same)).collect::<Vec<_>>(), [(0, 1, true), (2, 3, false)]);
+    }
+    let bytes = fs::read(&files[0]).unwrap();
+    for length in 0..bytes.len() {
+        let error = Packed::parse(bytes[..length].to_vec(), "x.bin").err().expect("cut short").to_string();
+        assert!(error.starts_with("x.bin: ") && error.contains("insightface"), "{error}");
+    }
+    let refused = |bytes: &[u8]| Packed::parse(bytes.to_vec(), "x.bin").err().expect("no set").to_string();
+    assert!(refused(b"\x80\x02]q\x00(]q\x01U\x01aa]q\x02\x88ae.").contains("has 1 photographs for 1 pairs"));
+    assert!(refused(b"cos\nsystem\n(S'true'\ntR.").contains("os.system"));
 }
 
 #[test]
@@ -217,6 +303,11 @@ fn bad_pairs_name_file_and_line() {
         ("ten\t300\n", "some/pairs.txt:1: the header must be"),
         ("0\n", "some/pairs.txt:1: the header must be"),
         ("1 2 3\n", "some/pairs.txt:1: the header must be"),
+        (
+            "name,imagenum1,imagenum2,\nA,1,2,\n",
+            "some/pairs.txt:1: the file is a table of comma-separated values (CSV)",
+        ),
+        ("\u{1f}\u{8b}", "some/pairs.txt:1: the header must be"),
         ("1\nA 1 2\n\nA 1\n", "some/pairs.txt:4: expected `name i j`"),
         ("1\nA 1 two\n", "some/pairs.txt:2: `two` is no photograph's number"),
         ("1\nA -1 2\n", "some/pairs.txt:2: `-1` is no photograph's number"),
@@ -256,6 +347,41 @@ fn missing_photographs_skip_their_pairs() {
     let resolved = by_path.resolve(dir.path());
     assert_eq!(resolved.images[0], dir.path().join("odd name/x y.jpg"));
     assert_eq!((resolved.pairs.len(), resolved.missing), (1, vec!["A/none.jpg".to_owned()]));
+    assert_eq!(resolved.nearest, Some((dir.path().join("A/none.jpg"), Some(dir.path().join("A/A_0001.jpg")))));
+    let error = Pairs::parse(b"\x1f\x8b\x08", "p.tgz").unwrap_err().to_string();
+    assert!(error.starts_with("p.tgz: is no list of pairs, but gzipped"), "{error}");
+}
+
+#[test]
+fn crops_are_found_by_their_photographs_names() {
+    let dir = tempfile::tempdir().unwrap();
+    for file in ["A/x.png", "A/x.jpeg.png", "A/y_0.png", "A/y_1.png", "A/A_0001_0.png", "A/v.1.png", "B b/B b_0002.png"]
+    {
+        let path = dir.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "").unwrap();
+    }
+    let find = |photo: Photo| photo.find(dir.path()).map(|path| path.strip_prefix(dir.path()).unwrap().to_owned());
+    for (asked, found) in [
+        ("A/x.jpg", Some("A/x.png")),
+        ("A/x.png", Some("A/x.png")),
+        // The photograph whose crop kept its whole name beside another's.
+        ("A/x.jpeg", Some("A/x.jpeg.png")),
+        ("A/y.jpg", Some("A/y_0.png")),
+        ("A/v.1.jpg", Some("A/v.1.png")),
+        ("A/v.1", Some("A/v.1.png")),
+        ("A/v.jpg", None),
+        ("A/v.2", None),
+        ("B b/B b_0001.jpg", None),
+    ] {
+        assert_eq!(find(Photo::Path(asked.into())), found.map(PathBuf::from), "{asked}");
+    }
+    assert_eq!(find(numbered("A", 1)), Some("A/A_0001_0.png".into()));
+    let resolved = parse("1\tpaths\nA/y.jpg\tA/x.jpg\tsame\n").unwrap().resolve(dir.path());
+    assert_eq!((resolved.pairs.len(), resolved.several), (1, vec![dir.path().join("A/y_0.png")]));
+    let nearest = |text: &str| parse(text).unwrap().resolve(dir.path()).nearest.unwrap().1.unwrap();
+    assert_eq!(nearest("1\nB b\t1\t2\n"), dir.path().join("B b/B b_0002.png"));
+    assert_eq!(nearest("1\nB c\t1\t2\n"), dir.path().join("B b"));
 }
 
 #[test]
@@ -267,7 +393,7 @@ fn lfws_own_pairs() {
         return;
     }
     let pairs = Pairs::read(lfw.join("pairs.txt")).unwrap();
-    assert_eq!((pairs.folds, pairs.pairs.len(), pairs.header_mismatch()), (2, 1200, None));
+    assert_eq!((pairs.folds, pairs.pairs.len(), pairs.header_mismatch()), (Some(2), 1200, None));
     assert_eq!(pairs.to_text().unwrap(), fs::read_to_string(lfw.join("pairs.txt")).unwrap());
     let resolved = pairs.resolve(lfw.join("images"));
     assert_eq!((resolved.images.len(), resolved.pairs.len(), resolved.missing.len()), (1583, 1200, 0));
@@ -300,6 +426,33 @@ fn generated_pairs_are_seeded_distinct_and_true() {
 }
 
 #[test]
+fn any_number_of_pairs_is_shared_out_evenly() {
+    let people = people(&[5, 4, 3]);
+    assert_eq!(possible_pairs(&people), (10 + 6 + 3, 20 + 15 + 12));
+    for (folds, same, different) in [(3, 5, 5), (4, 3, 10), (10, 19, 47), (1, 1, 1), (2, 2, 1)] {
+        let pairs = generate_counts(5, &people, folds, same, different).unwrap();
+        let all = same + different;
+        assert_eq!(pairs.pairs.len(), all);
+        assert_eq!(pairs.pairs.iter().filter(|pair| pair.same).count(), same);
+        let text = pairs.to_text().unwrap();
+        let read = parse(&text).unwrap();
+        assert_eq!((&read.pairs, read.folds, read.header_mismatch()), (&pairs.pairs, Some(folds), None), "{text}");
+        let mut start = 0;
+        for fold in 0..folds {
+            let end = start + all / folds + usize::from(fold < all % folds);
+            let count = pairs.pairs[start..end].iter().filter(|pair| pair.same).count();
+            assert!(
+                count.abs_diff((end - start) * same / all) <= 1,
+                "fold {fold} of {folds}: {count} of {}",
+                end - start
+            );
+            start = end;
+        }
+    }
+    assert!(generate_counts(5, &people, 5, 2, 2).unwrap_err().to_string().contains("4 pairs cannot be split"));
+}
+
+#[test]
 fn every_possible_pair_can_be_generated_and_no_more() {
     // 3 + 1 same pairs, 2·3 + 1·3 + 1·2 = 11 different ones.
     let few = people(&[3, 2, 1]);
@@ -317,7 +470,7 @@ fn every_possible_pair_can_be_generated_and_no_more() {
 fn what_a_pairs_file_cannot_hold_is_refused() {
     let pair = |a: &str| Pair { a: Photo::Path(a.into()), b: Photo::Path("b/y.jpg".into()), same: true };
     for bad in ["a/x\t.jpg", "a/x\n.jpg", "/a/x.jpg", ""] {
-        let pairs = Pairs { folds: 1, per_fold: 1, pairs: vec![pair(bad)] };
+        let pairs = Pairs { folds: None, per_fold: 1, pairs: vec![pair(bad)] };
         assert!(pairs.to_text().is_err(), "{bad:?}");
     }
 }
@@ -331,7 +484,13 @@ fn people_are_listed_in_order() {
         fs::write(path, "").unwrap();
     }
     let expected = [("a", vec!["x.jpeg"]), ("b", vec!["1.PNG", "2.jpg"])];
-    let found = list_people(dir.path()).unwrap();
+    let (found, left_out) = list_people(dir.path()).unwrap();
+    let left_out: Vec<String> = left_out.iter().map(ToString::to_string).collect();
+    assert_eq!(left_out.len(), 2, "{left_out:?}");
+    assert!(
+        left_out[0].contains("empty: no photographs") && left_out[1].contains("loose.jpg: left out"),
+        "{left_out:?}"
+    );
     assert_eq!(found.len(), 2);
     for (person, (name, photos)) in found.iter().zip(expected) {
         assert_eq!((person.name.as_str(), person.photos.iter().map(String::as_str).collect()), (name, photos));

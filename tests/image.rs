@@ -159,6 +159,9 @@ fn what_is_no_photograph_is_refused_by_name() {
     let cases: &[(&[u8], &str)] = &[
         (b"", "empty"),
         (b"dear diary", "not an image in a known format (its first bytes are \"dear dia\")"),
+        (b"name,imagenum1,imagenum2\n", "but text, a table or a list"),
+        (b"\x1f\x8b\x08\0", "extract it (`tar -xzf FILE`)"),
+        (b"\x0a\x23\xd7\xce\0", "RecordIO file (.rec)"),
         (b"BM is how this text starts", "not an image in a known format"),
         (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC is not supported; convert"),
         (b"\0\0\0\x18ftypavif\0\0\0\0", "AVIF is not supported; convert"),

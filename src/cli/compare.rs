@@ -10,6 +10,7 @@ use super::context::{CropArgs, DetectArgs, Globals, Model, progress};
 use super::photos::{self, Tally};
 use super::{Outcome, output};
 use crate::Error;
+use crate::face::Alignment;
 use crate::ops::Metric;
 
 #[derive(Debug, clap::Args)]
@@ -26,6 +27,9 @@ pub struct Args {
     /// The photographs are crops already
     #[arg(long)]
     aligned: bool,
+    /// Pixels of the photograph added around the box, half of them on each side
+    #[arg(long, default_value_t = 32, value_name = "PIXELS")]
+    margin: usize,
     #[command(flatten)]
     crops: CropArgs,
     #[command(flatten)]
@@ -66,7 +70,7 @@ impl Args {
         let device = globals.open_device()?;
         let model = globals.open_model(&device, &self.crops)?;
         let given = self.crops.given(&model);
-        let alignment = model.embedder.alignment();
+        let alignment = Alignment { size: model.embedder.size(), margin: self.margin };
         let detector = if self.aligned { None } else { Some(globals.open_detector(&device, &options)?) };
         let (mut embeddings, mut kept): (Vec<Vec<f32>>, Vec<&Path>) = (Vec::new(), Vec::new());
         let mut tally = Tally::default();
@@ -77,6 +81,10 @@ impl Args {
                     None => Some(given.input(&photo.image)),
                     Some(detector) => {
                         let faces = photos::detect(detector, std::slice::from_ref(photo), tally)?;
+                        if faces[0].len() > 1 {
+                            let (path, n) = (self.photos[photo.index].display(), faces[0].len());
+                            eprintln!("{path}: {n} faces; the large and central one is compared");
+                        }
                         photos::main_crop(&photo.image, &faces[0], &alignment)
                     }
                 };

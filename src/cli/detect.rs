@@ -1,5 +1,6 @@
 //! `warpface detect`.
 
+use std::collections::HashSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -7,9 +8,11 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::context::{DetectArgs, Globals, create_folder, progress};
+use super::names::{Suffix, distinct, relative_to_common};
 use super::photos::{self, Photo, Tally};
 use super::{Outcome, output};
 use crate::Error;
+use crate::error::Field;
 use crate::face::Face;
 use crate::image::{self, DrawFace};
 
@@ -18,7 +21,7 @@ pub struct Args {
     /// Photographs, or folders of them at any depth
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Write the photographs with their faces drawn in
+    /// Write the photographs with their faces drawn in: a JPEG as JPEG, all others as PNG, under names of their own
     #[arg(long, value_name = "DIR")]
     draw: Option<PathBuf>,
     #[command(flatten)]
@@ -40,7 +43,10 @@ impl Args {
         let found = image::collect(&self.paths);
         let device = globals.open_device()?;
         let detector = globals.open_detector(&device, &options)?;
-        let drawn = photos::relative_to_common(&found.images);
+        let drawn = distinct(&relative_to_common(&found.images), Suffix::JpegOrPng);
+        if let Some(folder) = &self.draw {
+            check_drawn(folder, &drawn, &found.images)?;
+        }
         let mut out = output::stdout();
         let mut tally = Tally { failures: found.problems, ..Tally::default() };
         let mut done = 0;
@@ -79,7 +85,20 @@ fn print(out: &mut impl Write, path: &Path, photo: &Photo, faces: &[Face]) -> st
     Ok(())
 }
 
-/// Writes the photograph with its faces: as JPEG if it was one, else as PNG.
+/// Refuses to draw over the photographs themselves.
+fn check_drawn(folder: &Path, drawn: &[PathBuf], photographs: &[PathBuf]) -> Result<()> {
+    let real: HashSet<PathBuf> = photographs.iter().filter_map(|path| path.canonicalize().ok()).collect();
+    let is_one = |path: &PathBuf| path.canonicalize().is_ok_and(|path| real.contains(&path));
+    match drawn.iter().map(|name| folder.join(name)).find(is_one) {
+        Some(path) => {
+            let problem = format!("{} is one of the photographs; name a folder apart from them", path.display());
+            Err(Error::invalid(Field("draw"), problem).into())
+        }
+        None => Ok(()),
+    }
+}
+
+/// Writes the photograph with its faces, in the format that the path's suffix says.
 fn draw(photo: &Photo, faces: &[Face], path: &Path) -> Result<(), Error> {
     let mut picture = photo.image.clone();
     let faces: Vec<DrawFace> = faces
@@ -97,6 +116,6 @@ fn draw(photo: &Photo, faces: &[Face], path: &Path) -> Result<(), Error> {
     let suffix = path.extension().and_then(|s| s.to_str()).unwrap_or("").to_ascii_lowercase();
     match suffix.as_str() {
         "jpg" | "jpeg" => image::save_jpeg(path, &picture, 92),
-        _ => image::save_png(path.with_extension("png"), &picture),
+        _ => image::save_png(path, &picture),
     }
 }

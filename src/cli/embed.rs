@@ -1,26 +1,28 @@
 //! `warpface embed`: the files of `export_embeddings.py`.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Result;
 use npyz::WriterBuilder;
+use rayon::prelude::*;
 use serde_json::json;
 
 use super::context::{CropArgs, DetectArgs, Globals, Model, create_folder, progress};
-use super::photos::{self, Tally, add};
+use super::photos::{self, Photo, Tally, add};
 use super::{Outcome, output};
 use crate::Error;
-use crate::face::{Alignment, Detector, Embeddings};
+use crate::face::{Alignment, Detector, Embeddings, Face};
+use crate::files::Aside;
 use crate::image::{self, Rgb8};
 use crate::weights::write::npy_header;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Photographs, or folders of them; a photograph's folder is its label
+    /// Folders of people, each a folder whose name labels all photographs below it; or one person's folder; or photographs,
+    /// labelled by the folder they lie in
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Where the four files go
@@ -32,6 +34,10 @@ pub struct Args {
     /// Pixels of the photograph added around the box, half of them on each side
     #[arg(long, default_value_t = 32, value_name = "PIXELS")]
     margin: usize,
+    /// Embed every face of a photograph, a row for each in the order in which `detect` lists them, not only the large and
+    /// central one
+    #[arg(long, conflicts_with = "aligned")]
+    all_faces: bool,
     #[command(flatten)]
     crops: CropArgs,
     #[command(flatten)]
@@ -40,18 +46,33 @@ pub struct Args {
 
 /// What the photographs gave.
 #[derive(Default)]
-struct Found<'a> {
+struct Found {
     embeddings: Embeddings,
-    /// The photographs of the embeddings, in order.
-    embedded: Vec<&'a Path>,
-    without_face: Vec<&'a Path>,
+    /// The photograph of each embedding, by its place in the list.
+    embedded: Vec<usize>,
+    without_face: Vec<usize>,
+    /// Photographs with faces that were not taken.
+    several: Vec<usize>,
+}
+
+impl Found {
+    /// Tells what is not among the embeddings.
+    fn tell(&self, images: &[PathBuf]) {
+        self.without_face.iter().for_each(|&i| eprintln!("{}: no face found, left out", images[i].display()));
+        if let Some(&first) = self.several.first() {
+            let (count, first) = (output::count(self.several.len(), "photograph"), images[first].display());
+            eprintln!(
+                "{count} with several faces, as {first}: the large and central one is taken, --all-faces takes each"
+            );
+        }
+    }
 }
 
 impl Args {
     pub fn run(&self, globals: &Globals) -> Result<Outcome> {
         let options = self.detect.options()?;
         self.crops.check(self.aligned)?;
-        let found = image::collect(&self.paths);
+        let found = image::labelled(&self.paths);
         let device = globals.open_device()?;
         let model = globals.open_model(&device, &self.crops)?;
         let detector = if self.aligned { None } else { Some(globals.open_detector(&device, &options)?) };
@@ -59,30 +80,32 @@ impl Args {
         let mut tally = Tally { failures: found.problems, ..Tally::default() };
         let dim = model.embedder.dim();
         let done = self.embed(&model, detector.as_ref(), &found.images, &mut tally)?;
-        let inputs = done.embedded.len() + done.without_face.len();
-        self.write(globals, found.images.len(), dim, done)?;
-        Ok(output::list_failures(inputs, &tally.failures))
+        let (rows, without) = (done.embedded.len(), done.without_face.len());
+        done.tell(&found.images);
+        self.write(globals, &found.images, &found.labels, dim, done)?;
+        let outcome = output::list_failures(rows + without, &tally.failures);
+        Ok(if rows == 0 { Outcome::Nothing } else { outcome })
     }
 
-    fn embed<'a>(
+    fn embed(
         &self,
         model: &Model,
         detector: Option<&Detector>,
-        images: &'a [PathBuf],
+        images: &[PathBuf],
         tally: &mut Tally,
-    ) -> Result<Found<'a>> {
+    ) -> Result<Found> {
         let (embedder, given) = (&model.embedder, self.crops.given(model));
         let alignment = Alignment { size: embedder.size(), margin: self.margin };
         let mut found = Found::default();
         let bar = progress(images.len(), "embed");
         photos::for_each_chunk(images, embedder.device(), &bar, tally, |chunk, tally| {
-            let crops: Vec<Option<Rgb8>> = match detector {
-                Some(detector) => photos::main_crops(detector, chunk, &alignment, tally)?,
-                None => chunk.iter().map(|photo| Some(given.input(&photo.image))).collect(),
+            let crops: Vec<Vec<Rgb8>> = match detector {
+                Some(detector) => self.crops(detector, chunk, &alignment, &mut found.several, tally)?,
+                None => chunk.iter().map(|photo| vec![given.input(&photo.image)]).collect(),
             };
-            for (photo, crop) in chunk.iter().zip(&crops) {
-                let list = if crop.is_some() { &mut found.embedded } else { &mut found.without_face };
-                list.push(&images[photo.index]);
+            for (photo, crops) in chunk.iter().zip(&crops) {
+                found.embedded.extend(crops.iter().map(|_| photo.index));
+                found.without_face.extend(crops.is_empty().then_some(photo.index));
             }
             let start = Instant::now();
             found.embeddings.append(embedder.embed(&crops.iter().flatten().collect::<Vec<_>>())?);
@@ -92,26 +115,71 @@ impl Args {
         Ok(found)
     }
 
-    /// Writes the four files, and the summary of `images` photographs.
-    fn write(&self, globals: &Globals, images: usize, dim: usize, found: Found) -> Result<()> {
-        let Found { embeddings, embedded, without_face } = found;
-        let names: Vec<String> = embedded.iter().map(|path| label(path)).collect();
-        let classes: Vec<&String> = names.iter().collect::<BTreeSet<_>>().into_iter().collect();
-        let labels = names.iter().map(|name| classes.binary_search(&name).unwrap_or(0) as i64);
-        let rows = embedded.len() as u64;
-        write_npy(&self.output.join("embeddings.npy"), &[rows, dim as u64], embeddings.into_vec())?;
-        write_npy(&self.output.join("labels.npy"), &[rows], labels)?;
-        write_strings(&self.output.join("label_strings.npy"), &names)?;
-        let paths: String = embedded.iter().map(|path| format!("{}\n", path.display())).collect();
-        let list = self.output.join("paths.txt");
-        std::fs::write(&list, paths).map_err(Error::io(&list, "write"))?;
+    /// The crops of a chunk's photographs; notes in `several` where there are more faces than are taken.
+    fn crops(
+        &self,
+        detector: &Detector,
+        chunk: &[Photo],
+        alignment: &Alignment,
+        several: &mut Vec<usize>,
+        tally: &mut Tally,
+    ) -> Result<Vec<Vec<Rgb8>>> {
+        let faces = photos::detect(detector, chunk, tally)?;
+        if !self.all_faces {
+            several.extend(chunk.iter().zip(&faces).filter(|(_, faces)| faces.len() > 1).map(|(photo, _)| photo.index));
+        }
+        let start = Instant::now();
+        let crops = |(photo, faces): (&Photo, &Vec<Face>)| match self.all_faces {
+            true => photos::all_crops(&photo.image, faces, alignment),
+            false => photos::main_crop(&photo.image, faces, alignment).into_iter().collect(),
+        };
+        let crops = detector.device().install(|| chunk.par_iter().zip(&faces).map(crops).collect());
+        add(&mut tally.align, start);
+        Ok(crops)
+    }
 
-        without_face.iter().for_each(|path| eprintln!("{}: no face found, left out", path.display()));
+    /// A file of the output, written but not yet in its place.
+    fn file(&self, name: &str, write: impl FnOnce(&mut Aside) -> io::Result<()>) -> Result<(PathBuf, Aside)> {
+        let path = self.output.join(name);
+        let written = Aside::create(&path).and_then(|mut file| {
+            write(&mut file)?;
+            file.finish()?;
+            Ok(file)
+        });
+        Ok(written.map(|file| (path.clone(), file)).map_err(Error::io(&path, "write"))?)
+    }
+
+    /// Writes the four files, and the summary.
+    fn write(&self, globals: &Globals, images: &[PathBuf], labels: &[String], dim: usize, found: Found) -> Result<()> {
+        let Found { embeddings, embedded, without_face, several } = found;
+        let names: Vec<&str> = embedded.iter().map(|&i| labels[i].as_str()).collect();
+        let paths: String = embedded.iter().map(|&i| format!("{}\n", images[i].display())).collect();
+        let without_face: Vec<&Path> = without_face.iter().map(|&i| images[i].as_path()).collect();
+        let classes: Vec<&str> = names.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+        let labels = names.iter().map(|name| classes.binary_search(name).unwrap_or(0) as i64);
+        let rows = embedded.len() as u64;
+        // What an earlier run left is better than nothing.
+        if embedded.is_empty() {
+            eprintln!("nothing to embed: nothing is written to {}", self.output.display());
+            return Ok(());
+        }
+        let files = [
+            self.file("embeddings.npy", |out| write_npy(out, &[rows, dim as u64], embeddings.into_vec()))?,
+            self.file("labels.npy", |out| write_npy(out, &[rows], labels))?,
+            self.file("label_strings.npy", |out| out.write_all(&npy_of_strings(&names)))?,
+            self.file("paths.txt", |out| out.write_all(paths.as_bytes()))?,
+        ];
+        // All are on the disk by now: none of an earlier run is left among them.
+        for (path, file) in files {
+            file.put().map_err(Error::io(&path, "write"))?;
+        }
+
+        let several: Vec<&Path> = several.iter().map(|&i| images[i].as_path()).collect();
         let mut out = output::stdout();
         if globals.json {
             let summary = json!({
-                "images": images, "embedded": embedded.len(), "dim": dim, "labels": classes.len(),
-                "without_face": without_face, "output": self.output,
+                "images": images.len(), "embedded": embedded.len(), "dim": dim, "labels": classes.len(),
+                "without_face": without_face, "several_faces": several, "output": self.output,
             });
             return output::json_line(&mut out, &summary);
         }
@@ -121,31 +189,23 @@ impl Args {
     }
 }
 
-/// A photograph's label: the name of its folder.
-fn label(path: &Path) -> String {
-    path.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-fn write_npy<T: npyz::AutoSerialize>(path: &Path, shape: &[u64], values: impl IntoIterator<Item = T>) -> Result<()> {
-    let write = || -> std::io::Result<()> {
-        let mut writer = npyz::WriteOptions::new()
-            .default_dtype()
-            .shape(shape)
-            .writer(BufWriter::new(File::create(path)?))
-            .begin_nd()?;
-        writer.extend(values)?;
-        writer.finish()
-    };
-    Ok(write().map_err(Error::io(path, "write"))?)
+fn write_npy<T: npyz::AutoSerialize>(
+    out: &mut Aside,
+    shape: &[u64],
+    values: impl IntoIterator<Item = T>,
+) -> io::Result<()> {
+    let mut writer = npyz::WriteOptions::new().default_dtype().shape(shape).writer(out).begin_nd()?;
+    writer.extend(values)?;
+    writer.finish()
 }
 
 /// An array of numpy's fixed-width Unicode strings (format version 1.0), which `npyz` does not write.
-fn write_strings(path: &Path, strings: &[String]) -> Result<()> {
+fn npy_of_strings(strings: &[&str]) -> Vec<u8> {
     let width = strings.iter().map(|s| s.chars().count()).max().unwrap_or(0).max(1);
     let mut bytes = npy_header(&format!("<U{width}"), &[strings.len()]);
     for string in strings {
         let characters = string.chars().map(u32::from).chain(std::iter::repeat(0)).take(width);
         bytes.extend(characters.flat_map(u32::to_le_bytes));
     }
-    Ok(std::fs::write(path, bytes).map_err(Error::io(path, "write"))?)
+    bytes
 }

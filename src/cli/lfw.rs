@@ -1,6 +1,7 @@
 //! `warpface lfw`: the whole protocol, from photographs to figures and a page.
 
 mod page;
+mod pairs;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -13,24 +14,21 @@ use serde::Serialize;
 use super::context::{CropArgs, DetectArgs, Globals, Model, create_folder, progress};
 use super::photos::{self, GivenCrops, Photo, Tally, add};
 use super::{Outcome, output};
-use crate::Error;
 use crate::error::Field;
-use crate::eval::{self, EvalOptions, Evaluation, Figures, Pairs, Resolved};
+use crate::eval::{self, EvalOptions, Evaluation, Figures};
 use crate::face::{Alignment, Detector};
 use crate::image::{self, Rgb8};
 use crate::ops::Metric;
+use crate::{Error, files};
+use pairs::{Asked, PairsArgs, Source};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The photographs: a folder per person
-    #[arg(value_name = "DIR")]
+    /// The photographs: a folder per person, or one of insightface's .bin sets, which has its pairs in it
+    #[arg(value_name = "DIR|FILE.bin")]
     folder: PathBuf,
-    /// The pairs, in the form of LFW's pairs.txt
-    #[arg(long, value_name = "FILE")]
-    pairs: PathBuf,
-    /// Draw the pairs from the folder by this seed, and write them to the pairs file first
-    #[arg(long, value_name = "SEED")]
-    seeded_pairs: Option<u64>,
+    #[command(flatten)]
+    pairs: PairsArgs,
     /// The photographs are crops already
     #[arg(long)]
     aligned: bool,
@@ -43,9 +41,6 @@ pub struct Args {
     /// How distances are measured: squared Euclidean (0 to 4), or angle over pi (0 to 1)
     #[arg(long, default_value_t = Metric::Euclidean, value_name = "euclidean|cosine")]
     distance: Metric,
-    /// Folds of the cross validation [default: the pairs file's header]
-    #[arg(long, value_name = "N")]
-    folds: Option<usize>,
     /// Crops embedded at once
     #[arg(long, default_value_t = 64, value_name = "N")]
     batch_size: usize,
@@ -115,7 +110,7 @@ impl Seconds {
 
 /// A run of the protocol, as it is reported.
 struct Measured<'a> {
-    /// The photographs' paths.
+    /// What the photographs are called.
     photographs: &'a [PathBuf],
     /// The pairs whose photographs both have an embedding.
     pairs: Vec<(usize, usize)>,
@@ -145,7 +140,7 @@ struct Cropper<'a> {
     given: GivenCrops,
     alignment: Alignment,
     on_missing: OnMissing,
-    images: &'a [PathBuf],
+    images: &'a Source,
 }
 
 /// Of each photograph its embedding, or `None`.
@@ -174,7 +169,7 @@ impl Cropper<'_> {
 
     /// The crop of one photograph once more, as a PNG file's bytes: cheaper than keeping all.
     fn png(&self, index: usize) -> crate::Result<Vec<u8>> {
-        let photo = Photo { index, image: image::decode(&self.images[index])? };
+        let photo = Photo { index, image: self.images.decode(index)? };
         let crop = self.crops(std::slice::from_ref(&photo), &mut Tally::default())?.pop();
         image::encode_png(&crop.and_then(|(crop, _)| crop).unwrap_or_else(|| Rgb8::black(1, 1)))
     }
@@ -188,54 +183,46 @@ impl Args {
         if self.batch_size == 0 {
             return Err(Error::invalid(Field("batch_size"), "a batch holds at least one crop").into());
         }
-        let pairs = self.read_pairs()?;
-        let resolved = pairs.resolve(&self.folder);
-        if resolved.pairs.is_empty() {
-            let problem =
-                format!("none of its {} pairs has both photographs in {}", pairs.pairs.len(), self.folder.display());
-            return Err(Error::data(&self.pairs, problem).into());
-        }
+        let asked = self.pairs.read(&self.folder)?;
         let device = globals.open_device()?;
         let model = globals.open_model(&device, &self.crops)?;
         let detector = if self.aligned { None } else { Some(globals.open_detector(&device, &options)?) };
         let alignment = Alignment { size: model.embedder.size(), margin: self.margin };
         let given = self.crops.given(&model);
-        let cropper = Cropper { detector, given, alignment, on_missing: self.on_missing, images: &resolved.images };
+        let cropper = Cropper { detector, given, alignment, on_missing: self.on_missing, images: &asked.source };
         let mut tally = Tally::default();
-        let measured = self.measure(&model, &cropper, &pairs, &resolved, &mut tally, start)?;
+        let measured = self.measure(&model, &cropper, &asked, &mut tally, start)?;
         if let Some(path) = &self.report {
             let page = self.page(&model, &device.to_string(), &cropper, &measured)?;
             if let Some(parent) = path.parent() {
                 create_folder(parent)?;
             }
-            std::fs::write(path, page).map_err(Error::io(path, "write"))?;
+            files::write(path, page)?;
             eprintln!("report: {}", path.display());
         }
         print(globals, &measured)?;
-        Ok(if tally.failures.is_empty() { Outcome::Done } else { Outcome::Partly })
+        Ok(if tally.failures.is_empty() && asked.missing.is_empty() { Outcome::Done } else { Outcome::Partly })
     }
 
     /// Embeds and evaluates; `start` is when the command began.
-    #[allow(clippy::too_many_arguments)]
     fn measure<'a>(
         &self,
         model: &Model,
         cropper: &Cropper,
-        pairs: &Pairs,
-        resolved: &'a Resolved,
+        asked: &'a Asked,
         tally: &mut Tally,
         start: Instant,
     ) -> Result<Measured<'a>> {
-        let mut skipped: Vec<String> = resolved.missing.iter().map(|name| format!("{name}: not there")).collect();
+        let mut skipped: Vec<String> = asked.missing.iter().map(|name| format!("{name}: not there")).collect();
         let (embeddings, middles) = self.embed(model, cropper, tally, &mut skipped)?;
         skipped.extend(tally.failures.iter().map(Error::to_string));
 
         let evaluating = Instant::now();
         let has_both = |p: &&eval::ResolvedPair| [p.a, p.b].iter().all(|&i| embeddings[i].is_some());
-        let kept: Vec<_> = resolved.pairs.iter().filter(has_both).collect();
-        let evaluation = self.evaluate(model, pairs, &kept, &embeddings)?;
+        let kept: Vec<_> = asked.pairs.iter().filter(has_both).collect();
+        let evaluation = self.evaluate(model, asked, &kept, &embeddings)?;
         Ok(Measured {
-            photographs: &resolved.images,
+            photographs: asked.source.names(),
             pairs: kept.iter().map(|p| (p.a, p.b)).collect(),
             evaluation,
             images: embeddings.iter().flatten().count(),
@@ -249,7 +236,7 @@ impl Args {
     fn evaluate(
         &self,
         model: &Model,
-        pairs: &Pairs,
+        asked: &Asked,
         kept: &[&eval::ResolvedPair],
         embeddings: &OfPhotographs,
     ) -> crate::Result<Evaluation> {
@@ -257,30 +244,10 @@ impl Args {
             kept.iter().flat_map(|pair| embeddings[pick(pair)].iter().flatten().copied()).collect()
         };
         let same: Vec<bool> = kept.iter().map(|pair| pair.same).collect();
+        let folds = self.pairs.check_folds(asked, &same)?;
         let dim = model.embedder.dim() * if self.flip { 2 } else { 1 };
-        let options = EvalOptions {
-            folds: self.folds.unwrap_or(pairs.folds),
-            metric: self.distance,
-            subtract_mean: self.subtract_mean,
-        };
+        let options = EvalOptions { folds, metric: self.distance, subtract_mean: self.subtract_mean };
         eval::evaluate(&join(|p| p.a), &join(|p| p.b), dim, &same, &options)
-    }
-
-    fn read_pairs(&self) -> Result<Pairs> {
-        if let Some(seed) = self.seeded_pairs {
-            let people = eval::list_people(&self.folder)?;
-            let pairs = eval::generate(seed, &people, self.folds.unwrap_or(5), 60)?;
-            if let Some(parent) = self.pairs.parent() {
-                create_folder(parent)?;
-            }
-            std::fs::write(&self.pairs, pairs.to_text()?).map_err(Error::io(&self.pairs, "write"))?;
-            eprintln!("pairs: {} drawn by seed {seed}, in {}", pairs.pairs.len(), self.pairs.display());
-        }
-        let pairs = Pairs::read(&self.pairs)?;
-        if let Some(mismatch) = pairs.header_mismatch() {
-            eprintln!("{}: {mismatch}", self.pairs.display());
-        }
-        Ok(pairs)
     }
 
     /// Each photograph's embedding, or `None`; and the photographs whose middle was taken.
@@ -291,14 +258,16 @@ impl Args {
         tally: &mut Tally,
         skipped: &mut Vec<String>,
     ) -> Result<(OfPhotographs, Vec<String>)> {
-        let mut embeddings: OfPhotographs = vec![None; cropper.images.len()];
+        let names = cropper.images.names();
+        let mut embeddings: OfPhotographs = vec![None; names.len()];
         let mut middles = Vec::new();
-        let bar = progress(cropper.images.len(), "lfw");
-        photos::for_each_chunk(cropper.images, model.embedder.device(), &bar, tally, |chunk, tally| {
+        let bar = progress(names.len(), "lfw");
+        let decode = |i| cropper.images.decode(i);
+        photos::for_each_of(names.len(), decode, model.embedder.device(), &bar, tally, |chunk, tally| {
             let crops = cropper.crops(chunk, tally)?;
             let mut found: Vec<(usize, &Rgb8)> = Vec::new();
             for (photo, (crop, middle)) in chunk.iter().zip(&crops) {
-                let name = || cropper.images[photo.index].display().to_string();
+                let name = || names[photo.index].display().to_string();
                 match crop {
                     Some(crop) => found.push((photo.index, crop)),
                     None => skipped.push(format!("{}: no face found", name())),
@@ -325,6 +294,7 @@ impl Args {
             add(&mut tally.embed, start);
             Ok(())
         })?;
+        bar.finish_and_clear();
         Ok((embeddings, middles))
     }
 }
@@ -350,9 +320,11 @@ fn print(globals: &Globals, measured: &Measured) -> Result<()> {
         writeln!(out, "middle     taken of {}: {}", output::count(middles.len(), "photograph"), middles.join(", "))?;
     }
     writeln!(out, "accuracy   {:.5} +- {:.5}", figures.accuracy.mean, figures.accuracy.std)?;
-    writeln!(out, "VAL        {:.5} +- {:.5} @ FAR = {:.5}", figures.val.mean, figures.val.std, figures.val.far)?;
-    writeln!(out, "AUC        {:.5}", figures.auc)?;
-    writeln!(out, "EER        {:.5}", figures.eer)?;
+    let [val, std, far, auc, eer] =
+        [figures.val.mean, figures.val.std, figures.val.far, figures.auc, figures.eer].map(output::figure);
+    writeln!(out, "VAL        {val} +- {std} @ FAR = {far}")?;
+    writeln!(out, "AUC        {auc}")?;
+    writeln!(out, "EER        {eer}")?;
     writeln!(out, "threshold  {:.3}", figures.threshold)?;
     let Seconds { decode, detect, align, embed, evaluate, total } = seconds;
     writeln!(

@@ -11,6 +11,7 @@ mod embed;
 mod fields;
 mod inspect;
 mod lfw;
+mod names;
 mod output;
 mod photos;
 mod plan;

@@ -35,3 +35,8 @@ pub fn list_failures(done: usize, failures: &[crate::Error]) -> super::Outcome {
 pub fn count(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
+
+/// A figure of five digits, or `n/a` where it is not defined.
+pub fn figure(x: f64) -> String {
+    if x.is_nan() { "n/a".to_owned() } else { format!("{x:.5}") }
+}

@@ -1,6 +1,6 @@
 //! Photographs in chunks of bounded memory: decoded side by side, handed on together.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -49,16 +49,30 @@ pub fn for_each_chunk(
     device: &Device,
     progress: &ProgressBar,
     tally: &mut Tally,
+    work: impl FnMut(&[Photo], &mut Tally) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    for_each_of(paths.len(), |i| image::decode(&paths[i]), device, progress, tally, work)?;
+    progress.finish_and_clear();
+    Ok(())
+}
+
+/// [`for_each_chunk`] of so many photographs, decoded by their places; the bar may go on.
+pub fn for_each_of(
+    count: usize,
+    decode: impl Fn(usize) -> Result<Rgb8> + Sync,
+    device: &Device,
+    progress: &ProgressBar,
+    tally: &mut Tally,
     mut work: impl FnMut(&[Photo], &mut Tally) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let mut chunk: Vec<Photo> = Vec::new();
     let mut pixels = 0;
     let at_once = 2 * device.install(rayon::current_num_threads);
-    let mut next = 0;
-    while next < paths.len() {
+    let (mut next, mut told) = (0, 0);
+    while next < count {
         let start = Instant::now();
-        let end = paths.len().min(next + at_once);
-        let decoded: Vec<Result<Rgb8>> = device.install(|| paths[next..end].par_iter().map(image::decode).collect());
+        let end = count.min(next + at_once);
+        let decoded: Vec<Result<Rgb8>> = device.install(|| (next..end).into_par_iter().map(&decode).collect());
         for (index, decoded) in (next..end).zip(decoded) {
             match decoded {
                 Ok(image) => {
@@ -70,14 +84,14 @@ pub fn for_each_chunk(
         }
         next = end;
         add(&mut tally.decode, start);
-        if pixels >= PIXELS || chunk.len() >= PHOTOS || next == paths.len() {
+        if pixels >= PIXELS || chunk.len() >= PHOTOS || next == count {
             work(&chunk, tally)?;
-            progress.set_position(next as u64);
+            progress.inc((next - told) as u64);
+            told = next;
             chunk.clear();
             pixels = 0;
         }
     }
-    progress.finish_and_clear();
     Ok(())
 }
 
@@ -93,6 +107,11 @@ pub fn detect(detector: &Detector, chunk: &[Photo], tally: &mut Tally) -> Result
 pub fn main_crop(photo: &Rgb8, faces: &[Face], alignment: &Alignment) -> Option<Rgb8> {
     let face = &faces[choose(faces, photo.width(), photo.height())?];
     align(photo, face, alignment)
+}
+
+/// The crops of all faces of a photograph, in the detector's order.
+pub fn all_crops(photo: &Rgb8, faces: &[Face], alignment: &Alignment) -> Vec<Rgb8> {
+    faces.iter().filter_map(|face| align(photo, face, alignment)).collect()
 }
 
 /// The crops that a chunk's photographs are about; `None` where there is no face.
@@ -144,14 +163,4 @@ impl GivenCrops {
         }
         image::crop_or_pad(crop, size)
     }
-}
-
-/// The paths, relative to the deepest folder that holds them all.
-pub fn relative_to_common(paths: &[PathBuf]) -> Vec<PathBuf> {
-    let common = paths
-        .iter()
-        .map(|path| path.parent().unwrap_or(Path::new("")).to_owned())
-        .reduce(|a, b| a.components().zip(b.components()).take_while(|(x, y)| x == y).map(|(x, _)| x).collect());
-    let common = common.unwrap_or_default();
-    paths.iter().map(|path| path.strip_prefix(&common).unwrap_or(path).to_owned()).collect()
 }

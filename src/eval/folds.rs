@@ -41,3 +41,14 @@ pub fn k_fold(n: usize, folds: usize) -> Result<Vec<Fold>> {
     };
     Ok((0..folds).map(fold).collect())
 }
+
+/// How many of the folds have pairs of one kind only, where there are pairs of both: their accuracy is that of one kind,
+/// and VAL or FAR is not defined in them.
+///
+/// # Errors
+/// As [`k_fold`].
+pub fn folds_of_one_kind(same: &[bool], folds: usize) -> Result<usize> {
+    let is_one_kind = |same: &[bool]| same.iter().all(|&is| is) || !same.iter().any(|&is| is);
+    let folds = k_fold(same.len(), folds)?;
+    Ok(if is_one_kind(same) { 0 } else { folds.iter().filter(|fold| is_one_kind(&same[fold.test.clone()])).count() })
+}

@@ -1,10 +1,11 @@
 //! Pairs for a folder-per-person dataset that has no `pairs.txt`: drawn by a seed, the same on every machine.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 
-use super::pairs::{EXTENSIONS, Pair, Pairs, Photo};
+use super::folds::k_fold;
+use super::pairs::{Pair, Pairs, Photo};
+use crate::image::{PersonFolder, people};
 use crate::{Error, Result};
 
 /// One person of a dataset.
@@ -12,44 +13,44 @@ use crate::{Error, Result};
 pub struct Person {
     /// The folder's name.
     pub name: String,
-    /// The photographs' file names, without the folder.
+    /// The photographs' paths within the folder, parts separated by `/`.
     pub photos: Vec<String>,
 }
 
-/// The people of a folder-per-person dataset, people and photographs in the order of their names.
-///
-/// Files that are no photographs by their suffix are left out, as are names that a pairs file cannot hold
-/// (not Unicode, or with a tab or a line break).
+/// The [`people`] of a folder, people and photographs in the order of their names; and what is left out, each naming its
+/// path: photographs in no person's folder, folders without photographs, names that a pairs file cannot hold (not
+/// Unicode, or with a tab or a line break).
 ///
 /// # Errors
 /// A folder that cannot be read.
-pub fn list_people(dir: impl AsRef<Path>) -> Result<Vec<Person>> {
+pub fn list_people(dir: impl AsRef<Path>) -> Result<(Vec<Person>, Vec<Error>)> {
     let dir = dir.as_ref();
-    let names = |dir: &Path, folders: bool| -> Result<Vec<String>> {
-        let mut names = Vec::new();
-        for entry in fs::read_dir(dir).map_err(Error::io(dir, "list"))? {
-            let entry = entry.map_err(Error::io(dir, "list"))?;
-            let name = entry.file_name().into_string().ok().filter(|n| !n.contains(char::is_control));
-            if let Some(name) = name.filter(|_| entry.path().is_dir() == folders) {
-                names.push(name);
+    let (folders, mut left_out) = people(dir)?.or_left_out();
+    let mut listed = Vec::with_capacity(folders.len());
+    for PersonFolder { name, photos } in folders {
+        let (folder, whole) = (dir.join(&name), photos.len());
+        let (mut names, mut odd) = (Vec::with_capacity(whole), Vec::new());
+        for path in photos {
+            match path.strip_prefix(&folder).ok().and_then(inside) {
+                Some(photo) => names.push(photo),
+                None => odd.push(path),
             }
         }
-        names.sort_unstable();
-        Ok(names)
-    };
-    let mut people = Vec::new();
-    for name in names(dir, true)? {
-        let mut photos = names(&dir.join(&name), false)?;
-        photos.retain(|photo| is_photo(photo));
-        people.push(Person { name, photos });
+        let name = name.into_string().ok().filter(|name| !name.contains(char::is_control));
+        match name.filter(|_| !names.is_empty()) {
+            Some(name) => listed.push(Person { name, photos: names }),
+            None => odd = vec![folder],
+        }
+        let problem = "left out: its name is not Unicode, or has a tab or a line break; rename it";
+        left_out.extend(odd.iter().map(|path| Error::image(path, problem)));
     }
-    people.retain(|person| !person.photos.is_empty());
-    Ok(people)
+    Ok((listed, left_out))
 }
 
-fn is_photo(name: &str) -> bool {
-    let suffix = name.rsplit_once('.').map(|(_, suffix)| suffix.to_ascii_lowercase());
-    suffix.is_some_and(|suffix| EXTENSIONS.contains(&suffix.as_str()))
+/// A relative path with `/` between its parts, where a pairs file can hold it.
+fn inside(path: &Path) -> Option<String> {
+    let parts: Option<Vec<&str>> = path.iter().map(|part| part.to_str()).collect();
+    parts.map(|parts| parts.join("/")).filter(|path| !path.contains(char::is_control))
 }
 
 /// `folds` × (`per_fold` same pairs, then `per_fold` different pairs) drawn without repetition, as LFW's `pairs.txt` is laid out.
@@ -61,13 +62,38 @@ fn is_photo(name: &str) -> bool {
 /// Fewer possible pairs than asked for.
 pub fn generate(seed: u64, people: &[Person], folds: usize, per_fold: usize) -> Result<Pairs> {
     let wanted = folds.saturating_mul(per_fold);
-    let (same, different) =
-        draw(seed, people, wanted, wanted, |kind| format!("{folds} folds of {per_fold} {kind} pairs"))?;
-    let folds_of =
-        |pairs: Vec<Pair>| -> Vec<Vec<Pair>> { pairs.chunks(per_fold.max(1)).map(<[Pair]>::to_vec).collect() };
-    let pairs =
-        folds_of(same).into_iter().zip(folds_of(different)).flat_map(|(same, different)| [same, different].concat());
-    Ok(Pairs { folds, per_fold, pairs: pairs.collect() })
+    generate_counts(seed, people, folds, wanted, wanted)
+}
+
+/// So many pairs of one person and of different people, shared out over `folds` as evenly as whole numbers go: the
+/// consecutive parts that [`k_fold`] makes have the same share of each kind, pairs of one person first. Of equal
+/// numbers that `folds` divides it is [`generate`].
+///
+/// # Errors
+/// Fewer possible pairs than asked for, or fewer than folds.
+pub fn generate_counts(seed: u64, people: &[Person], folds: usize, same: usize, different: usize) -> Result<Pairs> {
+    let what = |kind: &str| match kind {
+        "same" => format!("{same} same pairs"),
+        _ => format!("{different} different pairs"),
+    };
+    let (same, different) = draw(seed, people, same, different, what)?;
+    let (share, all) = (same.len() as u128, same.len() + different.len());
+    let (mut same, mut different) = (same.into_iter(), different.into_iter());
+    let mut pairs = Vec::with_capacity(all);
+    for fold in k_fold(all, folds)? {
+        let until = |end: usize| (end as u128 * share / all as u128) as usize;
+        let of_one = until(fold.test.end) - until(fold.test.start);
+        pairs.extend(same.by_ref().take(of_one));
+        pairs.extend(different.by_ref().take(fold.test.len() - of_one));
+    }
+    Ok(Pairs { folds: Some(folds), per_fold: (all / (2 * folds)).max(1), pairs })
+}
+
+/// How many pairs of one person, and of different people, photographs make.
+pub fn possible_pairs(people: &[Person]) -> (u64, u64) {
+    let all: u64 = people.iter().map(|person| person.photos.len() as u64).sum();
+    let same = people.iter().map(|person| person.photos.len() as u64).map(|n| n * n.saturating_sub(1) / 2).sum();
+    (same, all * all.saturating_sub(1) / 2 - same)
 }
 
 /// `same` pairs of one person and `different` pairs of two people, drawn without repetition, each possible one equally

@@ -19,6 +19,7 @@
 mod distance;
 pub mod folds;
 pub mod generate;
+pub mod packed;
 pub mod pairs;
 #[cfg(feature = "report")]
 pub mod report;
@@ -26,7 +27,8 @@ pub mod roc;
 pub mod verification;
 
 pub use crate::ops::Metric;
-pub use generate::{Person, generate, list_people};
+pub use generate::{Person, generate, generate_counts, list_people, possible_pairs};
+pub use packed::Packed;
 pub use pairs::{Pair, Pairs, Photo, Resolved, ResolvedPair};
 pub use roc::Roc;
 pub use verification::{Accuracy, EvalOptions, Evaluation, Figures, FoldResult, Val, evaluate};

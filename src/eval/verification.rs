@@ -79,7 +79,7 @@ pub struct FoldResult {
     pub threshold: f64,
     /// The share of test pairs judged rightly at it.
     pub accuracy: f64,
-    /// The threshold at which the training pairs' false accept rate is [`FAR_TARGET`].
+    /// The threshold at which the training pairs' false accept rate is [`FAR_TARGET`]; NaN without different pairs.
     pub val_threshold: f64,
     /// The share of the fold's same pairs accepted at it; NaN if it has none.
     pub val: f64,
@@ -252,7 +252,8 @@ fn measure_fold(distances: &[f64], same: &[bool], fold: &Fold) -> FoldResult {
     let test = Sorted::new(distances, same, fold.test.clone());
     let threshold = best_threshold(&train);
     let val_threshold = far_threshold(&train);
-    let (val, far) = test.val_far(val_threshold);
+    // Without pairs of different people there is no rate of false accepts, and no threshold for it.
+    let (val, far) = if val_threshold.is_nan() { (f64::NAN, f64::NAN) } else { test.val_far(val_threshold) };
     let accuracy = test.right(threshold) as f64 / fold.test.len() as f64;
     FoldResult { pairs: fold.test.len(), threshold, accuracy, val_threshold, val, far }
 }
@@ -270,13 +271,17 @@ fn best_threshold(train: &Sorted) -> f64 {
     best
 }
 
-/// The threshold at which the training pairs' false accept rate is [`FAR_TARGET`], or 0 if none reaches it.
+/// The threshold at which the training pairs' false accept rate is [`FAR_TARGET`], or 0 if none reaches it; NaN without
+/// pairs of different people.
 ///
 /// `interp1d(far, thresholds, kind='slinear')(FAR_TARGET)`: the linear spline between the last threshold of a rate at
 /// or below the target and the first above it. That is how SciPy of the original's days treats repeated rates (of
 /// which there are many; SciPy refuses them since 1.9 at the latest). A target met exactly on the last plateau is the
 /// spline's degenerate end, where its value is 0 if the plateau is longer than one threshold.
 fn far_threshold(train: &Sorted) -> f64 {
+    if train.different.is_empty() {
+        return f64::NAN;
+    }
     let (count, step) = VAL_THRESHOLDS;
     let rate = |i: usize| train.val_far(i as f64 * step).1;
     let mut below: Option<(usize, f64)> = None;

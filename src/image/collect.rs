@@ -1,6 +1,7 @@
 //! Files and folders to the photographs in them.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::Error;
@@ -31,7 +32,7 @@ pub fn collect(paths: &[PathBuf]) -> Collected {
             Ok(metadata) if !metadata.is_dir() => found.images.push(path.clone()),
             Ok(_) => {
                 let (images, problems) = (found.images.len(), found.problems.len());
-                walk(path, &mut found);
+                walk(path, &mut HashSet::new(), &mut found);
                 found.images[images..].sort();
                 if (images, problems) == (found.images.len(), found.problems.len()) {
                     found.problems.push(Error::image(path, "no photographs are in this folder"));
@@ -42,8 +43,8 @@ pub fn collect(paths: &[PathBuf]) -> Collected {
     found
 }
 
-fn walk(root: &Path, found: &mut Collected) {
-    let mut seen = HashSet::new();
+/// Adds the photographs below `root`, in no order of their own. Real folders that are `seen` are not entered.
+pub(super) fn walk(root: &Path, seen: &mut HashSet<PathBuf>, found: &mut Collected) {
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
         let entries = folder.canonicalize().and_then(|real| match seen.insert(real) {
@@ -60,7 +61,7 @@ fn walk(root: &Path, found: &mut Collected) {
         let mut inner = Vec::new();
         for entry in entries {
             let path = match entry {
-                Ok(entry) if entry.file_name().as_encoded_bytes().starts_with(b".") => continue,
+                Ok(entry) if is_hidden(&entry.file_name()) => continue,
                 Ok(entry) => entry.path(),
                 Err(e) => {
                     found.problems.push(Error::io(&folder, "read")(e));
@@ -82,7 +83,13 @@ fn walk(root: &Path, found: &mut Collected) {
     }
 }
 
-fn is_image(path: &Path) -> bool {
+/// Whether an entry of a folder is none of the user's own: editors and notebooks keep copies in such ones.
+pub(super) fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
+}
+
+/// Whether a file's suffix is a photograph's.
+pub(crate) fn is_image(path: &Path) -> bool {
     let suffix = path.extension().and_then(|suffix| suffix.to_str());
     suffix.is_some_and(|suffix| SUFFIXES.iter().any(|known| known.eq_ignore_ascii_case(suffix)))
 }

@@ -123,6 +123,9 @@ fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>> {
     }
     let mut bytes = Vec::new();
     file.take(limits.max_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(Error::io(path, "read"))?;
+    if let Some(what) = super::foreign(&bytes).filter(|_| bytes.len() as u64 > limits.max_bytes) {
+        return Err(Error::image(path, format!("no photograph, but {what}")));
+    }
     if bytes.len() as u64 > limits.max_bytes {
         return Err(Error::image(path, format!("it is longer than {} bytes, the most for one file", limits.max_bytes)));
     }
@@ -161,9 +164,15 @@ impl Format {
             }
             [b'8', b'B', b'P', b'S', ..] => return unsupported("Photoshop's PSD"),
             [b'%', b'P', b'D', b'F', ..] => return unsupported("PDF"),
+            _ if super::foreign(bytes).is_some() => {
+                return Err(format!("no photograph, but {}", super::foreign(bytes).unwrap_or_default()));
+            }
             _ => {
                 let first = bytes[..bytes.len().min(8)].escape_ascii();
-                return Err(format!("not an image in a known format (its first bytes are \"{first}\")"));
+                let is_text = bytes.iter().take(64).all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace());
+                let text =
+                    if is_text { ", but text, a table or a list: name the photographs or their folder" } else { "" };
+                return Err(format!("not an image in a known format (its first bytes are \"{first}\"){text}"));
             }
         })
     }

@@ -7,7 +7,7 @@ use image::ImageEncoder;
 use image::codecs::png::PngEncoder;
 
 use super::Rgb8;
-use crate::{Error, Result};
+use crate::{Error, Result, files};
 
 /// The picture as a PNG file's bytes.
 ///
@@ -48,22 +48,22 @@ pub fn encode_jpeg(src: &Rgb8, quality: u8) -> Result<Vec<u8>> {
     }
 }
 
-/// Writes a PNG file.
+/// Writes a PNG file, whole or not at all.
 ///
 /// # Errors
 /// As [`encode_png`], and when the file cannot be written.
 pub fn save_png(path: impl AsRef<Path>, src: &Rgb8) -> Result<()> {
     let path = path.as_ref();
-    std::fs::write(path, encode_png(src)?).map_err(Error::io(path, "write"))
+    files::write(path, encode_png(src)?)
 }
 
-/// Writes a JPEG file of this quality (1 to 100).
+/// Writes a JPEG file of this quality (1 to 100), whole or not at all.
 ///
 /// # Errors
 /// As [`encode_jpeg`], and when the file cannot be written.
 pub fn save_jpeg(path: impl AsRef<Path>, src: &Rgb8, quality: u8) -> Result<()> {
     let path = path.as_ref();
-    std::fs::write(path, encode_jpeg(src, quality)?).map_err(Error::io(path, "write"))
+    files::write(path, encode_jpeg(src, quality)?)
 }
 
 fn extent(pixels: usize) -> Result<u32> {

@@ -12,12 +12,15 @@ mod decode;
 mod draw;
 #[cfg(feature = "decode")]
 mod encode;
+mod foreign;
 #[cfg(feature = "decode")]
 mod jpeg;
+mod people;
 mod resize_area;
 mod resize_bilinear;
 mod standardize;
 
+pub(crate) use collect::is_image;
 pub use collect::{Collected, collect};
 pub(crate) use crop::pad;
 pub use crop::{center_crop, crop, crop_or_pad, flip_horizontal};
@@ -26,6 +29,10 @@ pub use decode::{Limits, decode, decode_bytes, dimensions, dimensions_bytes};
 pub use draw::{DrawFace, draw_faces};
 #[cfg(feature = "decode")]
 pub use encode::{encode_jpeg, encode_png, save_jpeg, save_png};
+pub use foreign::foreign;
+#[cfg(feature = "cli")]
+pub(crate) use people::name_of;
+pub use people::{Labelled, People, PersonFolder, labelled, people};
 pub use resize_area::{AreaResize, AreaTable, LinearTable, LinearTap, Tap, resize_area_f32, resize_area_u8};
 pub use resize_bilinear::resize_bilinear_pillow;
 pub use standardize::{fixed_standardize, prewhiten};

@@ -37,7 +37,7 @@ mod npy;
 #[cfg(feature = "decode")]
 mod npz;
 mod onnx;
-mod pickle;
+pub(crate) mod pickle;
 mod safetensors;
 mod sequence;
 pub mod sha256;
@@ -72,7 +72,7 @@ pub use view::TensorView;
 const QUANTIZED: &str = "quantized to 8 bits";
 
 /// What the readers return: the problem in words, to which [`load`] adds the file's name.
-type Parsed<T> = std::result::Result<T, String>;
+pub(crate) type Parsed<T> = std::result::Result<T, String>;
 
 /// The file formats that [`load`] knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

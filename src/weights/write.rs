@@ -1,7 +1,6 @@
 //! Named tensors to the files that others read: NumPy's `.npz` and PyTorch's `.pt`.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{Seek, Write};
 use std::path::Path;
 
 use half::f16;
@@ -9,19 +8,20 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use crate::error::{Error, Field, Result, message};
+use crate::files::Aside;
 use crate::tensor::Tensor;
 use crate::weights::ModelFacts;
 
 /// An archive under construction, its members as they are.
 struct Archive<'a> {
     path: &'a Path,
-    zip: ZipWriter<BufWriter<File>>,
+    zip: ZipWriter<Aside>,
 }
 
 impl<'a> Archive<'a> {
     fn create(path: &'a Path) -> Result<Self> {
-        let file = File::create(path).map_err(Error::io(path, "create"))?;
-        Ok(Archive { path, zip: ZipWriter::new(BufWriter::new(file)) })
+        let file = Aside::create(path).map_err(Error::io(path, "create"))?;
+        Ok(Archive { path, zip: ZipWriter::new(file) })
     }
 
     /// `align` is the multiple that the member's bytes begin at.
@@ -40,8 +40,10 @@ impl<'a> Archive<'a> {
         let path = self.path;
         let io = |error: std::io::Error| Error::io(path, "write")(error);
         let mut file = self.zip.finish().map_err(|error| io(error.into()))?;
-        file.flush().map_err(io)?;
-        Ok(file.get_ref().metadata().map_err(io)?.len())
+        file.finish().map_err(io)?;
+        let length = file.stream_position().map_err(io)?;
+        file.put().map_err(io)?;
+        Ok(length)
     }
 }
 

@@ -9,11 +9,10 @@ mod tasks;
 mod usage;
 mod weights;
 
-use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
@@ -21,69 +20,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use warpface::image::Rgb8;
 
+use common::command::{DONE, NOTHING, PARTLY, Run, USAGE, command, text, warpface, with};
 use common::{Noise, files, npz};
-
-/// Exit codes, as `--help` documents them.
-const DONE: i32 = 0;
-const NOTHING: i32 = 1;
-const USAGE: i32 = 2;
-const PARTLY: i32 = 3;
-
-struct Run {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-impl Run {
-    fn of(output: Output) -> Run {
-        let err = String::from_utf8(output.stderr).unwrap();
-        assert!(!err.contains("panicked"), "{err}");
-        let out = String::from_utf8(output.stdout).unwrap();
-        Run { code: output.status.code().unwrap_or_else(|| panic!("killed: {}\n{err}", output.status)), out, err }
-    }
-
-    #[track_caller]
-    fn expect(self, code: i32) -> Run {
-        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.out, self.err);
-        self
-    }
-
-    /// Every line of stdout, which must be JSON.
-    #[track_caller]
-    fn json(&self) -> Vec<Value> {
-        let parse = |line: &str| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
-        self.out.lines().map(parse).collect()
-    }
-
-    /// Checks that stderr says each of these.
-    #[track_caller]
-    fn says(&self, words: &[&str]) {
-        for word in words {
-            assert!(self.err.contains(word), "`{word}` is not in stderr:\n{}", self.err);
-        }
-    }
-}
-
-fn command<S: AsRef<OsStr>>(args: &[S]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_warpface"));
-    command.args(args);
-    command
-}
-
-fn warpface<S: AsRef<OsStr>>(args: &[S]) -> Run {
-    Run::of(command(args).output().unwrap())
-}
-
-/// A command on the CPU with these weights.
-fn with(weights: &Path, args: &[&str]) -> Run {
-    let globals = ["--device", "cpu", "--weights", weights.to_str().unwrap()];
-    warpface(&[args, &globals].concat())
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
 
 fn decode(name: &str) -> PathBuf {
     files::golden("image/decode").join(name)

@@ -44,6 +44,80 @@ fn a_full_disk() {
     run.says(&["pairs.txt/out"]);
 }
 
+/// A command whose files may not grow beyond so many blocks of 512 bytes, as on a disk that is full.
+#[cfg(unix)]
+fn on_a_full_disk(blocks: usize, weights: &Path, args: &[&str]) -> Run {
+    let whole = [args, &["--device", "cpu", "--weights", text(weights)]].concat();
+    let quoted: Vec<String> = whole.iter().map(|word| format!("'{word}'")).collect();
+    let line =
+        format!("trap '' XFSZ; ulimit -f {blocks}; exec {} {}", env!("CARGO_BIN_EXE_warpface"), quoted.join(" "));
+    Run::of(std::process::Command::new("sh").args(["-c", &line]).output().unwrap())
+}
+
+/// The files of a folder at any depth, with what is in them.
+fn content(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.is_dir() {
+            found.extend(content(&entry));
+        } else {
+            found.push((entry.clone(), fs::read(&entry).unwrap()));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[cfg(unix)]
+#[test]
+fn a_disk_that_fills_up_leaves_what_was_there() {
+    let Some(weights) = common::weights(&files::ALL) else { return };
+    let (data, out) = (dataset(), tempfile::tempdir().unwrap());
+    let (folder, vectors) = (text(data.path()), out.path().join("vectors"));
+    let model = weights.join("graph_final.pb");
+    let embed = ["embed", "--aligned", "--model", text(&model), folder, "-o", text(&vectors)];
+    // Four rows of 512 values are 8 KiB: more than may be written.
+    on_a_full_disk(8, &weights, &embed).expect(NOTHING).says(&["embeddings.npy", "too large"]);
+    assert_eq!(content(&vectors), []);
+    with(&weights, &embed).expect(DONE);
+    let before = content(&vectors);
+    assert_eq!(before.len(), 4);
+    save(&data.path().join("Zoe/Zoe_0001.png"), &noise(160, 160, 9));
+    on_a_full_disk(8, &weights, &embed).expect(NOTHING);
+    assert_eq!(content(&vectors), before, "an earlier run's files stay, all of them");
+
+    let converted = out.path().join("model.npz");
+    let convert = ["convert", "--model", text(&model), text(&converted)];
+    on_a_full_disk(64, &weights, &convert).expect(NOTHING).says(&["model.npz"]);
+    let report = out.path().join("page.html");
+    let pairs = data.path().join("pairs.txt");
+    fs::write(&pairs, "1\t1\nAnn\t1\t2\nAnn\t1\tBob\t1\n").unwrap();
+    let lfw = ["lfw", folder, "--aligned", "--pairs", text(&pairs), "--report", text(&report)];
+    on_a_full_disk(8, &weights, &lfw).expect(NOTHING).says(&["page.html"]);
+    assert_eq!(content(out.path()), before, "nothing half-written is left");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_disk_that_fills_up_keeps_whole_crops() {
+    let (Some(weights), Some(people)) = (common::weights(&files::MTCNN), files::people()) else { return };
+    let out = tempfile::tempdir().unwrap();
+    let (crops, drawn) = (out.path().join("crops"), out.path().join("drawn"));
+    // Crops of 160 pixels are larger, and the lists of boxes are not.
+    let align = ["align", text(&people), text(&crops)];
+    on_a_full_disk(16, &weights, &align).expect(NOTHING).says(&["too large"]);
+    let left: Vec<PathBuf> = content(&crops).into_iter().map(|(path, _)| path).collect();
+    assert!(
+        left.iter().all(|path| path.ends_with("alignment.json") || text(path).contains("bounding_boxes_")),
+        "{left:?}"
+    );
+    let photo = files::photographs(1, 1).unwrap().remove(0);
+    let detect = ["detect", "--draw", text(&drawn), text(&photo)];
+    on_a_full_disk(8, &weights, &detect).expect(PARTLY).says(&["drawn", "too large"]);
+    assert_eq!(content(&drawn), []);
+    with(&weights, &align).expect(DONE);
+}
+
 #[test]
 fn embed_writes_four_files_in_one_order() {
     let Some(weights) = common::weights(&files::ALL) else { return };

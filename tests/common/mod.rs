@@ -2,6 +2,8 @@
 #![allow(dead_code)]
 
 pub mod close;
+#[cfg(feature = "cli")]
+pub mod command;
 pub mod devices;
 pub mod files;
 pub mod npz;

@@ -2,8 +2,7 @@
 //! kind of work. What the host does is timed by the host; a device's steps are timed by the device in a run of their
 //! own ([`Executable::profile`]) and laid end to end.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,6 +14,7 @@ use crate::Precision;
 use crate::backend::Device;
 use crate::cli::context::Globals;
 use crate::face::DetectOptions;
+use crate::files::Aside;
 use crate::image::{self, Rgb8};
 use crate::models::Mtcnn;
 use crate::ops::{Crop, Relu};
@@ -47,7 +47,7 @@ impl TraceArgs {
 /// A trace being taken.
 pub struct Trace {
     path: PathBuf,
-    file: File,
+    file: Aside,
     start: Instant,
     tracks: Vec<&'static str>,
     events: Vec<Value>,
@@ -56,7 +56,7 @@ pub struct Trace {
 impl Trace {
     /// Creates the file at once: one that cannot be written is an error before anything is measured.
     fn create(path: &Path) -> Result<Trace> {
-        let file = File::create(path).map_err(Error::io(path, "create"))?;
+        let file = Aside::create(path).map_err(Error::io(path, "create"))?;
         Ok(Trace { path: path.to_owned(), file, start: Instant::now(), tracks: Vec::new(), events: Vec::new() })
     }
 
@@ -144,7 +144,7 @@ impl Trace {
     }
 
     /// Writes the file.
-    pub fn finish(mut self) -> Result<()> {
+    pub fn finish(self) -> Result<()> {
         let names = self.tracks.iter().enumerate().flat_map(|(id, track)| {
             let meta =
                 |name: &str, args: Value| json!({ "ph": "M", "pid": 1, "tid": id + 1, "name": name, "args": args });
@@ -153,8 +153,8 @@ impl Trace {
         let process = json!({ "ph": "M", "pid": 1, "name": "process_name", "args": { "name": "warpface" } });
         let events: Vec<Value> = std::iter::once(process).chain(names).chain(self.events).collect();
         let text = json!({ "displayTimeUnit": "ms", "traceEvents": events }).to_string();
-        let mut out = BufWriter::new(&mut self.file);
-        out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Error::io(&self.path, "write"))?;
+        let mut file = self.file;
+        file.write_all(text.as_bytes()).and_then(|()| file.put()).map_err(Error::io(&self.path, "write"))?;
         eprintln!("trace: {}", self.path.display());
         Ok(())
     }

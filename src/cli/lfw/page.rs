@@ -1,12 +1,11 @@
 //! The page of a run: figures, ROC, histograms, the hardest pairs.
 
-use std::path::Path;
-
 use anyhow::Result;
 
 use super::{Args, Cropper, Measured};
 use crate::cli::context::Model;
 use crate::eval::report::{self, PicturePair, ReportInput};
+use crate::image::name_of;
 
 /// Pairs of each kind that the report shows.
 const HARDEST: usize = 12;
@@ -16,7 +15,7 @@ impl Args {
     pub(super) fn page(&self, model: &Model, device: &str, cropper: &Cropper, measured: &Measured) -> Result<String> {
         let Measured { evaluation, images, skipped, seconds, .. } = measured;
         Ok(report::html(&ReportInput {
-            title: &title(&self.folder),
+            title: &name_of(&self.folder),
             model: &model.path.display().to_string(),
             device,
             options: &self.options_of(model),
@@ -38,7 +37,7 @@ impl Args {
             ("flip", self.flip.to_string()),
             ("subtract mean", self.subtract_mean.to_string()),
             ("standardization", model.embedder.standardize().to_string()),
-            ("pairs", self.pairs.display().to_string()),
+            ("pairs", self.pairs.file(&self.folder).display().to_string()),
             ("input", input),
         ]
         .map(|(name, value)| (name.to_owned(), value))
@@ -64,8 +63,4 @@ impl Args {
         };
         of.into_iter().map(picture).collect()
     }
-}
-
-fn title(folder: &Path) -> String {
-    folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned()
 }

@@ -108,9 +108,9 @@ pub struct Common {
     /// Pairs of one person to pairs of two, for --random-pairs
     #[arg(long, default_value = "1:1", value_name = "A:B", help_heading = "Evaluation")]
     pub same_ratio: SameRatio,
-    /// Folds of the cross validation
-    #[arg(long, default_value_t = 10, value_name = "N", help_heading = "Evaluation")]
-    pub lfw_nrof_folds: usize,
+    /// Folds of the cross validation [default: the pairs file's header, else 10]
+    #[arg(long, value_name = "N", help_heading = "Evaluation")]
+    pub lfw_nrof_folds: Option<usize>,
     /// Distance of two embeddings
     #[arg(long, default_value = "euclidean", value_name = "euclidean|cosine", help_heading = "Evaluation")]
     #[serde(serialize_with = "by_name", deserialize_with = "from_name")]

@@ -3,7 +3,6 @@
 use super::flags::Common;
 use crate::cli::context::Globals;
 use crate::error::{Field, message};
-use crate::eval;
 use crate::face::Standardize;
 use crate::train::pairs::RandomPairs;
 use crate::train::schedule::{Decay, Schedule};
@@ -40,7 +39,9 @@ impl Common {
             filter_min_images: self.filter_min_nrof_images_per_class,
             hold_out_people: self.hold_out_people,
             pairs: self.pairs()?,
-            protocol: self.protocol(),
+            folds: self.lfw_nrof_folds,
+            metric: self.lfw_distance_metric,
+            subtract_mean: self.lfw_subtract_mean,
             use_flipped_images: self.lfw_use_flipped_images,
             evaluate_every: self.validate_every_n_epochs,
             models_base_dir: self.models_base_dir.clone(),
@@ -88,15 +89,6 @@ impl Common {
             }
             _ if resumed => Ok(None),
             (asked, fixed) => Ok(asked.or(fixed)),
-        }
-    }
-
-    /// How pairs are measured.
-    fn protocol(&self) -> eval::EvalOptions {
-        eval::EvalOptions {
-            folds: self.lfw_nrof_folds,
-            metric: self.lfw_distance_metric,
-            subtract_mean: self.lfw_subtract_mean,
         }
     }
 

@@ -12,7 +12,7 @@ use super::run::{Course, Kept, Listeners, Next, Run, RunState, Start};
 use super::settings::{PairSource, Settings, Task, Triplet};
 use crate::backend::Device;
 use crate::error::{Field, message};
-use crate::eval::Pairs;
+use crate::eval::{self, Pairs};
 use crate::ops::Standardize;
 use crate::train::augment::Augment;
 use crate::train::checkpoint::{self, Checkpoint, Checkpoints};
@@ -373,7 +373,13 @@ impl<'a> Training<'a> {
             (Some(PairSource::HeldOut(random)), Some(photographs)) => VerificationPairs::Random(*random, photographs),
             _ => return Ok(None),
         };
-        Ok(Some(Verification { source, options: self.settings.protocol.clone() }))
+        let named = match &source {
+            VerificationPairs::File(_, pairs) => pairs.default_folds(),
+            VerificationPairs::Random(..) => eval::EvalOptions::default().folds,
+        };
+        let Settings { folds, metric, subtract_mean, .. } = self.settings;
+        let options = eval::EvalOptions { folds: folds.unwrap_or(named), metric, subtract_mean };
+        Ok(Some(Verification { source, options }))
     }
 }
 
@@ -390,7 +396,7 @@ fn say_people(
         dir: people.dir(),
         standardize,
         image_size,
-        left_out: left_out.len(),
+        left_out: &left_out,
     });
     left_out
 }

@@ -116,8 +116,8 @@ pub enum Event<'a> {
         standardize: Standardize,
         /// Side of the network's input, in pixels.
         image_size: usize,
-        /// People and photographs that are left out.
-        left_out: usize,
+        /// People and photographs that are left out, each with the reason.
+        left_out: &'a [String],
     },
     /// What becomes of the pretrained classifier is settled.
     Classifier {
@@ -258,8 +258,9 @@ impl Event<'_> {
                     "people: {people} with {photographs} photographs in {}, crops of {image_size} pixels, {standardize} standardization",
                     dir.display()
                 );
-                if left_out > 0 {
-                    let _ = write!(text, "\nleft out: {left_out} people or photographs; the run's page lists them");
+                if !left_out.is_empty() {
+                    let (count, few) = (left_out.len(), few(left_out));
+                    let _ = write!(text, "\nleft out: {count} people or photographs ({few}); the run's page lists them");
                 }
                 text.into()
             }
@@ -311,26 +312,35 @@ impl Event<'_> {
                 format!("epoch {epoch}: all triplets of {photographs} photographs, loss {loss:.5}")
             }
             Event::Pairs { epoch, figures } => format!(
-                "epoch {epoch}: pairs {}, accuracy {:.2} % +- {:.2}, VAL {:.2} % at FAR {:.4}, AUC {:.4}",
+                "epoch {epoch}: pairs {}, accuracy {:.2} % +- {:.2}, VAL {} at FAR {}, AUC {}",
                 figures.pairs,
                 100.0 * figures.accuracy.mean,
                 100.0 * figures.accuracy.std,
-                100.0 * figures.val.mean,
-                figures.val.far,
-                figures.auc
+                defined(figures.val.mean, |x| format!("{:.2} %", 100.0 * x)),
+                defined(figures.val.far, |x| format!("{x:.4}")),
+                defined(figures.auc, |x| format!("{x:.4}"))
             ),
             Event::NotMeasured { of: Measured::Validation, photographs } => {
                 let lines = photographs.iter().map(|line| format!("left out of validation: {line}"));
                 lines.collect::<Vec<_>>().join("\n")
             }
             Event::NotMeasured { of: Measured::Pairs, photographs: new } => {
-                let more = if new.len() > 3 { format!(" and {} more", new.len() - 3) } else { String::new() };
-                let first = new[..new.len().min(3)].join(", ");
-                format!("some pairs are left out ({first}{more}); the run's page lists all of it")
+                format!("some pairs are left out ({}); the run's page lists all of it", few(new))
             }
             _ => return None,
         })
     }
+}
+
+/// A figure, where it is defined.
+fn defined(x: f64, text: impl Fn(f64) -> String) -> String {
+    if x.is_nan() { "n/a".to_owned() } else { text(x) }
+}
+
+/// The first three, and how many more there are.
+fn few(lines: &[String]) -> String {
+    let more = if lines.len() > 3 { format!(" and {} more", lines.len() - 3) } else { String::new() };
+    lines[..lines.len().min(3)].join(", ") + &more
 }
 
 fn classifier(people: usize, pretrained: Option<usize>, kept: Option<usize>) -> String {

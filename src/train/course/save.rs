@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use super::run::{Run, TABLE};
 use crate::Result;
+#[cfg(feature = "report")]
+use crate::files;
 use crate::train::checkpoint::Named;
 use crate::train::observe::Event;
 use crate::train::tensors;
@@ -54,7 +56,6 @@ impl Run<'_> {
 
     #[cfg(feature = "report")]
     fn write_page(&self) -> Result<()> {
-        use crate::Error;
         use crate::train::summary::{self, Summary};
 
         let settings: Vec<(String, String)> = match &self.course.settings {
@@ -73,7 +74,7 @@ impl Run<'_> {
             seconds: self.state.seconds,
             left_out: &self.state.left_out,
         });
-        std::fs::write(&self.course.page, page).map_err(Error::io(&self.course.page, "write"))
+        files::write(&self.course.page, page)
     }
 }
 

@@ -72,8 +72,12 @@ pub struct Settings {
     pub hold_out_people: usize,
     /// Pairs that are measured after each epoch.
     pub pairs: Option<PairSource>,
-    /// How pairs are measured.
-    pub protocol: eval::EvalOptions,
+    /// Folds that pairs are measured in; by default those that a pairs file's header names, else ten.
+    pub folds: Option<usize>,
+    /// The distance of two embeddings.
+    pub metric: eval::Metric,
+    /// Subtract the mean embedding of the training folds' pairs.
+    pub subtract_mean: bool,
     /// Join the embeddings of photograph and mirror image.
     pub use_flipped_images: bool,
     /// Epochs between evaluations.
@@ -143,7 +147,9 @@ impl Default for Settings {
             filter_min_images: 0,
             hold_out_people: 0,
             pairs: None,
-            protocol: eval::EvalOptions::default(),
+            folds: None,
+            metric: eval::Metric::default(),
+            subtract_mean: false,
             use_flipped_images: false,
             evaluate_every: 1,
             models_base_dir: "models/facenet".into(),
@@ -174,7 +180,7 @@ impl Settings {
             ("image_size", self.image_size.unwrap_or(SMALLEST_CROP), SMALLEST_CROP, LARGEST_CROP),
             ("embedding_size", self.embedding_size.unwrap_or(1), 1, 1 << 16),
             ("keep_checkpoints", self.keep_checkpoints, 1, usize::MAX),
-            ("folds", self.protocol.folds, 1, usize::MAX),
+            ("folds", self.folds.unwrap_or(1), 1, usize::MAX),
             ("evaluate_every", self.evaluate_every as usize, 1, usize::MAX),
         ] {
             let problem = match value {

@@ -30,14 +30,29 @@ pub struct Dropped {
     pub reason: String,
 }
 
+impl Dropped {
+    /// What a walk through `dir` left out.
+    fn of(dir: &Path, error: Error) -> Self {
+        let inside = |path: &Path| path.strip_prefix(dir).unwrap_or(path).display().to_string();
+        match &error {
+            Error::Image { path, problem } => Dropped { name: inside(path), reason: problem.to_string() },
+            Error::Io { path, source, .. } => Dropped { name: inside(path), reason: source.to_string() },
+            _ => Dropped { name: dir.display().to_string(), reason: error.to_string() },
+        }
+    }
+}
+
 impl Dataset {
-    /// The photographs in `dir`'s folders.
+    /// The [`people`](crate::image::people) of a folder; what is in no person's folder counts as dropped.
     ///
     /// # Errors
     /// A folder that cannot be read, or without a person in it.
     pub fn open(dir: impl AsRef<Path>) -> Result<Self> {
         let dir = dir.as_ref();
-        Self::new(dir, list_people(dir)?)
+        let (people, left_out) = list_people(dir)?;
+        let mut all = Self::new(dir, people)?;
+        all.dropped = left_out.into_iter().map(|error| Dropped::of(dir, error)).collect();
+        Ok(all)
     }
 
     /// These people, whose folders lie in `dir`.

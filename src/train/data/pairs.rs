@@ -97,7 +97,8 @@ impl RandomPairs {
             let is_same = (i + 1) * share / count > i * share / count;
             if is_same { same.next() } else { different.next() }
         };
-        Ok(Pairs { folds, per_fold: self.count / (2 * folds.max(1)), pairs: (0..count).filter_map(next).collect() })
+        let per_fold = self.count / (2 * folds.max(1));
+        Ok(Pairs { folds: Some(folds), per_fold, pairs: (0..count).filter_map(next).collect() })
     }
 }
 

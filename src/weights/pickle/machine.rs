@@ -164,3 +164,43 @@ pub(super) fn decimal<T: std::str::FromStr>(line: &[u8]) -> Parsed<T> {
         .and_then(|text| text.trim().parse().ok())
         .ok_or_else(|| "is damaged: a number that is none".into())
 }
+
+/// Python's `raw-unicode-escape`, which protocol 0 writes text in: Latin-1, all else as `\uXXXX` or `\UXXXXXXXX`.
+pub(super) fn raw_unicode(line: &[u8]) -> Option<String> {
+    let mut text = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((&byte, after)) = rest.split_first() {
+        let digits = match after.first().filter(|_| byte == b'\\') {
+            Some(b'u') => 4,
+            Some(b'U') => 8,
+            _ => 0,
+        };
+        if digits == 0 {
+            text.push(char::from(byte));
+            rest = after;
+            continue;
+        }
+        let escape = std::str::from_utf8(after.get(1..1 + digits)?).ok()?;
+        text.push(char::from_u32(u32::from_str_radix(escape, 16).ok()?)?);
+        rest = &after[1 + digits..];
+    }
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::raw_unicode;
+
+    #[test]
+    fn text_of_protocol_0_is_latin_1_with_escapes() {
+        for (line, text) in [
+            (&b"conv1"[..], Some("conv1")),
+            (b"\xe9\\u005cn\\u000a\\U0001f600", Some("\u{e9}\\n\n\u{1f600}")),
+            (b"\\n", Some("\\n")),
+            (b"\\u00", None),
+            (b"\\ud800", None),
+        ] {
+            assert_eq!(raw_unicode(line).as_deref(), text);
+        }
+    }
+}

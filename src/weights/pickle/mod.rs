@@ -15,11 +15,11 @@ use super::cursor::Cursor;
 use machine::Machine;
 
 /// A value's place in its [`Pickle`]; a place may be shared, or even contain itself.
-pub(super) type Id = usize;
+pub(crate) type Id = usize;
 
 /// A node of the tree.
 #[derive(Debug)]
-pub(super) enum Value<'a> {
+pub(crate) enum Value<'a> {
     None,
     Bool(bool),
     /// Python's integers, as far as 128 bits go.
@@ -47,7 +47,7 @@ pub(super) enum Value<'a> {
 const BUILD: u8 = b'b';
 
 /// A parsed pickle.
-pub(super) struct Pickle<'a> {
+pub(crate) struct Pickle<'a> {
     values: Vec<Value<'a>>,
     attributes: HashMap<Id, Id>,
     /// What follows an object in the file.
@@ -64,7 +64,7 @@ impl<'a> Pickle<'a> {
     }
 
     /// As [`Pickle::parse`]; `inline` takes the bytes that stand behind an object whose state was just set.
-    pub fn parse_inline(
+    pub(super) fn parse_inline(
         bytes: &'a [u8],
         allowed: impl Fn(&str) -> bool,
         inline: impl Fn(&Self, Id, &mut Cursor<'a>) -> Parsed<Option<&'a [u8]>>,

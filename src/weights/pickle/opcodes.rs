@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::machine::{Machine, as_pairs, decimal};
+use super::machine::{Machine, as_pairs, decimal, raw_unicode};
 use super::{Id, Value};
 use crate::weights::Parsed;
 
@@ -125,7 +125,8 @@ impl Machine<'_> {
             }
             b'V' => {
                 let line = self.cursor.line()?;
-                self.push_text(line)?;
+                let text = raw_unicode(line).ok_or("is damaged: a text's escape is no character")?;
+                self.push(Value::Text(Cow::Owned(text)));
             }
             0x8c => {
                 let n = self.cursor.u8()?;

@@ -117,6 +117,7 @@ fn target(folder: &Path, name: &str, seconds: u64) -> Result<Option<Row>> {
 fn seeds(name: &str) -> Vec<PathBuf> {
     let folder = match name {
         "decode" => "tests/golden/image/decode",
+        "packed" => "tests/golden/packed",
         "checkpoint" | "manifest" | "pairs" => return Vec::new(),
         _ => "tests/golden/weights",
     };
@@ -132,6 +133,7 @@ fn plant(name: &str, corpus: &Path) -> Result<()> {
         "manifest" => write("seed-manifest", &read("weights/MANIFEST")?)?,
         "pairs" => {
             write("seed-pairs", b"2\t2\nAda\t1\t2\nBo\t3\t1\nAda\t1\tBo\t2\nAda\t2\tBo\t1\n")?;
+            write("seed-list", b"Ada_0001.jpg 1\nAda_0002.jpg 1\nAda_0001.jpg 0\nBo_0001.jpg 0\n")?;
             write("seed-paths", b"1\t1\tpaths\na/1.png\ta/2.png\tsame\na/1.png\tb/1.png\tdifferent\n")?;
         }
         "checkpoint" => {

@@ -1,20 +1,18 @@
-//! Files that appear whole or not at all.
+//! Checkpoints' files, which appear whole or not at all.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+use crate::files::{Aside, PARTIAL};
 use crate::{Error, Result};
-
-/// What the name of a file that is being written ends in.
-const TEMPORARY: &str = ".partial";
 
 /// Whether an interrupted save left this file behind.
 pub(super) fn is_temporary(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    name.starts_with("step-") && name.ends_with(TEMPORARY)
+    name.starts_with("step-") && name.ends_with(PARTIAL)
 }
 
 /// What goes through is counted and hashed.
@@ -44,21 +42,15 @@ impl<W: Write> Write for Hashed<W> {
 /// What the system says, with what to do.
 pub(super) fn atomically(
     path: &Path,
-    content: impl FnOnce(&mut Hashed<BufWriter<File>>) -> io::Result<()>,
+    content: impl FnOnce(&mut Hashed<Aside>) -> io::Result<()>,
 ) -> Result<(u64, String)> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(TEMPORARY);
-    let temporary = PathBuf::from(name);
-    let written = fill(&temporary, content).and_then(|done| {
-        fs::rename(&temporary, path)?;
+    let written = fill(path, content).inspect(|_| {
         // The rename itself is on the disk only when its folder is. Some systems cannot flush a folder.
         if let Some(Ok(folder)) = path.parent().map(File::open) {
             let _ = folder.sync_all();
         }
-        Ok(done)
     });
     written.map_err(|e| {
-        let _ = fs::remove_file(&temporary);
         let advice = match e.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
                 "make room, keep fewer checkpoints, or choose another folder"
@@ -73,15 +65,11 @@ pub(super) fn atomically(
     })
 }
 
-fn fill(
-    path: &Path,
-    content: impl FnOnce(&mut Hashed<BufWriter<File>>) -> io::Result<()>,
-) -> io::Result<(u64, String)> {
-    let out = BufWriter::with_capacity(1 << 16, File::create(path)?);
-    let mut hashed = Hashed { out, bytes: 0, hash: Sha256::new() };
+fn fill(path: &Path, content: impl FnOnce(&mut Hashed<Aside>) -> io::Result<()>) -> io::Result<(u64, String)> {
+    let mut hashed = Hashed { out: Aside::create(path)?, bytes: 0, hash: Sha256::new() };
     content(&mut hashed)?;
-    // Some file systems find out only now that there is no room.
-    hashed.out.into_inner().map_err(|e| e.into_error())?.sync_all()?;
+    hashed.out.finish()?;
+    hashed.out.put()?;
     Ok((hashed.bytes, hex(hashed.hash)))
 }
 

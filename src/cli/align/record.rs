@@ -1,0 +1,73 @@
+//! How the crops of an output were made, so that a later run with other settings does not mix its own among them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Field, message};
+use crate::{Error, Result, files, image};
+
+/// What decides a crop's pixels, and which faces have one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Side of the crops, in pixels.
+    pub image_size: usize,
+    /// Pixels added around the box.
+    pub margin: usize,
+    /// Whether every face was kept.
+    pub detect_multiple_faces: bool,
+}
+
+/// Crops that are there.
+pub struct There {
+    /// How many photographs have one.
+    pub count: usize,
+    /// One of them.
+    pub crop: PathBuf,
+    /// Whether it is called as one of several faces.
+    pub detect_multiple_faces: bool,
+}
+
+impl Record {
+    fn file(output: &Path) -> PathBuf {
+        output.join("alignment.json")
+    }
+
+    /// Refuses settings that are not those of the crops that are there, unless these are made anew, and writes the
+    /// settings down.
+    pub fn settle(&self, output: &Path, there: Option<&There>, overwrite: bool) -> Result<()> {
+        let path = Self::file(output);
+        let old: Option<Record> = fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        if old.as_ref() == Some(self) {
+            return Ok(());
+        }
+        if let Some(there) = there.filter(|_| !overwrite)
+            && let Some(how) = self.difference(old.as_ref(), there)
+        {
+            let crops = format!("{} crops in {} were made with {how}; ", there.count, output.display());
+            let problem = message![crops, Field("overwrite"), " makes them anew, another OUT keeps them"];
+            return Err(Error::invalid(Field("image_size"), problem));
+        }
+        let text = serde_json::to_vec_pretty(self).map_err(|error| Error::data(&path, error.to_string()))?;
+        files::write(&path, text)
+    }
+
+    /// How the crops that are there were made, in flags, where it is known and not as this run makes them.
+    fn difference(&self, old: Option<&Record>, there: &There) -> Option<String> {
+        let faces = |multiple| if multiple { " --detect-multiple-faces" } else { " and one face of each photograph" };
+        match old {
+            Some(old) => {
+                let Record { image_size, margin, detect_multiple_faces } = old;
+                Some(format!("--image-size {image_size} --margin {margin}{}", faces(*detect_multiple_faces)))
+            }
+            // Made by a version that wrote nothing down.
+            None => {
+                let (width, height) = image::dimensions(&there.crop).ok()?;
+                let alike = (width, height) == (self.image_size, self.image_size)
+                    && there.detect_multiple_faces == self.detect_multiple_faces;
+                (!alike).then(|| format!("--image-size {width}{}", faces(there.detect_multiple_faces)))
+            }
+        }
+    }
+}
