@@ -151,6 +151,11 @@ fn loose_photographs_and_hidden_roots() {
     let lfw = ["lfw", text(&root), "--seeded-pairs", "1", "--pairs", text(&pairs)];
     with(&weights, &lfw).says(&["loose.jpg: left out"]);
 
+    let ann = case.join("ann");
+    with(&weights, &["align", text(&ann), text(&crops)])
+        .expect(NOTHING)
+        .says(&["no folders here", "2 photographs in nobody's"]);
+
     // Crops are no photographs.
     let run = with(&weights, &["align", text(&root), text(&root.join("crops"))]);
     run.says(&["lies within the folder of photographs"]);

@@ -24,7 +24,8 @@ use pairs::{Asked, PairsArgs, Source};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The photographs: a folder per person, or one of insightface's .bin sets, which has its pairs in it
+    /// The photographs: a folder per person, or one of insightface's .bin sets, which has its pairs in it (its
+    /// photographs are crops: --aligned takes them as they are)
     #[arg(value_name = "DIR|FILE.bin")]
     folder: PathBuf,
     #[command(flatten)]

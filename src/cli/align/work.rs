@@ -11,6 +11,7 @@ use super::Args;
 use super::claims::Claims;
 use super::record::{Record, There};
 use crate::cli::names::{Suffix, distinct};
+use crate::cli::output;
 use crate::cli::photos::Tally;
 use crate::{Error, image};
 
@@ -29,10 +30,15 @@ pub(super) struct Work {
 impl Args {
     /// The photographs, and their crops' paths within the output; what is left out goes to the tally.
     pub(super) fn find(&self, tally: &mut Tally) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
-        let (people, left_out) = image::people(&self.input)?.or_left_out();
-        if people.is_empty() && left_out.is_empty() {
-            return Err(Error::data(&self.input, "no folders here; expected one per person").into());
+        let found = image::people(&self.input)?;
+        if found.people.is_empty() && found.problems.is_empty() {
+            let loose = match found.loose.len() {
+                0 => String::new(),
+                n => format!(": {} in nobody's", output::count(n, "photograph")),
+            };
+            return Err(Error::data(&self.input, format!("no folders here; expected one per person{loose}")).into());
         }
+        let (people, left_out) = found.or_left_out();
         tally.failures.extend(left_out);
         let photographs: Vec<PathBuf> = people.into_iter().flat_map(|person| person.photos).collect();
         let inside = |path: &PathBuf| path.strip_prefix(&self.input).unwrap_or(path).to_owned();
