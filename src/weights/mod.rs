@@ -28,6 +28,8 @@ pub mod facenet;
 mod facts;
 #[cfg(feature = "decode")]
 mod keras;
+#[cfg(feature = "decode")]
+mod keras_config;
 mod layers;
 pub mod manifest;
 pub mod mtcnn;
