@@ -31,8 +31,8 @@ fn check<const N: usize>(map: &TensorMap, name: &str, shape: [usize; N]) {
 }
 
 #[test]
-fn keras_3_has_numbers_for_names() {
-    for file in ["keras3.keras", "keras3.weights.h5"] {
+fn keras_has_numbers_for_names() {
+    for file in ["keras3.keras", "keras3.weights.h5", "keras2.keras"] {
         let map = load(file);
         assert_eq!(map.format, Format::Keras, "{file}");
         // Within the outer model's, whose group is called after its class.
@@ -87,6 +87,7 @@ fn what_cannot_be_read_is_called_by_its_name() {
         ("unfrozen.pb", &["not frozen", "8 variables", "checkpoint"]),
         ("saved_model/saved_model.pb", &["SavedModel", "folder"]),
         ("quantized.pt", &["quantized to 8 bits", "f32"]),
+        ("keras2.weights.h5", &["no names of its layers", "`.keras`"]),
         ("float8.pt", &["float8_e4m3fn", "f32"]),
         ("float8.safetensors", &["F8_E4M3", "f32"]),
         ("list.pt", &["list of 1", "state_dict()"]),
@@ -100,4 +101,24 @@ fn what_cannot_be_read_is_called_by_its_name() {
     }
     let error = weights::load(golden("")).unwrap_err().to_string();
     assert!(error.contains("folder") && error.contains("no SavedModel"), "{error}");
+}
+
+/// The graph of objects has no checksum that is looked at: whatever it says, there is an end, and no panic.
+#[test]
+fn a_damaged_graph_of_objects_does_no_harm() {
+    let index = std::fs::read(golden("objects.ckpt.index")).unwrap();
+    let data = std::fs::read(golden("objects.ckpt.data-00000-of-00001")).unwrap();
+    let whole = weights::load_checkpoint_bytes("whole", &index, &[&data]).unwrap();
+    for at in 0..data.len() {
+        for mask in [0xff, 0x01, 0x80] {
+            let mut data = data.clone();
+            data[at] ^= mask;
+            let Ok(map) = weights::load_checkpoint_bytes("damaged", &index, &[&data]) else { continue };
+            assert_eq!(map.tensors.len(), whole.tensors.len(), "byte {at}");
+            map.tensors.keys().for_each(|name| drop(map.read(name)));
+        }
+    }
+    for n in 0..data.len() {
+        assert!(weights::load_checkpoint_bytes("cut", &index, &[&data[..n]]).is_err(), "cut to {n}");
+    }
 }

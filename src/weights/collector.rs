@@ -138,6 +138,7 @@ impl Collector {
     }
 
     /// Whether a tensor's name is such.
+    #[cfg(feature = "decode")]
     pub fn has_name(&self, is: impl Fn(&str) -> bool) -> bool {
         self.tensors.keys().any(|name| is(name))
     }

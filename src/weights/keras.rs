@@ -1,8 +1,9 @@
 //! Keras's HDF5 files: groups, one a layer, of datasets such as `model_weights/conv/conv/kernel:0` in an `.h5`.
 //!
 //! Keras 3's `.weights.h5`, which a `.keras` archive holds, has numbers in their place, `layers/conv2d_3/vars/0`, and the
-//! layer's name as the attribute `name` of `vars`.
+//! layer's name as the attribute `name` of `vars`. Keras 2's have no names; its `.keras` has them in `config.json`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hdf5_reader::group::Group;
@@ -14,6 +15,7 @@ use super::archive::Archive;
 use super::collector::{Collector, Part};
 use super::cursor::to_usize;
 use super::dtype::{Dtype, Float};
+use super::keras_config;
 use super::source::Source;
 use super::view::Bytes;
 
@@ -22,6 +24,11 @@ const MAX_DEPTH: usize = 16;
 
 /// Adds every float dataset under its path from the root, without the leading slash.
 pub(super) fn read(source: &Source, out: &mut Collector) -> Parsed<()> {
+    read_named(source, &BTreeMap::new(), out)
+}
+
+/// As [`read`]; `names` are those of layers by the groups that their weights are in.
+fn read_named(source: &Source, names: &BTreeMap<String, String>, out: &mut Collector) -> Parsed<()> {
     let limit = source.len().saturating_mul(64).saturating_add(1 << 16);
     let options = OpenOptions::default().with_max_read_bytes(limit);
     let file = Hdf5File::from_storage_with_options(Arc::new(source.clone()), options).map_err(damaged)?;
@@ -30,18 +37,23 @@ pub(super) fn read(source: &Source, out: &mut Collector) -> Parsed<()> {
         return Err(damaged(format!("{end} bytes are wanted, of {}", source.len())));
     }
     let root = file.root_group().map_err(damaged)?;
-    walk(&root, "", MAX_DEPTH, out)
+    walk(&root, "", MAX_DEPTH, names, out)?;
+    let is_numbered = |name: &str| name.contains("/vars/");
+    if out.has_name(is_numbered) && !out.has_name(|name| !is_numbered(name)) {
+        return Err(
+            "has no names of its layers, as Keras 2 writes `.weights.h5`: save the model as `.h5` or `.keras`".into()
+        );
+    }
+    Ok(())
 }
 
 /// Reads the weights of a `.keras` archive.
 pub(super) fn read_archive(archive: &Archive, out: &mut Collector) -> Parsed<()> {
-    read(&archive.source_of(IN_ARCHIVE)?, out)?;
-    if out.has_name(|name| name.contains("/vars/")) && !out.has_name(|name| !name.contains("/vars/")) {
-        return Err(
-            "has no names of its layers, as Keras 2 leaves them out of a `.keras`: save the model as `.h5`".into()
-        );
-    }
-    Ok(())
+    let names = match archive.has(CONFIG) {
+        true => keras_config::layer_names(&archive.read(CONFIG)?)?,
+        false => BTreeMap::new(),
+    };
+    read_named(&archive.source_of(IN_ARCHIVE)?, &names, out)
 }
 
 /// Whether a zip archive is Keras's.
@@ -51,6 +63,8 @@ pub(super) fn is_archive(archive: &Archive) -> bool {
 
 /// Which member of a `.keras` the weights are.
 const IN_ARCHIVE: &str = "model.weights.h5";
+/// Which describes the model.
+const CONFIG: &str = "config.json";
 
 /// HDF5's own reads.
 impl Storage for Source {
@@ -73,11 +87,15 @@ impl Bytes for Stored {
     }
 }
 
-fn walk(group: &Group, path: &str, depth: usize, out: &mut Collector) -> Parsed<()> {
+fn walk(group: &Group, path: &str, depth: usize, names: &BTreeMap<String, String>, out: &mut Collector) -> Parsed<()> {
     let depth = depth.checked_sub(1).ok_or("is damaged: its HDF5 groups are nested without end")?;
     out.spend(1)?;
     let (groups, datasets) = group.members().map_err(damaged)?;
-    let layer = path.strip_suffix("/vars/").and_then(|owner| Numbered::of(group, owner, datasets.len()));
+    let layer = path.strip_suffix("/vars/").and_then(|owner| {
+        let name =
+            group.attribute("name").ok().and_then(|name| name.read_string().ok()).filter(|name| !name.is_empty());
+        Some(Numbered::new(owner, name.or_else(|| names.get(owner).cloned())?, datasets.len()))
+    });
     for dataset in datasets {
         let name = match &layer {
             Some(layer) => layer.name_of(dataset.name()),
@@ -102,12 +120,12 @@ fn walk(group: &Group, path: &str, depth: usize, out: &mut Collector) -> Parsed<
         out.insert_stored(&name, &dims, dtype, false, Part { bytes: Arc::new(Stored(dataset)), len })?;
     }
     for child in groups {
-        walk(&child, &format!("{path}{}/", child.name()), depth, out)?;
+        walk(&child, &format!("{path}{}/", child.name()), depth, names, out)?;
     }
     Ok(())
 }
 
-/// A layer of Keras 3, whose weights have numbers.
+/// A layer whose weights have numbers.
 struct Numbered {
     /// The layer's name, behind those of the groups around it.
     scope: String,
@@ -115,9 +133,8 @@ struct Numbered {
 }
 
 impl Numbered {
-    /// The layer of so many weights whose group `owner/vars` this is, if it has a name: `owner` ends in its class's.
-    fn of(group: &Group, owner: &str, weights: usize) -> Option<Self> {
-        let name = group.attribute("name").ok()?.read_string().ok().filter(|name| !name.is_empty())?;
+    /// The layer of this name and so many weights, whose group is `owner/vars`: `owner` ends in its class.
+    fn new(owner: &str, name: String, weights: usize) -> Self {
         let (outer, class) = owner.rsplit_once('/').unwrap_or(("", owner));
         let parameters: &[&str] = match (class.starts_with("batch_normalization"), weights) {
             (true, 4) => &["gamma", "beta", "moving_mean", "moving_variance"],
@@ -125,7 +142,7 @@ impl Numbered {
             (true, _) => &["beta", "moving_mean", "moving_variance"],
             (false, _) => &["kernel", "bias"],
         };
-        Some(Numbered { scope: format!("{outer}/{name}"), parameters })
+        Numbered { scope: format!("{outer}/{name}"), parameters }
     }
 
     fn name_of(&self, number: &str) -> String {

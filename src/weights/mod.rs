@@ -30,6 +30,8 @@ mod facts;
 mod joblib;
 #[cfg(feature = "decode")]
 mod keras;
+#[cfg(feature = "decode")]
+mod keras_config;
 mod layers;
 pub mod manifest;
 pub mod mtcnn;

@@ -27,6 +27,7 @@ enum Inner {
         len: usize,
     },
     /// A piece of another.
+    #[cfg(feature = "decode")]
     Part {
         of: Source,
         at: usize,
@@ -58,7 +59,9 @@ impl Source {
     pub fn len(&self) -> usize {
         match &*self.0 {
             Inner::Memory(bytes) => bytes.len(),
-            Inner::File { len, .. } | Inner::Part { len, .. } => *len,
+            Inner::File { len, .. } => *len,
+            #[cfg(feature = "decode")]
+            Inner::Part { len, .. } => *len,
         }
     }
 
@@ -67,6 +70,7 @@ impl Source {
         let range = self.within(at, to.len())?;
         match &*self.0 {
             Inner::Memory(bytes) => to.copy_from_slice(&bytes[range]),
+            #[cfg(feature = "decode")]
             Inner::Part { of, at: start, .. } => of.read_at(start + at, to)?,
             Inner::File { open, len } => {
                 let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);

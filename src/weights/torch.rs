@@ -154,6 +154,7 @@ impl Storage {
         Some(Storage { key: pickle.key(key)?.into_owned(), size, float, shared: false })
     }
 
+    #[cfg(feature = "decode")]
     fn elements_of(&self, bytes: usize) -> Parsed<usize> {
         match bytes.is_multiple_of(self.size) {
             true => Ok(bytes / self.size),

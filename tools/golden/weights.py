@@ -193,6 +193,23 @@ def tensorflow_files():
                                                   delete_old_dirs=False))
 
 
+def keras2_files():
+    """Keras 2's archive: layers have numbers, and their names are in the configuration alone."""
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    import numpy as np
+    import tf_keras as keras
+
+    inputs = keras.Input((4, 4, 3))
+    x = keras.layers.Conv2D(2, 3, name="conv")(inputs)
+    model = keras.Model(inputs, keras.layers.BatchNormalization(name="norm", scale=False)(x), name="inner")
+    x = keras.layers.BatchNormalization(name="scaled")(model(inputs))
+    outer = keras.Model(inputs, keras.layers.Dense(2, name="head")(x))
+    for weight in outer.weights:
+        weight.assign(np.array(values(weight.shape), np.float32).reshape(weight.shape))
+    outer.save(HERE / "keras2.keras")
+    outer.save_weights(HERE / "keras2.weights.h5")
+
+
 def tensorflow2_files():
     """Objects' checkpoints: keys are paths from object to object, and the graph of objects has the names."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -280,6 +297,7 @@ def main():
         "keras": keras_files,
         "safetensors": safetensors_files,
         "tensorflow": tensorflow_files,
+        "tf_keras": keras2_files,
         "tensorflow.compat.v2": tensorflow2_files,
         "torch": torch_files,
         "deepface": deepface_files,
