@@ -255,11 +255,14 @@ fn runs_side_by_side_share_the_photographs() {
         let mut run = command(&[&args[..], &globals].concat());
         run.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap()
     };
-    // One that is killed leaves its claims to the others.
     let mut killed = begin();
-    while !out.path().join(".claims").exists() && killed.try_wait().unwrap().is_none() {
+    while !out.path().join("alignment.json").exists() && killed.try_wait().unwrap().is_none() {
         std::thread::sleep(std::time::Duration::from_millis(2));
     }
+    // With other settings nobody joins in, whether there are crops by now or not.
+    let other = command(&[&args[..], &globals, &["--margin", "44"]].concat()).output().unwrap();
+    Run::of(other).expect(USAGE).says(&["--image-size 160 --margin 32"]);
+    // One that is killed leaves its claims to the others.
     killed.kill().unwrap();
     killed.wait().unwrap();
     let before = counts(out.path()).values().sum::<usize>();

@@ -62,12 +62,12 @@ impl Claims {
         self.file.metadata().and_then(|file| file.modified()).ok()
     }
 
-    /// Does what must not be done by two runs at a time.
-    pub fn alone<T>(&self, work: impl FnOnce() -> T) -> Result<T> {
+    /// Does what must not be done by two runs at a time; tells it whether others are at work.
+    pub fn alone<T>(&mut self, work: impl FnOnce(bool) -> T) -> Result<T> {
         self.output.lock().map_err(Error::io(&self.own, "lock"))?;
-        let result = work();
+        let result = self.look().map_err(Error::io(&self.folder, "read")).map(|()| work(!self.others.is_empty()));
         self.release();
-        Ok(result)
+        result
     }
 
     fn release(&self) {

@@ -75,7 +75,7 @@ impl Args {
         create_folder(&self.output)?;
         let mut claims = Claims::open(&self.output)?;
         let began = claims.as_ref().and_then(Claims::began);
-        let mut work = self.settle(photographs, inside, claims.as_ref())?;
+        let mut work = self.settle(photographs, inside, claims.as_mut())?;
         eprintln!(
             "{}, {} of them finished before",
             output::count(work.photographs.len(), "photograph"),

@@ -36,11 +36,20 @@ impl Record {
 
     /// Refuses settings that are not those of the crops that are there, unless these are made anew, and writes the
     /// settings down.
-    pub fn settle(&self, output: &Path, there: Option<&There>, overwrite: bool) -> Result<()> {
+    /// `at_work`: other runs are, on the same output.
+    pub fn settle(&self, output: &Path, there: Option<&There>, overwrite: bool, at_work: bool) -> Result<()> {
         let path = Self::file(output);
         let old: Option<Record> = fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
         if old.as_ref() == Some(self) {
             return Ok(());
+        }
+        if let Some(old) = old.as_ref().filter(|_| at_work) {
+            let problem = format!(
+                "other runs are making crops with {} in {}; wait for them, or name another OUT",
+                old.flags(),
+                output.display()
+            );
+            return Err(Error::invalid(Field("image_size"), problem));
         }
         if let Some(there) = there.filter(|_| !overwrite)
             && let Some(how) = self.difference(old.as_ref(), there)
@@ -53,14 +62,16 @@ impl Record {
         files::write(&path, text)
     }
 
+    /// The settings as flags.
+    fn flags(&self) -> String {
+        let Record { image_size, margin, detect_multiple_faces } = self;
+        format!("--image-size {image_size} --margin {margin}{}", faces(*detect_multiple_faces))
+    }
+
     /// How the crops that are there were made, in flags, where it is known and not as this run makes them.
     fn difference(&self, old: Option<&Record>, there: &There) -> Option<String> {
-        let faces = |multiple| if multiple { " --detect-multiple-faces" } else { " and one face of each photograph" };
         match old {
-            Some(old) => {
-                let Record { image_size, margin, detect_multiple_faces } = old;
-                Some(format!("--image-size {image_size} --margin {margin}{}", faces(*detect_multiple_faces)))
-            }
+            Some(old) => Some(old.flags()),
             // Made by a version that wrote nothing down.
             None => {
                 let (width, height) = image::dimensions(&there.crop).ok()?;
@@ -70,4 +81,9 @@ impl Record {
             }
         }
     }
+}
+
+/// Which faces were kept, in words behind the other flags.
+fn faces(multiple: bool) -> &'static str {
+    if multiple { " --detect-multiple-faces" } else { " and one face of each photograph" }
 }

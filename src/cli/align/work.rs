@@ -63,7 +63,7 @@ impl Args {
         &self,
         photographs: Vec<PathBuf>,
         inside: Vec<PathBuf>,
-        claims: Option<&Claims>,
+        claims: Option<&mut Claims>,
     ) -> Result<Work> {
         let (mut open, mut finished) = (Vec::new(), Vec::new());
         for (i, inside) in inside.iter().enumerate() {
@@ -75,10 +75,10 @@ impl Args {
             detect_multiple_faces: self.detect_multiple_faces,
         };
         let there = self.there(&inside);
-        let settle = || record.settle(&self.output, there.as_ref(), self.overwrite);
+        let settle = |at_work| record.settle(&self.output, there.as_ref(), self.overwrite, at_work);
         match claims {
             Some(claims) => claims.alone(settle)??,
-            None => settle()?,
+            None => settle(false)?,
         }
         if self.overwrite {
             (open, finished) = ((0..photographs.len()).collect(), Vec::new());
