@@ -13,6 +13,7 @@ mod pairs;
 mod peers;
 mod pip;
 mod ptx;
+mod published;
 mod python;
 mod runs;
 mod shell;
@@ -46,6 +47,8 @@ enum Command {
     Ptx(ptx::Args),
     /// Compile kernels by Triton and a new NVRTC, run them in ptxsim, and compare with numpy
     ForeignPtx(foreign_ptx::Args),
+    /// Hold other packages' weights, and other frameworks' exports, against the original files
+    Published(published::Args),
     /// Measure warpface beside other implementations, in one run and by turns
     Peers(peers::Args),
     /// Measure two builds of warpface by turns, and fail if the new one is slower
@@ -68,6 +71,7 @@ fn main() -> ExitCode {
         Command::Golden(args) => golden::run(&args),
         Command::Ptx(args) => ptx::run(&args),
         Command::ForeignPtx(args) => foreign_ptx::run(&args),
+        Command::Published(args) => published::run(&args),
         Command::Peers(args) => peers::run(&args),
         Command::Pairs(args) => pairs::run(&args),
         Command::Bundle(args) => bundle::run(&args),

@@ -155,14 +155,16 @@ fn sample<'a>(path: &'a str, entry: &Entry) -> Option<&'a str> {
     ["jpg", "jpeg", "png"].contains(&suffix.to_lowercase().as_str()).then_some(inside)
 }
 
-fn check(name: &str, found: &str, expected: &str) -> Result<()> {
+/// An error if a hash is not the one that is expected.
+pub fn check(name: &str, found: &str, expected: &str) -> Result<()> {
     if found != expected {
-        bail!("{name} has sha256 {found}, but the MANIFEST demands {expected}; it was not kept");
+        bail!("{name} has sha256 {found}, but it should have {expected}; it was not kept");
     }
     Ok(())
 }
 
-fn hash_file(path: &Path) -> Result<String> {
+/// The SHA-256 of a file.
+pub fn hash_file(path: &Path) -> Result<String> {
     let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut sink = Hashing { inner: io::sink(), sha256: Sha256::new() };
     io::copy(&mut BufReader::new(file), &mut sink).with_context(|| format!("cannot read {}", path.display()))?;
