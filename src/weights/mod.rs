@@ -1,6 +1,6 @@
 //! Published weight files to named tensors.
 //!
-//! [`load`] reads any of seven formats, told apart by content, never by suffix, into a [`TensorMap`] of `f32` tensors
+//! [`load`] reads any [`Format`], told apart by content, never by suffix, into a [`TensorMap`] of `f32` tensors
 //! under the names the file gives them. [`mtcnn`] and [`facenet`] turn those names, of every publisher, into the one
 //! set of weights that the models take. [`manifest`] knows the published files by name and hash.
 //!
@@ -413,7 +413,8 @@ mod packed {
 
 /// Says what an unreadable file probably is, and the way out.
 fn unknown(head: &[u8]) -> String {
-    const KNOWN: &str = "npy, npz, TensorFlow .pb or checkpoint, Keras .h5, PyTorch .pt and .safetensors are the formats that can be read";
+    const KNOWN: &str = "npy, npz, TensorFlow .pb, SavedModel or checkpoint, Keras .h5 or .keras, PyTorch .pt, .safetensors, ONNX, TFLite, \
+                         .caffemodel and joblib's are the formats that can be read";
     let guess = if head.is_empty() {
         "is empty: fetch it again"
     } else if head.starts_with(b"version https://git-lfs") {
