@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::fields::flag;
 use super::photos::GivenCrops;
 use crate::Precision;
 use crate::backend::{Device, DeviceKind};
@@ -151,11 +152,7 @@ impl Globals {
         let size = crop_size(&embedder);
         eprintln!("model: {} ({dim}-d; {size}; {standardize} standardization, {why})", path.display());
         if embedder.standardize_reason() == Reason::Guessed {
-            eprintln!(
-                "warning: {}: nothing says how its photographs were standardized, fixed or prewhiten; {standardize} is \
-                 what published models of {dim} values take. The wrong one spoils the distances: say it by --standardize",
-                path.display()
-            );
+            eprintln!("{}", ModelFacts::warning(&path, standardize, dim).with_names(flag));
         }
         Ok(Model { embedder, path })
     }

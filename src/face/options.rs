@@ -118,9 +118,7 @@ impl Standardization {
         match (self, facts.standardize) {
             (Standardization::As(asked), _) => (asked, Reason::Asked),
             (Standardization::Auto, Some(known)) => (known, Reason::Trained),
-            // All that is published with so few values was trained on prewhitened crops.
-            (Standardization::Auto, None) if dim == 128 => (Standardize::Prewhiten, Reason::Guessed),
-            (Standardization::Auto, None) => (Standardize::Fixed, Reason::Guessed),
+            (Standardization::Auto, None) => (ModelFacts::guess(dim), Reason::Guessed),
         }
     }
 }

@@ -1,7 +1,10 @@
 //! What a model knows of its input: what is done to the pixels, and how large its crops are. It travels with the weights.
 
+use std::path::Path;
+
 use super::Parsed;
 use super::manifest::Entry;
+use crate::error::{Field, Message, message};
 use crate::ops::Standardize;
 
 /// What is known of how a network was trained, and its input must therefore be; `None` is unknown.
@@ -44,6 +47,24 @@ impl ModelFacts {
             standardize: self.standardize.or(others.standardize),
             image_size: self.image_size.or(others.image_size),
         }
+    }
+
+    /// What pixels are standardized by where nothing is known of a network of embeddings of `dim` values. All that is
+    /// published with 128 was trained on prewhitened crops.
+    pub fn guess(dim: usize) -> Standardize {
+        if dim == 128 { Standardize::Prewhiten } else { Standardize::Fixed }
+    }
+
+    /// What must be said of a guess.
+    pub(crate) fn warning(file: &Path, guess: Standardize, dim: usize) -> Message {
+        message![
+            format!(
+                "warning: {}: nothing says how its photographs were standardized, fixed or prewhiten; {guess} is what \
+                 published models of {dim} values take. The wrong one spoils the distances: say it by ",
+                file.display()
+            ),
+            Field("standardize")
+        ]
     }
 
     /// What is known, by the names that files have.

@@ -94,3 +94,19 @@ fn rows_of_the_pretrained_classifier_go_by_name() {
     let text = done(&world.train("softmax", "third", &begin));
     assert!(text.contains("built anew: the file does not say whom the 4 rows"), "{text}");
 }
+
+#[test]
+fn an_unknown_pretrained_network_is_guessed_aloud() {
+    let world = World::new(3, 4);
+    done(&world.train("softmax", "first", &["--batch-size", "6", "--standardize", "prewhiten"]));
+    // Another program's file of the same tensors says nothing of its photographs.
+    let map = warpface::weights::load(world.file("first", 8)).unwrap();
+    let network = warpface::weights::facenet::unfolded(&map).unwrap();
+    let (file, nothing) = (world.at("unknown.pt"), warpface::weights::ModelFacts::default());
+    warpface::weights::write::torch(&file, &network.torch(), &nothing).unwrap();
+    let begin = ["--batch-size", "6", "--pretrained-model", file.to_str().unwrap()];
+    let text = done(&world.train("softmax", "second", &begin));
+    assert!(text.contains("fixed or prewhiten") && text.contains("--standardize"), "{text}");
+    let text = done(&world.train("softmax", "third", &[&begin[..], &["--standardize", "fixed"]].concat()));
+    assert!(!text.contains("fixed or prewhiten"), "{text}");
+}

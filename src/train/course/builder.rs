@@ -135,7 +135,7 @@ impl<'a> Training<'a> {
             workers.threads = settings.threads;
         }
         let pretrained = self.pretrained(observer)?;
-        let (standardize, side) = (self.standardize()?, self.image_size());
+        let (standardize, side) = (self.standardize(pretrained.as_ref(), observer)?, self.image_size());
         let plain = Augment::plain(side, standardize);
         let inference = Inference {
             device: self.device,
@@ -214,11 +214,21 @@ impl<'a> Training<'a> {
         }
     }
 
-    /// What is done to the pixels: as the run began, as asked, as the pretrained network had it, else the fixed one.
-    fn standardize(&self) -> Result<Standardize> {
+    /// What is done to the pixels: as the run began, as asked, as the pretrained network had it, else what networks as that
+    /// one are guessed to want; a network trained from nothing has the fixed one.
+    fn standardize(&self, pretrained: Option<&Unfolded>, observer: &mut dyn Observer) -> Result<Standardize> {
         let asked = self.settings.standardize;
         let Some(from) = &self.from else {
-            return Ok(asked.or(self.pretrained_facts().standardize).unwrap_or(Standardize::Fixed));
+            let known = asked.or_else(|| self.pretrained_facts().standardize);
+            let guess = || match (&self.settings.pretrained_model, pretrained) {
+                (Some(file), Some(network)) => {
+                    let dim = network.embedding_size();
+                    observer.observe(&Event::Guessed { file, standardize: ModelFacts::guess(dim), dim });
+                    ModelFacts::guess(dim)
+                }
+                _ => Standardize::Fixed,
+            };
+            return Ok(known.unwrap_or_else(guess));
         };
         let began = checkpoint::beside(&from.path).and_then(|facts| facts.standardize).unwrap_or(Standardize::Fixed);
         match asked {

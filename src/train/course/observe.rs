@@ -11,6 +11,7 @@ use crate::ops::Standardize;
 use crate::train::pace::duration;
 use crate::train::trainer::Recomputed;
 use crate::train::triplets::Trouble;
+use crate::weights::ModelFacts;
 
 /// Asks a run to end after the step at hand, with a checkpoint: from another thread, from a signal's handler, from an
 /// [`Observer`]. Clones are the same flag.
@@ -101,6 +102,15 @@ pub enum Event<'a> {
     Pretrained {
         /// Its file.
         file: &'a Path,
+        /// Length of its embeddings.
+        dim: usize,
+    },
+    /// Nothing says how the pretrained network's photographs were standardized.
+    Guessed {
+        /// Its file.
+        file: &'a Path,
+        /// What is done to the pixels.
+        standardize: Standardize,
         /// Length of its embeddings.
         dim: usize,
     },
@@ -253,6 +263,7 @@ impl Event<'_> {
     pub fn message(&self) -> Option<Message> {
         Some(match *self {
             Event::Pretrained { file, dim } => format!("pretrained: {} ({dim}-d)", file.display()).into(),
+            Event::Guessed { file, standardize, dim } => ModelFacts::warning(file, standardize, dim),
             Event::People { people, photographs, dir, standardize, image_size, left_out } => {
                 let mut text = format!(
                     "people: {people} with {photographs} photographs in {}, crops of {image_size} pixels, {standardize} standardization",
