@@ -63,7 +63,7 @@ fn axes_that_are_no_order_are_refused() {
     let order = b"perm\x40\x00\x40\x03\x40\x02\x40\x01";
     let at = model.windows(order.len()).position(|window| window == order).unwrap() + 4;
     weights::rnet(&read(&model).unwrap()).unwrap();
-    for wrong in [[0, 1, 1, 1], [0, 3, 2, 4], [1, 0, 2, 3], [0, 0, 2, 1], [0, 3, 2, 127]] {
+    for wrong in [[0, 1, 1, 1], [0, 3, 2, 4], [0, 0, 2, 1], [0, 3, 2, 127]] {
         let mut model = model.clone();
         (0..4).for_each(|i| model[at + 2 * i + 1] = wrong[i]);
         let error = weights::rnet(&read(&model).unwrap()).unwrap_err().to_string();

@@ -69,7 +69,7 @@ impl<'a> Net<'a> {
             (layout, layers) = named(&source, spec);
         } else {
             source = LayerSource::new(map, str::to_owned);
-            (layout, layers) = in_graph(map)?;
+            (layout, layers) = in_graph(map);
         }
         let (n, heads) = (spec.trunk.len(), spec.heads.len());
         if layers.len() != n + heads {
@@ -104,6 +104,10 @@ impl<'a> Net<'a> {
             Channel => c,
         };
         let order = self.layout.flat;
+        if [Row, Column, Channel].iter().any(|axis| !order.contains(axis)) {
+            let problem = format!("is damaged: the axes of the feature map before `{}` are in no order", found.weights);
+            return Err(Error::weights(&self.source.map.path, problem));
+        }
         let place = |axis| 1 + order.iter().position(|&other| other == axis).unwrap_or_default();
         let mut axes = [0, place(Row), place(Column), place(Channel)];
         if self.layout.transposed {
@@ -241,29 +245,23 @@ impl Scope {
 }
 
 /// The layers of a graph. Exports of Keras see transposed photographs, as the package that they are of does.
-fn in_graph(map: &TensorMap) -> Result<(Layout, Vec<Found>)> {
+fn in_graph(map: &TensorMap) -> (Layout, Vec<Found>) {
     let keras = map.layers.iter().any(|layer| layer.weights.to_lowercase().contains("conv2d"));
-    let flattened = map.layers.iter().find_map(|layer| layer.flattened.as_ref()).filter(|axes| axes.len() == 4);
-    let flat = |names: [Axis; 3]| match flattened.map(Vec::as_slice) {
-        None => Ok(names),
-        Some(&[0, a, b, c]) if [a, b, c].iter().all(|axis| (1..4).contains(axis)) && a != b && b != c && c != a => {
-            Ok([a, b, c].map(|axis| names[axis - 1]))
-        }
-        Some(axes) => {
-            let problem = format!("is damaged: a feature map's axes are put into the order {axes:?}");
-            Err(Error::weights(&map.path, problem))
-        }
+    let of_axes = |names: [Axis; 3], axes: Option<&Vec<usize>>| {
+        let axes = axes.filter(|axes| axes.len() == 4);
+        axes.map_or(names, |axes| [1, 2, 3].map(|i| names[axes[i].saturating_sub(1).min(2)]))
     };
+    let flattened = map.layers.iter().find_map(|layer| layer.flattened.as_ref());
     let layout = match map.format {
-        Format::Tflite => Layout { filters: OHWI, transposed: true, flat: flat([Row, Column, Channel])? },
-        _ => Layout { filters: OIHW, transposed: keras, flat: flat([Channel, Row, Column])? },
+        Format::Tflite => Layout { filters: OHWI, transposed: true, flat: of_axes([Row, Column, Channel], flattened) },
+        _ => Layout { filters: OIHW, transposed: keras, flat: of_axes([Channel, Row, Column], flattened) },
     };
     let found = |layer: &Layer| Found {
         weights: layer.weights.clone(),
         bias: layer.bias.clone().unwrap_or_default(),
         slope: layer.slope.clone(),
     };
-    Ok((layout, map.layers.iter().map(found).collect()))
+    (layout, map.layers.iter().map(found).collect())
 }
 
 /// The layers of a file that has names.
