@@ -58,14 +58,19 @@ impl<'a> Cursor<'a> {
         to_usize(self.u64()?)
     }
 
-    /// A base-128 number, least significant group first.
+    /// A base-128 number that is a length.
     pub fn varint(&mut self) -> Parsed<usize> {
+        to_usize(self.varint64()?)
+    }
+
+    /// A base-128 number, least significant group first.
+    pub fn varint64(&mut self) -> Parsed<u64> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = self.u8()?;
             value |= u64::from(byte & 0x7f) << shift;
             if byte & 0x80 == 0 {
-                return to_usize(value);
+                return Ok(value);
             }
         }
         Err(format!("is damaged: a number at byte {} does not end", self.at))

@@ -154,7 +154,7 @@ pub(super) fn allowed(global: &str) -> bool {
 
 pub(super) fn flatten(pickle: &Pickle<'_>, id: Id, name: &str, depth: usize, out: &mut Collector) -> Parsed<()> {
     let depth = depth.checked_sub(1).ok_or("is damaged: its dicts are nested without end")?;
-    out.spend(1)?;
+    out.spend(1 + name.len())?;
     match pickle.get(id) {
         Value::Dict(pairs) => {
             for &(key, value) in pairs {
@@ -198,6 +198,9 @@ fn damaged_array(name: &str) -> String {
 /// joblib's stand-in for an array whose bytes follow it.
 pub(super) const WRAPPER: &str = "joblib.numpy_pickle.NumpyArrayWrapper";
 
+/// More than the keys of its state, of which joblib has six. It is looked at each time that it is set.
+const WRAPPER_KEYS: usize = 16;
+
 /// What a [`WRAPPER`] says of its array.
 pub(super) struct Wrapped {
     pub shape: Vec<usize>,
@@ -212,6 +215,9 @@ pub(super) struct Wrapped {
 pub(super) fn wrapped(pickle: &Pickle<'_>, id: Id) -> Option<Wrapped> {
     let (WRAPPER, _, Some(state)) = pickle.call(id)? else { return None };
     let Value::Dict(pairs) = pickle.get(state) else { return None };
+    if pairs.len() > WRAPPER_KEYS {
+        return None;
+    }
     let find = |name: &str| pairs.iter().find(|&&(key, _)| pickle.text(key).as_deref() == Some(name)).map(|&(_, v)| v);
     let descr = descr(pickle, find("dtype")?)?;
     Some(Wrapped {
@@ -256,12 +262,15 @@ fn array<'p>(pickle: &'p Pickle<'_>, id: Id) -> Option<Array<'p>> {
     }
 }
 
+/// Longer than a type of numbers is called.
+const LONGEST_KIND: usize = 64;
+
 /// `dtype('f4', …)` with the state `(version, '<', …)`, as `<f4`.
 fn descr(pickle: &Pickle<'_>, id: Id) -> Option<String> {
     let ("numpy.dtype", arguments, state) = pickle.call(id)? else { return None };
-    let kind = pickle.text(*arguments.first()?)?;
+    let kind = pickle.text(*arguments.first()?).filter(|kind| kind.len() <= LONGEST_KIND)?;
     let order = match state {
-        Some(state) => pickle.text(*pickle.sequence(state)?.get(1)?)?,
+        Some(state) => pickle.text(*pickle.sequence(state)?.get(1)?).filter(|order| order.len() <= 1)?,
         None => "".into(),
     };
     Some(format!("{order}{kind}"))

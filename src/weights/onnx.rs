@@ -2,6 +2,7 @@
 //!
 //! The messages are ONNX's `onnx.proto`: `ModelProto`, `GraphProto`, `NodeProto`, `AttributeProto`, `TensorProto`.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 
@@ -36,11 +37,12 @@ struct Graph {
 pub(super) fn read(source: &Source, beside: &Path, out: &mut Collector) -> Parsed<Vec<Layer>> {
     let damaged = |e| format!("is a damaged or cut ONNX model ({e}); fetch it again");
     let mut graph = Graph::default();
+    let mut beside = Beside { folder: beside, open: HashMap::new() };
     let mut model = Fields::of(source, 0..source.len());
     while let Some((field, value)) = model.next().map_err(damaged)? {
         // `ModelProto.graph`
         if let (7, Field::Bytes(range)) = (field, value) {
-            self::graph(source, range, beside, &mut graph, out).map_err(damaged)?;
+            self::graph(source, range, &mut beside, &mut graph, out).map_err(damaged)?;
         }
     }
     if let Some(kind) = graph.quantized {
@@ -49,7 +51,13 @@ pub(super) fn read(source: &Source, beside: &Path, out: &mut Collector) -> Parse
     sequence::layers(&graph.nodes, &graph.outputs, out.tensors())
 }
 
-fn graph(source: &Source, range: Range<usize>, beside: &Path, graph: &mut Graph, out: &mut Collector) -> Parsed<()> {
+fn graph(
+    source: &Source,
+    range: Range<usize>,
+    beside: &mut Beside,
+    graph: &mut Graph,
+    out: &mut Collector,
+) -> Parsed<()> {
     let mut fields = Fields::of(source, range);
     while let Some(field) = fields.next()? {
         match field {
@@ -83,7 +91,13 @@ struct Attribute {
     tensor: Option<Range<usize>>,
 }
 
-fn node(source: &Source, range: Range<usize>, beside: &Path, graph: &mut Graph, out: &mut Collector) -> Parsed<()> {
+fn node(
+    source: &Source,
+    range: Range<usize>,
+    beside: &mut Beside,
+    graph: &mut Graph,
+    out: &mut Collector,
+) -> Parsed<()> {
     let (mut inputs, mut outputs, mut kind, mut attributes) = (Vec::new(), Vec::new(), String::new(), Vec::new());
     let mut fields = Fields::of(source, range);
     while let Some(field) = fields.next()? {
@@ -99,7 +113,7 @@ fn node(source: &Source, range: Range<usize>, beside: &Path, graph: &mut Graph, 
     let find = |name: &str| attributes.iter().find(|attribute| attribute.name == name);
     if kind == "Constant" {
         if let (Some(tensor), Some(name)) = (find("value").and_then(|value| value.tensor.clone()), outputs.first()) {
-            tensor_named(source, tensor, name, beside, out)?;
+            self::tensor(source, tensor, Some(name), beside, out)?;
         }
         return Ok(());
     }
@@ -154,7 +168,7 @@ fn numbers(source: &Source, range: Range<usize>) -> Parsed<Vec<i64>> {
     let mut cursor = Cursor::new(&bytes);
     let mut numbers = Vec::new();
     while !cursor.is_at_end() {
-        numbers.push(cursor.varint()? as i64);
+        numbers.push(cursor.varint64()? as i64);
     }
     Ok(numbers)
 }
@@ -170,12 +184,14 @@ fn float(dtype: u64) -> Option<Float> {
     }
 }
 
-fn tensor_named(source: &Source, range: Range<usize>, name: &str, beside: &Path, out: &mut Collector) -> Parsed<()> {
-    tensor(source, range, Some(name), beside, out)
-}
-
 /// A constant, which stays where it is where its elements are bytes; `name` is what a node calls it.
-fn tensor(source: &Source, range: Range<usize>, name: Option<&str>, beside: &Path, out: &mut Collector) -> Parsed<()> {
+fn tensor(
+    source: &Source,
+    range: Range<usize>,
+    name: Option<&str>,
+    beside: &mut Beside,
+    out: &mut Collector,
+) -> Parsed<()> {
     let (mut dims, mut dtype, mut own, mut raw) = (Vec::new(), 0, String::new(), None);
     let (mut listed, mut external) = (Vec::new(), External::default());
     let mut fields = Fields::of(source, range);
@@ -202,7 +218,7 @@ fn tensor(source: &Source, range: Range<usize>, name: Option<&str>, beside: &Pat
         (None, Some(location)) => {
             let elements = dims.iter().fold(1usize, |n, &extent| n.saturating_mul(extent));
             let len = external.length.unwrap_or(elements.saturating_mul(dtype.size()));
-            let part = external_part(&location, beside, external.offset, len)?;
+            let part = beside.part(&location, external.offset, len)?;
             out.earn(len);
             out.insert_stored(name, &dims, dtype, false, part)
         }
@@ -241,15 +257,29 @@ impl External {
     }
 }
 
-/// Bytes of a file beside the model; nothing outside its folder is read.
-fn external_part(location: &str, beside: &Path, offset: usize, len: usize) -> Parsed<Part> {
-    if Path::new(location).file_name() != Some(location.as_ref()) {
-        return Err(format!("its data lies in `{location}`, which is no file beside it"));
-    }
-    let path = beside.join(location);
-    let data = Source::open(&path).map_err(|error| format!("its data lies in `{location}` beside it: {error}"))?;
-    match offset.checked_add(len).is_some_and(|end| end <= data.len()) {
-        true => Ok(Part::of(&data, offset, len)),
-        false => Err(format!("`{location}` beside it is cut short")),
+/// The folder of the model, and its files that hold data: each is opened once, since every tensor keeps it open.
+struct Beside<'a> {
+    folder: &'a Path,
+    open: HashMap<String, Source>,
+}
+
+impl Beside<'_> {
+    /// Bytes of a file; nothing outside the folder is read.
+    fn part(&mut self, location: &str, offset: usize, len: usize) -> Parsed<Part> {
+        if Path::new(location).file_name() != Some(location.as_ref()) {
+            return Err(format!("its data lies in `{location}`, which is no file beside it"));
+        }
+        let data = match self.open.get(location) {
+            Some(data) => data,
+            None => {
+                let data = Source::open(&self.folder.join(location));
+                let data = data.map_err(|error| format!("its data lies in `{location}` beside it: {error}"))?;
+                self.open.entry(location.to_owned()).or_insert(data)
+            }
+        };
+        match offset.checked_add(len).is_some_and(|end| end <= data.len()) {
+            true => Ok(Part::of(data, offset, len)),
+            false => Err(format!("`{location}` beside it is cut short")),
+        }
     }
 }

@@ -95,7 +95,12 @@ struct Walk<'a> {
     moved: HashMap<&'a str, &'a [usize]>,
     /// Of values that are constants by way of nodes that move: the constant, and whether a matrix was turned.
     aliases: HashMap<&'a str, (&'a str, bool)>,
+    /// How many more bytes of names the layers may hold.
+    names: usize,
 }
+
+/// Bytes of names that any graph may have in its layers.
+const NAMES: usize = 1 << 20;
 
 /// The layers of a graph with these outputs.
 pub(super) fn layers(
@@ -112,6 +117,8 @@ pub(super) fn layers(
         owner: HashMap::new(),
         moved: HashMap::new(),
         aliases: HashMap::new(),
+        // Layers share few constants.
+        names: NAMES + 4 * constants.keys().map(String::len).sum::<usize>(),
     };
     for i in walk.order(outputs)? {
         walk.visit(&nodes[i])?;
@@ -161,15 +168,24 @@ impl<'a> Walk<'a> {
         self.constants.contains_key(name).then_some(name)
     }
 
+    /// As [`Self::constant`], for a layer to keep. A long name may come to many layers by a short one.
+    fn kept(&mut self, name: &'a str) -> Parsed<Option<String>> {
+        let Some(constant) = self.constant(name) else { return Ok(None) };
+        let left =
+            self.names.checked_sub(constant.len()).ok_or("is damaged: it describes far more data than it holds")?;
+        self.names = left;
+        Ok(Some(constant.to_owned()))
+    }
+
     fn visit(&mut self, node: &'a Node) -> Parsed<()> {
         let Some(y) = node.outputs.first().map(String::as_str) else { return Ok(()) };
         let input = |i: usize| node.inputs.get(i).map_or("", String::as_str);
         match &node.op {
-            Op::Conv => self.layer(node, Kind::Conv, y),
-            &Op::Dense { outputs_first } => self.layer(node, Kind::Dense { outputs_first }, y),
+            Op::Conv => self.layer(node, Kind::Conv, y)?,
+            &Op::Dense { outputs_first } => self.layer(node, Kind::Dense { outputs_first }, y)?,
             Op::Add | Op::Mul => self.combine(node, y)?,
             &Op::Norm { epsilon } => {
-                let names: Vec<String> = (1..5).filter_map(|i| self.constant(input(i)).map(str::to_owned)).collect();
+                let names = (1..5).filter_map(|i| self.kept(input(i)).transpose()).collect::<Parsed<Vec<String>>>()?;
                 if let (Ok([scale, offset, mean, variance]), Some(&i)) =
                     (<[String; 4]>::try_from(names), self.owner.get(input(0)))
                 {
@@ -178,7 +194,7 @@ impl<'a> Walk<'a> {
                 }
             }
             Op::Slope => {
-                let slope = self.constant(input(1)).map(str::to_owned);
+                let slope = self.kept(input(1))?;
                 if let Some(&i) = self.owner.get(input(0)) {
                     self.layers[i].slope = slope;
                 }
@@ -190,9 +206,10 @@ impl<'a> Walk<'a> {
     }
 
     /// A product with constant weights; others are none of a layer's.
-    fn layer(&mut self, node: &'a Node, kind: Kind, y: &'a str) {
+    fn layer(&mut self, node: &'a Node, kind: Kind, y: &'a str) -> Parsed<()> {
         let input = |i: usize| node.inputs.get(i).map_or("", String::as_str);
-        let Some(weights) = self.constant(input(1)) else { return };
+        let Some(weights) = self.kept(input(1))? else { return Ok(()) };
+        let bias = self.kept(input(2))?;
         let turned = self.aliases.get(input(1)).is_some_and(|(_, turned)| *turned);
         let kind = match kind {
             // A matrix that came by way of a transposition.
@@ -202,32 +219,33 @@ impl<'a> Walk<'a> {
         self.owner.insert(y, self.layers.len());
         self.layers.push(Layer {
             kind,
-            weights: weights.to_owned(),
-            bias: self.constant(input(2)).map(str::to_owned),
+            weights,
+            bias,
             norm: None,
             slope: None,
             factor: None,
             // What a convolution takes is no vector.
             flattened: self.moved.get(input(0)).filter(|_| kind != Kind::Conv).map(|axes| axes.to_vec()),
         });
+        Ok(())
     }
 
     /// A sum or a product of a layer's result and a constant.
     fn combine(&mut self, node: &'a Node, y: &'a str) -> Parsed<()> {
         let [a, b] = node.inputs.as_slice() else { return Ok(()) };
         let found = match (self.owner.get(a.as_str()), self.owner.get(b.as_str())) {
-            (Some(&i), None) => self.constant(b).map(|constant| (i, constant)),
-            (None, Some(&i)) => self.constant(a).map(|constant| (i, constant)),
+            (Some(&i), None) => self.kept(b)?.map(|constant| (i, constant)),
+            (None, Some(&i)) => self.kept(a)?.map(|constant| (i, constant)),
             _ => None,
         };
         let Some((i, constant)) = found else { return Ok(()) };
         let layer = &mut self.layers[i];
-        let scalar = self.constants[constant].shape().elements() == 1;
+        let scalar = self.constants[&constant].shape().elements() == 1;
         match (&node.op, &mut layer.norm, layer.factor) {
-            (Op::Add, None, None) if layer.bias.is_none() => layer.bias = Some(constant.to_owned()),
-            (Op::Add, Some(Norm::Affine { offset: offset @ None, .. }), None) => *offset = Some(constant.to_owned()),
-            (Op::Mul, _, None) if scalar => layer.factor = self.constants[constant].decode()?.data().first().copied(),
-            (Op::Mul, norm @ None, None) => *norm = Some(Norm::Affine { scale: constant.to_owned(), offset: None }),
+            (Op::Add, None, None) if layer.bias.is_none() => layer.bias = Some(constant),
+            (Op::Add, Some(Norm::Affine { offset: offset @ None, .. }), None) => *offset = Some(constant),
+            (Op::Mul, _, None) if scalar => layer.factor = self.constants[&constant].decode()?.data().first().copied(),
+            (Op::Mul, norm @ None, None) => *norm = Some(Norm::Affine { scale: constant, offset: None }),
             _ => {
                 return Err(format!(
                     "holds arithmetic on the result of `{}` that is no layer's of these networks (with `{constant}`): \

@@ -3,7 +3,7 @@
 //! The tables are TensorFlow's `schema.fbs`. What is read of a FlatBuffer fits a page: a table begins with the distance
 //! back to its vtable, which lists the places of its fields; a vector is a length and its elements.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::Parsed;
 use super::collector::{Collector, Part};
@@ -115,7 +115,9 @@ impl<'a> Vector<'a> {
         (0..self.len).map(move |i| Ok(Table { source: self.source, at: follow(self.source, self.at + 4 * i)? }))
     }
 
-    fn i32s(self) -> Parsed<Vec<i32>> {
+    /// The elements, paid for: lists may lie in one place for any number of tables.
+    fn i32s(self, out: &mut Collector) -> Parsed<Vec<i32>> {
+        out.spend(self.len)?;
         (0..self.len).map(|i| Ok(u32_at(self.source, self.at + 4 * i)? as i32)).collect()
     }
 }
@@ -147,28 +149,21 @@ fn graph(source: &Source, out: &mut Collector) -> Parsed<Graph> {
     let buffers = model.vector(4, 4)?.tables().collect::<Parsed<Vec<_>>>()?;
     let Some(subgraph) = model.vector(2, 4)?.tables().next().transpose()? else { return Err("it has no graph".into()) };
     // `SubGraph`: tensors (0), outputs (2), operators (3).
-    let (mut names, mut graph) = (Vec::new(), Graph::default());
+    let (mut names, mut graph) = (Names::default(), Graph::default());
     for (i, tensor) in subgraph.vector(0, 4)?.tables().enumerate() {
         let tensor = tensor?;
-        let name = name(tensor, i, out)?;
+        let name = names.add(tensor, i, out)?;
         add(tensor, &name, &buffers, &mut graph, out)?;
-        names.push(name);
     }
-    let named = |indices: Vec<i32>| -> Vec<String> {
-        let name = |i: i32| usize::try_from(i).ok().and_then(|i| names.get(i).cloned()).unwrap_or_default();
-        indices.into_iter().map(name).collect()
-    };
     for operator in subgraph.vector(3, 4)?.tables() {
         // `Operator`: code (0), inputs (1), outputs (2).
         let operator = operator?;
         let code = codes.get(to_usize(operator.u32(0, 0)?)?).copied().unwrap_or(u32::MAX);
-        let (inputs, outputs) = (named(operator.vector(1, 4)?.i32s()?), named(operator.vector(2, 4)?.i32s()?));
-        // Long names may be many operators'.
-        out.spend(inputs.iter().chain(&outputs).map(|name| 1 + name.len()).sum())?;
+        let (inputs, outputs) = (names.of(operator.vector(1, 4)?, out)?, names.of(operator.vector(2, 4)?, out)?);
         let axes = inputs.get(1).and_then(|name| graph.integers.get(name));
         graph.nodes.push(Node { op: op(code, axes), inputs, outputs });
     }
-    graph.outputs = named(subgraph.vector(2, 4)?.i32s()?);
+    graph.outputs = names.of(subgraph.vector(2, 4)?, out)?;
     Ok(graph)
 }
 
@@ -193,12 +188,31 @@ fn op(code: u32, axes: Option<&Vec<usize>>) -> Op {
     }
 }
 
-/// A tensor's name (3), which need not be there, nor differ from others.
-fn name(tensor: Table, number: usize, out: &mut Collector) -> Parsed<String> {
-    let text = tensor.text(3)?;
-    let name = if text.is_empty() || out.tensors().contains_key(&text) { format!("{text}#{number}") } else { text };
-    out.spend(name.len())?;
-    Ok(name)
+/// What tensors are called, by their numbers.
+#[derive(Default)]
+struct Names {
+    all: Vec<String>,
+    taken: HashSet<String>,
+}
+
+impl Names {
+    /// The name (3) of the next tensor, which need not be there, nor differ from others.
+    fn add(&mut self, tensor: Table, number: usize, out: &mut Collector) -> Parsed<String> {
+        let text = tensor.text(3)?;
+        let name = if text.is_empty() || self.taken.contains(&text) { format!("{text}#{number}") } else { text };
+        out.spend(name.len())?;
+        self.taken.insert(name.clone());
+        self.all.push(name.clone());
+        Ok(name)
+    }
+
+    /// The names of a list of numbers, paid for before they are made: a long one may stand in many lists.
+    fn of(&self, numbers: Vector, out: &mut Collector) -> Parsed<Vec<String>> {
+        let name = |i: i32| usize::try_from(i).ok().and_then(|i| self.all.get(i)).map_or("", String::as_str);
+        let names: Vec<&str> = numbers.i32s(out)?.into_iter().map(name).collect();
+        out.spend(names.iter().map(|name| 1 + name.len()).sum())?;
+        Ok(names.into_iter().map(str::to_owned).collect())
+    }
 }
 
 /// Axes are few; longer lists of integers are none.
@@ -206,7 +220,7 @@ const MOST_AXES: usize = 8;
 
 /// `Tensor`: shape (0), type (1), buffer (2). Adds it where its buffer has floats; the graph takes what else matters.
 fn add(tensor: Table, name: &str, buffers: &[Table], graph: &mut Graph, out: &mut Collector) -> Parsed<()> {
-    let dims = tensor.vector(0, 4)?.i32s()?;
+    let dims = tensor.vector(0, 4)?.i32s(out)?;
     let buffer = buffers.get(to_usize(tensor.u32(2, 0)?)?).ok_or("a tensor has no buffer")?;
     let Some((at, len)) = bytes_of(*buffer)? else { return Ok(()) };
     let float = match tensor.u8(1)? {
@@ -214,7 +228,7 @@ fn add(tensor: Table, name: &str, buffers: &[Table], graph: &mut Graph, out: &mu
         1 => Float::F16,
         10 => Float::F64,
         2 if len <= 4 * MOST_AXES => {
-            let numbers = Vector { source: tensor.source, at, len: len / 4 }.i32s()?;
+            let numbers = Vector { source: tensor.source, at, len: len / 4 }.i32s(out)?;
             graph
                 .integers
                 .insert(name.to_owned(), numbers.into_iter().filter_map(|n| usize::try_from(n).ok()).collect());

@@ -37,9 +37,9 @@ impl<'a> Fields<'a> {
         let n = ahead.len().min(self.end - self.at);
         self.source.read_at(self.at, &mut ahead[..n])?;
         let mut cursor = Cursor::new(&ahead[..n]);
-        let key = cursor.varint()?;
+        let key = cursor.varint64()?;
         let value = match key & 7 {
-            0 => Field::Number(cursor.varint()? as u64),
+            0 => Field::Number(cursor.varint64()?),
             1 => Field::Number(cursor.u64()?),
             5 => Field::Number(cursor.u32()?.into()),
             2 => {
@@ -58,10 +58,10 @@ impl<'a> Fields<'a> {
 }
 
 /// A field's number from its key.
-fn to_field(key: usize) -> Parsed<u64> {
+fn to_field(key: u64) -> Parsed<u64> {
     match key >> 3 {
         0 => Err("is damaged: a field without a number".into()),
-        number => Ok(number as u64),
+        number => Ok(number),
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) fn find(map: &TensorMap) -> Result<StoredNetwork> {
     let (convs, dense): (Vec<&Layer>, Vec<&Layer>) = map.layers.iter().partition(|layer| layer.kind == Kind::Conv);
     let mut source = LayerSource::new(map, |name| Some(name.to_owned()));
     let axes = filter_axes(map.format);
-    let channels = convs.first().and_then(|first| Some(source.dims(&first.weights)?[axes[0]]));
+    let channels = convs.first().and_then(|first| source.dims(&first.weights)?.get(axes[0]).copied());
     let width = channels.and_then(Width::of_stem).unwrap_or(Width::FULL);
     let layers = layers_of(width);
     if convs.len() != layers.len() || !(1..=2).contains(&dense.len()) {

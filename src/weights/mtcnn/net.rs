@@ -111,6 +111,10 @@ impl<'a> Net<'a> {
             Channel => c,
         };
         let order = self.layout.flat;
+        if [Row, Column, Channel].iter().any(|axis| !order.contains(axis)) {
+            let problem = format!("is damaged: the axes of the feature map before `{}` are in no order", found.weights);
+            return Err(Error::weights(&self.source.map.path, problem));
+        }
         let place = |axis| 1 + order.iter().position(|&other| other == axis).unwrap_or_default();
         let mut axes = [0, place(Row), place(Column), place(Channel)];
         if self.layout.transposed {

@@ -43,6 +43,8 @@ pub(crate) enum Value<'a> {
     Persistent(Id),
 }
 
+/// NumPy's and PyTorch's limit. An array that stands in many places is looked at as often.
+const MOST_AXES: usize = 64;
 /// The opcode that sets an object's state.
 const BUILD: u8 = b'b';
 
@@ -131,9 +133,9 @@ impl<'a> Pickle<'a> {
         self.int(id)?.try_into().ok()
     }
 
-    /// A tuple or list of sizes.
+    /// A tuple or list of sizes, which are few: one for each axis.
     pub fn usizes(&self, id: Id) -> Option<Vec<usize>> {
-        self.sequence(id)?.iter().map(|&id| self.usize(id)).collect()
+        self.sequence(id).filter(|sizes| sizes.len() <= MOST_AXES)?.iter().map(|&id| self.usize(id)).collect()
     }
 
     /// A boolean, or the integer that older pickles have in its place.
