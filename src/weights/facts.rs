@@ -55,8 +55,8 @@ impl ModelFacts {
         if dim == 128 { Standardize::Prewhiten } else { Standardize::Fixed }
     }
 
-    /// What must be said of a guess.
-    pub(crate) fn warning(file: &Path, guess: Standardize, dim: usize) -> Message {
+    /// What a user should be told of a guess about a file.
+    pub fn warning(file: &Path, guess: Standardize, dim: usize) -> Message {
         message![
             format!(
                 "warning: {}: nothing says how its photographs were standardized, fixed or prewhiten; {guess} is what \

@@ -114,10 +114,10 @@ impl fmt::Display for Format {
             Format::Keras => "Keras HDF5",
             Format::Torch => "PyTorch state dict",
             Format::Safetensors => "safetensors",
-            Format::Onnx => "ONNX model",
-            Format::Tflite => "TFLite model",
-            Format::Caffe => "Caffe model",
-            Format::Joblib => "joblib file",
+            Format::Onnx => "ONNX",
+            Format::Tflite => "TFLite",
+            Format::Caffe => "Caffe",
+            Format::Joblib => "joblib",
         })
     }
 }
