@@ -10,6 +10,7 @@ use super::context::{CropArgs, DetectArgs, Globals, Model, progress};
 use super::photos::{self, Tally};
 use super::{Outcome, output};
 use crate::Error;
+use crate::error::Field;
 use crate::face::Alignment;
 use crate::ops::Metric;
 
@@ -67,6 +68,9 @@ impl Args {
     pub fn run(&self, globals: &Globals) -> Result<Outcome> {
         let options = self.detect.options()?;
         self.crops.check(self.aligned)?;
+        if let Some(threshold) = self.threshold.filter(|threshold| !threshold.is_finite()) {
+            return Err(Error::invalid(Field("threshold"), format!("{threshold} is no distance")).into());
+        }
         let device = globals.open_device()?;
         let model = globals.open_model(&device, &self.crops)?;
         let given = self.crops.given(&model);
@@ -108,12 +112,13 @@ impl Args {
         let (threshold, origin) = threshold(self.threshold, self.distance, &model);
         let mut out = output::stdout();
         if globals.json {
+            let kept: Vec<String> = kept.iter().map(output::path).collect();
             let pairs: Vec<_> = pairs(kept.len())
                 .map(|(i, j)| json!({ "a": kept[i], "b": kept[j], "distance": matrix[i][j], "same": matrix[i][j] < threshold }))
                 .collect();
             let line = json!({
                 "images": kept, "metric": metric, "distances": matrix, "pairs": pairs,
-                "threshold": threshold, "threshold_origin": origin, "model": model.path,
+                "threshold": threshold, "threshold_origin": origin, "model": output::path(&model.path),
             });
             output::json_line(&mut out, &line)?;
         } else {
@@ -121,7 +126,8 @@ impl Args {
             writeln!(out, "threshold {threshold:.3}: {origin}")?;
             out.flush()?;
         }
-        Ok(output::list_failures(kept.len(), &tally.failures))
+        let outcome = output::list_failures(kept.len(), &tally.failures);
+        Ok(if kept.len() < 2 { Outcome::Nothing } else { outcome })
     }
 }
 

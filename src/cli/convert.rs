@@ -10,7 +10,7 @@ use super::context::Globals;
 use super::{Outcome, output};
 use crate::Error;
 use crate::Precision;
-use crate::error::Field;
+use crate::error::{Field, message};
 use crate::weights::{ModelFacts, write};
 
 #[derive(Debug, clap::Args)]
@@ -25,10 +25,23 @@ pub struct Args {
     /// Take the moving average of the weights, which a checkpoint of training has beside them
     #[arg(long)]
     moving_average: bool,
+    /// Replace the file if it is there
+    #[arg(long)]
+    overwrite: bool,
 }
 
 impl Args {
     pub fn run(&self, globals: &Globals) -> Result<Outcome> {
+        if self.output.exists() && !self.overwrite {
+            let problem = message![
+                "is there already; ",
+                Field("overwrite"),
+                " replaces it, and ",
+                Field("model"),
+                " names what to convert"
+            ];
+            return Err(Error::data(&self.output, problem).into());
+        }
         let suffix = self.output.extension().map(|suffix| suffix.to_string_lossy().to_ascii_lowercase());
         let torch = match suffix.as_deref() {
             Some("npz") => false,
@@ -64,7 +77,7 @@ impl Args {
         let mut out = output::stdout();
         if globals.json {
             let line = json!({
-                "model": path, "output": self.output, "tensors": tensors, "bytes": bytes,
+                "model": output::path(&path), "output": output::path(&self.output), "tensors": tensors, "bytes": bytes,
                 "precision": globals.precision, "standardize": facts.standardize.map(|mode| mode.to_string()),
                 "image_size": facts.image_size,
             });

@@ -31,7 +31,7 @@ pub struct Args {
 /// One line of `--json`.
 #[derive(Serialize)]
 struct Line<'a> {
-    image: &'a Path,
+    image: String,
     width: usize,
     height: usize,
     faces: &'a [Face],
@@ -57,7 +57,7 @@ impl Args {
                 let path = &found.images[photo.index];
                 let (width, height) = (photo.image.width(), photo.image.height());
                 if globals.json {
-                    output::json_line(&mut out, &Line { image: path, width, height, faces })?;
+                    output::json_line(&mut out, &Line { image: output::path(path), width, height, faces })?;
                 } else {
                     print(&mut out, path, photo, faces)?;
                 }

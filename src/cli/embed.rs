@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -153,8 +153,9 @@ impl Args {
     fn write(&self, globals: &Globals, images: &[PathBuf], labels: &[String], dim: usize, found: Found) -> Result<()> {
         let Found { embeddings, embedded, without_face, several } = found;
         let names: Vec<&str> = embedded.iter().map(|&i| labels[i].as_str()).collect();
-        let paths: String = embedded.iter().map(|&i| format!("{}\n", images[i].display())).collect();
-        let without_face: Vec<&Path> = without_face.iter().map(|&i| images[i].as_path()).collect();
+        // A line for each row, whatever a name has in it.
+        let line = |&i: &usize| images[i].display().to_string().replace('\n', "\\n").replace('\r', "\\r") + "\n";
+        let paths: String = embedded.iter().map(line).collect();
         let classes: Vec<&str> = names.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
         let labels = names.iter().map(|name| classes.binary_search(name).unwrap_or(0) as i64);
         let rows = embedded.len() as u64;
@@ -174,12 +175,12 @@ impl Args {
             file.put().map_err(Error::io(&path, "write"))?;
         }
 
-        let several: Vec<&Path> = several.iter().map(|&i| images[i].as_path()).collect();
+        let of = |indices: &[usize]| -> Vec<String> { indices.iter().map(|&i| output::path(&images[i])).collect() };
         let mut out = output::stdout();
         if globals.json {
             let summary = json!({
                 "images": images.len(), "embedded": embedded.len(), "dim": dim, "labels": classes.len(),
-                "without_face": without_face, "several_faces": several, "output": self.output,
+                "without_face": of(&without_face), "several_faces": of(&several), "output": output::path(&self.output),
             });
             return output::json_line(&mut out, &summary);
         }

@@ -73,7 +73,7 @@ fn json(map: &TensorMap, known: &Known) -> serde_json::Value {
         None => (None, None),
     };
     json!({
-        "file": map.path,
+        "file": output::path(&map.path),
         "format": map.format.to_string(),
         "networks": survey.networks.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "naming": survey.naming,

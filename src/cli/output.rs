@@ -1,12 +1,18 @@
 //! Stdout, written so that a reader who leaves early ends us quietly.
 
 use std::io::{self, BufWriter, StdoutLock, Write};
+use std::path::Path;
 
 use serde::Serialize;
 
 /// A locked, buffered stdout.
 pub fn stdout() -> BufWriter<StdoutLock<'static>> {
     BufWriter::new(io::stdout().lock())
+}
+
+/// A path as JSON has it: text, with what is not UTF-8 replaced.
+pub fn path(path: impl AsRef<Path>) -> String {
+    path.as_ref().to_string_lossy().into_owned()
 }
 
 /// Writes one JSON value as a line, and flushes it: a reader of the output sees it at once.

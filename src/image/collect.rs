@@ -70,7 +70,8 @@ pub(super) fn walk(root: &Path, seen: &mut HashSet<PathBuf>, found: &mut Collect
             };
             match std::fs::metadata(&path) {
                 Ok(metadata) if metadata.is_dir() => inner.push(path),
-                Ok(_) if is_image(&path) => found.images.push(path),
+                // A pipe among photographs would be waited for without end.
+                Ok(metadata) if metadata.is_file() && is_image(&path) => found.images.push(path),
                 Ok(_) => {}
                 Err(e) if is_image(&path) => found.problems.push(Error::io(&path, "read")(e)),
                 // A broken link that does not look like a photograph.

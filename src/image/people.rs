@@ -62,7 +62,7 @@ pub fn people(root: impl AsRef<Path>) -> Result<People> {
     for path in paths {
         match std::fs::metadata(&path) {
             Ok(metadata) if metadata.is_dir() => found.person(path, above.clone()),
-            Ok(_) if is_image(&path) => found.loose.push(path),
+            Ok(metadata) if metadata.is_file() && is_image(&path) => found.loose.push(path),
             Err(e) if is_image(&path) => found.problems.push(Error::io(&path, "read")(e)),
             _ => {}
         }

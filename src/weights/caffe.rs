@@ -29,7 +29,11 @@ pub(super) fn is(head: &[u8]) -> bool {
 
 /// Adds every blob as it lies there.
 pub(super) fn read(source: &Source, out: &mut Collector) -> Parsed<()> {
-    let damaged = |e| format!("is a damaged or cut Caffe model ({e}); fetch it again");
+    let damaged = |e: String| match e.starts_with("is ") {
+        // It says all already.
+        true => e,
+        false => format!("is a damaged or cut Caffe model ({e}); fetch it again"),
+    };
     let mut net = Fields::of(source, 0..source.len());
     while let Some((field, value)) = net.next().map_err(damaged)? {
         // The name and the blobs of a layer are fields 1 and 7, of the older kind 4 and 6.

@@ -35,7 +35,10 @@ struct Graph {
 /// Adds every float constant as it lies there, and returns the layers of the graph. `beside` is the folder of the
 /// model, in which external data may lie.
 pub(super) fn read(source: &Source, beside: &Path, out: &mut Collector) -> Parsed<Vec<Layer>> {
-    let damaged = |e| format!("is a damaged or cut ONNX model ({e}); fetch it again");
+    let damaged = |e: String| match e.starts_with("its data lies") {
+        true => e,
+        false => format!("is a damaged or cut ONNX model ({e}); fetch it again"),
+    };
     let mut graph = Graph::default();
     let mut beside = Beside { folder: beside, open: HashMap::new() };
     let mut model = Fields::of(source, 0..source.len());

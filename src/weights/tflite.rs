@@ -124,7 +124,11 @@ impl<'a> Vector<'a> {
 
 /// `Model`: operator codes (1), subgraphs (2), buffers (4).
 pub(super) fn read(source: &Source, out: &mut Collector) -> Parsed<Vec<Layer>> {
-    let damaged = |e| format!("is a damaged or cut TFLite model ({e}); fetch it again");
+    let damaged = |e: String| match e.starts_with("is ") {
+        // It says all already.
+        true => e,
+        false => format!("is a damaged or cut TFLite model ({e}); fetch it again"),
+    };
     let Graph { nodes, outputs, quantized, .. } = graph(source, out).map_err(damaged)?;
     if let Some(name) = quantized {
         return Err(format!("holds weights quantized to integers (`{name}`): convert the model in f32 or f16"));

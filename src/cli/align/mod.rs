@@ -21,6 +21,7 @@ use crate::face::{Alignment, Detector, Face, align, choose};
 use crate::image::{self, Rgb8};
 use claims::Claims;
 use list::List;
+use record::Record;
 use work::Work;
 
 /// Photographs that a run claims at once, at most: enough to fill a device.
@@ -86,6 +87,9 @@ impl Args {
         let done = self.align(&detector, &mut work, claims.as_mut(), began, &mut tally)?;
         if let Some(claims) = claims {
             claims.finish();
+        }
+        if work.elsewhere.is_empty() && tally.failures.is_empty() {
+            Record::all_anew(&self.output)?;
         }
         done.without_face.iter().for_each(|path| eprintln!("{}: no face found", path.display()));
         if !work.elsewhere.is_empty() {
@@ -182,7 +186,8 @@ fn summarize(globals: &Globals, work: &Work, done: &Aligned, unreadable: usize) 
     if globals.json {
         let summary = serde_json::json!({
             "images": images, "finished_before": work.finished_before, "elsewhere": work.elsewhere.len(),
-            "aligned": crops, "without_face": without_face, "bounding_boxes": list,
+            "aligned": crops, "without_face": without_face.iter().map(output::path).collect::<Vec<_>>(),
+            "bounding_boxes": output::path(list),
         });
         return output::json_line(&mut out, &summary);
     }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,9 @@ pub struct Record {
     pub margin: usize,
     /// Whether every face was kept.
     pub detect_multiple_faces: bool,
+    /// Whether crops of other settings are being made anew: those older than this record are none of these settings'.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub overwriting: bool,
 }
 
 /// Crops that are there.
@@ -40,7 +44,7 @@ impl Record {
     pub fn settle(&self, output: &Path, there: Option<&There>, overwrite: bool, at_work: bool) -> Result<()> {
         let path = Self::file(output);
         let old: Option<Record> = fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
-        if old.as_ref() == Some(self) {
+        if old.as_ref().is_some_and(|old| old.flags() == self.flags()) {
             return Ok(());
         }
         if let Some(old) = old.as_ref().filter(|_| at_work) {
@@ -58,13 +62,34 @@ impl Record {
             let problem = message![crops, Field("overwrite"), " makes them anew, another OUT keeps them"];
             return Err(Error::invalid(Field("image_size"), problem));
         }
-        let text = serde_json::to_vec_pretty(self).map_err(|error| Error::data(&path, error.to_string()))?;
-        files::write(&path, text)
+        Record { overwriting: overwrite && there.is_some(), ..self.clone() }.write(&path)
+    }
+
+    fn write(&self, path: &Path) -> Result<()> {
+        let text = serde_json::to_vec_pretty(self).map_err(|error| Error::data(path, error.to_string()))?;
+        files::write(path, text)
+    }
+
+    /// When crops began to be made anew, where that has not ended: older ones are of other settings.
+    pub fn overwriting_since(output: &Path) -> Option<SystemTime> {
+        let path = Self::file(output);
+        let record: Record = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
+        fs::metadata(&path).ok().filter(|_| record.overwriting)?.modified().ok()
+    }
+
+    /// Notes that all crops are of these settings.
+    pub fn all_anew(output: &Path) -> Result<()> {
+        let path = Self::file(output);
+        let record: Option<Record> = fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        match record.filter(|record| record.overwriting) {
+            Some(record) => Record { overwriting: false, ..record }.write(&path),
+            None => Ok(()),
+        }
     }
 
     /// The settings as flags.
     fn flags(&self) -> String {
-        let Record { image_size, margin, detect_multiple_faces } = self;
+        let Record { image_size, margin, detect_multiple_faces, .. } = self;
         format!("--image-size {image_size} --margin {margin}{}", faces(*detect_multiple_faces))
     }
 

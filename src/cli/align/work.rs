@@ -22,6 +22,8 @@ pub(super) struct Work {
     pub inside: Vec<PathBuf>,
     /// Those that no run has finished, in this run's order.
     pub open: VecDeque<usize>,
+    /// Those of them that have a crop, which is of other settings, or of another photograph.
+    pub redo: HashSet<usize>,
     /// Those that another run has claimed.
     pub elsewhere: Vec<usize>,
     pub finished_before: usize,
@@ -65,14 +67,11 @@ impl Args {
         inside: Vec<PathBuf>,
         claims: Option<&mut Claims>,
     ) -> Result<Work> {
-        let (mut open, mut finished) = (Vec::new(), Vec::new());
-        for (i, inside) in inside.iter().enumerate() {
-            if self.is_finished(inside, None) { &mut finished } else { &mut open }.push(i);
-        }
         let record = Record {
             image_size: self.image_size,
             margin: self.margin,
             detect_multiple_faces: self.detect_multiple_faces,
+            overwriting: false,
         };
         let there = self.there(&inside);
         let settle = |at_work| record.settle(&self.output, there.as_ref(), self.overwrite, at_work);
@@ -80,6 +79,13 @@ impl Args {
             Some(claims) => claims.alone(settle)??,
             None => settle(false)?,
         }
+        // After an interrupted run with --overwrite, crops of other settings are still among the new ones.
+        let since = Record::overwriting_since(&self.output);
+        let (mut open, mut finished): (Vec<usize>, Vec<usize>) =
+            (0..inside.len()).partition(|&i| !self.is_finished(&inside[i], since));
+        self.reopen(&photographs, &inside, &mut open, &mut finished);
+        let has_crop = |&i: &usize| !self.overwrite && self.is_finished(&inside[i], None);
+        let redo = open.iter().copied().filter(has_crop).collect();
         if self.overwrite {
             (open, finished) = ((0..photographs.len()).collect(), Vec::new());
         }
@@ -87,7 +93,19 @@ impl Args {
             shuffle(&mut open);
         }
         let finished_before = finished.len();
-        Ok(Work { photographs, inside, open: open.into(), elsewhere: Vec::new(), finished_before })
+        Ok(Work { photographs, inside, open: open.into(), redo, elsewhere: Vec::new(), finished_before })
+    }
+
+    /// Opens all of those photographs that would have one name for their crops, where one has none yet: which of them the
+    /// others' crops are of, nobody knows, since names depend on who else was there.
+    fn reopen(&self, photographs: &[PathBuf], inside: &[PathBuf], open: &mut Vec<usize>, finished: &mut Vec<usize>) {
+        let stem = |i: usize| photographs[i].with_extension("");
+        let has_plain_name = |i: usize| inside[i].file_stem() == photographs[i].file_stem();
+        let told_apart: HashSet<PathBuf> = open.iter().copied().filter(|&i| !has_plain_name(i)).map(stem).collect();
+        let again: Vec<usize>;
+        (again, *finished) = finished.iter().copied().partition(|&i| told_apart.contains(&stem(i)));
+        open.extend(again);
+        open.sort_unstable();
     }
 
     /// Takes the next photographs that nobody has finished or claimed; none when there are no more.
@@ -115,6 +133,7 @@ impl Args {
             {
                 let inside = &work.inside[i];
                 let new = (!self.overwrite || since.is_some()) && self.is_finished(inside, since);
+                let new = new && !work.redo.contains(&i);
                 if new || is_taken(inside) { &mut work.elsewhere } else { &mut picked }.push(i);
             }
             picked.iter().map(|&i| work.inside[i].clone()).collect()

@@ -30,7 +30,13 @@ pub struct Begun<A> {
 impl<A: Serialize> Begun<A> {
     /// What checkpoints and the page keep of the flags.
     pub fn recorded(&self) -> Result<Map<String, Value>> {
-        let Value::Object(mut flags) = serde_json::to_value(&self.args)? else { unreachable!("flags have names") };
+        let flags = serde_json::to_value(&self.args).map_err(|_| {
+            Error::invalid(
+                "a path among the flags",
+                "is not UTF-8, and a run's record is text; rename it, or use a link",
+            )
+        })?;
+        let Value::Object(mut flags) = flags else { unreachable!("flags have names") };
         flags.insert("rate_given".to_owned(), self.rate_given.into());
         Ok(flags)
     }

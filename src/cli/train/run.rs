@@ -31,8 +31,7 @@ pub fn run<A: Serialize>(globals: &Globals, begun: Begun<A>, common: &Common, ta
     progress.finish();
     let (steps, model) = (finished.steps, &finished.model);
     if globals.json {
-        let line =
-            json!({ "step": steps, "model": model, "interrupted": finished.interrupted, "epochs": finished.epochs });
+        let line = json!({ "step": steps, "model": output::path(model), "interrupted": finished.interrupted, "epochs": finished.epochs });
         output::json_line(&mut output::stdout(), &line)?;
     }
     if finished.interrupted {

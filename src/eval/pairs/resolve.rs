@@ -49,12 +49,18 @@ impl Photo {
     /// 4. the same with `_0` behind the name, as `--detect-multiple-faces` calls the first of the faces.
     pub fn find(&self, dir: impl AsRef<Path>) -> Option<PathBuf> {
         let whole = dir.as_ref().join(self.to_string());
+        let apart = matches!(self, Photo::Path(_)).then(|| with(&whole, ".png"));
+        // Among crops, `x.png` may be another's, and `x.png.png` the photograph's own.
+        if let Some(apart) = apart.as_ref().filter(|apart| apart.is_file())
+            && dir.as_ref().join("alignment.json").is_file()
+        {
+            return Some(apart.clone());
+        }
         let stem = match self {
             Photo::Path(_) if whole.is_file() => return Some(whole),
             Photo::Path(_) if is_image(&whole) => whole.with_extension(""),
             _ => whole.clone(),
         };
-        let apart = matches!(self, Photo::Path(_)).then(|| with(&whole, ".png"));
         let upper = SUFFIXES.map(str::to_uppercase);
         let suffixes = || SUFFIXES.into_iter().chain(upper.iter().map(String::as_str));
         let plain = suffixes().map(|suffix| with(&stem, &format!(".{suffix}")));

@@ -163,6 +163,9 @@ impl<'a> Training<'a> {
         let mut run = Run::new(trainer, course, Arc::new(people.train), inference, kept, start, listeners)?;
         run.validation = people.validation.map(Arc::new);
         run.verification = self.verification(people.held_out.map(Arc::new).or(run.validation.clone()))?;
+        if let Some((alone, folds)) = run.verification.as_ref().and_then(Verification::folds_of_one_kind) {
+            run.tell(Event::FoldsOfOneKind { alone, folds });
+        }
         if let Task::Triplet(task) = &self.task {
             run.triplets = Some(FixedTriplets::draw(self.settings.seed, &run.dataset, task.alpha)?);
         }

@@ -159,6 +159,13 @@ pub enum Event<'a> {
         /// The step of the last.
         step: u64,
     },
+    /// Some folds of the evaluation pairs hold pairs of one kind only.
+    FoldsOfOneKind {
+        /// How many do.
+        alone: usize,
+        /// Of how many.
+        folds: usize,
+    },
     /// Triplets are searched for by pools.
     Mining {
         /// Photographs of a pool.
@@ -285,6 +292,11 @@ impl Event<'_> {
                 Field("resume"),
                 " of the folder takes the latest step, whichever run it is of",
             ],
+            Event::FoldsOfOneKind { alone, folds } => format!(
+                "{alone} of {folds} folds of the evaluation pairs hold pairs of one kind only: their accuracy is that of one \
+                 kind; mix the file's lines"
+            )
+            .into(),
             Event::Mining { photographs, memory } => format!(
                 "triplets are chosen among {photographs} photographs, which takes {} MiB of memory more",
                 memory.div_ceil(1 << 20)

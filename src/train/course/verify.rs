@@ -30,6 +30,14 @@ pub struct Verification {
 }
 
 impl Verification {
+    /// How many folds of a file's pairs are of one kind only, and of how many; none where too few pairs make folds.
+    pub fn folds_of_one_kind(&self) -> Option<(usize, usize)> {
+        let VerificationPairs::File(_, pairs) = &self.source else { return None };
+        let same: Vec<bool> = pairs.pairs.iter().map(|pair| pair.same).collect();
+        let alone = eval::folds::folds_of_one_kind(&same, self.options.folds).ok()?;
+        (alone > 0).then_some((alone, self.options.folds))
+    }
+
     /// The figures of these weights on the pairs of an epoch, and what was left out.
     ///
     /// # Errors

@@ -37,6 +37,19 @@ pub fn files(folder: impl AsRef<Path>) -> Result<[PathBuf; 3]> {
             return Ok([(); 3].map(|()| file.clone()));
         }
     }
+    if !folder.exists() {
+        return Err(Error::io(folder, "read")(std::io::ErrorKind::NotFound.into()));
+    }
+    for stems in STEMS {
+        let there = stems.map(|stem| of_stem(folder, stem).ok().flatten().is_some());
+        let (Some(here), Some(not)) = (there.iter().position(|&there| there), there.iter().position(|&there| !there))
+        else {
+            continue;
+        };
+        let problem =
+            format!("{} is here, but no {} of any format: the cascade needs all three", stems[here], stems[not]);
+        return Err(Error::weights(folder, problem));
+    }
     let missing = "no det1.npy, det2.npy and det3.npy here (nor pnet, rnet and onet, nor mtcnn, with the suffix of any \
                    format); `cargo xtask weights` fetches them, ";
     Err(Error::weights(folder, message![missing, Field("weights"), " says where they are"]))
@@ -102,6 +115,7 @@ mod tests {
         let both: Vec<String> = det.iter().map(|name| (*name).to_owned()).chain(of("onnx")).collect();
         assert_eq!(found(&both.iter().map(String::as_str).collect::<Vec<_>>()).unwrap(), det);
         assert!(found(&["pnet.npy", "pnet.pt", "rnet.npy", "onet.npy"]).unwrap_err().contains("which one is meant"));
-        assert!(found(&["pnet.npy"]).unwrap_err().contains("no det1.npy"));
+        assert!(found(&["pnet.npy", "onet.npy"]).unwrap_err().contains("no rnet"));
+        assert!(found(&["other.npy"]).unwrap_err().contains("no det1.npy"));
     }
 }

@@ -89,7 +89,7 @@ pub fn run(args: &Args) -> Result<()> {
     for name in DETECTOR {
         copy(&weights.join(name), &to.join(name))?;
     }
-    let mut convert = program(&binary, &["convert", "--precision", "f16"]);
+    let mut convert = program(&binary, &["convert", "--overwrite", "--precision", "f16"]);
     shell::run(convert.arg(to.join(HALF_MODEL)).arg("--model").arg(weights.join(MODEL)))?;
     let samples = weights::samples(&weights, SAMPLES)?;
     copy_tree(&samples, &to.join(samples.file_name().context("samples have a name")?))?;

@@ -124,7 +124,7 @@ fn work_folder() -> Result<PathBuf> {
 /// On a GPU: what a bundle runs without us.
 fn on_gpu(args: &Args, binary: &Path, weights: &Path, photos: &Path) -> Result<()> {
     let model = work_folder()?.join("facenet_f16.npz");
-    let mut convert = program(binary, &["convert", "--precision", "f16"]);
+    let mut convert = program(binary, &["convert", "--overwrite", "--precision", "f16"]);
     shell::run(convert.arg(&model).arg("--model").arg(weights.join("facenet_keras.h5")))?;
     say("measuring by turns; the GPU should have nothing else to do");
     let mut run = program(&args.python, &[]);

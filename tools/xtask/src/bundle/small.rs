@@ -87,7 +87,7 @@ fn second(args: &Args, work: &Path, program: &Path, out: &Path) -> Result<bool> 
     for name in DETECTOR {
         copy(&source.join(name), &kept.join(name))?;
     }
-    let mut convert = self::program(program.join("warpface"), &["convert", "--precision", "f16"]);
+    let mut convert = self::program(program.join("warpface"), &["convert", "--overwrite", "--precision", "f16"]);
     shell::run(convert.arg(kept.join(HALF_MODEL)).arg("--model").arg(source.join(MODEL)))?;
     write_sums(&kept)?;
     pack(&kept, &out.join("visit-2-weights.tar"), false)?;

@@ -36,7 +36,7 @@ pub fn rows(bench: &Bench) -> Result<Vec<Row>> {
     let model = bench.work.join("graph_final.pt");
     let original = bench.weights.join("graph_final.pb");
     say("exporting the embedding networks");
-    bench.warpface(&["convert", "--model", Bench::text(&original)?], &[&model])?;
+    bench.warpface(&["convert", "--overwrite", "--model", Bench::text(&original)?], &[&model])?;
     let mut export = program(&python, &["-B"]);
     export.arg(tools.join("export.py")).arg(FACENET_PYTORCH.unpacked(&bench.work)?);
     export.arg(KERAS_FACENET.unpacked(&bench.work)?).arg(&bench.weights).arg(&model).arg(&bench.work);
