@@ -6,12 +6,12 @@
 
 use std::ops::Range;
 
-use super::Parsed;
 use super::collector::{Collector, Part};
-use super::cursor::{Cursor, to_usize};
+use super::cursor::to_usize;
 use super::dtype::{Dtype, Float};
 use super::source::Source;
 use super::wire::{self, Field, Fields};
+use super::{Parsed, damaged};
 
 /// How a `LayerParameter` begins, field 100 of the net.
 const LAYER: &[u8] = &[0xa2, 0x06];
@@ -29,11 +29,7 @@ pub(super) fn is(head: &[u8]) -> bool {
 
 /// Adds every blob as it lies there.
 pub(super) fn read(source: &Source, out: &mut Collector) -> Parsed<()> {
-    let damaged = |e: String| match e.starts_with("is ") {
-        // It says all already.
-        true => e,
-        false => format!("is a damaged or cut Caffe model ({e}); fetch it again"),
-    };
+    let damaged = |problem| damaged("Caffe model", problem);
     let mut net = Fields::of(source, 0..source.len());
     while let Some((field, value)) = net.next().map_err(damaged)? {
         // The name and the blobs of a layer are fields 1 and 7, of the older kind 4 and 6.
@@ -95,10 +91,8 @@ fn extents(source: &Source, range: Range<usize>) -> Parsed<Vec<usize>> {
         match field {
             (1, Field::Number(extent)) => dims.push(to_usize(extent)?),
             (1, Field::Bytes(packed)) => {
-                let bytes = source.bytes(packed)?;
-                let mut cursor = Cursor::new(&bytes);
-                while !cursor.is_at_end() {
-                    dims.push(cursor.varint()?);
+                for extent in wire::numbers(source, packed)? {
+                    dims.push(to_usize(extent)?);
                 }
             }
             _ => {}

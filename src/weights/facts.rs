@@ -35,7 +35,7 @@ impl ModelFacts {
         self
     }
 
-    /// For crops of so many pixels squared.
+    /// For crops of `image_size` pixels squared.
     pub fn image_size(mut self, image_size: Option<usize>) -> Self {
         self.image_size = image_size;
         self

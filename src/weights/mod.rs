@@ -367,6 +367,14 @@ fn parse(path: &Path, source: &Source) -> Parsed<(Format, Collector)> {
     }
 }
 
+/// What is wrong with a binary file, in words; what a problem says by itself stays as it is: a cut, or data that lie elsewhere.
+fn damaged(what: &str, problem: String) -> String {
+    match problem.starts_with("is ") || problem.starts_with("its data ") {
+        true => problem,
+        false => format!("is a damaged or cut {what} ({problem}); fetch it again"),
+    }
+}
+
 /// The first bytes of an HDF5 file.
 const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
 

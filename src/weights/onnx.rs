@@ -6,13 +6,13 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 
-use super::Parsed;
 use super::collector::{Collector, Part};
-use super::cursor::{Cursor, to_usize};
+use super::cursor::to_usize;
 use super::dtype::{Dtype, Float};
 use super::sequence::{self, Layer, Node, Op};
 use super::source::Source;
 use super::wire::{self, Field, Fields};
+use super::{Parsed, damaged};
 
 /// Newer versions of the format than there are; a small number tells the file from other protocol buffers.
 const MAX_VERSION: u8 = 64;
@@ -35,10 +35,7 @@ struct Graph {
 /// Adds every float constant as it lies there, and returns the layers of the graph. `beside` is the folder of the
 /// model, in which external data may lie.
 pub(super) fn read(source: &Source, beside: &Path, out: &mut Collector) -> Parsed<Vec<Layer>> {
-    let damaged = |e: String| match e.starts_with("its data lies") {
-        true => e,
-        false => format!("is a damaged or cut ONNX model ({e}); fetch it again"),
-    };
+    let damaged = |problem| damaged("ONNX model", problem);
     let mut graph = Graph::default();
     let mut beside = Beside { folder: beside, open: HashMap::new() };
     let mut model = Fields::of(source, 0..source.len());
@@ -158,22 +155,11 @@ fn attribute(source: &Source, range: Range<usize>) -> Parsed<Attribute> {
             (3, Field::Number(number)) => attribute.int = Some(number as i64),
             (5, Field::Bytes(tensor)) => attribute.tensor = Some(tensor),
             (8, Field::Number(number)) => attribute.ints.push(number as i64),
-            (8, Field::Bytes(packed)) => attribute.ints.extend(numbers(source, packed)?),
+            (8, Field::Bytes(packed)) => attribute.ints.extend(wire::numbers(source, packed)?),
             _ => {}
         }
     }
     Ok(attribute)
-}
-
-/// Packed variable-length numbers.
-fn numbers(source: &Source, range: Range<usize>) -> Parsed<Vec<i64>> {
-    let bytes = source.bytes(range)?;
-    let mut cursor = Cursor::new(&bytes);
-    let mut numbers = Vec::new();
-    while !cursor.is_at_end() {
-        numbers.push(cursor.varint64()? as i64);
-    }
-    Ok(numbers)
 }
 
 /// ONNX's `TensorProto.DataType`, where it is a float.
@@ -202,7 +188,7 @@ fn tensor(
         match field {
             (1, Field::Number(extent)) => dims.push(to_usize(extent)?),
             (1, Field::Bytes(packed)) => {
-                dims.extend(numbers(source, packed)?.into_iter().map(to_usize).collect::<Parsed<Vec<_>>>()?);
+                dims.extend(wire::numbers(source, packed)?.into_iter().map(to_usize).collect::<Parsed<Vec<_>>>()?);
             }
             (2, Field::Number(number)) => dtype = number,
             // `float_data`; the other lists hold what is no float, or what nobody writes.

@@ -5,12 +5,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::Parsed;
 use super::collector::{Collector, Part};
 use super::cursor::to_usize;
 use super::dtype::{Dtype, Float};
 use super::sequence::{self, Layer, Node, Op};
 use super::source::Source;
+use super::{Parsed, damaged};
 
 /// The file's identifier, behind the place of its root.
 const IDENTIFIER: &[u8] = b"TFL3";
@@ -124,11 +124,7 @@ impl<'a> Vector<'a> {
 
 /// `Model`: operator codes (1), subgraphs (2), buffers (4).
 pub(super) fn read(source: &Source, out: &mut Collector) -> Parsed<Vec<Layer>> {
-    let damaged = |e: String| match e.starts_with("is ") {
-        // It says all already.
-        true => e,
-        false => format!("is a damaged or cut TFLite model ({e}); fetch it again"),
-    };
+    let damaged = |problem| damaged("TFLite model", problem);
     let Graph { nodes, outputs, quantized, .. } = graph(source, out).map_err(damaged)?;
     if let Some(name) = quantized {
         return Err(format!("holds weights quantized to integers (`{name}`): convert the model in f32 or f16"));

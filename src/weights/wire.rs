@@ -65,6 +65,17 @@ fn to_field(key: u64) -> Parsed<u64> {
     }
 }
 
+/// Packed numbers of variable length.
+pub(super) fn numbers(source: &Source, range: Range<usize>) -> Parsed<Vec<i64>> {
+    let bytes = source.bytes(range)?;
+    let mut cursor = Cursor::new(&bytes);
+    let mut numbers = Vec::new();
+    while !cursor.is_at_end() {
+        numbers.push(cursor.varint64()? as i64);
+    }
+    Ok(numbers)
+}
+
 /// Text of a message.
 pub(super) fn text(source: &Source, range: Range<usize>) -> Parsed<String> {
     String::from_utf8(source.bytes(range)?).map_err(|_| "is damaged: a name is not UTF-8".into())

@@ -135,7 +135,8 @@ impl<'a> Training<'a> {
             workers.threads = settings.threads;
         }
         let pretrained = self.pretrained(observer)?;
-        let (standardize, side) = (self.standardize(pretrained.as_ref(), observer)?, self.image_size());
+        let facts = self.pretrained_facts();
+        let (standardize, side) = (self.standardize(pretrained.as_ref(), facts, observer)?, self.image_size(facts));
         let plain = Augment::plain(side, standardize);
         let inference = Inference {
             device: self.device,
@@ -219,10 +220,15 @@ impl<'a> Training<'a> {
 
     /// What is done to the pixels: as the run began, as asked, as the pretrained network had it, else what networks as that
     /// one are guessed to want; a network trained from nothing has the fixed one.
-    fn standardize(&self, pretrained: Option<&Unfolded>, observer: &mut dyn Observer) -> Result<Standardize> {
+    fn standardize(
+        &self,
+        pretrained: Option<&Unfolded>,
+        facts: ModelFacts,
+        observer: &mut dyn Observer,
+    ) -> Result<Standardize> {
         let asked = self.settings.standardize;
         let Some(from) = &self.from else {
-            let known = asked.or_else(|| self.pretrained_facts().standardize);
+            let known = asked.or(facts.standardize);
             let guess = || match (&self.settings.pretrained_model, pretrained) {
                 (Some(file), Some(network)) => {
                     let dim = network.embedding_size();
@@ -243,9 +249,9 @@ impl<'a> Training<'a> {
     }
 
     /// Side of the network's input: as asked, as the run began, as the pretrained network had it, else 160.
-    fn image_size(&self) -> usize {
+    fn image_size(&self, facts: ModelFacts) -> usize {
         let began = || self.from.as_ref().and_then(|from| checkpoint::beside(&from.path)?.image_size);
-        self.settings.image_size.or_else(began).or_else(|| self.pretrained_facts().image_size).unwrap_or(USUAL_CROP)
+        self.settings.image_size.or_else(began).or(facts.image_size).unwrap_or(USUAL_CROP)
     }
 
     /// What is known of how the pretrained network was trained.
@@ -254,7 +260,9 @@ impl<'a> Training<'a> {
             let published = weights::verify(file, true).ok().flatten();
             Some(checkpoint::facts(&weights::load(file).ok()?, published))
         };
-        self.settings.pretrained_model.as_ref().and_then(facts).unwrap_or_default()
+        // A run that goes on knows its own; the file that it began with may be gone.
+        let begins = self.settings.pretrained_model.as_ref().filter(|_| self.from.is_none());
+        begins.and_then(facts).unwrap_or_default()
     }
 
     /// Of each person the row in the pretrained classifier, told by name. A run that goes on keeps its rows.

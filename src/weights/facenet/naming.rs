@@ -33,7 +33,7 @@ pub(super) enum Style {
 }
 
 impl Style {
-    /// All, with the names at either end of the network, so that a file which lacks one end is told what it lacks.
+    /// Each style with names of the first and the last layer: a file that lacks one of them is told by the other.
     const ENDS: [(Style, char, [&str; 2]); 4] = [
         (Style::Torch, '.', ["conv2d_1a.conv.weight", "last_linear.weight"]),
         (Style::Deepface, '.', ["conv2d_1a_3x3.conv.weight", "bottleneck_bn.running_mean"]),
