@@ -63,12 +63,12 @@ impl Args {
         say_model(&path, &facts);
         let (tensors, bytes) = match torch {
             true => {
-                let tensors = weights.torch();
+                let tensors = weights.torch()?;
                 let bytes = write::torch(&self.output, &tensors, &facts)?;
                 (tensors, bytes)
             }
             false => {
-                let tensors = if self.unfolded { weights.tensorflow() } else { weights.folded().tensorflow() };
+                let tensors = if self.unfolded { weights.tensorflow()? } else { weights.folded().tensorflow()? };
                 let bytes = write::npz(&self.output, &tensors, &facts, half, &path)?;
                 (tensors, bytes)
             }

@@ -8,11 +8,12 @@ use rayon::prelude::*;
 use super::{Alignment, EmbedOptions, Embeddings, Reason};
 use crate::Precision;
 use crate::backend::{Device, Executable, Module};
-use crate::error::Field;
 use crate::image::{self, Rgb8};
-use crate::models::{LARGEST_CROP, SMALLEST_CROP, inception_resnet_v1_of};
+use crate::models::embedding_network_of;
+use crate::networks::ModelDef;
 use crate::ops::Standardize;
 use crate::train::checkpoint;
+use crate::weights::network::require;
 use crate::weights::{self, Entry, ModelFacts};
 use crate::{Error, Graph, Result, Shape};
 
@@ -37,6 +38,7 @@ pub struct Embedder {
     reason: Reason,
     published: Option<&'static Entry>,
     precision: Precision,
+    model_def: Option<ModelDef>,
     size: usize,
     size_reason: Reason,
     trained_size: Option<usize>,
@@ -59,12 +61,11 @@ impl Embedder {
         let read = || {
             let map = weights::load(file)?;
             let facts = checkpoint::facts(&map, None);
-            let (size, _) = options.crop_size(&facts);
-            if !(SMALLEST_CROP..=LARGEST_CROP).contains(&size) {
-                let problem = format!("{size} is no side of a crop: {SMALLEST_CROP} to {LARGEST_CROP} pixels are");
-                return Err(Error::invalid(Field("image_size"), problem));
-            }
-            Ok((Self::build(device, inception_resnet_v1_of(&map)?, &options, &facts)?, map))
+            let (graph, network) = embedding_network_of(&map)?;
+            require(&map, network.def, options.model_def)?;
+            let facts = facts.or(ModelFacts::default().model_def(Some(network.def)));
+            network.resized(options.crop_size(&facts).0)?;
+            Ok((Self::build(device, graph, &options, &facts)?, map))
         };
         // The file is held against its hash while its weights are read and packed.
         let (published, read) =
@@ -73,7 +74,8 @@ impl Embedder {
         let facts = checkpoint::facts(&map, published);
         let (standardize, reason) = options.standardize.of(&facts, embedder.dim);
         let (_, size_reason) = options.crop_size(&facts);
-        Ok(Embedder { published, standardize, reason, size_reason, trained_size: facts.image_size, ..embedder })
+        let trained_size = facts.image_size;
+        Ok(Embedder { published, standardize, reason, size_reason, trained_size, ..embedder })
     }
 
     /// An embedder of a graph from `[n, size, size, 3]` to `[n, d]`.
@@ -105,6 +107,7 @@ impl Embedder {
             reason,
             published: None,
             precision,
+            model_def: facts.model_def,
             size,
             size_reason,
             trained_size: facts.image_size,
@@ -138,6 +141,11 @@ impl Embedder {
     /// Side of the crops, in pixels.
     pub fn size(&self) -> usize {
         self.size
+    }
+
+    /// Which network it is, where it was read from a file.
+    pub fn model_def(&self) -> Option<ModelDef> {
+        self.model_def
     }
 
     /// How faces are cut out for it: in its size, with the published models' margin.

@@ -5,11 +5,12 @@ use std::path::Path;
 use super::Parsed;
 use super::manifest::Entry;
 use crate::error::{Field, Message, message};
+use crate::networks::ModelDef;
 use crate::ops::Standardize;
 
 /// What is known of how a network was trained, and its input must therefore be; `None` is unknown.
 ///
-/// Files carry it as two texts, `warpface.standardize` and `warpface.image_size`: a `.safetensors` in its `__metadata__`,
+/// Files carry it as texts, `warpface.standardize`, `warpface.image_size` and `warpface.model_def`: a `.safetensors` in its `__metadata__`,
 /// an `.npz` as arrays of these names, a `.pt` as attributes of the state dict, which PyTorch keeps and passes over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -18,6 +19,8 @@ pub struct ModelFacts {
     pub standardize: Option<Standardize>,
     /// Side of the crops, in pixels.
     pub image_size: Option<usize>,
+    /// Which network it is.
+    pub model_def: Option<ModelDef>,
 }
 
 /// Side of the published models' crops, in pixels.
@@ -27,6 +30,7 @@ pub const USUAL_CROP: usize = 160;
 pub(super) const PREFIX: &str = "warpface.";
 const STANDARDIZE: &str = "warpface.standardize";
 const IMAGE_SIZE: &str = "warpface.image_size";
+const MODEL_DEF: &str = "warpface.model_def";
 
 impl ModelFacts {
     /// With the pixels standardized so.
@@ -41,11 +45,18 @@ impl ModelFacts {
         self
     }
 
+    /// Of this network.
+    pub fn model_def(mut self, model_def: Option<ModelDef>) -> Self {
+        self.model_def = model_def;
+        self
+    }
+
     /// These, and where they do not know, what `others` know.
     pub fn or(self, others: ModelFacts) -> Self {
         ModelFacts {
             standardize: self.standardize.or(others.standardize),
             image_size: self.image_size.or(others.image_size),
+            model_def: self.model_def.or(others.model_def),
         }
     }
 
@@ -71,7 +82,8 @@ impl ModelFacts {
     pub fn named(&self) -> Vec<(&'static str, String)> {
         let standardize = self.standardize.map(|mode| (STANDARDIZE, mode.to_string()));
         let image_size = self.image_size.map(|size| (IMAGE_SIZE, size.to_string()));
-        standardize.into_iter().chain(image_size).collect()
+        let model_def = self.model_def.map(|def| (MODEL_DEF, def.to_string()));
+        standardize.into_iter().chain(image_size).chain(model_def).collect()
     }
 
     /// Takes a fact by its name; others are passed over.
@@ -84,6 +96,9 @@ impl ModelFacts {
             IMAGE_SIZE => {
                 let size = value.parse().ok().filter(|&size| size > 0);
                 self.image_size = Some(size.ok_or_else(|| bad("no number of pixels"))?);
+            }
+            MODEL_DEF => {
+                self.model_def = Some(value.parse().map_err(|_| bad("no network that is known here"))?);
             }
             _ => {}
         }
