@@ -161,7 +161,7 @@ impl Naming {
         let names = self.names(&layer.name);
         let [_, beta, mean, variance] = &names.norm;
         let mut wanted = vec![&names.weights];
-        match layer.follows.has_norm() && !(source.has(&names.bias) && !source.has(beta)) {
+        match layer.follows.has_norm() && (source.has(beta) || !source.has(&names.bias)) {
             true => wanted.extend([beta, mean, variance]),
             false => wanted.push(&names.bias),
         }

@@ -68,7 +68,7 @@ impl<'a> Trained<'a> {
 
     /// What a classifier takes of prelogits: they themselves, or where the network's dropout stands behind them, what that
     /// leaves.
-    pub fn to_classify(&mut self, prelogits: NodeId) -> NodeId {
+    pub fn classified(&mut self, prelogits: NodeId) -> NodeId {
         match self.parameters.spec().network.def.drops_prelogits() {
             true => self.dropout(prelogits),
             false => prelogits,

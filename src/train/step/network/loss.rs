@@ -85,7 +85,7 @@ fn classifier(network: &mut Trained, loss: &Loss, prelogits: NodeId, labels: Nod
         return Err(Error::invalid("training", "triplets have no classifier"));
     };
     let (w, b) = (network.parameter("Logits/weights")?, network.parameter("Logits/biases")?);
-    let classified = network.to_classify(prelogits);
+    let classified = network.classified(prelogits);
     let spec = network.parameters.spec();
     let graph = &mut network.graph;
     let stored = graph.op("prelogits/stored", Cast { keep_f32: false }, &[classified]);
