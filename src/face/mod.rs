@@ -23,6 +23,7 @@ mod cascade;
 mod detect;
 mod embed;
 mod embeddings;
+mod landmarks;
 mod options;
 
 pub use crate::ops::Standardize;
@@ -34,4 +35,5 @@ pub use cascade::{Cascade, CpuCascade};
 pub use detect::{DetectOptions, Detector, Face};
 pub use embed::Embedder;
 pub use embeddings::Embeddings;
+pub use landmarks::ShapePredictor;
 pub use options::{EmbedOptions, Reason, Standardization};

@@ -24,6 +24,7 @@ mod caffe;
 mod checkpoint;
 mod collector;
 mod cursor;
+mod dlib;
 mod dtype;
 pub mod facenet;
 mod facts;
@@ -44,6 +45,7 @@ pub(crate) mod pickle;
 mod safetensors;
 mod sequence;
 pub mod sha256;
+mod shape_predictor;
 mod source;
 pub mod survey;
 mod tensorflow;
@@ -68,6 +70,7 @@ pub use layers::{ConvWeights, DenseWeights};
 pub use manifest::{Entry, verify};
 pub use mtcnn::{ONet, PNet, RNet, onet, pnet, rnet};
 pub use network::{EmbeddingNetwork, embedding_network};
+pub(crate) use shape_predictor::ShapeTrees;
 use source::Source;
 pub use view::TensorView;
 
@@ -432,6 +435,8 @@ fn unknown(head: &[u8]) -> String {
         "is gzip: unpack it first"
     } else if head.starts_with(b"\x08\x01\x12") {
         "is a SavedModel's graph alone: name its folder, with the variables in it"
+    } else if shape_predictor::is(head) {
+        "is a shape predictor of dlib's, which finds landmarks and is no network"
     } else if head.get(257..262) == Some(b"ustar") {
         "is a tar archive: unpack it first (a PyTorch file this old must be saved again by torch.save)"
     } else if head.starts_with(b"\x80") {
