@@ -43,7 +43,7 @@ pub struct Globals {
     #[arg(long, global = true, visible_alias = "network", value_name = "NAME")]
     pub model_def: Option<ModelDef>,
     /// What is done to the pixels first [default: what the model was trained with]
-    #[arg(long, global = true, value_name = "fixed|prewhiten")]
+    #[arg(long, global = true, value_name = "fixed|prewhiten|unit")]
     pub standardize: Option<Standardize>,
     /// Threads of the CPU backend and the decoder [default: one for each core]
     #[arg(long, global = true, default_value_t = 0, hide_default_value = true, value_name = "N")]

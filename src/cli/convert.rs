@@ -95,7 +95,7 @@ impl Args {
 fn say_model(path: &Path, facts: &ModelFacts) {
     let standardize = match facts.standardize {
         Some(mode) => format!("{mode} standardization"),
-        None => "unknown standardization: --standardize fixed|prewhiten writes it into the file".to_owned(),
+        None => "unknown standardization: --standardize fixed|prewhiten|unit writes it into the file".to_owned(),
     };
     eprintln!("model: {} ({standardize})", path.display());
 }

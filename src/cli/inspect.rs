@@ -116,7 +116,7 @@ fn print(map: &TensorMap, known: &Known, out: &mut impl Write) -> Result<()> {
         writeln!(out, "embedding    {size} values; {stem} channels in the first layer ({full} as published)")?;
         match facts.standardize {
             Some(mode) => writeln!(out, "pixels       {mode} standardization, {}", known.origin)?,
-            None => writeln!(out, "pixels       unknown: fixed or prewhiten standardization")?,
+            None => writeln!(out, "pixels       unknown: fixed, prewhiten or unit standardization")?,
         }
         match facts.image_size {
             Some(side) => writeln!(out, "crops        {side} x {side} pixels")?,

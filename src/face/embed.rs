@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::{Alignment, EmbedOptions, Embeddings, Reason};
 use crate::Precision;
 use crate::backend::{Device, Executable, Module};
-use crate::image::{self, Rgb8};
+use crate::image::Rgb8;
 use crate::models::embedding_network_of;
 use crate::networks::ModelDef;
 use crate::ops::Standardize;
@@ -16,14 +16,6 @@ use crate::train::checkpoint;
 use crate::weights::network::require;
 use crate::weights::{self, Entry, ModelFacts};
 use crate::{Error, Graph, Result, Shape};
-
-/// Writes the network's input for a crop: `[h, w, 3]`.
-fn standardize(mode: Standardize, crop: &Rgb8, to: &mut [f32]) {
-    match mode {
-        Standardize::Fixed => image::fixed_standardize(crop, to),
-        Standardize::Prewhiten => image::prewhiten(crop, to),
-    }
-}
 
 /// Where batches overlap, the last one is filled up to a multiple of this: a plan costs such a device more than some
 /// padding crops do, so that remainders share a few.
@@ -71,7 +63,7 @@ impl Embedder {
         let (published, read) =
             device.install(|| rayon::join(|| weights::verify(file, options.allow_modified_weights), read));
         let (published, (embedder, map)): (_, (Embedder, _)) = (published?, read?);
-        let facts = checkpoint::facts(&map, published);
+        let facts = checkpoint::facts(&map, published).or(ModelFacts::default().model_def(embedder.model_def));
         let (standardize, reason) = options.standardize.of(&facts, embedder.dim);
         let (_, size_reason) = options.crop_size(&facts);
         let trained_size = facts.image_size;
@@ -239,7 +231,7 @@ impl Embedder {
     /// Writes the network's input for a batch, on all threads of the device.
     fn standardize_batch(&self, batch: &[&Rgb8], to: &mut [f32]) {
         let input = to.par_chunks_exact_mut(self.size * self.size * 3).zip(batch);
-        self.device.install(|| input.for_each(|(to, crop)| standardize(self.standardize, crop, to)));
+        self.device.install(|| input.for_each(|(to, crop)| self.standardize.pixels(crop, to)));
     }
 
     /// The embedding of one crop: `dim` values.

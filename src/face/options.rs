@@ -128,7 +128,7 @@ impl Standardization {
         match (self, facts.standardize) {
             (Standardization::As(asked), _) => (asked, Reason::Asked),
             (Standardization::Auto, Some(known)) => (known, Reason::Trained),
-            (Standardization::Auto, None) => (ModelFacts::guess(dim), Reason::Guessed),
+            (Standardization::Auto, None) => (facts.guess(dim), Reason::Guessed),
         }
     }
 }

@@ -60,18 +60,22 @@ impl ModelFacts {
         }
     }
 
-    /// What pixels are standardized by where nothing is known of a network of embeddings of `dim` values. All that is
-    /// published with 128 was trained on prewhitened crops.
-    pub fn guess(dim: usize) -> Standardize {
-        if dim == 128 { Standardize::Prewhiten } else { Standardize::Fixed }
+    /// What pixels are standardized by where it is not said, for a network of embeddings of `dim` values. DeepFace's
+    /// published port divides by 255; all of FaceNet's that is published with 128 values was trained on prewhitened crops.
+    pub fn guess(&self, dim: usize) -> Standardize {
+        match (self.model_def, dim) {
+            (Some(ModelDef::DeepFace), _) => Standardize::Unit,
+            (_, 128) => Standardize::Prewhiten,
+            _ => Standardize::Fixed,
+        }
     }
 
     /// What a user should be told of a guess about a file.
     pub fn warning(file: &Path, guess: Standardize, dim: usize) -> Message {
         message![
             format!(
-                "warning: {}: nothing says how its photographs were standardized, fixed or prewhiten; {guess} is what \
-                 published models of {dim} values take. The wrong one spoils the distances: say it by ",
+                "warning: {}: nothing says how its photographs were standardized, fixed, prewhiten or unit; {guess} is \
+                 what published models of {dim} values take. The wrong one spoils the distances: say it by ",
                 file.display()
             ),
             Field("standardize")
@@ -91,7 +95,7 @@ impl ModelFacts {
         let bad = |choices: &str| format!("says `{name}` is `{value}`, which is {choices}");
         match name {
             STANDARDIZE => {
-                self.standardize = Some(value.parse().map_err(|_| bad("neither fixed nor prewhiten"))?);
+                self.standardize = Some(value.parse().map_err(|_| bad("none of fixed, prewhiten and unit"))?);
             }
             IMAGE_SIZE => {
                 let size = value.parse().ok().filter(|&size| size > 0);
@@ -129,7 +133,7 @@ mod tests {
         assert_eq!(ModelFacts::default().or(facts), facts);
         let fixed = ModelFacts::default().standardize(Some(Standardize::Fixed));
         assert_eq!(fixed.or(facts), fixed.image_size(Some(80)));
-        assert!(learned.learn("warpface.standardize", "often").unwrap_err().contains("neither fixed nor prewhiten"));
+        assert!(learned.learn("warpface.standardize", "often").unwrap_err().contains("none of fixed, prewhiten and unit"));
         assert!(learned.learn("warpface.image_size", "0").unwrap_err().contains("no number of pixels"));
         assert!(ModelFacts::default().named().is_empty());
     }

@@ -69,7 +69,7 @@ fn converted_weights_know_how_they_were_trained() {
     warpface::weights::write::npz(&bare, &tensors, &Default::default(), false, &bare).unwrap();
     let (distance, err) = compare(&bare, &[]);
     assert!((distance - expected).abs() < 2e-6, "{distance}, expected {expected}");
-    for word in ["bare.npz", "warning", "fixed or prewhiten", "--standardize", "a guess"] {
+    for word in ["bare.npz", "warning", "fixed, prewhiten or unit", "--standardize", "a guess"] {
         assert!(err.contains(word), "{word} is not in {err}");
     }
 }

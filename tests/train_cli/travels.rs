@@ -106,7 +106,7 @@ fn an_unknown_pretrained_network_is_guessed_aloud() {
     warpface::weights::write::torch(&file, &network.torch().unwrap(), &nothing).unwrap();
     let begin = ["--batch-size", "6", "--pretrained-model", file.to_str().unwrap()];
     let text = done(&world.train("softmax", "second", &begin));
-    assert!(text.contains("fixed or prewhiten") && text.contains("--standardize"), "{text}");
+    assert!(text.contains("fixed, prewhiten or unit") && text.contains("--standardize"), "{text}");
     let text = done(&world.train("softmax", "third", &[&begin[..], &["--standardize", "fixed"]].concat()));
-    assert!(!text.contains("fixed or prewhiten"), "{text}");
+    assert!(!text.contains("fixed, prewhiten or unit"), "{text}");
 }

@@ -362,6 +362,7 @@ def standardize(cases, rng):
         loose = {"atol": 5e-5} if name == "almost_flat" else {}
         cases.add(f"prewhiten_{name}", [x], y, mode="prewhiten", **loose)
         cases.add(f"fixed_{name}", [x], (f64(x) - 127.5) / 128, mode="fixed")
+        cases.add(f"unit_{name}", [x], f64(x) / 255, mode="unit")
 
 
 def crop(cases, rng):

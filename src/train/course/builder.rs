@@ -234,8 +234,9 @@ impl<'a> Training<'a> {
             let guess = || match (&self.settings.pretrained_model, pretrained) {
                 (Some(file), Some(network)) => {
                     let dim = network.embedding_size();
-                    observer.observe(&Event::Guessed { file, standardize: ModelFacts::guess(dim), dim });
-                    ModelFacts::guess(dim)
+                    let standardize = facts.or(ModelFacts::default().model_def(Some(network.network.def))).guess(dim);
+                    observer.observe(&Event::Guessed { file, standardize, dim });
+                    standardize
                 }
                 _ => Standardize::Fixed,
             };
