@@ -10,8 +10,8 @@ use super::dot::{self, Dot, OUTPUTS};
 use super::workers::{Shared, Workers, part};
 use crate::ops::Activation;
 
-/// Images of a block: their windows, beside one position's filters, stay in the second-level cache.
-const BLOCK: usize = 64;
+/// Values of a block of images' windows: two blocks and one position's filters share the second-level cache.
+const BLOCK: usize = 22 << 10;
 /// Tasks for each thread, so that none waits long for another.
 const TASKS: usize = 4;
 
@@ -77,10 +77,12 @@ struct Visit {
 }
 
 /// Calls `f` for each tile of some positions, in the order in which they run.
-fn walk(positions: Range<usize>, c_out: usize, n: usize, height: usize, mut f: impl FnMut(Visit)) {
+fn walk(geometry: &LocalGeometry, positions: Range<usize>, height: usize, mut f: impl FnMut(Visit)) {
+    let (n, c_out) = (geometry.x[0], geometry.c_out());
+    let images = (BLOCK / geometry.filter().max(1) / height).max(1) * height;
     for position in positions {
-        for block in (0..n).step_by(BLOCK) {
-            let block = block..n.min(block + BLOCK);
+        for block in (0..n).step_by(images) {
+            let block = block..n.min(block + images);
             let tiles = block.len().div_ceil(height);
             for first in (0..c_out).step_by(OUTPUTS) {
                 for tile in 0..tiles {
@@ -116,7 +118,7 @@ pub(super) unsafe fn run(
     let (isa, y) = (workers.isa(), Shared::new(y));
     let tasks = (TASKS * workers.few()).min(positions).max(1);
     workers.each(tasks, |task| {
-        walk(part(positions, tasks, task), c_out, geometry.x[0], dot::images(isa), |visit| {
+        walk(&geometry, part(positions, tasks, task), dot::images(isa), |visit| {
             let first = visit.position * c_out + visit.outputs.start;
             let end = (first + visit.outputs.len()) * filter;
             let next = end..w.len().min(end + OUTPUTS * filter);
@@ -155,26 +157,27 @@ mod tests {
     /// The least second-level cache of a processor with these instruction sets.
     const CACHE: usize = 256 << 10;
 
-    /// Bytes of filters that a cache of lines of whole filters and windows, the longest unused leaving first, takes from
-    /// memory for a task.
-    fn bytes_read(n: usize, c_out: usize, filter: usize, positions: usize, height: usize) -> usize {
-        let (mut cache, mut held, mut read) = (Vec::<(bool, usize, usize)>::new(), 0, 0);
+    /// A layer of windows of `kernel` x `kernel` pixels of 16 channels, at three positions.
+    fn layer(n: usize, c_out: usize, kernel: usize) -> LocalGeometry {
+        LocalGeometry { x: [n, kernel, kernel + 2, 16], w: [1, 3, c_out, kernel, kernel, 16], stride: [1, 1] }
+    }
+
+    /// Bytes of filters that a cache of whole filters and windows, the longest unused leaving first, takes from memory.
+    fn bytes_read(geometry: &LocalGeometry, height: usize) -> usize {
+        let bytes = 4 * geometry.filter();
+        let (mut cache, mut read) = (Vec::<(bool, usize, usize)>::new(), 0);
         let mut touch = |is_filter: bool, position: usize, i: usize| {
             let entry = (is_filter, position, i);
             match cache.iter().position(|held| *held == entry) {
                 Some(at) => drop(cache.remove(at)),
-                None => {
-                    held += 4 * filter;
-                    read += if is_filter { 4 * filter } else { 0 };
-                }
+                None => read += if is_filter { bytes } else { 0 },
             }
             cache.push(entry);
-            while held > CACHE {
+            if cache.len() * bytes > CACHE {
                 cache.remove(0);
-                held -= 4 * filter;
             }
         };
-        walk(0..positions, c_out, n, height, |visit| {
+        walk(geometry, 0..geometry.positions(), height, |visit| {
             visit.outputs.clone().for_each(|o| touch(true, visit.position, o));
             visit.images.clone().for_each(|image| touch(false, visit.position, image));
         });
@@ -184,19 +187,23 @@ mod tests {
     #[test]
     fn filters_are_read_once_a_batch() {
         // DeepFace's three layers.
-        for filter in [9 * 9 * 16, 7 * 7 * 16, 5 * 5 * 16] {
-            for (n, height) in [(1, 4), (7, 4), (32, 4), (32, 2), (64, 4), (256, 4)] {
-                let read = bytes_read(n, 16, filter, 3, height);
-                assert_eq!(read, 3 * 16 * filter * 4, "{n} images, filters of {filter}");
+        for kernel in [9, 7, 5] {
+            for n in [1, 7, 32, 64, 256] {
+                for height in [2, 4] {
+                    let geometry = layer(n, 16, kernel);
+                    let all = 4 * geometry.w.iter().product::<usize>();
+                    assert_eq!(bytes_read(&geometry, height), all, "{n} images, {kernel}x{kernel}");
+                }
             }
         }
     }
 
     #[test]
     fn every_output_of_every_image_is_made_once() {
-        let (positions, c_out, n) = (2, 7, 150);
-        let mut made = vec![0; positions * c_out * n];
-        walk(0..positions, c_out, n, 4, |visit| {
+        let geometry = layer(150, 7, 9);
+        let (positions, c_out) = (geometry.positions(), geometry.c_out());
+        let mut made = vec![0; positions * c_out * geometry.x[0]];
+        walk(&geometry, 0..positions, 4, |visit| {
             for image in visit.images {
                 visit.outputs.clone().for_each(|o| made[(image * positions + visit.position) * c_out + o] += 1);
             }

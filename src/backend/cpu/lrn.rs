@@ -131,12 +131,8 @@ impl Lrn {
         let (c, to) = (self.c, Shared::new(to));
         workers.pieces(x.len() / c, (PIECE / c).max(1), |_, piece| {
             let values = || vec![0.0; c];
-            let mut row = Row {
-                padded: vec![0.0; c + 2 * self.radius],
-                sums: values(),
-                factors: values(),
-                neighbours: values(),
-            };
+            let mut row =
+                Row { padded: vec![0.0; c + 2 * self.radius], sums: values(), factors: values(), neighbours: values() };
             for at in piece {
                 let at = at * c..(at + 1) * c;
                 // SAFETY: rows are apart; the rest is the caller's promise.

@@ -1,5 +1,6 @@
 //! One step of a plan: how each op runs here.
 
+mod local;
 mod maps;
 mod moves;
 mod normalization;
@@ -95,6 +96,10 @@ impl<'a> Work<'a> {
                 Op::DenseBwdData(_) => self.dense_bwd_data(scratch),
                 Op::Conv2dBwdFilter(op) => self.conv2d_bwd_filter(op, scratch),
                 Op::DenseBwdFilter(_) => self.dense_bwd_filter(scratch),
+                Op::LocalConv2d(op) => self.local_conv2d(op),
+                Op::LocalConv2dBwdData(op) => self.local_conv2d_bwd_data(op.stride),
+                Op::LocalConv2dBwdFilter(op) => self.local_conv2d_bwd_filter(op.stride),
+                Op::LocalConv2dBwdBias(_) => self.local_conv2d_bwd_bias(),
                 Op::MaxPool2d(op) => self.max_pool2d(op),
                 Op::AvgPool2d(op) => self.avg_pool2d(op),
                 Op::L2Pool2d(op) => self.l2_pool2d(op),
