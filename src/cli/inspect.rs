@@ -16,7 +16,7 @@ use crate::weights::{self, ModelFacts, TensorMap};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A weights file of any format, a TensorFlow checkpoint's prefix, or a SavedModel's folder
+    /// A weights file of any format, a TensorFlow checkpoint's prefix, or the folder of a SavedModel or of CSV files
     file: PathBuf,
 }
 
@@ -68,6 +68,7 @@ impl Known {
 fn json(map: &TensorMap, known: &Known) -> serde_json::Value {
     let Known { survey, facts, .. } = known;
     let tensor = |(name, view): (&String, &weights::TensorView)| json!({ "name": name, "dtype": view.dtype(), "shape": view.dims() });
+    let module = |module: &weights::TorchModule| json!({ "path": module.path, "class": module.class, "numbers": module.numbers });
     let (published, not_published) = match &known.published {
         Some(Ok(name)) => (Some(name), None),
         Some(Err(why)) => (None, Some(why)),
@@ -89,6 +90,7 @@ fn json(map: &TensorMap, known: &Known) -> serde_json::Value {
         "extra": survey.extra,
         "passed_over": survey.passed_over,
         "skipped": map.skipped,
+        "modules": map.modules().iter().map(module).collect::<Vec<_>>(),
         "tensors": map.tensors.iter().map(tensor).collect::<Vec<_>>(),
     })
 }
@@ -136,6 +138,11 @@ fn print(map: &TensorMap, known: &Known, out: &mut impl Write) -> Result<()> {
         names.iter().try_for_each(|name| writeln!(out, "{what:<12} {name}"))?;
     }
     map.skipped.iter().try_for_each(|(name, why)| writeln!(out, "left out     {name} ({why})"))?;
+    for module in map.modules() {
+        let numbers: String = module.numbers.iter().map(|(name, number)| format!(" {name}={number}")).collect();
+        let path = if module.path.is_empty() { "." } else { &module.path };
+        writeln!(out, "module       {path} {}{numbers}", module.class)?;
+    }
     let widest = map.tensors.keys().map(String::len).max().unwrap_or_default();
     map.tensors
         .iter()

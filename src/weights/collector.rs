@@ -11,7 +11,7 @@ use super::dtype::Dtype;
 use super::sequence::Layer;
 use super::source::Source;
 use super::view::{Bytes, Order, Plain, TensorView};
-use super::{Format, ModelFacts, Parsed, TensorMap};
+use super::{Format, ModelFacts, Parsed, TensorMap, TorchModule};
 
 /// Tensors on their way into a [`TensorMap`].
 ///
@@ -22,6 +22,7 @@ pub(super) struct Collector {
     skipped: BTreeMap<String, String>,
     facts: ModelFacts,
     layers: Vec<Layer>,
+    modules: Vec<TorchModule>,
     budget: usize,
 }
 
@@ -34,6 +35,7 @@ impl Collector {
             skipped: BTreeMap::new(),
             facts: ModelFacts::default(),
             layers: Vec::new(),
+            modules: Vec::new(),
             budget,
         }
     }
@@ -46,6 +48,11 @@ impl Collector {
     /// Keeps the layers of a graph, in order.
     pub fn set_layers(&mut self, layers: Vec<Layer>) {
         self.layers = layers;
+    }
+
+    /// Keeps the modules of a Torch7 network, in order.
+    pub fn set_modules(&mut self, modules: Vec<TorchModule>) {
+        self.modules = modules;
     }
 
     /// Counts bytes that lie in another file, and are there.
@@ -119,6 +126,29 @@ impl Collector {
         Ok(TensorView::stored(dims, part.bytes, dtype, order))
     }
 
+    /// Adds a tensor that is a strided view of a storage, of which `place` gives the bytes from a place on.
+    pub fn insert_strided(
+        &mut self,
+        name: &str,
+        view: &Strided,
+        dtype: Dtype,
+        place: impl FnOnce(usize) -> Arc<dyn Bytes>,
+    ) -> Parsed<()> {
+        if self.admit(name, view.shape)? == 0 {
+            return self.insert(name, view.shape, Vec::new());
+        }
+        let outside = || format!("is damaged or cut short: `{name}` reaches beyond its storage; fetch it again");
+        let span = view.span().ok_or_else(outside)?;
+        if view.offset.checked_add(span).is_none_or(|end| end > view.among) {
+            return Err(outside());
+        }
+        let order = match view.is_dense() {
+            true => Order::RowMajor,
+            false => Order::Strided(view.strides.to_vec(), span),
+        };
+        self.insert_view(name, TensorView::stored(view.shape, place(view.offset * dtype.size()), dtype, order))
+    }
+
     /// Adds a tensor of an admitted shape.
     pub fn insert_view(&mut self, name: &str, view: TensorView) -> Parsed<()> {
         match self.tensors.entry(name.to_owned()) {
@@ -162,8 +192,37 @@ impl Collector {
     }
 
     pub fn finish(self, path: &Path, format: Format) -> TensorMap {
-        let Collector { tensors, skipped, facts, layers, .. } = self;
-        TensorMap { path: path.to_owned(), format, tensors, skipped, facts, layers }
+        let Collector { tensors, skipped, facts, layers, modules, .. } = self;
+        TensorMap { path: path.to_owned(), format, tensors, skipped, facts, layers, modules }
+    }
+}
+
+/// A tensor's place in a storage, in elements.
+pub(super) struct Strided<'a> {
+    pub shape: &'a [usize],
+    pub strides: &'a [usize],
+    pub offset: usize,
+    /// Elements of the storage.
+    pub among: usize,
+}
+
+impl Strided<'_> {
+    /// Elements from the first to the last, of a view that has some. The last is the farthest: if it is inside, all are.
+    fn span(&self) -> Option<usize> {
+        let mut steps = self.shape.iter().zip(self.strides);
+        let last = steps
+            .try_fold(0usize, |at, (&extent, &stride)| at.checked_add(stride.checked_mul(extent.checked_sub(1)?)?));
+        last?.checked_add(1)
+    }
+
+    /// Whether the elements lie one after the other.
+    fn is_dense(&self) -> bool {
+        let mut step = 1;
+        self.shape.iter().zip(self.strides).rev().all(|(&extent, &stride)| {
+            let dense = extent == 1 || stride == step;
+            step *= extent;
+            dense
+        })
     }
 }
 

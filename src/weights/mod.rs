@@ -23,6 +23,7 @@ mod archive;
 mod caffe;
 mod checkpoint;
 mod collector;
+mod csv;
 mod cursor;
 mod dlib;
 mod dtype;
@@ -51,6 +52,7 @@ pub mod survey;
 mod tensorflow;
 mod tflite;
 mod torch;
+mod torch7;
 mod view;
 mod wire;
 #[cfg(feature = "decode")]
@@ -72,6 +74,7 @@ pub use mtcnn::{ONet, PNet, RNet, onet, pnet, rnet};
 pub use network::{EmbeddingNetwork, embedding_network};
 pub(crate) use shape_predictor::ShapeTrees;
 use source::Source;
+pub use torch7::TorchModule;
 pub use view::TensorView;
 
 /// Why a tensor of 8-bit numbers and a scale is left out.
@@ -106,6 +109,10 @@ pub enum Format {
     Caffe,
     /// joblib's pickle, perhaps in an LZ4 frame.
     Joblib,
+    /// Torch7's `.t7`, binary or ascii.
+    Torch7,
+    /// A folder of `.csv` files, a tensor each without its shape.
+    CsvFolder,
 }
 
 impl fmt::Display for Format {
@@ -122,6 +129,8 @@ impl fmt::Display for Format {
             Format::Tflite => "TFLite",
             Format::Caffe => "Caffe",
             Format::Joblib => "joblib",
+            Format::Torch7 => "Torch7",
+            Format::CsvFolder => "folder of CSV files",
         })
     }
 }
@@ -144,14 +153,21 @@ pub struct TensorMap {
     pub facts: ModelFacts,
     /// The layers of a graph in the order of its data; of files that hold tensors alone, none.
     layers: Vec<sequence::Layer>,
+    modules: Vec<TorchModule>,
 }
 
 impl TensorMap {
     /// Tensors in memory, as if they had been read from `path`.
     pub fn new(path: impl Into<PathBuf>, format: Format, tensors: BTreeMap<String, Tensor>) -> Self {
         let tensors = tensors.into_iter().map(|(name, tensor)| (name, tensor.into())).collect();
-        let (skipped, facts, layers) = Default::default();
-        TensorMap { path: path.into(), format, tensors, skipped, facts, layers }
+        let (skipped, facts, layers, modules) = Default::default();
+        TensorMap { path: path.into(), format, tensors, skipped, facts, layers, modules }
+    }
+
+    /// The modules of a Torch7 network: each before what it contains, those of a container in its order. Of files of other
+    /// formats, none.
+    pub fn modules(&self) -> &[TorchModule] {
+        &self.modules
     }
 
     /// Reads the tensor of this name and shape.
@@ -245,7 +261,8 @@ impl TensorMap {
 }
 
 /// Opens a weights file of any known format. A TensorFlow checkpoint may be given by its `.index` file, by any of its
-/// `.data-…` files, or by the prefix that they share; a SavedModel by its folder. Tensors are read from it when they are asked for.
+/// `.data-…` files, or by the prefix that they share; a SavedModel, and CSV files, by their folder. Tensors are read from
+/// it when they are asked for.
 ///
 /// # Errors
 /// [`Error::Io`] if it cannot be read, [`Error::Weights`] if it is damaged or of no known format.
@@ -258,7 +275,7 @@ pub fn load(path: impl AsRef<Path>) -> Result<TensorMap> {
         }
     }
     if path.is_dir() {
-        return load_saved_model(path);
+        return load_folder(path);
     }
     let source = Source::open(path)?;
     if is_index(&source) {
@@ -289,6 +306,17 @@ pub fn load_checkpoint_bytes(path: impl AsRef<Path>, index: &[u8], shards: &[&[u
         .map(|out| out.finish(path, Format::Checkpoint))
 }
 
+/// Reads CSV files from memory, by their names: a tensor each, as [`load`] reads a folder of them.
+///
+/// # Errors
+/// [`Error::Data`] naming file and line if one holds anything but rows of numbers, [`Error::Weights`] if two have one name.
+pub fn load_csv_bytes(path: impl AsRef<Path>, files: &[(&str, &[u8])]) -> Result<TensorMap> {
+    let path = path.as_ref();
+    let mut out = Collector::new(0);
+    files.iter().try_for_each(|(name, bytes)| csv::read(&path.join(name), bytes, &mut out))?;
+    Ok(out.finish(path, Format::CsvFolder))
+}
+
 fn is_index(source: &Source) -> bool {
     source.tail(checkpoint::FOOTER).is_ok_and(|tail| checkpoint::is_index(&tail))
 }
@@ -305,14 +333,23 @@ fn load_checkpoint(path: &Path, index_path: &Path, source: &Source) -> Result<Te
     Ok(out.finish(path, Format::Checkpoint))
 }
 
-/// A SavedModel's folder, whose variables are a checkpoint.
-fn load_saved_model(path: &Path) -> Result<TensorMap> {
+/// A folder of `.csv` files, or a SavedModel's, whose variables are a checkpoint.
+fn load_folder(path: &Path) -> Result<TensorMap> {
     let index = path.join("variables/variables.index");
-    if !(path.join("saved_model.pb").is_file() && index.is_file()) {
-        let problem = "is a folder, and no SavedModel: name a weights file in it, or a checkpoint's prefix";
+    if path.join("saved_model.pb").is_file() && index.is_file() {
+        return load_checkpoint(path, &index, &Source::open(&index)?);
+    }
+    let files = csv::files(path)?;
+    if files.is_empty() {
+        let problem = "is a folder, and no SavedModel, nor one of CSV files: name a weights file in it, or a \
+                       checkpoint's prefix";
         return Err(Error::weights(path, problem));
     }
-    load_checkpoint(path, &index, &Source::open(&index)?)
+    let mut out = Collector::new(0);
+    for file in &files {
+        csv::read(file, &std::fs::read(file).map_err(Error::io(file, "read"))?, &mut out)?;
+    }
+    Ok(out.finish(path, Format::CsvFolder))
 }
 
 fn load_source(path: &Path, source: &Source) -> Result<TensorMap> {
@@ -349,6 +386,10 @@ fn parse(path: &Path, source: &Source) -> Parsed<(Format, Collector)> {
     } else if joblib::is(&head) {
         joblib::read(source, &mut out)?;
         Format::Joblib
+    } else if torch7::is(&head) {
+        let modules = torch7::read(source, &head, &mut out)?;
+        out.set_modules(modules);
+        Format::Torch7
     } else if is_index(source) {
         return Err("is a checkpoint's index alone: its .data files are needed beside it".into());
     } else if tensorflow::is_meta(source) {
@@ -426,7 +467,7 @@ mod packed {
 /// Says what an unreadable file probably is, and the way out.
 fn unknown(head: &[u8]) -> String {
     const KNOWN: &str = "npy, npz, TensorFlow .pb, SavedModel or checkpoint, Keras .h5 or .keras, PyTorch .pt, .safetensors, ONNX, TFLite, \
-                         .caffemodel and joblib's are the formats that can be read";
+                         .caffemodel, Torch7's .t7, folders of CSV files and joblib's are the formats that can be read";
     let guess = if head.is_empty() {
         "is empty: fetch it again"
     } else if head.starts_with(b"version https://git-lfs") {

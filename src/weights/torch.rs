@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 #[cfg(feature = "decode")]
 use super::archive::Archive;
-use super::collector::Collector;
+use super::collector::{Collector, Strided};
 use super::cursor::Cursor;
 use super::dtype::{Dtype, Float};
 use super::pickle::{Id, Pickle, Value};
 use super::source::Source;
-use super::view::{Bytes, Order, Plain, TensorView};
+use super::view::{Bytes, Plain};
 use super::{Parsed, QUANTIZED};
 
 /// `torch.serialization.MAGIC_NUMBER`, pickled with protocol 2: how the older layout begins.
@@ -321,36 +321,7 @@ impl View {
     fn read(&self, name: &str, storages: &Storages, out: &mut Collector) -> Parsed<()> {
         let storage = storages.get(&self.key).ok_or_else(|| format!("is damaged: `{name}` has no storage"))?;
         let Some(dtype) = storage.dtype else { return out.skip(name, "integers") };
-        let elements = out.admit(name, &self.shape)?;
-        let outside = || format!("is damaged or cut short: `{name}` reaches beyond its storage; fetch it again");
-        if elements == 0 {
-            return out.insert(name, &self.shape, Vec::new());
-        }
-        // The last element is the farthest: if it is inside, all are.
-        let last = self
-            .shape
-            .iter()
-            .zip(&self.stride)
-            .try_fold(0usize, |at, (&extent, &stride)| at.checked_add(stride.checked_mul(extent.checked_sub(1)?)?));
-        let span = last.and_then(|last| last.checked_add(1)).ok_or_else(outside)?;
-        if self.offset.checked_add(span).is_none_or(|end| end > storage.elements) {
-            return Err(outside());
-        }
-        let order = match self.is_dense() {
-            true => Order::RowMajor,
-            false => Order::Strided(self.stride.clone(), span),
-        };
-        let bytes = (storage.at)(self.offset * dtype.size());
-        out.insert_view(name, TensorView::stored(&self.shape, bytes, dtype, order))
-    }
-
-    /// Whether the elements lie one after the other.
-    fn is_dense(&self) -> bool {
-        let mut step = 1;
-        self.shape.iter().zip(&self.stride).rev().all(|(&extent, &stride)| {
-            let dense = extent == 1 || stride == step;
-            step *= extent;
-            dense
-        })
+        let view = Strided { shape: &self.shape, strides: &self.stride, offset: self.offset, among: storage.elements };
+        out.insert_strided(name, &view, dtype, |at| (storage.at)(at))
     }
 }

@@ -45,6 +45,9 @@ fn every_format_is_listed() {
         ("state.pt", "PyTorch state dict", 10),
         ("state_legacy.pt", "PyTorch state dict", 10),
         ("mixed.safetensors", "safetensors", 6),
+        ("network.t7", "Torch7", 12),
+        ("network_ascii.t7", "Torch7", 12),
+        ("csv", "folder of CSV files", 2),
     ] {
         let run = inspect(&files::golden("weights").join(file)).expect(DONE);
         let json = &run.json()[0];
@@ -54,6 +57,11 @@ fn every_format_is_listed() {
         assert!(listed.iter().all(|tensor| tensor["shape"].is_array() && tensor["dtype"].is_string()), "{file}");
         assert!(strings(&json["networks"]).is_empty() && json["problem"].is_string(), "{file}");
     }
+    let run = inspect(&files::golden("weights/network.t7"));
+    let modules = run.json()[0]["modules"].clone();
+    assert_eq!((&modules[1]["class"], &modules[1]["numbers"]["kW"]), (&"nn.SpatialConvolutionMM".into(), &3.0.into()));
+    let said = warpface(&["inspect", text(&files::golden("weights/network.t7"))]).expect(DONE).out;
+    assert!(said.contains("model/modules/4 nn.SpatialMaxPooling ceil_mode=0 dH=2"), "{said}");
     let run = inspect(&files::golden("weights/state.pt"));
     assert_eq!(run.json()[0]["skipped"]["num_batches_tracked"], "integers");
     let half = run.json()[0]["tensors"].as_array().unwrap().iter().find(|t| t["name"] == "half").unwrap().clone();

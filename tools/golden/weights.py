@@ -70,6 +70,10 @@ def numpy_files():
     (HERE / "evil.npy").write_bytes(header.getvalue() + pickle.dumps(np.array({"x": Evil()}, dtype=object), 2))
     (HERE / "evil_os.npy").write_bytes(header.getvalue() + b"cos\nsystem\n(S'echo pwned'\ntR.")
     (HERE / "evil_stack.npy").write_bytes(header.getvalue() + b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x02ls\x85R.")
+    # As Keras-OpenFace keeps its network: a file a tensor, without the shape. NumPy's own form, and a short one.
+    (HERE / "csv").mkdir(exist_ok=True)
+    np.savetxt(HERE / "csv" / "conv1_w.csv", weights.reshape(2, 60), delimiter=",")
+    np.savetxt(HERE / "csv" / "conv1_b.csv", arrays["conv/biases"], delimiter=",", fmt="%.9g")
     np.savez(HERE / "stored.npz", **arrays)
     np.savez_compressed(HERE / "deflated.npz", **arrays, dict=np.array(nested, dtype=object))
     with zipfile.ZipFile(HERE / "twice.npz", "w") as archive:

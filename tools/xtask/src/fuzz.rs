@@ -119,6 +119,7 @@ fn seeds(name: &str) -> Vec<PathBuf> {
         "decode" => "tests/golden/image/decode",
         "packed" => "tests/golden/packed",
         "landmarks" => "tests/golden/landmarks",
+        "csv" => "tests/golden/weights/csv",
         "checkpoint" | "manifest" | "pairs" => return Vec::new(),
         "onnx" | "tflite" | "caffe" | "joblib" => "tests/golden/weights/mtcnn",
         _ => "tests/golden/weights",
