@@ -97,19 +97,20 @@ impl NetworkSpec {
     /// # Errors
     /// As [`NetworkSpec::check_crop`]; for a network whose weights belong to places in its crops.
     pub fn resized(self, side: usize) -> Result<Self> {
-        if self.def.has_fixed_crop() && side != self.side {
+        let resized = self.side(side);
+        resized.check_crop()?;
+        if !resized.is_like(&self) {
             let problem =
                 format!("{side} is not the {} of this {}, whose weights belong to places", self.side, self.def);
             return Err(Error::invalid(Field("image_size"), problem));
         }
-        let resized = self.side(side);
-        resized.check_crop().map(|()| resized)
+        Ok(resized)
     }
 
-    /// Whether weights of the one are the other's: sides matter where crops have a fixed one.
+    /// Whether weights of the one are the other's.
     pub fn is_like(&self, other: &NetworkSpec) -> bool {
-        let side = |network: &NetworkSpec| if network.def.has_fixed_crop() { network.side } else { 0 };
-        self.side(side(self)) == other.side(side(other))
+        let layers = |network: &NetworkSpec| network.layers().ok();
+        self.def == other.def && layers(self) == layers(other)
     }
 
     /// Its layers with weights in the order of the network; the last one makes the embedding.

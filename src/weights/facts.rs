@@ -133,7 +133,9 @@ mod tests {
         assert_eq!(ModelFacts::default().or(facts), facts);
         let fixed = ModelFacts::default().standardize(Some(Standardize::Fixed));
         assert_eq!(fixed.or(facts), fixed.image_size(Some(80)));
-        assert!(learned.learn("warpface.standardize", "often").unwrap_err().contains("none of fixed, prewhiten and unit"));
+        assert!(
+            learned.learn("warpface.standardize", "often").unwrap_err().contains("none of fixed, prewhiten and unit")
+        );
         assert!(learned.learn("warpface.image_size", "0").unwrap_err().contains("no number of pixels"));
         assert!(ModelFacts::default().named().is_empty());
     }

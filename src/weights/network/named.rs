@@ -145,8 +145,9 @@ impl Naming {
         if !self.def.has_fixed_crop() || self.fits(source, &network) {
             return Ok(network);
         }
+        // Two sides in turn give the same extents: the larger one pads nothing.
         let sides = self.def.smallest_crop()..=4 * self.def.crop();
-        let found = sides.map(|side| network.side(side)).find(|network| self.fits(source, network));
+        let found = sides.rev().map(|side| network.side(side)).find(|network| self.fits(source, network));
         Ok(found.unwrap_or(network.side(self.def.crop())))
     }
 
