@@ -9,7 +9,7 @@ use super::{Alignment, EmbedOptions, Embeddings, Reason};
 use crate::Precision;
 use crate::backend::{Device, Executable, Module};
 use crate::error::Field;
-use crate::image::{self, Rgb8};
+use crate::image::{self, AlignMethod, Rgb8};
 use crate::models::{LARGEST_CROP, SMALLEST_CROP, inception_resnet_v1_of};
 use crate::ops::Standardize;
 use crate::train::checkpoint;
@@ -40,6 +40,7 @@ pub struct Embedder {
     size: usize,
     size_reason: Reason,
     trained_size: Option<usize>,
+    trained_align: Option<AlignMethod>,
     dim: usize,
     batch: usize,
     /// The plan of full batches: memory is taken when there is one.
@@ -73,7 +74,8 @@ impl Embedder {
         let facts = checkpoint::facts(&map, published);
         let (standardize, reason) = options.standardize.of(&facts, embedder.dim);
         let (_, size_reason) = options.crop_size(&facts);
-        Ok(Embedder { published, standardize, reason, size_reason, trained_size: facts.image_size, ..embedder })
+        let (trained_size, trained_align) = (facts.image_size, facts.align);
+        Ok(Embedder { published, standardize, reason, size_reason, trained_size, trained_align, ..embedder })
     }
 
     /// An embedder of a graph from `[n, size, size, 3]` to `[n, d]`.
@@ -108,6 +110,7 @@ impl Embedder {
             size,
             size_reason,
             trained_size: facts.image_size,
+            trained_align: facts.align,
             dim,
             batch,
             full: Mutex::default(),
@@ -140,9 +143,10 @@ impl Embedder {
         self.size
     }
 
-    /// How faces are cut out for it: in its size, with the published models' margin.
+    /// How faces are cut out for it: in its size, by the method that it was trained with, else as the published models'.
     pub fn alignment(&self) -> Alignment {
-        Alignment { size: self.size, ..Alignment::default() }
+        let method = self.trained_align.unwrap_or_default();
+        Alignment { size: self.size, method, ..Alignment::default() }
     }
 
     /// Why crops have this size.
@@ -153,6 +157,11 @@ impl Embedder {
     /// Side of the crops that the model was trained with, in pixels, where that is known.
     pub fn trained_size(&self) -> Option<usize> {
         self.trained_size
+    }
+
+    /// How the faces that the model was trained with were cut out, where that is known.
+    pub fn trained_align(&self) -> Option<AlignMethod> {
+        self.trained_align
     }
 
     /// What is done to the pixels first.

@@ -6,6 +6,7 @@
 //!
 //! Files are decoded and written with the feature `decode`; without it pictures come as [`Rgb8`] pixels.
 
+mod align;
 mod collect;
 mod crop;
 #[cfg(feature = "decode")]
@@ -22,6 +23,9 @@ mod resize_bilinear;
 mod standardize;
 mod warp;
 
+pub use align::AlignMethod;
+#[cfg(feature = "cli")]
+pub(crate) use align::RECORD;
 pub(crate) use collect::is_image;
 pub use collect::{Collected, collect};
 pub(crate) use crop::pad;

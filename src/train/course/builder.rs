@@ -13,6 +13,7 @@ use super::settings::{PairSource, Settings, Task, Triplet};
 use crate::backend::Device;
 use crate::error::{Field, message};
 use crate::eval::{self, Pairs};
+use crate::image::AlignMethod;
 use crate::ops::Standardize;
 use crate::train::augment::Augment;
 use crate::train::checkpoint::{self, Checkpoint, Checkpoints};
@@ -137,6 +138,7 @@ impl<'a> Training<'a> {
         let pretrained = self.pretrained(observer)?;
         let facts = self.pretrained_facts();
         let (standardize, side) = (self.standardize(pretrained.as_ref(), facts, observer)?, self.image_size(facts));
+        let align = self.align(facts);
         let plain = Augment::plain(side, standardize);
         let inference = Inference {
             device: self.device,
@@ -157,7 +159,7 @@ impl<'a> Training<'a> {
         {
             observer.observe(&Event::LaterCheckpoint { step });
         }
-        let course = self.course(plain, logs.join("summary.html"));
+        let course = self.course(plain, align, logs.join("summary.html"));
         let start = self.from.take().map_or(Start::New { left_out }, |from| Start::From(Box::new(from)));
         let listeners = Listeners { observer, stop: self.stop.clone() };
         let kept = Kept { checkpoints: kept, events: logs };
@@ -252,6 +254,13 @@ impl<'a> Training<'a> {
     fn image_size(&self, facts: ModelFacts) -> usize {
         let began = || self.from.as_ref().and_then(|from| checkpoint::beside(&from.path)?.image_size);
         self.settings.image_size.or_else(began).or(facts.image_size).unwrap_or(USUAL_CROP)
+    }
+
+    /// How faces were cut out for the crops that are trained on, where that is known: as their folder says, else as the run
+    /// began, else as the pretrained network had it.
+    fn align(&self, facts: ModelFacts) -> Option<AlignMethod> {
+        let began = || checkpoint::beside(&self.from.as_ref()?.path)?.align;
+        AlignMethod::of_crops(&self.dir).or_else(began).or(facts.align)
     }
 
     /// What is known of how the pretrained network was trained.
@@ -360,12 +369,20 @@ impl<'a> Training<'a> {
         Ok((checkpoints, logs))
     }
 
-    fn course(&self, Augment { standardize, image_size, .. }: Augment, page: PathBuf) -> Course {
+    fn course(
+        &self,
+        Augment { standardize, image_size, .. }: Augment,
+        align: Option<AlignMethod>,
+        page: PathBuf,
+    ) -> Course {
         let settings = &self.settings;
         let mut recorded =
             if self.recorded.is_empty() { described(settings, &self.task) } else { self.recorded.clone() };
         recorded.insert("standardize".to_owned(), json!(standardize.to_string()));
         recorded.insert("image_size".to_owned(), json!(image_size));
+        if let Some(align) = align {
+            recorded.insert("align".to_owned(), json!(align));
+        }
         recorded.insert("precision".to_owned(), json!(settings.precision));
         Course {
             kind: self.task.kind(),

@@ -263,7 +263,8 @@ fn facts_of(run: &Value) -> ModelFacts {
     // The command records its flags, the library its fields.
     let image_size = settings["image-size"].as_u64().or_else(|| settings["image_size"].as_u64());
     let image_size = image_size.and_then(|size| usize::try_from(size).ok());
-    ModelFacts::default().standardize(standardize).image_size(image_size)
+    let align = settings["align"].as_str().and_then(|method| method.parse().ok());
+    ModelFacts::default().standardize(standardize).image_size(image_size).align(align)
 }
 
 #[cfg(test)]
