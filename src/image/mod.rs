@@ -43,6 +43,8 @@ pub use resize_area::{AreaResize, AreaTable, LinearTable, LinearTap, Tap, resize
 pub use resize_bilinear::resize_bilinear_pillow;
 pub use standardize::{fixed_standardize, prewhiten};
 pub use warp::{Affine, Warp, invert_affine, warp_affine};
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+pub(crate) use warp::STEP as WARP_STEP;
 pub(crate) use warp::{PARTS, Places, Source};
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 pub(crate) use {

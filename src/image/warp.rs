@@ -71,7 +71,7 @@ pub fn warp_affine(src: &Rgb8, map: &Affine, width: usize, height: usize, warp: 
 }
 
 /// Columns of a step of OpenCV 5.0's vector code. What is left of a row is computed by scalar code, in another order.
-const STEP: usize = 16;
+pub(crate) const STEP: usize = 16;
 /// Bits of the fraction of a place: on the grid that OpenCV 4.x interpolates on, and before it is rounded to it.
 const GRID_BITS: u32 = 5;
 const PLACE_BITS: u32 = 10;
