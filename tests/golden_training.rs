@@ -9,11 +9,12 @@ use std::sync::Arc;
 use common::npz::{self, Arrays};
 use common::{Tolerance, assert_close, files};
 use warpface::graph::{NodeId, Source};
+use warpface::networks::{ModelDef, NetworkSpec, Width};
 use warpface::ops::OptimizerKind;
 use warpface::train::network::{self, Loss, NetworkOptions, Output, slot};
 use warpface::train::parameters::{Parameters, Place, Spec, Values};
 use warpface::train::trainer::Trainer;
-use warpface::weights::facenet::{Width, unfolded};
+use warpface::weights::network::unfolded;
 use warpface::{Device, DeviceKind, Graph, Precision, Shape, Tensor, weights};
 
 const SIDE: usize = 80;
@@ -43,8 +44,15 @@ impl Golden {
     /// Where the weights of a network for this loss lie, and what they are.
     fn values(&self, loss: &Loss) -> (Parameters, Values) {
         let classes = loss.is_classifier().then_some(CLASSES);
-        let spec = Spec { width: Width::of_stem(2).unwrap(), embedding_size: 8, classes, gamma: false };
-        let parameters = Parameters::new(spec);
+        let spec = Spec {
+            network: NetworkSpec::new(ModelDef::InceptionResnetV1)
+                .width(Width::of_stem(2).unwrap())
+                .embedding_size(8)
+                .side(SIDE),
+            classes,
+            gamma: false,
+        };
+        let parameters = Parameters::new(spec).unwrap();
         let rows: Vec<Option<usize>> = (0..CLASSES).map(Some).collect();
         let values = parameters.pretrained(&unfolded(&self.network).unwrap(), &rows, 0).unwrap();
         (parameters, values)
@@ -204,7 +212,7 @@ fn ten_steps(device: &Device, kind: OptimizerKind) {
     let rate = golden.steps[&format!("{in_dump}.rate")].f32()[0];
     let losses = golden.steps[&format!("{in_dump}.losses")].f32();
     let columns = golden.steps["parts"].strings();
-    let mut trainer = Trainer::new(device, parameters, options, &values, SIDE, Precision::F32, None).unwrap();
+    let mut trainer = Trainer::new(device, parameters, options, &values, Precision::F32, None).unwrap();
     let mut farthest = 0.0f32;
     for (t, expected) in losses.chunks_exact(columns.len()).enumerate() {
         let outcome = trainer.step(&golden.pixels, &golden.labels, rate, 0.4).unwrap();

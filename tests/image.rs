@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use warpface::Error;
 use warpface::image::*;
+use warpface::ops::Standardize;
 
 /// The golden dumps, or others of the same form (`--random` of the tool).
 fn golden() -> PathBuf {
@@ -154,8 +155,10 @@ fn standardizations_are_facenets() {
         let (src, mut got) = (src.rgb(), vec![0.0; src.bytes.len()]);
         prewhiten(&src, &mut got);
         assert_eq!(difference(&got, &arrays[&format!("{name}.prewhiten")].f32()), None, "{name}: prewhiten");
-        fixed_standardize(&src, &mut got);
+        Standardize::Fixed.pixels(&src, &mut got);
         assert_eq!(difference(&got, &arrays[&format!("{name}.fixed")].f32()), None, "{name}: fixed");
+        Standardize::Unit.pixels(&src, &mut got);
+        assert_eq!(difference(&got, &arrays[&format!("{name}.unit")].f32()), None, "{name}: unit");
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{Face, landmarks};
+use super::{Face, template};
 use crate::Result;
 use crate::image::{self, Affine, AlignMethod, Rgb8, Warp};
 
@@ -100,11 +100,11 @@ impl Aligner {
 
     /// The map from photograph to crop, of the methods that warp.
     fn map(&self, face: &Face) -> Result<Option<Affine>> {
-        let template = || landmarks::arcface(self.alignment.size);
+        let arcface = || template::arcface(self.alignment.size);
         match self.alignment.method {
             AlignMethod::Crop => Ok(None),
-            AlignMethod::Similarity => landmarks::similarity(&face.landmarks, &template()).map(Some),
-            AlignMethod::Affine => landmarks::affine(&face.landmarks, &template()).map(Some),
+            AlignMethod::Similarity => template::similarity(&face.landmarks, &arcface()).map(Some),
+            AlignMethod::Affine => template::affine(&face.landmarks, &arcface()).map(Some),
         }
     }
 }

@@ -1,188 +1,179 @@
-//! From a face's five landmarks to the map that brings them to a template.
+//! Landmarks in a box by dlib's shape predictors: cascades of regression trees (Kazemi and Sullivan 2014).
+//!
+//! The arithmetic is dlib's, in its order: shapes in f32, transforms in f64, pixels as the integer mean of their three
+//! channels.
 
-use crate::image::Affine;
+use std::path::{Path, PathBuf};
+
+use super::Face;
+use crate::image::Rgb8;
+use crate::weights::ShapeTrees;
 use crate::{Error, Result};
 
-/// Where the ArcFace models' crops of 112 have the eyes, the nose and the corners of the mouth, in pixels.
-const ARCFACE: [[f32; 2]; 5] =
-    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]];
+/// How far below the middle of our box the middle of dlib's lies, of the box's height.
+const LOWER: f64 = 0.04;
 
-/// Less than this share of the spread along one axis across it: numbers that lie on a line but for rounding.
-const FLAT: f64 = 1e-10;
-
-/// The ArcFace template for crops of `size`, as insightface's `estimate_norm` scales it, in f32: multiples of 112 are scaled,
-/// of 128 have 8 pixels of 128 more on the left and the right. Other sizes, which insightface refuses, are scaled from 112.
-pub(super) fn arcface(size: usize) -> [[f32; 2]; 5] {
-    let wide = !size.is_multiple_of(112) && size.is_multiple_of(128);
-    let ratio = size as f64 / if wide { 128.0 } else { 112.0 };
-    let right = if wide { 8.0 * ratio } else { 0.0 };
-    ARCFACE.map(|[x, y]| [x * ratio as f32 + right as f32, y * ratio as f32])
+/// Finds the landmarks of a face within its box.
+#[derive(Debug)]
+pub struct ShapePredictor {
+    path: PathBuf,
+    trees: ShapeTrees,
 }
 
-/// Points less their mean, and the mean.
-struct Centred {
-    points: [[f64; 2]; 5],
-    mean: [f64; 2],
+impl ShapePredictor {
+    /// Reads a file that dlib's `shape_predictor` wrote, such as `shape_predictor_68_face_landmarks.dat`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be read; [`Error::Weights`] if it is damaged, or none.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path).map_err(Error::io(path, "read"))?;
+        Self::from_bytes(path, &bytes)
+    }
+
+    /// Reads such a file from memory; `path` is for messages.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] if it is damaged, or none.
+    pub fn from_bytes(path: impl AsRef<Path>, bytes: &[u8]) -> Result<Self> {
+        let path = path.as_ref();
+        let trees = ShapeTrees::parse(bytes).map_err(|problem| Error::weights(path, problem))?;
+        Ok(ShapePredictor { path: path.to_owned(), trees })
+    }
+
+    /// The file that it was read from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How many landmarks it finds.
+    pub fn points(&self) -> usize {
+        self.trees.mean.len()
+    }
+
+    /// The landmarks of the face in a rectangle, `[x, y]` each, in pixels of the photograph, of which the first is 0.
+    ///
+    /// The rectangle is as dlib has it: left, top, right, bottom, all inclusive; it may reach over the border, where
+    /// pixels are black. dlib gives the same points rounded, see [`ShapePredictor::rounded`]. They are always finite.
+    pub fn predict(&self, photo: &Rgb8, [left, top, right, bottom]: [i32; 4]) -> Vec<[f64; 2]> {
+        let size = [f64::from(right) - f64::from(left), f64::from(bottom) - f64::from(top)];
+        let place =
+            |[x, y]: [f32; 2]| [size[0] * f64::from(x) + f64::from(left), size[1] * f64::from(y) + f64::from(top)];
+        let mut shape = self.trees.mean.clone();
+        let mut grey = Vec::new();
+        for stage in &self.trees.stages {
+            let turn = similarity(&self.trees.mean, &shape);
+            grey.clear();
+            grey.extend(stage.pixels.iter().map(|pixel| {
+                let [x, y] = pixel.offset;
+                let [at_x, at_y] = shape[pixel.landmark];
+                let [[a, b], [c, d]] = turn;
+                brightness(photo, place([a * x + b * y + at_x, c * x + d * y + at_y]))
+            }));
+            for tree in &stage.trees {
+                let splits = &stage.splits[tree.splits.clone()];
+                let mut node = 0;
+                while let Some(split) = splits.get(node) {
+                    let brighter = grey[split.a as usize] - grey[split.b as usize] > split.threshold;
+                    node = 2 * node + if brighter { 1 } else { 2 };
+                }
+                let leaf = tree.leaves + (node - splits.len()) * 2 * shape.len();
+                for (value, add) in shape.as_flattened_mut().iter_mut().zip(&stage.leaves[leaf..]) {
+                    *value += add;
+                }
+            }
+        }
+        shape.into_iter().map(place).collect()
+    }
+
+    /// Landmarks to whole pixels, as dlib rounds them: halves go up.
+    pub fn rounded(points: &[[f64; 2]]) -> Vec<[i64; 2]> {
+        points.iter().map(|point| point.map(whole)).collect()
+    }
+
+    /// The rectangle in which a face's landmarks are looked for.
+    ///
+    /// Predictors are trained on the boxes of dlib's own detector, which are square, and end at the chin. This is a square
+    /// of the box's area, its middle lower than the box's by 4 % of its height, its corners rounded to whole pixels
+    /// (halves up).
+    pub fn rectangle(face: &Face) -> [i32; 4] {
+        let [x1, y1, x2, y2] = face.bounds;
+        let (width, height) = (x2 - x1, y2 - y1);
+        let half = (width * height).max(0.0).sqrt() / 2.0;
+        let (x, y) = ((x1 + x2) / 2.0, (y1 + y2) / 2.0 + LOWER * height);
+        [x - half, y - half, x + half, y + half].map(|side| (side + 0.5).floor() as i32)
+    }
 }
 
-impl Centred {
-    fn of(points: &[[f64; 2]; 5]) -> Self {
-        let mean = [0, 1].map(|axis| points.iter().map(|point| point[axis]).sum::<f64>() / 5.0);
-        Centred { points: points.map(|[x, y]| [x - mean[0], y - mean[1]]), mean }
-    }
-
-    /// As numpy does in f32.
-    fn of_f32(points: &[[f32; 2]; 5]) -> Self {
-        let mean = [0, 1].map(|axis| points.iter().map(|point| point[axis]).sum::<f32>() / 5.0);
-        let points = points.map(|[x, y]| [f64::from(x - mean[0]), f64::from(y - mean[1])]);
-        Centred { points, mean: mean.map(f64::from) }
-    }
-
-    /// The sum over all points of one's `i` times the other's `j`.
-    fn dot(&self, other: &Centred, i: usize, j: usize) -> f64 {
-        self.points.iter().zip(&other.points).map(|(a, b)| a[i] * b[j]).sum()
-    }
-
-    /// The map of this linear part that takes the mean of `from` to this one.
-    fn map(&self, from: &Centred, [[a, b], [c, d]]: [[f64; 2]; 2]) -> Affine {
-        let [u, v] = from.mean;
-        [[a, b, self.mean[0] - (a * u + b * v)], [c, d, self.mean[1] - (c * u + d * v)]]
-    }
+/// To the nearest whole number, halves up.
+fn whole(x: f64) -> i64 {
+    (x + 0.5).floor() as i64
 }
 
-/// The landmarks less their mean.
-///
-/// # Errors
-/// [`Error::Invalid`] says what is wrong with landmarks that determine no map.
-fn check(landmarks: &[[f64; 2]; 5]) -> Result<Centred> {
-    let bad = |problem: &str| Err(Error::invalid("landmarks", format!("{problem}: no crop can be aligned by them")));
-    if !landmarks.iter().flatten().all(|x| x.is_finite() && x.abs() < 1e6) {
-        return bad("they are no numbers of pixels");
+/// The mean of the channels of the pixel at a place, as dlib takes it of integers; 0 outside.
+fn brightness(photo: &Rgb8, place: [f64; 2]) -> f32 {
+    let [x, y] = place.map(|x| (x + 0.5).floor());
+    let inside = |x: f64, limit: usize| (0.0..limit as f64).contains(&x);
+    if !(inside(x, photo.width()) && inside(y, photo.height())) {
+        return 0.0;
     }
-    let from = Centred::of(landmarks);
-    let [xx, xy, yy] = [from.dot(&from, 0, 0), from.dot(&from, 0, 1), from.dot(&from, 1, 1)];
-    if xx + yy <= 1e-6 {
-        return bad("all lie in one point");
-    }
-    if landmarks[0] == landmarks[1] {
-        return bad("the eyes lie in one point");
-    }
-    if xx * yy - xy * xy <= FLAT * (xx + yy) * (xx + yy) {
-        return bad("all lie on one line");
-    }
-    Ok(from)
+    let at = (y as usize * photo.width() + x as usize) * 3;
+    let sum: u32 = photo.data()[at..at + 3].iter().map(|&sample| u32::from(sample)).sum();
+    (sum / 3) as f32
 }
 
-/// The similarity that brings landmarks nearest to a template, in least squares (Umeyama 1991): a rotation, never a
-/// reflection, a scale and a shift.
-///
-/// # Errors
-/// [`Error::Invalid`] for landmarks that determine none.
-pub(super) fn similarity(landmarks: &[[f64; 2]; 5], template: &[[f32; 2]; 5]) -> Result<Affine> {
-    let (from, to) = (check(landmarks)?, Centred::of_f32(template));
-    let spread = from.dot(&from, 0, 0) + from.dot(&from, 1, 1);
-    // In the plane the decomposition of the covariance has a closed form.
-    let cos = (to.dot(&from, 0, 0) + to.dot(&from, 1, 1)) / spread;
-    let sin = (to.dot(&from, 1, 0) - to.dot(&from, 0, 1)) / spread;
-    if cos * cos + sin * sin <= FLAT * FLAT {
-        let problem = "they are the mirror image of a face's: no crop can be aligned by them";
-        return Err(Error::invalid("landmarks", problem));
+/// The turn and scale of the least-squares similarity from one shape to another (Umeyama 1991), which in two dimensions
+/// needs no decomposition.
+fn similarity(from: &[[f32; 2]], to: &[[f32; 2]]) -> [[f32; 2]; 2] {
+    if from.len() == 1 {
+        return [[1.0, 0.0], [0.0, 1.0]];
     }
-    Ok(to.map(&from, [[cos, -sin], [sin, cos]]))
-}
-
-/// The affine map that brings landmarks nearest to a template, in least squares.
-///
-/// # Errors
-/// [`Error::Invalid`] for landmarks that determine none.
-pub(super) fn affine(landmarks: &[[f64; 2]; 5], template: &[[f32; 2]; 5]) -> Result<Affine> {
-    let (from, to) = (check(landmarks)?, Centred::of_f32(template));
-    let [xx, xy, yy] = [from.dot(&from, 0, 0), from.dot(&from, 0, 1), from.dot(&from, 1, 1)];
-    let determinant = xx * yy - xy * xy;
-    let row = |i: usize| {
-        let (x, y) = (to.dot(&from, i, 0), to.dot(&from, i, 1));
-        [(x * yy - y * xy) / determinant, (y * xx - x * xy) / determinant]
+    let n = from.len() as f64;
+    let wide = |[x, y]: [f32; 2]| [f64::from(x), f64::from(y)];
+    let mean = |shape: &[[f32; 2]]| {
+        let [x, y] = shape.iter().fold([0.0, 0.0], |[x, y], &point| [x + wide(point)[0], y + wide(point)[1]]);
+        [x / n, y / n]
     };
-    Ok(to.map(&from, [row(0), row(1)]))
+    let (from_mean, to_mean) = (mean(from), mean(to));
+    let (mut spread, mut along, mut across) = (0.0, 0.0, 0.0);
+    for (&from, &to) in from.iter().zip(to) {
+        let ([x, y], [u, v]) = (wide(from), wide(to));
+        let (x, y, u, v) = (x - from_mean[0], y - from_mean[1], u - to_mean[0], v - to_mean[1]);
+        spread += x * x + y * y;
+        along += x * u + y * v;
+        across += x * v - y * u;
+    }
+    let (cos, sin) = ((along / spread) as f32, (across / spread) as f32);
+    [[cos, -sin], [sin, cos]]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const FACE: [[f64; 2]; 5] = [[104.2, 112.9], [147.6, 110.1], [127.3, 138.8], [109.0, 160.7], [146.1, 158.2]];
-
-    fn apply([[a, b, x], [c, d, y]]: Affine, [u, v]: [f64; 2]) -> [f64; 2] {
-        [a * u + b * v + x, c * u + d * v + y]
-    }
-
-    fn distance(map: Affine, template: &[[f32; 2]; 5]) -> f64 {
-        let squares = FACE.iter().zip(template).map(|(&from, to)| {
-            let at = apply(map, from);
-            (at[0] - f64::from(to[0])).powi(2) + (at[1] - f64::from(to[1])).powi(2)
-        });
-        squares.sum()
-    }
-
-    /// Any change of one of the numbers that it may choose leads farther away.
     #[test]
-    fn maps_are_the_nearest() {
-        let template = arcface(112);
-        let [turned, any] = [similarity(&FACE, &template).unwrap(), affine(&FACE, &template).unwrap()];
-        assert!(distance(any, &template) < distance(turned, &template));
-        assert_eq!([turned[0][0], turned[0][1]], [turned[1][1], -turned[1][0]]);
-        for step in [1e-4, -1e-4] {
-            for i in 0..6 {
-                let mut other = any;
-                other[i / 3][i % 3] += step;
-                assert!(distance(other, &template) > distance(any, &template), "affine {i}");
-            }
-            let mut other = turned;
-            (other[0][0], other[1][1]) = (turned[0][0] + step, turned[1][1] + step);
-            assert!(distance(other, &template) > distance(turned, &template));
-            other = turned;
-            (other[0][1], other[1][0]) = (turned[0][1] + step, turned[1][0] - step);
-            assert!(distance(other, &template) > distance(turned, &template));
+    fn a_similarity_is_found_again() {
+        let from = [[0.0, 0.0], [1.0, 0.0], [0.25, 0.5]];
+        let to = from.map(|[x, y]: [f32; 2]| [0.5 * x - 2.0 * y + 3.0, 2.0 * x + 0.5 * y - 1.0]);
+        assert_eq!(similarity(&from, &to), [[0.5, -2.0], [2.0, 0.5]]);
+        assert_eq!(similarity(&from[..1], &to[..1]), [[1.0, 0.0], [0.0, 1.0]]);
+    }
+
+    #[test]
+    fn the_grey_of_a_pixel_is_an_integer_mean_and_black_outside() {
+        let photo = Rgb8::new(2, 1, vec![255, 0, 1, 1, 2, 2]);
+        assert_eq!(brightness(&photo, [0.49, -0.5]), 85.0);
+        assert_eq!(brightness(&photo, [0.5, 0.49]), 1.0);
+        for outside in [[1.5, 0.0], [-0.51, 0.0], [0.0, 0.5], [f64::NAN, 0.0], [0.0, f64::INFINITY]] {
+            assert_eq!(brightness(&photo, outside), 0.0, "{outside:?}");
         }
     }
 
     #[test]
-    fn templates_grow_with_the_crop() {
-        assert_eq!(arcface(112), ARCFACE);
-        assert_eq!(arcface(224)[2], [112.0504, 143.4732]);
-        assert_eq!(arcface(128)[0], [38.2946 + 8.0, 51.6963]);
-        assert_eq!(arcface(56)[1], [73.5318 / 2.0, 51.5014 / 2.0]);
-        let [x, y] = arcface(160)[4].map(f64::from);
-        assert!((x - 70.7299 / 112.0 * 160.0).abs() < 1e-4 && (y - 92.2041 / 112.0 * 160.0).abs() < 1e-4);
-    }
-
-    #[test]
-    fn landmarks_that_say_nothing_are_refused() {
-        let mut eyes = FACE;
-        eyes[1] = eyes[0];
-        let line = [0.0, 1.0, 2.0, 3.0, 4.0].map(|i| [20.0 + 3.0 * i, 50.0 + 7.0 * i]);
-        let mut unknown = FACE;
-        unknown[3][0] = f64::NAN;
-        let mut far = FACE;
-        far[2][1] = f64::INFINITY;
-        for (landmarks, why) in [
-            (eyes, "the eyes lie in one point"),
-            (line, "on one line"),
-            ([[7.0, 9.0]; 5], "all lie in one point"),
-            (unknown, "no numbers"),
-            (far, "no numbers"),
-        ] {
-            for map in [similarity, affine] {
-                let error = map(&landmarks, &arcface(112)).unwrap_err().to_string();
-                assert!(error.contains(why), "{error}");
-            }
-        }
-        // A covariance that is a mirror's: any rotation is as good as another.
-        let to = Centred::of_f32(&ARCFACE);
-        let [xx, xy, yy] = [to.dot(&to, 0, 0), to.dot(&to, 0, 1), to.dot(&to, 1, 1)];
-        let mirrored = to.points.map(|[x, y]| [yy * x - xy * y, xy * x - xx * y].map(|z| z / 100.0 + 80.0));
-        let error = similarity(&mirrored, &ARCFACE).unwrap_err().to_string();
-        assert!(error.contains("mirror"), "{error}");
-        assert!(affine(&mirrored, &ARCFACE).is_ok());
+    fn landmarks_are_looked_for_in_a_square_of_the_boxs_area() {
+        let face = Face { bounds: [10.0, 20.0, 74.0, 120.0], score: 0.9, landmarks: [[0.0; 2]; 5] };
+        assert_eq!(ShapePredictor::rectangle(&face), [2, 34, 82, 114]);
+        let none = Face { bounds: [10.0, 20.0, 5.0, 120.0], ..face };
+        assert_eq!(ShapePredictor::rectangle(&none), [8, 74, 8, 74]);
     }
 }

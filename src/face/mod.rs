@@ -26,6 +26,7 @@ mod embed;
 mod embeddings;
 mod landmarks;
 mod options;
+mod template;
 
 pub use crate::image::{AlignMethod, Warp};
 pub use crate::ops::Standardize;
@@ -37,4 +38,5 @@ pub use cascade::{Cascade, CpuCascade};
 pub use detect::{DetectOptions, Detector, Face};
 pub use embed::Embedder;
 pub use embeddings::Embeddings;
+pub use landmarks::ShapePredictor;
 pub use options::{EmbedOptions, Reason, Standardization};

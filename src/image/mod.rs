@@ -41,10 +41,10 @@ pub(crate) use people::name_of;
 pub use people::{Labelled, People, PersonFolder, labelled, people};
 pub use resize_area::{AreaResize, AreaTable, LinearTable, LinearTap, Tap, resize_area_f32, resize_area_u8};
 pub use resize_bilinear::resize_bilinear_pillow;
-pub use standardize::{fixed_standardize, prewhiten};
-pub use warp::{Affine, Warp, invert_affine, warp_affine};
+pub use standardize::{prewhiten, standardize};
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 pub(crate) use warp::STEP as WARP_STEP;
+pub use warp::{Affine, Warp, invert_affine, warp_affine};
 pub(crate) use warp::{PARTS, Places, Source};
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 pub(crate) use {

@@ -1,7 +1,7 @@
 //! Published weight files to named tensors.
 //!
 //! [`load`] reads any [`Format`], told apart by content, never by suffix, into a [`TensorMap`] of `f32` tensors
-//! under the names the file gives them. [`mtcnn`] and [`facenet`] turn those names, of every publisher, into the one
+//! under the names the file gives them. [`mtcnn`] and [`network`] turn those names, of every publisher, into the one
 //! set of weights that the models take. [`manifest`] knows the published files by name and hash.
 //!
 //! Zip archives (`.npz`, `.pt`) and HDF5 are read, and files are written, with the feature `decode`.
@@ -24,6 +24,7 @@ mod caffe;
 mod checkpoint;
 mod collector;
 mod cursor;
+mod dlib;
 mod dtype;
 pub mod facenet;
 mod facts;
@@ -35,6 +36,7 @@ mod keras_config;
 mod layers;
 pub mod manifest;
 pub mod mtcnn;
+pub mod network;
 mod npy;
 #[cfg(feature = "decode")]
 mod npz;
@@ -43,6 +45,7 @@ pub(crate) mod pickle;
 mod safetensors;
 mod sequence;
 pub mod sha256;
+mod shape_predictor;
 mod source;
 pub mod survey;
 mod tensorflow;
@@ -62,11 +65,12 @@ use crate::shape::Shape;
 use crate::tensor::Tensor;
 
 use collector::Collector;
-pub use facenet::{InceptionResnetV1, inception_resnet_v1};
 pub use facts::{ModelFacts, USUAL_CROP};
 pub use layers::{ConvWeights, DenseWeights};
 pub use manifest::{Entry, verify};
 pub use mtcnn::{ONet, PNet, RNet, onet, pnet, rnet};
+pub use network::{EmbeddingNetwork, embedding_network};
+pub(crate) use shape_predictor::ShapeTrees;
 use source::Source;
 pub use view::TensorView;
 
@@ -431,6 +435,8 @@ fn unknown(head: &[u8]) -> String {
         "is gzip: unpack it first"
     } else if head.starts_with(b"\x08\x01\x12") {
         "is a SavedModel's graph alone: name its folder, with the variables in it"
+    } else if shape_predictor::is(head) {
+        "is a shape predictor of dlib's, which finds landmarks and is no network"
     } else if head.get(257..262) == Some(b"ustar") {
         "is a tar archive: unpack it first (a PyTorch file this old must be saved again by torch.save)"
     } else if head.starts_with(b"\x80") {

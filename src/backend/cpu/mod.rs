@@ -14,6 +14,7 @@ mod conv2d_bwd_data;
 mod conv2d_bwd_filter;
 mod elementwise;
 mod executable;
+mod lrn;
 mod optimizer;
 mod outer;
 mod pack;

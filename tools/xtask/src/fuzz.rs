@@ -118,6 +118,7 @@ fn seeds(name: &str) -> Vec<PathBuf> {
     let folder = match name {
         "decode" => "tests/golden/image/decode",
         "packed" => "tests/golden/packed",
+        "landmarks" => "tests/golden/landmarks",
         "checkpoint" | "manifest" | "pairs" => return Vec::new(),
         "onnx" | "tflite" | "caffe" | "joblib" => "tests/golden/weights/mtcnn",
         _ => "tests/golden/weights",
