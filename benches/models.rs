@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use common::{Bench, clock};
 use warpface::Precision;
-use warpface::models::{Mtcnn, inception_resnet_v1};
+use warpface::models::{Mtcnn, embedding_network};
 use warpface::{Error, Graph, Tensor, weights};
 
 fn main() {
@@ -29,7 +29,7 @@ fn main() {
 
 fn facenet(file: &std::path::Path) -> Result<Arc<Graph>, Error> {
     let file = weights::load(file)?;
-    Ok(Arc::new(inception_resnet_v1(&weights::inception_resnet_v1(&file)?)?))
+    Ok(Arc::new(embedding_network(&weights::embedding_network(&file)?)?))
 }
 
 fn model(bench: &mut Bench, name: &str, graph: &Arc<Graph>, input: [usize; 4]) {

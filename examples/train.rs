@@ -5,10 +5,10 @@
 use std::path::Path;
 
 use warpface::face::EmbedOptions;
+use warpface::networks::Width;
 use warpface::ops::OptimizerKind;
 use warpface::train::dataset::Dataset;
 use warpface::train::{Event, Settings, Softmax, Stop, Task, Training};
-use warpface::weights::facenet::Width;
 use warpface::{Device, DeviceKind, Embedder, image};
 
 /// Photographs are this wide and high here.

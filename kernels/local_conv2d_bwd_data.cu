@@ -2,8 +2,9 @@
 //
 //     dx[image, i, c] = sum over the windows p that cover i, and o, of dy[image, p, o] * w[p, o, i within p, c]
 //
-// One thread an element of four images of x, channels innermost. Operations: 2 * k_h * k_w * c_in an output. Bytes: w read
-// once per four images, which is the bound.
+// One thread an element of four images of x, channels innermost, then images: an element of w meets one element of each
+// image, and threads that share it are neighbours. Operations: 2 * k_h * k_w * c_in an output. Bytes: w read from memory
+// once, which is the bound.
 // Targets: compute_75
 
 #include "common.cuh"
@@ -35,15 +36,16 @@ __device__ void local_conv2d_bwd_data(
     T *dx
 ) {
     u32 at;
-    if (!element((p.n + IMAGES - 1) / IMAGES * p.h * p.w * p.c_in, at)) {
+    u32 fours = (p.n + IMAGES - 1) / IMAGES;
+    if (!element(fours * p.h * p.w * p.c_in, at)) {
         return;
     }
-    u32 pixel = at / p.c_in;
-    u32 row = pixel / p.w;
-    u32 c = at - pixel * p.c_in;
-    u32 ix = pixel - row * p.w;
-    u32 four = row / p.h;
-    u32 iy = row - four * p.h;
+    u32 row = at / p.c_in;
+    u32 c = at - row * p.c_in;
+    u32 pixel = row / fours;
+    u32 four = row - pixel * fours;
+    u32 iy = pixel / p.w;
+    u32 ix = pixel - iy * p.w;
     const T *outputs[IMAGES];
 #pragma unroll
     for (u32 i = 0; i < IMAGES; i++) {

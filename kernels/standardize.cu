@@ -1,6 +1,7 @@
 // Pixels to network input.
 //
-//     fixed: y = (x - 127.5) / 128        prewhiten: y = (x - mean) / max(std, 1 / sqrt(count)) over each image
+//     y = (x - mean) / deviation, of given numbers, or
+//     prewhiten: of each image's own mean and max(std, 1 / sqrt(count))
 //
 // One block an image; thread i takes elements i, i + 256, ..; partial sums are added pairwise, always in one order.
 // Operations: 2 an element, prewhiten 6. Bytes: x read once (prewhiten three times), y written once.
@@ -13,8 +14,10 @@ struct Params {
     u32 images;
     // Elements of an image.
     u32 count;
-    // 0 fixed, 1 prewhiten.
+    // 1: the two that follow are each image's own.
     u32 prewhiten;
+    float mean;
+    float deviation;
 };
 
 // The sum of every thread's value.
@@ -42,8 +45,8 @@ __device__ void standardize_fwd(
     // partial: [256] f32
     __shared__ float partial[256];
     u64 base = (u64)blockIdx.x * p.count;
-    float mean = 127.5f;
-    float deviation = 128.0f;
+    float mean = p.mean;
+    float deviation = p.deviation;
     if (p.prewhiten == 1) {
         float sum = 0.0f;
         for (u32 i = threadIdx.x; i < p.count; i += 256) {

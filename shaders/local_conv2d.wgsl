@@ -2,7 +2,8 @@
 //
 //     y[image, position, o] = act(b[position, o] + sum over ky, kx, c of x[..] * w[position, o, ky, kx, c])
 //
-// One thread an output. Operations: 2 * k_h * k_w * c_in an output. Bytes: w read once per image, which is the bound.
+// One thread an output of four images, images innermost: threads that share a filter are neighbours, and read it once for
+// all of them. Operations: 2 * k_h * k_w * c_in an output. Bytes: w read from memory once, which is the bound.
 
 struct Params {
 #include "local_conv2d"
@@ -25,21 +26,29 @@ struct Params {
 @compute @workgroup_size(64)
 fn local_conv2d_fwd(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let at = id.x + id.y * groups.x * 64u;
-    if (at >= p.outputs) {
+    let per_image = p.h_out * p.w_out * p.c_out;
+    let n = p.outputs / per_image;
+    let fours = (n + 3u) / 4u;
+    if (at >= fours * per_image) {
         return;
     }
-    let per_image = p.h_out * p.w_out * p.c_out;
-    let image = at / per_image;
-    let local = at % per_image;
-    let oy = local / p.c_out / p.w_out;
+    let local = at / fours;
     let ox = local / p.c_out % p.w_out;
-    var sum = b[local];
+    let oy = local / p.c_out / p.w_out;
+    // Images past the last are the last once more, and not kept.
+    let images = (at - local * fours) * 4u + vec4<u32>(0u, 1u, 2u, 3u);
+    let windows = (min(images, vec4<u32>(n - 1u)) * p.h + oy * p.stride_y) * p.w + ox * p.stride_x;
+    let run = p.k_w * p.c_in;
+    var sums = vec4<f32>(b[local]);
     for (var ky = 0u; ky < p.k_h; ky++) {
-        let pixel = (image * p.h + oy * p.stride_y + ky) * p.w + ox * p.stride_x;
-        let filter_row = (local * p.k_h + ky) * p.k_w;
-        for (var i = 0u; i < p.k_w * p.c_in; i++) {
-            sum += x[pixel * p.c_in + i] * w[filter_row * p.c_in + i];
+        let lines = (windows + ky * p.w) * p.c_in;
+        let filter_row = (local * p.k_h + ky) * run;
+        for (var i = 0u; i < run; i++) {
+            let four = vec4<f32>(x[lines.x + i], x[lines.y + i], x[lines.z + i], x[lines.w + i]);
+            sums += four * w[filter_row + i];
         }
     }
-    y[at] = select(sum, max(sum, 0.0), p.relu == 1u);
+    for (var i = 0u; i < 4u && images[i] < n; i++) {
+        y[images[i] * per_image + local] = select(sums[i], max(sums[i], 0.0), p.relu == 1u);
+    }
 }

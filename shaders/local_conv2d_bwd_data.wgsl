@@ -2,8 +2,9 @@
 //
 //     dx[image, i, c] = sum over the windows p that cover i, and o, of dy[image, p, o] * w[p, o, i within p, c]
 //
-// One thread an element of four images of x, channels innermost. Operations: 2 * k_h * k_w * c_in an output. Bytes: w read
-// once per four images, which is the bound.
+// One thread an element of four images of x, channels innermost, then images: an element of w meets one element of each
+// image, and threads that share it are neighbours. Operations: 2 * k_h * k_w * c_in an output. Bytes: w read from memory
+// once, which is the bound.
 
 struct Params {
     n: u32,
@@ -23,15 +24,16 @@ struct Params {
 @compute @workgroup_size(64)
 fn local_conv2d_bwd_data(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let at = id.x + id.y * groups.x * 64u;
-    if (at >= (p.n + 3u) / 4u * p.h * p.w * p.c_in) {
+    let fours = (p.n + 3u) / 4u;
+    if (at >= fours * p.h * p.w * p.c_in) {
         return;
     }
-    let pixel = at / p.c_in;
-    let line = pixel / p.w;
-    let c = at - pixel * p.c_in;
-    let ix = pixel - line * p.w;
-    let four = line / p.h;
-    let iy = line - four * p.h;
+    let row = at / p.c_in;
+    let c = at - row * p.c_in;
+    let pixel = row / fours;
+    let four = row - pixel * fours;
+    let iy = pixel / p.w;
+    let ix = pixel - iy * p.w;
     // Images past the last are the last once more, and not kept.
     let images = four * 4u + vec4<u32>(0u, 1u, 2u, 3u);
     let outputs = min(images, vec4<u32>(p.n - 1u)) * (p.h_out * p.w_out * p.c_out);

@@ -1,6 +1,7 @@
 // Pixels to network input.
 //
-//     fixed: y = (x - 127.5) / 128        prewhiten: y = (x - mean) / max(std, 1 / sqrt(count)) over each image
+//     y = (x - mean) / deviation, of given numbers, or
+//     prewhiten: of each image's own mean and max(std, 1 / sqrt(count))
 //
 // One workgroup an image; thread i takes elements i, i + 256, ..; partial sums are added pairwise, always in one order.
 // Operations: 2 an element, prewhiten 6. Bytes: x read once (prewhiten three times), y written once.
@@ -9,8 +10,10 @@ struct Params {
     images: u32,
     // Elements of an image.
     count: u32,
-    // 0 fixed, 1 prewhiten.
+    // 1: the two that follow are each image's own.
     prewhiten: u32,
+    mean: f32,
+    deviation: f32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -45,8 +48,8 @@ fn standardize_fwd(
         return;
     }
     let base = image * p.count;
-    var mean = 127.5;
-    var deviation = 128.0;
+    var mean = p.mean;
+    var deviation = p.deviation;
     if (p.prewhiten == 1u) {
         var sum = 0.0;
         for (var i = thread; i < p.count; i += 256u) {

@@ -5,6 +5,7 @@
 //! | [`ops`] | the closed set of operations, each with its shape rule and CPU reference |
 //! | [`graph`] | graphs of ops, and plans that say where every value lives |
 //! | [`backend`] | devices that run plans |
+//! | [`networks`] | definitions of the embedding networks: their layers, and how these are joined |
 //! | [`models`] | the networks as graph builders |
 //! | [`weights`] | published weight files to named tensors |
 //! | [`image`] | pixels: decoding, resizing, cropping, drawing |
@@ -57,6 +58,7 @@ mod files;
 pub mod graph;
 pub mod image;
 pub mod models;
+pub mod networks;
 pub mod ops;
 mod precision;
 pub mod random;

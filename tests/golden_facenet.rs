@@ -7,7 +7,7 @@ use std::sync::Arc;
 #[cfg(feature = "cuda")]
 use warpface::Precision;
 use warpface::graph::Source;
-use warpface::models::inception_resnet_v1;
+use warpface::models::embedding_network;
 use warpface::{Graph, Tensor, weights};
 
 use common::Tolerance;
@@ -50,8 +50,8 @@ fn compare_blocks<'a, T: Copy + Into<f64> + 'a>(
 
 fn compare(file: &str, dump: &str, double: bool) {
     let Some(folder) = common::weights(&[file]) else { return };
-    let loaded = weights::inception_resnet_v1(&weights::load(folder.join(file)).unwrap()).unwrap();
-    let graph = inception_resnet_v1(&loaded).unwrap().with_all_outputs();
+    let loaded = weights::embedding_network(&weights::load(folder.join(file)).unwrap()).unwrap();
+    let graph = embedding_network(&loaded).unwrap().with_all_outputs();
     let arrays = npz::load(&files::golden(&format!("facenet/{dump}.npz")));
     let pixels: Vec<f32> = arrays["input"].u8().iter().map(|&x| (f32::from(x) - 127.5) / 128.0).collect();
     let mut report = Report::default();
@@ -75,10 +75,10 @@ fn compare(file: &str, dump: &str, double: bool) {
 #[cfg(feature = "cuda")]
 fn simulate(capability: (u32, u32), precision: Precision, least: f64) {
     let Some(folder) = common::weights(&["graph_final.pb"]) else { return };
-    let loaded = weights::inception_resnet_v1(&weights::load(folder.join("graph_final.pb")).unwrap()).unwrap();
+    let loaded = weights::embedding_network(&weights::load(folder.join("graph_final.pb")).unwrap()).unwrap();
     let arrays = npz::load(&files::golden("facenet/graph_final.npz"));
     let pixels: Vec<f32> = arrays["input"].u8().iter().map(|&x| (f32::from(x) - 127.5) / 128.0).collect();
-    let graph = Arc::new(inception_resnet_v1(&loaded).unwrap());
+    let graph = Arc::new(embedding_network(&loaded).unwrap());
     let shape = [[1, 160, 160, 3].into()];
     let embedding = |device: &warpface::Device, precision| {
         let module = device.backend().load_in(graph.clone(), precision).unwrap();

@@ -4,17 +4,17 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use common::npz::{self, Arrays};
+use common::step::{self, distance, farthest, norm, of, wide};
 use common::{Tolerance, assert_close, files};
-use warpface::graph::{NodeId, Source};
+use warpface::networks::{ModelDef, NetworkSpec, Width};
 use warpface::ops::OptimizerKind;
-use warpface::train::network::{self, Loss, NetworkOptions, Output, slot};
-use warpface::train::parameters::{Parameters, Place, Spec, Values};
+use warpface::train::network::{Loss, NetworkOptions, Output};
+use warpface::train::parameters::{Parameters, Spec, Values};
 use warpface::train::trainer::Trainer;
-use warpface::weights::facenet::{Width, unfolded};
-use warpface::{Device, DeviceKind, Graph, Precision, Shape, Tensor, weights};
+use warpface::weights::network::unfolded;
+use warpface::{Device, DeviceKind, Precision, Tensor, weights};
 
 const SIDE: usize = 80;
 const BATCH: usize = 6;
@@ -43,8 +43,15 @@ impl Golden {
     /// Where the weights of a network for this loss lie, and what they are.
     fn values(&self, loss: &Loss) -> (Parameters, Values) {
         let classes = loss.is_classifier().then_some(CLASSES);
-        let spec = Spec { width: Width::of_stem(2).unwrap(), embedding_size: 8, classes, gamma: false };
-        let parameters = Parameters::new(spec);
+        let spec = Spec {
+            network: NetworkSpec::new(ModelDef::InceptionResnetV1)
+                .width(Width::of_stem(2).unwrap())
+                .embedding_size(8)
+                .side(SIDE),
+            classes,
+            gamma: false,
+        };
+        let parameters = Parameters::new(spec).unwrap();
         let rows: Vec<Option<usize>> = (0..CLASSES).map(Some).collect();
         let values = parameters.pretrained(&unfolded(&self.network).unwrap(), &rows, 0).unwrap();
         (parameters, values)
@@ -94,23 +101,6 @@ fn options(loss: Loss, optimizer: OptimizerKind) -> NetworkOptions {
     }
 }
 
-fn of<'a>(values: &'a [f32], place: &Place) -> &'a [f32] {
-    &values[place.offset..][..place.shape.elements()]
-}
-
-fn norm(values: impl Iterator<Item = f64>) -> f64 {
-    values.map(|x| x * x).sum::<f64>().sqrt()
-}
-
-fn wide(values: &[f32]) -> impl Iterator<Item = f64> {
-    values.iter().map(|&x| f64::from(x))
-}
-
-fn distance(a: &[f32], b: &[f32]) -> f64 {
-    assert_eq!(a.len(), b.len());
-    norm(wide(a).zip(wide(b)).map(|(a, b)| a - b))
-}
-
 /// What the dump calls a part of the loss.
 fn name(output: Output) -> Option<&'static str> {
     Some(match output {
@@ -124,47 +114,17 @@ fn name(output: Output) -> Option<&'static str> {
     })
 }
 
-/// The gradient of all weights in a step's graph: what is asked to be finite.
-fn gradient(graph: &Graph) -> NodeId {
-    let asks = graph.nodes().iter().find(|node| node.name == "finite");
-    match asks.map(|node| &node.source) {
-        Some(Source::Op(_, inputs)) => inputs[0],
-        _ => panic!("a step asks whether its gradient is finite"),
-    }
-}
-
 /// The losses of the first step, and their gradients, tensor by tensor.
 fn losses_and_gradients(device: &Device) {
     let golden = Golden::load();
     for (which, loss) in [("softmax", SOFTMAX), ("triplet", TRIPLET)] {
         let options = options(loss, OptimizerKind::Momentum);
         let (parameters, values) = golden.values(&options.loss);
-        let mut step = network::step(&parameters, &options).unwrap();
-        let gradient = gradient(&step.graph);
-        step.graph.output(gradient);
-        let lengths = [options.rows() * parameters.weights_len(), parameters.norms_len(), CLASSES * 8];
-        let states = device.backend().states(&lengths).unwrap();
-        let mut weights = values.weights.clone();
-        weights.resize(lengths[0], 0.0);
-        states.write(slot::WEIGHTS, &weights).unwrap();
-        states.write(slot::NORMS, &values.norms).unwrap();
-
-        let labels: Vec<f32> = golden.labels.iter().map(|&label| label as f32).collect();
-        let mut shapes = vec![Shape::from([BATCH, SIDE, SIDE, 3])];
-        let mut inputs: Vec<&[f32]> = vec![&golden.pixels];
-        if options.loss.is_classifier() {
-            shapes.push([BATCH].into());
-            inputs.push(&labels);
-        }
-        shapes.extend([[1], [1], [3]].map(Shape::from));
-        inputs.extend([&[0.0][..], &[1.0], &[0.0, 1.0, 0.0]]);
-        let module = states.load_in(Arc::new(step.graph), Precision::F32).unwrap();
-        let mut outputs = module.plan(&shapes).unwrap().run(&inputs).unwrap();
-
+        let pictures = (&golden.pixels[..], &golden.labels[..]);
+        let step = step::first(device, &parameters, &values, &options, pictures, Precision::F32);
         let who = format!("{}, {which}", device.info().kind);
-        let got = outputs.pop().expect("the gradient");
         let mut compared = 0;
-        for (output, got) in step.outputs.iter().zip(&outputs) {
+        for (output, got) in &step.outputs {
             let Some(part) = name(*output) else { continue };
             let expected = golden.steps[&format!("{which}.{part}")].f32();
             assert_close(&format!("{who}, {part}"), got, &expected, Tolerance { atol: 2e-5, rtol: 1e-4 });
@@ -173,16 +133,7 @@ fn losses_and_gradients(device: &Device) {
         assert_eq!(compared, if which == "softmax" { 5 } else { 3 });
 
         let expected = golden.tensors(&golden.steps[&format!("{which}.gradients")].f32(), parameters.weights().len());
-        let whole = norm(expected.values().flat_map(|x| wide(x.data())));
-        let mut worst = (0.0, "");
-        for place in parameters.weights() {
-            let expected = expected[&place.name].data();
-            // Of what comes before a batch norm's mean only the rounding is left.
-            let apart = distance(of(&got, place), expected) / (norm(wide(expected)) + 1e-4 * whole);
-            if apart.is_nan() || apart > worst.0 {
-                worst = (apart, &place.name);
-            }
-        }
+        let worst = farthest(&parameters, &step.gradient, |place| expected[&place.name].data());
         println!("{who}: the gradient of {} is the farthest, by {:.1e} of its norm", worst.1, worst.0);
         assert!(worst.0 <= 3e-4, "{who}: {worst:?}");
     }
@@ -204,7 +155,7 @@ fn ten_steps(device: &Device, kind: OptimizerKind) {
     let rate = golden.steps[&format!("{in_dump}.rate")].f32()[0];
     let losses = golden.steps[&format!("{in_dump}.losses")].f32();
     let columns = golden.steps["parts"].strings();
-    let mut trainer = Trainer::new(device, parameters, options, &values, SIDE, Precision::F32, None).unwrap();
+    let mut trainer = Trainer::new(device, parameters, options, &values, Precision::F32, None).unwrap();
     let mut farthest = 0.0f32;
     for (t, expected) in losses.chunks_exact(columns.len()).enumerate() {
         let outcome = trainer.step(&golden.pixels, &golden.labels, rate, 0.4).unwrap();

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use warpface::Error;
 use warpface::image::*;
+use warpface::ops::Standardize;
 
 /// The golden dumps, or others of the same form (`--random` of the tool).
 fn golden() -> PathBuf {
@@ -22,6 +23,10 @@ struct Array {
 impl Array {
     fn f32(&self) -> Vec<f32> {
         self.bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect()
+    }
+
+    fn f64(&self) -> Vec<f64> {
+        self.bytes.as_chunks().0.iter().map(|&b| f64::from_le_bytes(b)).collect()
     }
 
     fn rgb(&self) -> Rgb8 {
@@ -43,7 +48,8 @@ fn npz(name: &str) -> BTreeMap<String, Array> {
         let npy = npyz::NpyFile::new(&bytes[..]).unwrap();
         let shape: Vec<usize> = npy.shape().iter().map(|&n| n as usize).collect();
         assert_eq!(npy.order(), npyz::Order::C, "{name}");
-        let size = if npy.dtype().descr().contains("f4") { 4 } else { 1 };
+        let bytes_of = [("f4", 4), ("f8", 8)].into_iter().find(|(kind, _)| npy.dtype().descr().contains(kind));
+        let size = bytes_of.map_or(1, |(_, bytes)| bytes);
         let data = bytes[bytes.len() - shape.iter().product::<usize>() * size..].to_vec();
         arrays.insert(name, Array { shape, bytes: data });
     }
@@ -114,6 +120,25 @@ fn resize_bilinear_is_pillows() {
     none_wrong(arrays.len() / 2, wrong);
 }
 
+/// Of every map of the dump, what both OpenCVs make of it.
+#[test]
+fn warps_are_both_opencvs() {
+    let arrays = npz("warp.npz");
+    let (mut cases, mut wrong) = (0, vec![]);
+    for (name, map) in arrays.iter().filter_map(|(name, map)| Some((name.strip_suffix(".map")?, map))) {
+        let src = arrays[&format!("{}.src", name.rsplit_once('-').unwrap().0)].rgb();
+        let &[a, b, x, c, d, y] = &map.f64()[..] else { panic!("{name}: no map") };
+        for warp in [Warp::Exact, Warp::OpenCv4] {
+            let dst = &arrays[&format!("{name}.{warp}")];
+            let got = warp_affine(&src, &[[a, b, x], [c, d, y]], dst.shape[1], dst.shape[0], warp);
+            wrong.extend(difference(got.data(), &dst.bytes).map(|d| format!("{name} {warp}: {d}")));
+            cases += 1;
+        }
+    }
+    assert!(cases > 100);
+    none_wrong(cases, wrong);
+}
+
 #[test]
 fn empty_resizes_do_not_fail() {
     let empty = Rgb8::black(0, 5);
@@ -130,8 +155,10 @@ fn standardizations_are_facenets() {
         let (src, mut got) = (src.rgb(), vec![0.0; src.bytes.len()]);
         prewhiten(&src, &mut got);
         assert_eq!(difference(&got, &arrays[&format!("{name}.prewhiten")].f32()), None, "{name}: prewhiten");
-        fixed_standardize(&src, &mut got);
+        Standardize::Fixed.pixels(&src, &mut got);
         assert_eq!(difference(&got, &arrays[&format!("{name}.fixed")].f32()), None, "{name}: fixed");
+        Standardize::Unit.pixels(&src, &mut got);
+        assert_eq!(difference(&got, &arrays[&format!("{name}.unit")].f32()), None, "{name}: unit");
     }
 }
 
@@ -320,6 +347,15 @@ fn times() {
         resize_area_f32(&patch[..1200], 20, 20, 3, 24, 24, &mut out[..24 * 24 * 3]);
     });
     time("bilinear 250 to 160", &mut || drop(std::hint::black_box(resize_bilinear_pillow(&src, 160, 160))));
+    for warp in [Warp::Exact, Warp::OpenCv4] {
+        let map = [[0.6, 0.1, -10.0], [-0.1, 0.6, 5.0]];
+        time(&format!("warp {warp} to 112"), &mut || {
+            drop(std::hint::black_box(warp_affine(&src, &map, 112, 112, warp)))
+        });
+        time(&format!("warp {warp} to 160"), &mut || {
+            drop(std::hint::black_box(warp_affine(&src, &map, 160, 160, warp)))
+        });
+    }
     let mut white = vec![0.0; src.data().len()];
     time("prewhiten 250", &mut || prewhiten(&src, &mut white));
     let jpeg = encode_jpeg(&src, 90).unwrap();

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use common::{Noise, Tolerance, assert_close, device, devices};
 use warpface::graph::{NodeId, Source};
+use warpface::networks::{ModelDef, NetworkSpec, Width};
 use warpface::ops::{
     Activation, AvgPool2d, BatchMoments, BatchNormTrain, Concat, Conv2d, Dense, Flatten, MaxPool2d, Op, OptimizerKind,
     Padding, Softmax,
 };
 use warpface::train::network::{self, Loss, NetworkOptions};
 use warpface::train::parameters::{Parameters, Spec};
-use warpface::weights::facenet::Width;
 use warpface::{DeviceKind, Error, Graph, Plan, Precision, Shape, Tensor};
 
 /// A convolution with noise for weights.
@@ -213,7 +213,11 @@ fn a_part_with_a_second_reader_is_copied_alone() {
 
 #[test]
 fn a_training_step_copies_only_pools_into_concatenations() {
-    let spec = Spec { width: Width::of_stem(2).unwrap(), embedding_size: 8, classes: Some(3), gamma: false };
+    let spec = Spec {
+        network: NetworkSpec::new(ModelDef::InceptionResnetV1).width(Width::of_stem(2).unwrap()).embedding_size(8),
+        classes: Some(3),
+        gamma: false,
+    };
     for recompute in [0..0, 0..24] {
         let options = NetworkOptions {
             loss: Loss::Softmax { center_factor: 0.0, center_alfa: 0.9, norm_factor: 0.0, norm_p: 1.0 },
@@ -225,7 +229,7 @@ fn a_training_step_copies_only_pools_into_concatenations() {
             batch: 2,
             recompute: recompute.clone().collect(),
         };
-        let graph = network::step(&Parameters::new(spec.clone()), &options).unwrap().graph;
+        let graph = network::step(&Parameters::new(spec.clone()).unwrap(), &options).unwrap().graph;
         let concats = graph.nodes().iter().filter(|node| matches!(&node.source, Source::Op(Op::Concat(_), _))).count();
         let inputs = [vec![2, 80, 80, 3], vec![2], vec![1], vec![1], vec![3]].map(Shape::from);
         let plan = Plan::new(Arc::new(graph), &inputs).unwrap();

@@ -7,9 +7,9 @@ use std::path::Path;
 
 use common::people;
 use warpface::face::{EmbedOptions, Reason};
+use warpface::networks::Width;
 use warpface::ops::{OptimizerKind, Standardize};
 use warpface::train::{Event, Finished, Settings, Softmax, Stop, Task, Training, Triplet, resume};
-use warpface::weights::facenet::Width;
 use warpface::{Device, Embedder, ErrorKind, Result};
 
 /// A network of two channels, small batches, two short epochs.

@@ -7,16 +7,21 @@ use std::sync::Arc;
 
 use common::Noise;
 use warpface::backend::{Backend, States};
+use warpface::networks::{ModelDef, NetworkSpec, Width};
 use warpface::ops::OptimizerKind;
 use warpface::train::network::{self, Loss, NetworkOptions, Output, Step, slot};
 use warpface::train::parameters::{Parameters, Spec};
-use warpface::weights::facenet::Width;
 use warpface::{Device, Precision, Shape, Tensor};
 
 const SIDE: usize = 80;
 
 fn parameters(classes: Option<usize>) -> Parameters {
-    Parameters::new(Spec { width: Width::of_stem(2).unwrap(), embedding_size: 8, classes, gamma: false })
+    Parameters::new(Spec {
+        network: NetworkSpec::new(ModelDef::InceptionResnetV1).width(Width::of_stem(2).unwrap()).embedding_size(8),
+        classes,
+        gamma: false,
+    })
+    .unwrap()
 }
 
 fn softmax() -> NetworkOptions {
@@ -49,7 +54,7 @@ fn beginning(weights: &[f32], options: &NetworkOptions) -> Vec<f32> {
 /// Fresh states of a run.
 fn states(backend: &dyn Backend, parameters: &Parameters, options: &NetworkOptions) -> Arc<dyn States> {
     let n = parameters.weights_len();
-    let centers = parameters.spec().classes.unwrap_or(0) * parameters.spec().embedding_size;
+    let centers = parameters.spec().classes.unwrap_or(0) * parameters.spec().network.embedding_size;
     let states = backend.states(&[options.rows() * n, parameters.norms_len(), centers]).unwrap();
     let values = parameters.initial(options.seed);
     states.write(slot::WEIGHTS, &beginning(&values.weights, options)).unwrap();

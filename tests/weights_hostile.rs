@@ -52,7 +52,7 @@ fn refused(model: &[u8]) -> String {
 #[test]
 fn a_convolution_by_a_number_is_no_network() {
     let map = read(&onnx(&[constant("w", &[], &[0; 4]), node("Conv", &["x", "w"], "y")])).unwrap();
-    assert!(weights::inception_resnet_v1(&map).unwrap_err().to_string().contains("1 convolutions"));
+    assert!(weights::embedding_network(&map).unwrap_err().to_string().contains("1 convolutions"));
     assert!(weights::pnet(&map).unwrap_err().to_string().contains("is no P-Net"));
 }
 

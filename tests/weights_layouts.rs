@@ -61,7 +61,7 @@ fn other_networks_and_kinds_are_refused_by_name() {
             assert!(error.to_string().contains(file), "{error}");
         }
     }
-    let graph = weights::inception_resnet_v1(&load("features.onnx").unwrap()).unwrap_err().to_string();
+    let graph = weights::embedding_network(&load("features.onnx").unwrap()).unwrap_err().to_string();
     assert!(graph.contains("3 convolutions"), "{graph}");
     let quantized = load("rnet_int8.tflite").unwrap_err().to_string();
     assert!(quantized.contains("quantized to integers") && quantized.contains("f32 or f16"), "{quantized}");
@@ -92,10 +92,10 @@ fn every_cut_is_an_error() {
 #[test]
 fn graphs_give_the_network_that_they_were_made_of() {
     let load = |file: &str| weights::load(files::golden(file)).unwrap();
-    let expected = weights::inception_resnet_v1(&load("training/weights.npz")).unwrap();
+    let expected = weights::embedding_network(&load("training/weights.npz")).unwrap();
     for (file, tolerance) in [("folded.onnx", 1e-6), ("whole.onnx", 1e-3)] {
-        let found = weights::inception_resnet_v1(&load(&format!("weights/facenet/{file}"))).unwrap();
-        assert_eq!(found.convs.len(), expected.convs.len());
+        let found = weights::embedding_network(&load(&format!("weights/facenet/{file}"))).unwrap();
+        assert_eq!(found.layers.len(), expected.layers.len());
         let mut worst = 0.0f32;
         let mut compare = |a: &Tensor, b: &Tensor| {
             assert_eq!(a.shape(), b.shape(), "{file}");
@@ -103,9 +103,9 @@ fn graphs_give_the_network_that_they_were_made_of() {
             let off = a.data().iter().zip(b.data()).map(|(a, b)| (a - b).abs() / scale);
             worst = off.fold(worst, f32::max);
         };
-        for (name, layer) in &expected.convs {
-            compare(&found.convs[name].w, &layer.w);
-            compare(&found.convs[name].b, &layer.b);
+        for (name, layer) in &expected.layers {
+            compare(&found.layers[name].w, &layer.w);
+            compare(&found.layers[name].b, &layer.b);
         }
         compare(&found.bottleneck.w, &expected.bottleneck.w);
         compare(&found.bottleneck.b, &expected.bottleneck.b);

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use warpface::graph::{Node, Source};
-use warpface::models::{inception_resnet_v1, inception_resnet_v1_of};
-use warpface::weights::facenet::{self, InceptionResnetV1, LayerSpec};
+use warpface::models::{embedding_network, embedding_network_of};
+use warpface::weights::EmbeddingNetwork;
+use warpface::weights::facenet::{self, ConvSpec};
 use warpface::weights::{self, ConvWeights, DenseWeights, Format, TensorMap, manifest, mtcnn};
 use warpface::{Device, Graph, Tensor};
 
@@ -33,7 +34,7 @@ fn tensorflow(size: usize) -> TensorMap {
     let mut tensors = BTreeMap::new();
     let mut add =
         |name: String, tensor: Tensor| assert!(tensors.insert(format!("InceptionResnetV1/{name}"), tensor).is_none());
-    for LayerSpec { name, c_out, k_h, k_w, c_in, bias_only } in facenet::layers() {
+    for ConvSpec { name, c_out, k_h, k_w, c_in, bias_only } in facenet::layers() {
         add(format!("{name}/weights"), tensor(&name, [k_h, k_w, c_in, c_out]));
         if bias_only {
             add(format!("{name}/biases"), tensor(&format!("{name}/biases"), [c_out]));
@@ -58,21 +59,21 @@ fn norm(scope: &str, n: usize, add: &mut impl FnMut(String, Tensor)) {
 fn batch_norm_is_folded() {
     for size in [128, 512] {
         let map = tensorflow(size);
-        let net = facenet::inception_resnet_v1(&map).unwrap();
-        assert_eq!(net.embedding_size, size);
-        assert_eq!(net.convs.len(), 132);
+        let net = weights::embedding_network(&map).unwrap();
+        assert_eq!(net.network.embedding_size, size);
+        assert_eq!(net.layers.len(), 132);
         assert_eq!(net.bottleneck.w.dims(), [size, 1792]);
         let name = "Repeat_1/block17_3/Branch_1/Conv2d_0b_1x7";
         let get = |p: &str| map.read(&format!("InceptionResnetV1/{name}/{p}")).unwrap().into_data();
         let (o, x, i) = (5, 4, 7);
         let scale = 1.0 / (f64::from(get("BatchNorm/moving_variance")[o]) + 0.001).sqrt();
-        let conv = &net.convs[name];
+        let conv = &net.layers[name];
         assert_eq!(conv.w.dims(), [128, 1, 7, 128]);
         let w = f64::from(get("weights")[(x * 128 + i) * 128 + o]) * scale;
         assert_eq!(conv.w.data()[(o * 7 + x) * 128 + i], w as f32);
         let b = f64::from(get("BatchNorm/beta")[o]) - f64::from(get("BatchNorm/moving_mean")[o]) * scale;
         assert_eq!(conv.b.data()[o], b as f32);
-        let up = &net.convs["Block8/Conv2d_1x1"];
+        let up = &net.layers["Block8/Conv2d_1x1"];
         assert_eq!(up.b.data(), map.read("InceptionResnetV1/Block8/Conv2d_1x1/biases").unwrap().data());
     }
 }
@@ -80,24 +81,24 @@ fn batch_norm_is_folded() {
 #[test]
 fn training_state_is_harmless_and_gamma_counts() {
     let mut map = tensorflow(128);
-    let plain = facenet::inception_resnet_v1(&map).unwrap();
+    let plain = weights::embedding_network(&map).unwrap();
     for name in ["weights/Adam", "weights/ExponentialMovingAverage", "BatchNorm/beta/RMSProp_1"] {
         map.tensors.insert(format!("InceptionResnetV1/Conv2d_1a_3x3/{name}"), tensor("slot", [3]).into());
     }
     map.tensors.insert("Logits/weights".into(), tensor("logits", [128, 10]).into());
     map.tensors.insert("beta1_power".into(), tensor("power", []).into());
-    assert_eq!(facenet::inception_resnet_v1(&map).unwrap(), plain);
+    assert_eq!(weights::embedding_network(&map).unwrap(), plain);
     map.tensors
         .insert("InceptionResnetV1/Conv2d_1a_3x3/BatchNorm/gamma".into(), Tensor::new([32], vec![2.0; 32]).into());
-    let scaled = facenet::inception_resnet_v1(&map).unwrap();
-    let (a, b) = (&plain.convs["Conv2d_1a_3x3"].w, &scaled.convs["Conv2d_1a_3x3"].w);
+    let scaled = weights::embedding_network(&map).unwrap();
+    let (a, b) = (&plain.layers["Conv2d_1a_3x3"].w, &scaled.layers["Conv2d_1a_3x3"].w);
     assert!(a.data().iter().zip(b.data()).all(|(a, b)| (2.0 * a - b).abs() <= 1e-6 * b.abs()));
 }
 
 #[test]
 fn missing_misshapen_and_extra_tensors_are_named() {
     let mut map = tensorflow(128);
-    let error = |map: &TensorMap| facenet::inception_resnet_v1(map).unwrap_err().to_string();
+    let error = |map: &TensorMap| weights::embedding_network(map).unwrap_err().to_string();
     let name = "InceptionResnetV1/Repeat/block35_2/Branch_1/Conv2d_0b_3x3/weights";
     let whole = map.tensors.remove(name).unwrap();
     let text = error(&map);
@@ -126,8 +127,8 @@ fn weights_that_are_not_finite_are_refused_by_name() {
         let last = tensor.data().len() - 1;
         tensor.data_mut()[last] = bad;
         map.tensors.insert(name.clone(), tensor.into());
-        let graph = inception_resnet_v1_of(&map).and_then(|graph| Device::cpu(2)?.backend().load(graph.into()));
-        let unfolded = facenet::unfolded(&map);
+        let graph = embedding_network_of(&map).and_then(|(graph, _)| Device::cpu(2)?.backend().load(graph.into()));
+        let unfolded = weights::network::unfolded(&map);
         for error in [graph.err().unwrap().to_string(), unfolded.err().unwrap().to_string()] {
             assert!(error.contains(&name) && error.contains("model.file"), "{error}");
             assert!(error.contains(&format!("{bad} at {last}")), "{error}");
@@ -155,8 +156,8 @@ fn the_graph_of_a_file_is_the_graph_of_its_weights() {
         };
         graph.nodes().iter().filter_map(constant).collect::<Vec<_>>()
     };
-    let stored = inception_resnet_v1_of(&map).unwrap();
-    let read = inception_resnet_v1(&facenet::inception_resnet_v1(&map).unwrap()).unwrap();
+    let (stored, _) = embedding_network_of(&map).unwrap();
+    let read = embedding_network(&weights::embedding_network(&map).unwrap()).unwrap();
     assert_eq!(stored.parameters(), read.parameters());
     assert_eq!(constants(&stored).len(), 2 * 133);
     assert!(constants(&stored) == constants(&read), "the constants differ");
@@ -252,10 +253,10 @@ fn published_weights_load_whole() {
 fn published_embedding_networks_are_complete() {
     for (name, size) in [("facenet_keras.h5", 128), ("graph_final.pb", 512)] {
         let Some(path) = published(name) else { continue };
-        let net = facenet::inception_resnet_v1(&weights::load(&path).unwrap()).unwrap();
-        assert_eq!((net.embedding_size, net.convs.len()), (size, 132));
+        let net = weights::embedding_network(&weights::load(&path).unwrap()).unwrap();
+        assert_eq!((net.network.embedding_size, net.layers.len()), (size, 132));
         let finite = |conv: &ConvWeights| conv.w.data().iter().chain(conv.b.data()).all(|v| v.is_finite());
-        assert!(net.convs.values().all(finite));
+        assert!(net.layers.values().all(finite));
     }
 }
 
@@ -307,15 +308,15 @@ fn facenet_pytorchs_mtcnn_is_the_same() {
 #[test]
 fn every_naming_gives_the_same_network() {
     let Some(path) = published("facenet_keras.h5") else { return };
-    let load = |path: &Path| facenet::inception_resnet_v1(&weights::load(path).unwrap()).unwrap();
-    let keras: InceptionResnetV1 = load(&path);
+    let load = |path: &Path| weights::embedding_network(&weights::load(path).unwrap()).unwrap();
+    let keras: EmbeddingNetwork = load(&path);
     for name in ["facenet_keras.pt", "facenet_keras.ckpt.index"] {
         let Some(path) = published(name) else { continue };
         let other = load(&path);
-        assert_eq!(other.embedding_size, keras.embedding_size);
+        assert_eq!(other.network, keras.network);
         assert!(same_dense(&keras.bottleneck, &other.bottleneck) <= 1e-6);
-        for (layer, conv) in &keras.convs {
-            assert!(same_conv(conv, &other.convs[layer]) <= 1e-6, "{name}: {layer}");
+        for (layer, conv) in &keras.layers {
+            assert!(same_conv(conv, &other.layers[layer]) <= 1e-6, "{name}: {layer}");
         }
     }
 }

@@ -5,7 +5,7 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet};
 
 use warpface::Tensor;
-use warpface::weights::facenet::{Norm, Unfolded, unfolded};
+use warpface::weights::network::{Norm, Unfolded, unfolded};
 use warpface::weights::{self, Format, TensorMap};
 
 use common::files;
@@ -19,7 +19,7 @@ fn network() -> Unfolded {
 
 /// As PyTorch files have it: a scale of one in every norm.
 fn with_scales(mut network: Unfolded) -> Unfolded {
-    for layer in network.convs.values_mut().chain([&mut network.bottleneck]) {
+    for layer in network.layers.values_mut().chain([&mut network.bottleneck]) {
         if let Norm::Batch(norm) = &mut layer.norm {
             let n = norm.beta.data().len();
             norm.gamma.get_or_insert_with(|| Tensor::new([n], vec![1.0; n]));
@@ -43,7 +43,7 @@ fn names(file: &str) -> Vec<String> {
 fn deepfaces_pytorch_model() {
     let network = with_scales(network());
     let names = names("deepface_torch.txt").into_iter().filter(|name| !name.ends_with("num_batches_tracked"));
-    let tensors = network.torch();
+    let tensors = network.torch().unwrap();
     let names: Vec<String> = names.collect();
     assert_eq!(names.len(), tensors.len());
     let renamed: Vec<_> = names.into_iter().zip(tensors).map(|(name, (_, tensor))| (name, tensor)).collect();
@@ -83,7 +83,8 @@ fn deepfaces_keras_model() {
             other => format!("{layer}_BatchNorm/{other}"),
         }
     };
-    let renamed: Vec<_> = network.tensorflow().into_iter().map(|(name, tensor)| (keras(name), tensor)).collect();
+    let renamed: Vec<_> =
+        network.tensorflow().unwrap().into_iter().map(|(name, tensor)| (keras(name), tensor)).collect();
     let unknown: Vec<_> = renamed.iter().filter(|(name, _)| !known.contains(name)).collect();
     assert!(unknown.is_empty() && renamed.len() == known.len(), "{unknown:?}");
     // As Keras 2 and 3 write them, alone and within another model, beside a head and an optimizer.
@@ -104,7 +105,8 @@ fn deepfaces_keras_model() {
 #[test]
 fn any_prefix_of_one_network() {
     let network = with_scales(network());
-    let under = |prefix: &str| network.torch().into_iter().map(|(name, t)| (format!("{prefix}{name}"), t)).collect();
+    let under =
+        |prefix: &str| network.torch().unwrap().into_iter().map(|(name, t)| (format!("{prefix}{name}"), t)).collect();
     for prefix in ["", "_orig_mod.", "model.", "backbone.", "module.model.", "0.", "net.", "ema.", "student."] {
         let mut tensors: BTreeMap<String, Tensor> = under(prefix);
         for head in ["centers", "fc.weight", "fc.bias", "arcface.kernel"] {

@@ -1,7 +1,9 @@
-use crate::{Bench, op, x};
+use crate::local_conv2d::Layer;
+use crate::{Bench, op};
 use warpface::ops::LocalConv2dBwdBias;
 
 pub fn cases(bench: &mut Bench) {
-    let dy = x([bench.batch(), 17, 17, 16]);
-    op(bench, "9x9 16 to 16", LocalConv2dBwdBias, vec![dy]);
+    for Layer { name, dy, .. } in Layer::all(bench) {
+        op(bench, &name, LocalConv2dBwdBias, vec![dy]);
+    }
 }

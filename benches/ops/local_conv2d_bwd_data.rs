@@ -1,9 +1,9 @@
-use crate::{Bench, op, w, x};
+use crate::local_conv2d::Layer;
+use crate::{Bench, op};
 use warpface::ops::LocalConv2dBwdData;
 
 pub fn cases(bench: &mut Bench) {
-    let n = bench.batch();
-    let (image, filters, outputs) = ([n, 25, 25, 16], [17, 17, 16, 9, 9, 16], [n, 17, 17, 16]);
-    let data = LocalConv2dBwdData { stride: [1, 1] };
-    op(bench, "9x9 16 to 16", data, vec![x(outputs), w(filters), x(image)]);
+    for Layer { name, stride, x, w, dy, .. } in Layer::all(bench) {
+        op(bench, &name, LocalConv2dBwdData { stride }, vec![dy, w, x]);
+    }
 }

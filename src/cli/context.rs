@@ -13,10 +13,11 @@ use crate::Precision;
 use crate::backend::{Device, DeviceKind};
 use crate::error::{Field, message};
 use crate::face::{DetectOptions, Detector, EmbedOptions, Embedder, Reason, Standardize};
-use crate::models::Mtcnn;
+use crate::models::{Mtcnn, embedding_network_of};
+use crate::networks::{ModelDef, NetworkSpec};
 use crate::train::checkpoint;
-use crate::weights::{ModelFacts, USUAL_CROP};
-use crate::{Error, weights};
+use crate::weights::ModelFacts;
+use crate::{Error, Graph, weights};
 
 /// Names of model files, the best first: by accuracy on LFW.
 const MODELS: [&str; 2] = ["facenet_keras.h5", "graph_final.pb"];
@@ -34,11 +35,15 @@ pub struct Globals {
     /// Folder of the weight files
     #[arg(long, global = true, default_value = "weights", value_name = "DIR")]
     pub weights: PathBuf,
-    /// FaceNet file of any format [default: the best in the weights folder]
+    /// Embedding network's file, of any format [default: the best in the weights folder]
     #[arg(long, global = true, value_name = "FILE")]
     pub model: Option<PathBuf>,
+    /// Which network: inception_resnet_v1, inception_resnet_v2, squeezenet or deepface. A file tells it itself, and one of
+    /// another network is refused; training from nothing begins with this [default: inception_resnet_v1]
+    #[arg(long, global = true, visible_alias = "network", value_name = "NAME")]
+    pub model_def: Option<ModelDef>,
     /// What is done to the pixels first [default: what the model was trained with]
-    #[arg(long, global = true, value_name = "fixed|prewhiten")]
+    #[arg(long, global = true, value_name = "fixed|prewhiten|unit")]
     pub standardize: Option<Standardize>,
     /// Threads of the CPU backend and the decoder [default: one for each core]
     #[arg(long, global = true, default_value_t = 0, hide_default_value = true, value_name = "N")]
@@ -141,6 +146,7 @@ impl Globals {
             .precision(self.precision)
             .standardize(self.standardize)
             .size(crops.image_size)
+            .model_def(self.model_def)
             .allow_modified_weights(self.allow_modified_weights);
         let embedder = Embedder::load(device, &path, options)?;
         let why = match embedder.standardize_reason() {
@@ -164,7 +170,7 @@ impl Globals {
 
     /// Reads the model's weights with batch norms apart, and what is known of its input: the file asked for, else the best
     /// there is; `average` takes the moving averages of a checkpoint of training.
-    pub fn read_unfolded(&self, average: bool) -> Result<(PathBuf, weights::facenet::Unfolded, ModelFacts)> {
+    pub fn read_unfolded(&self, average: bool) -> Result<(PathBuf, weights::network::Unfolded, ModelFacts)> {
         let path = self.model_path()?;
         let entry = weights::verify(&path, self.allow_modified_weights)?;
         let mut map = weights::load(&path)?;
@@ -173,21 +179,22 @@ impl Globals {
             map = map.averaged()?;
         }
         let asked = ModelFacts::default().standardize(self.standardize);
-        Ok((path, weights::facenet::unfolded(&map)?, asked.or(facts)))
+        let read = weights::network::unfolded(&map)?;
+        weights::network::require(&map, read.network.def, self.model_def)?;
+        let known = asked.or(facts).or(ModelFacts::default().model_def(Some(read.network.def)));
+        Ok((path, read, known))
     }
 
-    /// Reads the model's weights: the file asked for, else the best there is.
-    pub fn read_model(&self) -> Result<(PathBuf, weights::InceptionResnetV1)> {
+    /// The model's graph, and which network it is: the file asked for, else the best there is. Its side is that of the
+    /// crops that it was trained with, where that is known.
+    pub fn read_model(&self) -> Result<(PathBuf, Graph, NetworkSpec)> {
         let path = self.model_path()?;
         weights::verify(&path, self.allow_modified_weights)?;
-        let weights = weights::inception_resnet_v1(&weights::load(&path)?)?;
-        Ok((path, weights))
-    }
-
-    /// Side of the crops that the model was trained with, else of the usual ones.
-    pub fn model_size(&self) -> Result<usize> {
-        let facts = checkpoint::facts(&weights::load(self.model_path()?)?, None);
-        Ok(facts.image_size.unwrap_or(USUAL_CROP))
+        let map = weights::load(&path)?;
+        let (graph, network) = embedding_network_of(&map)?;
+        weights::network::require(&map, network.def, self.model_def)?;
+        let side = checkpoint::facts(&map, None).image_size.unwrap_or(network.side);
+        Ok((path, graph, network.side(side)))
     }
 
     fn default_model(&self) -> Result<PathBuf> {

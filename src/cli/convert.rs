@@ -63,12 +63,12 @@ impl Args {
         say_model(&path, &facts);
         let (tensors, bytes) = match torch {
             true => {
-                let tensors = weights.torch();
+                let tensors = weights.torch()?;
                 let bytes = write::torch(&self.output, &tensors, &facts)?;
                 (tensors, bytes)
             }
             false => {
-                let tensors = if self.unfolded { weights.tensorflow() } else { weights.folded().tensorflow() };
+                let tensors = if self.unfolded { weights.tensorflow()? } else { weights.folded().tensorflow()? };
                 let bytes = write::npz(&self.output, &tensors, &facts, half, &path)?;
                 (tensors, bytes)
             }
@@ -95,7 +95,7 @@ impl Args {
 fn say_model(path: &Path, facts: &ModelFacts) {
     let standardize = match facts.standardize {
         Some(mode) => format!("{mode} standardization"),
-        None => "unknown standardization: --standardize fixed|prewhiten writes it into the file".to_owned(),
+        None => "unknown standardization: --standardize fixed|prewhiten|unit writes it into the file".to_owned(),
     };
     eprintln!("model: {} ({standardize})", path.display());
 }

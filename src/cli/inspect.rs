@@ -9,8 +9,9 @@ use serde_json::json;
 
 use super::context::Globals;
 use super::{Outcome, fields, output};
+use crate::networks::ModelDef;
 use crate::train::checkpoint;
-use crate::weights::survey::{Survey, survey};
+use crate::weights::survey::{Network, Survey, survey};
 use crate::weights::{self, ModelFacts, TensorMap};
 
 #[derive(Debug, clap::Args)]
@@ -109,14 +110,19 @@ fn print(map: &TensorMap, known: &Known, out: &mut impl Write) -> Result<()> {
     }
     if let Some(size) = survey.embedding {
         let stem = survey.stem.unwrap_or_default();
-        writeln!(out, "embedding    {size} values; {stem} channels in the first layer (32 as published)")?;
+        let published = match survey.networks.first() {
+            Some(&Network::Embedding(def)) => def,
+            _ => ModelDef::InceptionResnetV1,
+        };
+        let full = published.stem();
+        writeln!(out, "embedding    {size} values; {stem} channels in the first layer ({full} as published)")?;
         match facts.standardize {
             Some(mode) => writeln!(out, "pixels       {mode} standardization, {}", known.origin)?,
-            None => writeln!(out, "pixels       unknown: fixed or prewhiten standardization")?,
+            None => writeln!(out, "pixels       unknown: fixed, prewhiten or unit standardization")?,
         }
         match facts.image_size {
             Some(side) => writeln!(out, "crops        {side} x {side} pixels")?,
-            None => writeln!(out, "crops        unknown; 160 x 160 pixels as published")?,
+            None => writeln!(out, "crops        unknown; {0} x {0} pixels as published", published.crop())?,
         }
     }
     match &known.published {

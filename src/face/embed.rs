@@ -8,21 +8,14 @@ use rayon::prelude::*;
 use super::{Alignment, EmbedOptions, Embeddings, Reason};
 use crate::Precision;
 use crate::backend::{Device, Executable, Module};
-use crate::error::Field;
-use crate::image::{self, Rgb8};
-use crate::models::{LARGEST_CROP, SMALLEST_CROP, inception_resnet_v1_of};
+use crate::image::Rgb8;
+use crate::models::embedding_network_of;
+use crate::networks::ModelDef;
 use crate::ops::Standardize;
 use crate::train::checkpoint;
+use crate::weights::network::require;
 use crate::weights::{self, Entry, ModelFacts};
 use crate::{Error, Graph, Result, Shape};
-
-/// Writes the network's input for a crop: `[h, w, 3]`.
-fn standardize(mode: Standardize, crop: &Rgb8, to: &mut [f32]) {
-    match mode {
-        Standardize::Fixed => image::fixed_standardize(crop, to),
-        Standardize::Prewhiten => image::prewhiten(crop, to),
-    }
-}
 
 /// Where batches overlap, the last one is filled up to a multiple of this: a plan costs such a device more than some
 /// padding crops do, so that remainders share a few.
@@ -37,6 +30,7 @@ pub struct Embedder {
     reason: Reason,
     published: Option<&'static Entry>,
     precision: Precision,
+    model_def: Option<ModelDef>,
     size: usize,
     size_reason: Reason,
     trained_size: Option<usize>,
@@ -59,21 +53,21 @@ impl Embedder {
         let read = || {
             let map = weights::load(file)?;
             let facts = checkpoint::facts(&map, None);
-            let (size, _) = options.crop_size(&facts);
-            if !(SMALLEST_CROP..=LARGEST_CROP).contains(&size) {
-                let problem = format!("{size} is no side of a crop: {SMALLEST_CROP} to {LARGEST_CROP} pixels are");
-                return Err(Error::invalid(Field("image_size"), problem));
-            }
-            Ok((Self::build(device, inception_resnet_v1_of(&map)?, &options, &facts)?, map))
+            let (graph, network) = embedding_network_of(&map)?;
+            require(&map, network.def, options.model_def)?;
+            let facts = facts.or(ModelFacts::default().model_def(Some(network.def)));
+            network.resized(options.crop_size(&facts).0)?;
+            Ok((Self::build(device, graph, &options, &facts)?, map))
         };
         // The file is held against its hash while its weights are read and packed.
         let (published, read) =
             device.install(|| rayon::join(|| weights::verify(file, options.allow_modified_weights), read));
         let (published, (embedder, map)): (_, (Embedder, _)) = (published?, read?);
-        let facts = checkpoint::facts(&map, published);
+        let facts = checkpoint::facts(&map, published).or(ModelFacts::default().model_def(embedder.model_def));
         let (standardize, reason) = options.standardize.of(&facts, embedder.dim);
         let (_, size_reason) = options.crop_size(&facts);
-        Ok(Embedder { published, standardize, reason, size_reason, trained_size: facts.image_size, ..embedder })
+        let trained_size = facts.image_size;
+        Ok(Embedder { published, standardize, reason, size_reason, trained_size, ..embedder })
     }
 
     /// An embedder of a graph from `[n, size, size, 3]` to `[n, d]`.
@@ -105,6 +99,7 @@ impl Embedder {
             reason,
             published: None,
             precision,
+            model_def: facts.model_def,
             size,
             size_reason,
             trained_size: facts.image_size,
@@ -138,6 +133,11 @@ impl Embedder {
     /// Side of the crops, in pixels.
     pub fn size(&self) -> usize {
         self.size
+    }
+
+    /// Which network it is, where it was read from a file.
+    pub fn model_def(&self) -> Option<ModelDef> {
+        self.model_def
     }
 
     /// How faces are cut out for it: in its size, with the published models' margin.
@@ -231,7 +231,7 @@ impl Embedder {
     /// Writes the network's input for a batch, on all threads of the device.
     fn standardize_batch(&self, batch: &[&Rgb8], to: &mut [f32]) {
         let input = to.par_chunks_exact_mut(self.size * self.size * 3).zip(batch);
-        self.device.install(|| input.for_each(|(to, crop)| standardize(self.standardize, crop, to)));
+        self.device.install(|| input.for_each(|(to, crop)| self.standardize.pixels(crop, to)));
     }
 
     /// The embedding of one crop: `dim` values.

@@ -1,6 +1,7 @@
 //! How crops become vectors.
 
 use crate::Precision;
+use crate::networks::ModelDef;
 use crate::ops::Standardize;
 use crate::weights::{ModelFacts, USUAL_CROP};
 
@@ -42,8 +43,10 @@ pub struct EmbedOptions {
     pub precision: Precision,
     /// What is done to the pixels first.
     pub standardize: Standardization,
-    /// Side of the crops, in pixels; by default what the model was trained with, else 160.
+    /// Side of the crops, in pixels; by default what the model was trained with, else what it is defined for.
     pub size: Option<usize>,
+    /// Which network the file must be of; by default the file says it.
+    pub model_def: Option<ModelDef>,
     /// Crops of a batch; by default what suits the device. Any number gives the same bits.
     pub batch: Option<usize>,
     /// Take a file that has a published file's name and other content.
@@ -56,6 +59,7 @@ impl Default for EmbedOptions {
             precision: Precision::F32,
             standardize: Standardization::Auto,
             size: None,
+            model_def: None,
             batch: None,
             allow_modified_weights: false,
         }
@@ -78,6 +82,12 @@ impl EmbedOptions {
     /// For crops of `size` pixels squared; by default those that the model was trained with.
     pub fn size(mut self, size: impl Into<Option<usize>>) -> Self {
         self.size = size.into();
+        self
+    }
+
+    /// Refusing files of another network than this.
+    pub fn model_def(mut self, model_def: impl Into<Option<ModelDef>>) -> Self {
+        self.model_def = model_def.into();
         self
     }
 
@@ -118,7 +128,7 @@ impl Standardization {
         match (self, facts.standardize) {
             (Standardization::As(asked), _) => (asked, Reason::Asked),
             (Standardization::Auto, Some(known)) => (known, Reason::Trained),
-            (Standardization::Auto, None) => (ModelFacts::guess(dim), Reason::Guessed),
+            (Standardization::Auto, None) => (facts.guess(dim), Reason::Guessed),
         }
     }
 }
@@ -129,7 +139,7 @@ impl EmbedOptions {
         match (self.size, facts.image_size) {
             (Some(asked), _) => (asked, Reason::Asked),
             (None, Some(trained)) => (trained, Reason::Trained),
-            (None, None) => (USUAL_CROP, Reason::Guessed),
+            (None, None) => (facts.model_def.map_or(USUAL_CROP, ModelDef::crop), Reason::Guessed),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Photographs as pixels: decoding, resizing, cropping, standardizing, drawing. No networks here.
 //!
 //! Boxes depend on single grey levels, so each operation gives the very bits of the library that the original
-//! pipeline used: libjpeg decodes, OpenCV's `INTER_AREA` makes the pyramid, Pillow's bilinear filter the crops.
+//! pipeline used: libjpeg decodes, OpenCV's `INTER_AREA` makes the pyramid, Pillow's bilinear filter the crops, OpenCV's
+//! `warpAffine` those by landmarks.
 //!
 //! Files are decoded and written with the feature `decode`; without it pictures come as [`Rgb8`] pixels.
 
@@ -19,6 +20,7 @@ mod people;
 mod resize_area;
 mod resize_bilinear;
 mod standardize;
+mod warp;
 
 pub(crate) use collect::is_image;
 pub use collect::{Collected, collect};
@@ -35,7 +37,9 @@ pub(crate) use people::name_of;
 pub use people::{Labelled, People, PersonFolder, labelled, people};
 pub use resize_area::{AreaResize, AreaTable, LinearTable, LinearTap, Tap, resize_area_f32, resize_area_u8};
 pub use resize_bilinear::resize_bilinear_pillow;
-pub use standardize::{fixed_standardize, prewhiten};
+pub use standardize::{prewhiten, standardize};
+pub use warp::{Affine, Warp, invert_affine, warp_affine};
+pub(crate) use warp::{PARTS, Places, Source};
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 pub(crate) use {
     resize_area::Method,

@@ -19,12 +19,13 @@ pub fn prewhiten(src: &Rgb8, dst: &mut [f32]) {
     map(src, dst, |x| ((x - mean) * inverse) as f32);
 }
 
-/// `(x - 127.5) / 128`, the fixed standardization of the 2018 models. `dst` is `[height, width, 3]`.
+/// `(x - mean) / deviation`, such as `(x - 127.5) / 128` of the 2018 models, in f64 and then rounded to f32. `dst` is
+/// `[height, width, 3]`.
 ///
 /// # Panics
 /// If `dst` is not of the picture's size.
-pub fn fixed_standardize(src: &Rgb8, dst: &mut [f32]) {
-    map(src, dst, |x| ((x - 127.5) / 128.0) as f32);
+pub fn standardize(src: &Rgb8, mean: f64, deviation: f64, dst: &mut [f32]) {
+    map(src, dst, |x| ((x - mean) / deviation) as f32);
 }
 
 /// A byte has 256 values: each is computed once.

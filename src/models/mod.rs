@@ -11,10 +11,10 @@
 //! # Ok::<(), warpface::Error>(())
 //! ```
 
-pub(crate) mod inception_resnet_v1;
+mod embedding;
 mod mtcnn;
 
-pub use inception_resnet_v1::{LARGEST_CROP, SMALLEST_CROP, classifier, inception_resnet_v1, inception_resnet_v1_of};
+pub use embedding::{classifier, embedding_network, embedding_network_of, seeded_network};
 pub use mtcnn::{Mtcnn, onet, pnet, rnet};
 
 use crate::graph::{Constant, Graph, NodeId};

@@ -72,6 +72,10 @@ macro_rules! for_each_op {
             l2_normalize::L2Normalize;
             /// The gradient of [`L2Normalize`].
             l2_normalize_bwd::L2NormalizeBwd;
+            /// Euclidean norm over a window.
+            l2_pool2d::L2Pool2d;
+            /// Gradient of a Euclidean norm over a window.
+            l2_pool2d_bwd::L2Pool2dBwd;
             /// Convolution with a filter per output position.
             local_conv2d::LocalConv2d;
             /// Gradient of a locally connected layer's bias.
@@ -80,6 +84,10 @@ macro_rules! for_each_op {
             local_conv2d_bwd_data::LocalConv2dBwdData;
             /// Gradient of a locally connected layer's filters.
             local_conv2d_bwd_filter::LocalConv2dBwdFilter;
+            /// Division by the neighbouring channels' power.
+            lrn::Lrn;
+            /// The gradient of [`Lrn`].
+            lrn_bwd::LrnBwd;
             /// Maximum over a window.
             max_pool2d::MaxPool2d;
             /// Gradient of a maximum over a window.
@@ -102,6 +110,8 @@ macro_rules! for_each_op {
             norm_loss_bwd::NormLossBwd;
             /// A step of an optimizer.
             optimizer::Optimizer, OptimizerKind;
+            /// Zeros around an image, or less of it.
+            pad2d::Pad2d;
             /// Distances between all rows of two matrices.
             pairwise_distance::PairwiseDistance, Metric;
             /// A stretch of a tensor.

@@ -1,4 +1,4 @@
-//! Pixels to network input (`facenet.prewhiten`, and the fixed form of the later models).
+//! Pixels to network input (`facenet.prewhiten`, the fixed form of the later models, and OpenFace's).
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::{Operator, Real, Tolerance, arity};
+use crate::image::{self, Rgb8};
 use crate::{Error, Shape, Tensor};
 
 /// What is done to an image's pixels before a network sees them. Input and output: `x: [n, ..]`, 0 to 255.
@@ -16,6 +17,8 @@ pub enum Standardize {
     Fixed,
     /// `(x - mean) / max(std, 1 / sqrt(count))` over each image, all pixels and channels.
     Prewhiten,
+    /// `x / 255`, as OpenFace and DeepFace's ports take it.
+    Unit,
 }
 
 /// The attributes by name.
@@ -38,6 +41,7 @@ impl fmt::Display for Standardize {
         f.write_str(match self {
             Standardize::Fixed => "fixed",
             Standardize::Prewhiten => "prewhiten",
+            Standardize::Unit => "unit",
         })
     }
 }
@@ -49,7 +53,30 @@ impl FromStr for Standardize {
         match name {
             "fixed" => Ok(Standardize::Fixed),
             "prewhiten" => Ok(Standardize::Prewhiten),
-            _ => Err(Error::invalid(format!("standardization `{name}`"), "choose fixed or prewhiten")),
+            "unit" => Ok(Standardize::Unit),
+            _ => Err(Error::invalid(format!("standardization `{name}`"), "choose fixed, prewhiten or unit")),
+        }
+    }
+}
+
+impl Standardize {
+    /// What is subtracted, and what the rest is divided by, where that does not depend on the pixels.
+    pub(crate) fn constants(self) -> Option<(f64, f64)> {
+        match self {
+            Standardize::Fixed => Some((127.5, 128.0)),
+            Standardize::Unit => Some((0.0, 255.0)),
+            Standardize::Prewhiten => None,
+        }
+    }
+
+    /// Writes a network's input for a picture, `[height, width, 3]`.
+    ///
+    /// # Panics
+    /// If `to` is not of the picture's size.
+    pub fn pixels(self, picture: &Rgb8, to: &mut [f32]) {
+        match self.constants() {
+            Some((mean, deviation)) => image::standardize(picture, mean, deviation, to),
+            None => image::prewhiten(picture, to),
         }
     }
 }
@@ -83,9 +110,9 @@ impl Operator for Standardize {
         let per_image: usize = y.dims()[1..].iter().product();
         for image in y.data_mut().chunks_exact_mut(per_image.max(1)) {
             let count = T::of(per_image as f64);
-            let (mean, deviation) = match self {
-                Standardize::Fixed => (T::of(127.5), T::of(128.0)),
-                Standardize::Prewhiten => {
+            let (mean, deviation) = match self.constants() {
+                Some((mean, deviation)) => (T::of(mean), T::of(deviation)),
+                None => {
                     let mean = image.iter().copied().sum::<T>() / count;
                     let variance = image.iter().map(|&x| (x - mean) * (x - mean)).sum::<T>() / count;
                     (mean, variance.sqrt().max(count.sqrt().recip()))

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::Real;
 use crate::{Shape, Tensor};
 
-/// How a window meets the border, in TensorFlow's terms.
+/// How a window meets the border: in TensorFlow's terms, or in Torch's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Padding {
@@ -15,6 +15,8 @@ pub enum Padding {
     Same,
     /// Only windows that lie within the input.
     Valid,
+    /// This many elements of padding on every side, fewer than the window has; pools do not count them.
+    Around(usize),
 }
 
 /// One axis of a sliding window.
@@ -39,6 +41,11 @@ impl Axis {
                 let total = ((out - 1) * stride + kernel).saturating_sub(input);
                 Some(Axis { out, before: total / 2 })
             }
+            Padding::Around(pad) => {
+                // A window of padding alone has no maximum and no mean.
+                let room = input.checked_add(pad.checked_mul(2)?)?.checked_sub(kernel)?;
+                (pad < kernel).then(|| Axis { out: room / stride + 1, before: pad })
+            }
         }
     }
 
@@ -59,7 +66,10 @@ impl Axis {
 pub fn axes([h, w]: [usize; 2], kernel: [usize; 2], stride: [usize; 2], padding: Padding) -> Result<[Axis; 2], String> {
     match (Axis::new(h, kernel[0], stride[0], padding), Axis::new(w, kernel[1], stride[1], padding)) {
         (Some(y), Some(x)) => Ok([y, x]),
-        _ => Err(format!("a {}x{} window with stride {stride:?} does not fit into {h}x{w}", kernel[0], kernel[1])),
+        _ => Err(format!(
+            "a {}x{} window with stride {stride:?} and padding {padding:?} does not fit into {h}x{w}",
+            kernel[0], kernel[1]
+        )),
     }
 }
 
@@ -130,6 +140,24 @@ mod tests {
     }
 
     #[test]
+    fn padding_around_is_less_than_the_window() {
+        assert_eq!(Axis::new(96, 7, 2, Padding::Around(3)), Some(Axis { out: 48, before: 3 }));
+        assert_eq!(Axis::new(48, 3, 2, Padding::Around(1)), Some(Axis { out: 24, before: 1 }));
+        assert_eq!(Axis::new(1, 3, 1, Padding::Around(1)), Some(Axis { out: 1, before: 1 }));
+        assert_eq!(Axis::new(1, 4, 1, Padding::Around(1)), None);
+        assert_eq!(Axis::new(5, 3, 1, Padding::Around(3)), None);
+        assert_eq!(Axis::new(5, 3, 1, Padding::Around(usize::MAX)), None);
+    }
+
+    #[test]
+    fn dumps_say_padding_in_a_word_or_with_a_number() {
+        let read = |text: &str| serde_json::from_str::<Padding>(text).unwrap();
+        assert_eq!(read("\"same\""), Padding::Same);
+        assert_eq!(read("\"valid\""), Padding::Valid);
+        assert_eq!(read("{\"around\": 3}"), Padding::Around(3));
+    }
+
+    #[test]
     fn spans_are_clipped() {
         let axis = Axis::new(5, 3, 2, Padding::Same).unwrap();
         assert_eq!(axis.span(0, 5, 3, 2), 0..2);
@@ -138,9 +166,12 @@ mod tests {
 
     #[test]
     fn an_element_is_covered_by_the_windows_that_span_it() {
-        for (input, kernel, stride, padding) in
-            [(5, 3, 2, Padding::Same), (9, 2, 3, Padding::Valid), (1, 7, 1, Padding::Same)]
-        {
+        for (input, kernel, stride, padding) in [
+            (5, 3, 2, Padding::Same),
+            (9, 2, 3, Padding::Valid),
+            (1, 7, 1, Padding::Same),
+            (6, 5, 3, Padding::Around(4)),
+        ] {
             let axis = Axis::new(input, kernel, stride, padding).unwrap();
             for element in 0..input {
                 let spans = (0..axis.out).filter(|&at| axis.span(at, input, kernel, stride).contains(&element));

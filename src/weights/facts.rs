@@ -5,11 +5,12 @@ use std::path::Path;
 use super::Parsed;
 use super::manifest::Entry;
 use crate::error::{Field, Message, message};
+use crate::networks::ModelDef;
 use crate::ops::Standardize;
 
 /// What is known of how a network was trained, and its input must therefore be; `None` is unknown.
 ///
-/// Files carry it as two texts, `warpface.standardize` and `warpface.image_size`: a `.safetensors` in its `__metadata__`,
+/// Files carry it as texts, `warpface.standardize`, `warpface.image_size` and `warpface.model_def`: a `.safetensors` in its `__metadata__`,
 /// an `.npz` as arrays of these names, a `.pt` as attributes of the state dict, which PyTorch keeps and passes over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -18,6 +19,8 @@ pub struct ModelFacts {
     pub standardize: Option<Standardize>,
     /// Side of the crops, in pixels.
     pub image_size: Option<usize>,
+    /// Which network it is.
+    pub model_def: Option<ModelDef>,
 }
 
 /// Side of the published models' crops, in pixels.
@@ -27,6 +30,7 @@ pub const USUAL_CROP: usize = 160;
 pub(super) const PREFIX: &str = "warpface.";
 const STANDARDIZE: &str = "warpface.standardize";
 const IMAGE_SIZE: &str = "warpface.image_size";
+const MODEL_DEF: &str = "warpface.model_def";
 
 impl ModelFacts {
     /// With the pixels standardized so.
@@ -41,26 +45,37 @@ impl ModelFacts {
         self
     }
 
+    /// Of this network.
+    pub fn model_def(mut self, model_def: Option<ModelDef>) -> Self {
+        self.model_def = model_def;
+        self
+    }
+
     /// These, and where they do not know, what `others` know.
     pub fn or(self, others: ModelFacts) -> Self {
         ModelFacts {
             standardize: self.standardize.or(others.standardize),
             image_size: self.image_size.or(others.image_size),
+            model_def: self.model_def.or(others.model_def),
         }
     }
 
-    /// What pixels are standardized by where nothing is known of a network of embeddings of `dim` values. All that is
-    /// published with 128 was trained on prewhitened crops.
-    pub fn guess(dim: usize) -> Standardize {
-        if dim == 128 { Standardize::Prewhiten } else { Standardize::Fixed }
+    /// What pixels are standardized by where it is not said, for a network of embeddings of `dim` values. DeepFace's
+    /// published port divides by 255; all of FaceNet's that is published with 128 values was trained on prewhitened crops.
+    pub fn guess(&self, dim: usize) -> Standardize {
+        match (self.model_def, dim) {
+            (Some(ModelDef::DeepFace), _) => Standardize::Unit,
+            (_, 128) => Standardize::Prewhiten,
+            _ => Standardize::Fixed,
+        }
     }
 
     /// What a user should be told of a guess about a file.
     pub fn warning(file: &Path, guess: Standardize, dim: usize) -> Message {
         message![
             format!(
-                "warning: {}: nothing says how its photographs were standardized, fixed or prewhiten; {guess} is what \
-                 published models of {dim} values take. The wrong one spoils the distances: say it by ",
+                "warning: {}: nothing says how its photographs were standardized, fixed, prewhiten or unit; {guess} is \
+                 what published models of {dim} values take. The wrong one spoils the distances: say it by ",
                 file.display()
             ),
             Field("standardize")
@@ -71,7 +86,8 @@ impl ModelFacts {
     pub fn named(&self) -> Vec<(&'static str, String)> {
         let standardize = self.standardize.map(|mode| (STANDARDIZE, mode.to_string()));
         let image_size = self.image_size.map(|size| (IMAGE_SIZE, size.to_string()));
-        standardize.into_iter().chain(image_size).collect()
+        let model_def = self.model_def.map(|def| (MODEL_DEF, def.to_string()));
+        standardize.into_iter().chain(image_size).chain(model_def).collect()
     }
 
     /// Takes a fact by its name; others are passed over.
@@ -79,11 +95,14 @@ impl ModelFacts {
         let bad = |choices: &str| format!("says `{name}` is `{value}`, which is {choices}");
         match name {
             STANDARDIZE => {
-                self.standardize = Some(value.parse().map_err(|_| bad("neither fixed nor prewhiten"))?);
+                self.standardize = Some(value.parse().map_err(|_| bad("none of fixed, prewhiten and unit"))?);
             }
             IMAGE_SIZE => {
                 let size = value.parse().ok().filter(|&size| size > 0);
                 self.image_size = Some(size.ok_or_else(|| bad("no number of pixels"))?);
+            }
+            MODEL_DEF => {
+                self.model_def = Some(value.parse().map_err(|_| bad("no network that is known here"))?);
             }
             _ => {}
         }
@@ -114,7 +133,9 @@ mod tests {
         assert_eq!(ModelFacts::default().or(facts), facts);
         let fixed = ModelFacts::default().standardize(Some(Standardize::Fixed));
         assert_eq!(fixed.or(facts), fixed.image_size(Some(80)));
-        assert!(learned.learn("warpface.standardize", "often").unwrap_err().contains("neither fixed nor prewhiten"));
+        assert!(
+            learned.learn("warpface.standardize", "often").unwrap_err().contains("none of fixed, prewhiten and unit")
+        );
         assert!(learned.learn("warpface.image_size", "0").unwrap_err().contains("no number of pixels"));
         assert!(ModelFacts::default().named().is_empty());
     }

@@ -197,6 +197,7 @@ fn entry(block: &[(usize, &str, &str)]) -> Result<Entry> {
         None => None,
         Some((_, "fixed")) => Some(Standardize::Fixed),
         Some((_, "prewhiten")) => Some(Standardize::Prewhiten),
+        Some((_, "unit")) => Some(Standardize::Unit),
         Some(other) => return Err(choice(other)),
     };
     let embedding = optional("embedding")?.map(number).transpose()?;

@@ -1,7 +1,7 @@
 //! Published weight files to named tensors.
 //!
 //! [`load`] reads any [`Format`], told apart by content, never by suffix, into a [`TensorMap`] of `f32` tensors
-//! under the names the file gives them. [`mtcnn`] and [`facenet`] turn those names, of every publisher, into the one
+//! under the names the file gives them. [`mtcnn`] and [`network`] turn those names, of every publisher, into the one
 //! set of weights that the models take. [`manifest`] knows the published files by name and hash.
 //!
 //! Zip archives (`.npz`, `.pt`) and HDF5 are read, and files are written, with the feature `decode`.
@@ -37,6 +37,7 @@ mod keras_config;
 mod layers;
 pub mod manifest;
 pub mod mtcnn;
+pub mod network;
 mod npy;
 #[cfg(feature = "decode")]
 mod npz;
@@ -66,11 +67,11 @@ use crate::shape::Shape;
 use crate::tensor::Tensor;
 
 use collector::Collector;
-pub use facenet::{InceptionResnetV1, inception_resnet_v1};
 pub use facts::{ModelFacts, USUAL_CROP};
 pub use layers::{ConvWeights, DenseWeights};
 pub use manifest::{Entry, verify};
 pub use mtcnn::{ONet, PNet, RNet, onet, pnet, rnet};
+pub use network::{EmbeddingNetwork, embedding_network};
 pub(crate) use shape_predictor::ShapeTrees;
 use source::Source;
 pub use torch7::TorchModule;

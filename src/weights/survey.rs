@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use super::{TensorMap, facenet, mtcnn};
+use super::{TensorMap, mtcnn, network};
 use crate::error::Error;
+use crate::networks::ModelDef;
 
 /// A network that this crate knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,8 +16,8 @@ pub enum Network {
     RNet,
     /// MTCNN's output.
     ONet,
-    /// FaceNet's embedding network.
-    InceptionResnetV1,
+    /// An embedding network.
+    Embedding(ModelDef),
 }
 
 impl fmt::Display for Network {
@@ -25,7 +26,7 @@ impl fmt::Display for Network {
             Network::PNet => "MTCNN's P-Net",
             Network::RNet => "MTCNN's R-Net",
             Network::ONet => "MTCNN's O-Net",
-            Network::InceptionResnetV1 => "Inception-ResNet-v1",
+            Network::Embedding(def) => def.title(),
         })
     }
 }
@@ -54,9 +55,8 @@ pub struct Survey {
 
 /// Tells what a file's tensors are. All that a network uses is read, so that damage and NaN show.
 pub fn survey(map: &TensorMap) -> Survey {
-    let facenet = facenet::survey(map);
-    let problem = match facenet {
-        Ok(survey) => return Survey { problem: facenet::unfolded(map).err(), ..survey },
+    let problem = match network::survey(map) {
+        Ok(survey) => return Survey { problem: network::unfolded(map).err(), ..survey },
         Err(problem) => problem,
     };
     let cascade = [

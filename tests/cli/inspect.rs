@@ -72,8 +72,8 @@ fn every_format_is_listed() {
 fn what_is_missing_and_what_is_extra() {
     let folder = tempfile::tempdir().unwrap();
     let map = weights::load(files::golden("training/weights.npz")).unwrap();
-    let network = weights::facenet::unfolded(&map).unwrap();
-    let mut tensors = network.torch();
+    let network = weights::network::unfolded(&map).unwrap();
+    let mut tensors = network.torch().unwrap();
     let facts = ModelFacts::default().image_size(Some(80));
     let file = folder.path().join("network.pt");
     write::torch(&file, &tensors, &facts).unwrap();

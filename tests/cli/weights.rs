@@ -13,16 +13,16 @@ fn converted_weights_are_the_model() {
         let run = with(&weights, &args).expect(DONE);
         assert_eq!(run.json()[0]["tensors"], 2 * 133);
         let loaded = warpface::weights::load(&to).unwrap();
-        (warpface::weights::inception_resnet_v1(&loaded).unwrap(), fs::metadata(&to).unwrap().len())
+        (warpface::weights::embedding_network(&loaded).unwrap(), fs::metadata(&to).unwrap().len())
     };
     let published = warpface::weights::load(weights.join("graph_final.pb")).unwrap();
-    let published = warpface::weights::inception_resnet_v1(&published).unwrap();
+    let published = warpface::weights::embedding_network(&published).unwrap();
     let (exact, bytes) = convert("f32");
     assert_eq!(exact, published);
     let (half, half_bytes) = convert("f16");
     assert!(half_bytes < bytes * 51 / 100, "{half_bytes} of {bytes}");
-    for (name, conv) in &half.convs {
-        let expected = &published.convs[name];
+    for (name, conv) in &half.layers {
+        let expected = &published.layers[name];
         assert_eq!(conv.b, expected.b, "{name}");
         for (a, b) in conv.w.data().iter().zip(expected.w.data()) {
             assert!((a - b).abs() <= b.abs() / 2048.0 + 3e-8, "{name}: {a}, expected {b}");
@@ -69,7 +69,7 @@ fn converted_weights_know_how_they_were_trained() {
     warpface::weights::write::npz(&bare, &tensors, &Default::default(), false, &bare).unwrap();
     let (distance, err) = compare(&bare, &[]);
     assert!((distance - expected).abs() < 2e-6, "{distance}, expected {expected}");
-    for word in ["bare.npz", "warning", "fixed or prewhiten", "--standardize", "a guess"] {
+    for word in ["bare.npz", "warning", "fixed, prewhiten or unit", "--standardize", "a guess"] {
         assert!(err.contains(word), "{word} is not in {err}");
     }
 }

@@ -10,6 +10,7 @@ pub mod npz;
 pub mod people;
 #[cfg(feature = "cuda")]
 pub mod simulated;
+pub mod step;
 
 use std::path::PathBuf;
 

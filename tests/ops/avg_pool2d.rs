@@ -18,6 +18,8 @@ fn cases() -> Vec<Case> {
         }
     }
     cases.push(Case::new("whole image", AvgPool2d::global(), vec![Noise::new(19).signed(&[2, 3, 3, 1792])]));
+    let around = AvgPool2d { kernel: Some([3; 2]), stride: [2; 2], padding: Padding::Around(1) };
+    cases.push(Case::new(format!("{around:?}"), around, vec![Noise::new(18).signed(&[2, 6, 7, 5])]));
     cases
 }
 

@@ -27,6 +27,7 @@ fn cases() -> Vec<Case> {
         }
     }
     cases.push(case([2, 3, 3, 179], AvgPool2d::global()));
+    cases.push(case([2, 6, 7, 5], AvgPool2d { kernel: Some([3; 2]), stride: [2; 2], padding: Padding::Around(1) }));
     cases
 }
 

@@ -6,7 +6,7 @@ use warpface::graph::NodeId;
 use warpface::ops::window::axes;
 use warpface::ops::{Activation, Conv2d, Op, Padding};
 
-use Padding::{Same, Valid};
+use Padding::{Around, Same, Valid};
 
 fn case([n, h, w, c_in]: [usize; 4], [c_out, k_h, k_w]: [usize; 3], op: Conv2d) -> Case {
     let mut noise = Noise::new(23);
@@ -43,6 +43,9 @@ fn cases() -> Vec<Case> {
             ([1, 9, 6, 4], [16, 2, 5], 2, Same),
             ([1, 3, 3, 192], [130, 3, 1], 1, Same),
             ([2, 7, 7, 32], [2, 1, 1], 1, Valid),
+            ([2, 11, 12, 3], [20, 7, 7], 2, Around(3)),
+            ([1, 6, 7, 16], [24, 5, 5], 1, Around(2)),
+            ([1, 6, 5, 8], [16, 3, 3], 2, Around(2)),
         ] {
             cases.push(case(x, filters, plain(padding).stride([stride; 2]).activation(activation)));
         }

@@ -3,7 +3,7 @@ use crate::common::Noise;
 use warpface::ops::window::axes;
 use warpface::ops::{Conv2dBwdData, Padding};
 
-use Padding::{Same, Valid};
+use Padding::{Around, Same, Valid};
 
 fn cases() -> Vec<Case> {
     let case =
@@ -36,6 +36,9 @@ fn cases() -> Vec<Case> {
         ([1, 7, 7, 2], [3, 7, 7], [2, 2], Same),
         ([1, 1, 1, 2], [3, 7, 7], [2, 2], Same),
         ([1, 9, 9, 8], [8, 3, 3], [2, 2], Valid),
+        ([1, 11, 12, 3], [16, 7, 7], [2, 2], Around(3)),
+        ([2, 6, 7, 16], [24, 5, 5], [1, 1], Around(2)),
+        ([1, 6, 5, 8], [16, 3, 3], [2, 2], Around(2)),
     ]
     .map(case)
     .into()

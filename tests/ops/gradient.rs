@@ -88,12 +88,14 @@ pub fn inputs(dims: &[&[usize]]) -> Vec<Tensor<f64>> {
 }
 
 /// Windows: extents, steps and padding.
-pub const WINDOWS: [([usize; 2], [usize; 2], Padding); 5] = [
+pub const WINDOWS: [([usize; 2], [usize; 2], Padding); 7] = [
     ([1, 1], [1, 1], Padding::Valid),
     ([3, 3], [1, 1], Padding::Same),
     ([3, 2], [2, 2], Padding::Same),
     ([2, 3], [2, 1], Padding::Valid),
     ([1, 2], [3, 2], Padding::Valid),
+    ([3, 3], [2, 2], Padding::Around(1)),
+    ([4, 3], [1, 2], Padding::Around(2)),
 ];
 
 /// Values of their own seed.

@@ -17,6 +17,8 @@ fn cases() -> Vec<Case> {
             cases.push(Case::new(format!("{op:?} {dims:?}"), op, vec![Noise::new(18).signed(&dims)]));
         }
     }
+    let around = MaxPool2d { kernel: [3; 2], stride: [2; 2], padding: Padding::Around(1) };
+    cases.push(Case::new(format!("{around:?}"), around, vec![Noise::new(18).signed(&[2, 6, 7, 5])]));
     cases
 }
 

@@ -30,6 +30,7 @@ fn cases() -> Vec<Case> {
             cases.push(case(dims, MaxPool2d { kernel, stride: [stride; 2], padding }));
         }
     }
+    cases.push(case([2, 6, 7, 5], MaxPool2d { kernel: [3; 2], stride: [2; 2], padding: Padding::Around(1) }));
     cases
 }
 

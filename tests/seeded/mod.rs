@@ -27,8 +27,9 @@ fn written_files_are_read_as_they_were() {
 
     let network = weights::facenet();
     let file = folder.join("facenet.npz");
-    write::npz(&file, &network.clone().folded().tensorflow(), &read::ModelFacts::default(), false, &file).unwrap();
-    assert_eq!(read::inception_resnet_v1(&read::load(&file).unwrap()).unwrap(), network.fold());
+    write::npz(&file, &network.clone().folded().tensorflow().unwrap(), &read::ModelFacts::default(), false, &file)
+        .unwrap();
+    assert_eq!(read::embedding_network(&read::load(&file).unwrap()).unwrap(), network.fold());
 
     let tensors = weights::mtcnn();
     for (name, tensors) in ["pnet", "rnet", "onet"].iter().zip(&tensors) {

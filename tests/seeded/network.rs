@@ -2,7 +2,7 @@
 
 use warpface::face::{EmbedOptions, Standardize};
 use warpface::image::Rgb8;
-use warpface::models::inception_resnet_v1;
+use warpface::models::embedding_network;
 use warpface::{Device, DeviceKind, Embedder, Precision};
 
 use super::{CROPS, pictures, weights};
@@ -20,7 +20,7 @@ fn most(precision: Precision) -> f64 {
 }
 
 fn embedder(device: &Device, precision: Precision, batch: usize) -> Embedder {
-    let graph = inception_resnet_v1(&weights::facenet().fold()).unwrap();
+    let graph = embedding_network(&weights::facenet().fold()).unwrap();
     let options = EmbedOptions::from(Standardize::Fixed).precision(precision);
     Embedder::new(device, graph, options).unwrap().in_batches(batch)
 }

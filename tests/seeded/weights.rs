@@ -1,8 +1,9 @@
 //! Weights of the published networks' extents, drawn by a seed.
 
 use warpface::models;
+use warpface::networks::{ModelDef, NetworkSpec};
 use warpface::train::parameters::{Parameters, Spec};
-use warpface::weights::facenet::{Unfolded, Width};
+use warpface::weights::network::Unfolded;
 use warpface::weights::{self, Format, ONet, PNet, RNet, TensorMap};
 use warpface::{Graph, Tensor};
 
@@ -15,8 +16,12 @@ pub type Tensors = Vec<(String, Tensor)>;
 /// Inception-ResNet-v1 with 512 values an embedding. No bias is 0 and no norm the identity, so that one that is lost is
 /// noticed; filters are scaled for rectifiers (He et al. 2015), so that deep layers are as large as the first.
 pub fn facenet() -> Unfolded {
-    let spec = Spec { width: Width::FULL, embedding_size: 512, classes: None, gamma: false };
-    let parameters = Parameters::new(spec);
+    let spec = Spec {
+        network: NetworkSpec::new(ModelDef::InceptionResnetV1).embedding_size(512),
+        classes: None,
+        gamma: false,
+    };
+    let parameters = Parameters::new(spec).unwrap();
     let mut values = parameters.initial(7);
     let mut noise = Noise::new(7);
     for place in parameters.weights() {

@@ -154,18 +154,18 @@ fn softmax_trains_evaluates_and_is_a_model() {
             &world.command(&[&["convert", to.to_str().unwrap(), "--model", &model], flags].concat()).output().unwrap(),
         );
     }
-    let unfolded = |path: &Path| warpface::weights::facenet::unfolded(&warpface::weights::load(path).unwrap()).unwrap();
+    let unfolded = |path: &Path| warpface::weights::network::unfolded(&warpface::weights::load(path).unwrap()).unwrap();
     let trained = unfolded(Path::new(&model));
     assert_eq!(unfolded(&world.at("m.npz")), trained);
     let mut torch = unfolded(&world.at("m.pt"));
-    let layers = torch.convs.values_mut().chain([&mut torch.bottleneck]);
+    let layers = torch.layers.values_mut().chain([&mut torch.bottleneck]);
     layers.for_each(|layer| {
-        if let warpface::weights::facenet::Norm::Batch(norm) = &mut layer.norm {
+        if let warpface::weights::network::Norm::Batch(norm) = &mut layer.norm {
             assert!(norm.gamma.take().is_some_and(|gamma| gamma.data().iter().all(|&g| g == 1.0)));
         }
     });
     assert_eq!(torch, trained);
-    assert_ne!(unfolded(&world.at("a.npz")).convs, trained.convs);
+    assert_ne!(unfolded(&world.at("a.npz")).layers, trained.layers);
 
     // Further training of other people keeps all but the classifier.
     let begin = ["--pretrained-model", &model, "--batch-size", "6", "--embedding-size", "8"];

@@ -101,12 +101,12 @@ fn an_unknown_pretrained_network_is_guessed_aloud() {
     done(&world.train("softmax", "first", &["--batch-size", "6", "--standardize", "prewhiten"]));
     // Another program's file of the same tensors says nothing of its photographs.
     let map = warpface::weights::load(world.file("first", 8)).unwrap();
-    let network = warpface::weights::facenet::unfolded(&map).unwrap();
+    let network = warpface::weights::network::unfolded(&map).unwrap();
     let (file, nothing) = (world.at("unknown.pt"), warpface::weights::ModelFacts::default());
-    warpface::weights::write::torch(&file, &network.torch(), &nothing).unwrap();
+    warpface::weights::write::torch(&file, &network.torch().unwrap(), &nothing).unwrap();
     let begin = ["--batch-size", "6", "--pretrained-model", file.to_str().unwrap()];
     let text = done(&world.train("softmax", "second", &begin));
-    assert!(text.contains("fixed or prewhiten") && text.contains("--standardize"), "{text}");
+    assert!(text.contains("fixed, prewhiten or unit") && text.contains("--standardize"), "{text}");
     let text = done(&world.train("softmax", "third", &[&begin[..], &["--standardize", "fixed"]].concat()));
-    assert!(!text.contains("fixed or prewhiten"), "{text}");
+    assert!(!text.contains("fixed, prewhiten or unit"), "{text}");
 }

@@ -81,6 +81,7 @@ def standardized():
         arrays[f"{name}.src"] = image
         arrays[f"{name}.prewhiten"] = prewhiten(image)
         arrays[f"{name}.fixed"] = ((image.astype(np.float32) - 127.5) / 128).astype(np.float32)
+        arrays[f"{name}.unit"] = (image / 255).astype(np.float32)
     return arrays
 
 

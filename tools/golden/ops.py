@@ -50,9 +50,24 @@ def same_pad(extent, kernel, stride):
     return total // 2, total - total // 2
 
 
+def sides(extent, kernel, stride, padding):
+    """Padding of an axis, before and after: by a word, or of a number of elements."""
+    if padding == "same":
+        return same_pad(extent, kernel, stride)
+    return (0, 0) if padding == "valid" else (padding, padding)
+
+
+def for_tf(padding):
+    return padding.upper() if isinstance(padding, str) else [[0, 0], [padding] * 2, [padding] * 2, [0, 0]]
+
+
+def attribute(padding):
+    return padding if isinstance(padding, str) else {"around": padding}
+
+
 def torch_windows(x, kernel, stride, padding, fill=0.0):
     """An NHWC input as PyTorch takes it, padded by hand to TensorFlow's rule."""
-    pads = [same_pad(x.shape[1 + i], kernel[i], stride[i]) if padding == "same" else (0, 0) for i in (0, 1)]
+    pads = [sides(x.shape[1 + i], kernel[i], stride[i], padding) for i in (0, 1)]
     t = torch.from_numpy(f64(x)).permute(0, 3, 1, 2)
     return torch.nn.functional.pad(t, (*pads[1], *pads[0]), value=fill)
 
@@ -83,6 +98,9 @@ CONVOLUTIONS = [
     ("residual_prelu_s2", (1, 5, 5, 3), (6, 3, 3), (2, 2), "valid", "prelu", -0.5),
     ("no_bias", (1, 6, 5, 3), (8, 3, 3), (1, 1), "valid", "none", None),
     ("no_bias_prelu_residual", (1, 4, 5, 3), (8, 3, 3), (1, 1), "same", "prelu", 0.1),
+    ("7x7_s2_around", (1, 12, 11, 3), (8, 7, 7), (2, 2), 3, "relu", None),
+    ("5x5_around", (2, 5, 4, 4), (6, 5, 5), (1, 1), 2, "none", None),
+    ("3x3_s2_around", (1, 6, 7, 5), (9, 3, 3), (2, 2), 1, "none", None),
 ]
 
 
@@ -92,7 +110,7 @@ def conv2d(cases, rng):
         x = noise(rng, *shape)
         w = noise(rng, c_out, k_h, k_w, shape[3]) / np.float32(np.sqrt(k_h * k_w * shape[3]))
         b, alpha = noise(rng, c_out), noise(rng, c_out) / np.float32(4)
-        y = tf.nn.conv2d(f64(x), f64(w).transpose(1, 2, 3, 0), list(stride), padding.upper())
+        y = tf.nn.conv2d(f64(x), f64(w).transpose(1, 2, 3, 0), list(stride), for_tf(padding))
         other = torch.nn.functional.conv2d(
             torch_windows(x, (k_h, k_w), stride, padding), torch.from_numpy(f64(w)).permute(0, 3, 1, 2), stride=stride
         )
@@ -111,7 +129,8 @@ def conv2d(cases, rng):
             inputs.append(residual)
         y = activate(y, activation, alpha)
         attrs = {} if scale is None else {"residual_scale": scale}
-        cases.add(name, inputs, y, params=params, stride=stride, padding=padding, activation=activation, bias=bias, **attrs)
+        attrs["padding"] = attribute(padding)
+        cases.add(name, inputs, y, params=params, stride=stride, activation=activation, bias=bias, **attrs)
 
 
 def local_conv2d(cases, rng):
@@ -182,6 +201,8 @@ POOLS = [
     ("strides_differ", (1, 8, 5, 3), (2, 3), (3, 1), "same"),
     ("one_row", (1, 1, 12, 2), (1, 5), (1, 2), "valid"),
     ("stride_over_kernel", (1, 9, 8, 4), (1, 2), (3, 3), "valid"),
+    ("3x3_s2_around", (2, 6, 7, 3), (3, 3), (2, 2), 1),
+    ("4x3_around", (1, 5, 6, 2), (4, 3), (1, 2), 2),
 ]
 
 
@@ -189,17 +210,22 @@ def max_pool2d(cases, rng):
     for name, shape, kernel, stride, padding in POOLS:
         # All below zero, so that padding with zeros would show.
         x = noise(rng, *shape) - 5
-        y = tf.nn.max_pool2d(f64(x), kernel, stride, padding.upper())
-        other = torch.nn.functional.max_pool2d(torch_windows(x, kernel, stride, padding, -np.inf), kernel, stride)
-        agree(y, other.permute(0, 2, 3, 1), name)
-        cases.add(name, [x], y, kernel=kernel, stride=stride, padding=padding)
+        y = torch.nn.functional.max_pool2d(torch_windows(x, kernel, stride, padding, -np.inf), kernel, stride)
+        y = y.permute(0, 2, 3, 1).numpy()
+        agree(tf.nn.max_pool2d(f64(x), kernel, stride, for_tf(padding)), y, name)
+        cases.add(name, [x], y, kernel=kernel, stride=stride, padding=attribute(padding))
 
 
 def avg_pool2d(cases, rng):
     for name, shape, kernel, stride, padding in POOLS:
         x = noise(rng, *shape) + 1
-        y = tf.nn.avg_pool2d(f64(x), kernel, stride, padding.upper())
-        cases.add(name, [x], y, kernel=kernel, stride=stride, padding=padding)
+        if isinstance(padding, str):
+            y = tf.nn.avg_pool2d(f64(x), kernel, stride, padding.upper())
+        else:
+            windows = [torch_windows(x, kernel, stride, padding), torch_windows(np.ones_like(x), kernel, stride, padding)]
+            sums, counts = (torch.nn.functional.avg_pool2d(t, kernel, stride).permute(0, 2, 3, 1).numpy() for t in windows)
+            y = sums / counts
+        cases.add(name, [x], y, kernel=kernel, stride=stride, padding=attribute(padding))
     for name, shape in [("global", (3, 3, 5, 33)), ("global_pixel", (2, 1, 1, 4))]:
         x = noise(rng, *shape)
         y = tf.reduce_mean(f64(x), [1, 2], keepdims=True)
@@ -336,6 +362,7 @@ def standardize(cases, rng):
         loose = {"atol": 5e-5} if name == "almost_flat" else {}
         cases.add(f"prewhiten_{name}", [x], y, mode="prewhiten", **loose)
         cases.add(f"fixed_{name}", [x], (f64(x) - 127.5) / 128, mode="fixed")
+        cases.add(f"unit_{name}", [x], f64(x) / 255, mode="unit")
 
 
 def crop(cases, rng):
@@ -464,12 +491,61 @@ def triplet_loss(cases, rng):
         cases.add(name, [anchor, positive, negative], [loss], margin=margin)
 
 
+def l2_pool2d(cases, rng):
+    for name, shape, kernel, stride, padding in POOLS:
+        x = noise(rng, *shape)
+        padded = torch_windows(x, kernel, stride, padding)
+        y = torch.nn.functional.lp_pool2d(padded, 2, kernel, stride).permute(0, 2, 3, 1).numpy()
+        if padding == "valid":
+            # As Keras-OpenFace writes it: the mean of squares, times their number.
+            squares = tf.nn.avg_pool2d(tf.square(f64(x)), kernel, stride, "VALID") * (kernel[0] * kernel[1])
+            agree(tf.sqrt(squares), y, name)
+        cases.add(name, [x], y, kernel=kernel, stride=stride, padding=attribute(padding))
+
+
+# (name, x, radius, bias, alpha, beta)
+RESPONSES = [
+    ("single", (1, 1, 1, 1), 5, 1.0, 1e-4, 0.75),
+    ("keras_openface", (2, 3, 5, 64), 5, 1.0, 1e-4, 0.75),
+    ("torch_openface", (1, 3, 4, 32), 2, 1.0, 2e-5, 0.75),
+    ("large_alpha", (2, 4, 3, 17), 3, 0.5, 0.8, 0.75),
+    ("other_power", (1, 2, 3, 9), 1, 2.0, 1.5, 0.6),
+    ("window_over_channels", (1, 2, 2, 4), 9, 1.0, 0.3, 1.0),
+]
+
+
+def lrn(cases, rng):
+    for name, shape, radius, bias, alpha, beta in RESPONSES:
+        x = 5 * noise(rng, *shape)
+        b, a, p = (np.float64(np.float32(v)) for v in (bias, alpha, beta))
+        size = 2 * radius + 1
+        t = torch.from_numpy(f64(x)).permute(0, 3, 1, 2)
+        y = torch.nn.functional.local_response_norm(t, size, a * size, p, b).permute(0, 2, 3, 1).numpy()
+        # TensorFlow has it in f32 alone.
+        np.testing.assert_allclose(tf.nn.lrn(x, radius, bias, alpha, beta), y, rtol=2e-5, atol=1e-6, err_msg=name)
+        cases.add(name, [x], y, radius=radius, bias=bias, alpha=alpha, beta=beta)
+
+
+def pad2d(cases, rng):
+    for name, shape, borders in [
+        ("around", (2, 3, 5, 3), [[1, 1], [1, 1]]), ("sides", (1, 4, 2, 4), [[3, 4], [0, 2]]), ("pixel", (1, 1, 1, 2), [[2, 0], [0, 1]]),
+        ("nothing", (1, 2, 3, 1), [[0, 0], [0, 0]]),
+    ]:
+        x = noise(rng, *shape)
+        cases.add(name, [x], tf.pad(x, [[0, 0], *borders, [0, 0]]), borders=borders)
+    x = noise(rng, 2, 6, 7, 3)
+    # A gradient of tf.pad, which cuts.
+    cut = tf.raw_ops.Slice(input=x, begin=[0, 1, 3, 0], size=[2, 3, 2, 3])
+    cases.add("cut", [x], cut, borders=[[-1, -2], [-3, -2]])
+    cases.add("cut_and_padded", [x], tf.pad(x[:, 2:, :-3], [[0, 0], [0, 4], [1, 0], [0, 0]]), borders=[[-2, 4], [1, -3]])
+
+
 OPS = {
     f.__name__.removesuffix("_op"): f
     for f in [
         avg_pool2d, batch_norm, box_pad, box_regression, concat, conv2d, crop, dense, flatten, l2_normalize, local_conv2d,
         max_pool2d, nms, pairwise_distance, prelu_op, relu, rerec, resize_area, resize_bilinear, scaled_add, softmax,
-        standardize, triplet_loss, cast, join, part,
+        standardize, triplet_loss, cast, join, part, l2_pool2d, lrn, pad2d,
     ]
 }
 

@@ -263,10 +263,106 @@ def joins(files, rng):
         files["scale"].add(name, [dy], dx, factor=factor)
 
 
+def around(files, rng):
+    """Convolutions and pools with as much padding on every side, as Torch has it."""
+    for name, shape, (c_out, k_h, k_w), stride, pad in [
+        ("7x7_s2_around", (1, 12, 11, 3), (8, 7, 7), (2, 2), 3), ("5x5_around", (2, 5, 4, 8), (16, 5, 5), (1, 1), 2),
+        ("3x3_s2_around", (1, 6, 7, 5), (9, 3, 3), (2, 2), 1),
+    ]:
+        x = noise(rng, *shape)
+        w = noise(rng, c_out, k_h, k_w, shape[3]) / np.float32(np.sqrt(k_h * k_w * shape[3]))
+        dy, (dx, dw) = gradients(
+            name, [x, w], lambda *s: noise(rng, *s),
+            lambda x, w: tf.nn.conv2d(
+                tf.pad(x, [[0, 0], [pad, pad], [pad, pad], [0, 0]]), tf.transpose(w, (1, 2, 3, 0)), list(stride), "VALID"
+            ),
+            lambda x, w: torch.nn.functional.conv2d(
+                x.permute(0, 3, 1, 2), w.permute(0, 3, 1, 2), stride=stride, padding=pad
+            ).permute(0, 2, 3, 1),
+        )
+        attrs = {"stride": stride, "padding": {"around": pad}}
+        files["conv2d_bwd_data"].add(name, [dy, w, x], dx, params=[1], **attrs)
+        files["conv2d_bwd_filter"].add(name, [x, dy, w], dw, **attrs)
+    name, shape, pad = "3x3_s2_around", (2, 6, 7, 3), 1
+    x = noise(rng, *shape)
+    borders = [[0, 0], [pad, pad], [pad, pad], [0, 0]]
+    y = tf.nn.max_pool2d(tf.pad(f64(x), borders, constant_values=-np.inf), 3, 2, "VALID")
+    dy, (dx,) = gradients(
+        name, [x], lambda *s: noise(rng, *s),
+        lambda x: tf.nn.max_pool2d(tf.pad(x, borders, constant_values=-np.inf), 3, 2, "VALID"),
+        lambda x: torch.nn.functional.max_pool2d(x.permute(0, 3, 1, 2), 3, 2, pad).permute(0, 2, 3, 1),
+    )
+    attrs = {"kernel": (3, 3), "stride": (2, 2), "padding": {"around": pad}}
+    files["max_pool2d_bwd"].add(name, [x, y, dy], dx, **attrs)
+    ones = tf.ones(shape, tf.float64)
+    dy, (dx,) = gradients(
+        name, [x], lambda *s: noise(rng, *s),
+        lambda x: tf.nn.avg_pool2d(tf.pad(x, borders), 3, 2, "VALID") / tf.nn.avg_pool2d(tf.pad(ones, borders), 3, 2, "VALID"),
+        lambda x: torch.nn.functional.avg_pool2d(
+            x.permute(0, 3, 1, 2), 3, 2, pad, count_include_pad=False
+        ).permute(0, 2, 3, 1),
+    )
+    files["avg_pool2d_bwd"].add(name, [dy, x], dx, **attrs)
+
+
+def norms(files, rng):
+    for name, shape, kernel, stride, padding in POOLS:
+        x = noise(rng, *shape)
+        y = torch_norms(torch.from_numpy(f64(x)), kernel, stride, padding).numpy()
+        dy, (dx,) = gradients(
+            name, [x], lambda *s: noise(rng, *s),
+            lambda x: tf.norm(tf.stack(taps(x, kernel, stride, padding), 0), axis=0),
+            lambda x: torch_norms(x, kernel, stride, padding),
+        )
+        # y is rounded where it is stored.
+        files["l2_pool2d_bwd"].add(name, [x, y, dy], dx, atol64=3e-7, kernel=kernel, stride=stride, padding=padding)
+
+
+def taps(x, kernel, stride, padding):
+    """An image as each element of the windows sees it."""
+    pads = [same_pad(x.shape[1 + i], kernel[i], stride[i]) if padding == "same" else (0, 0) for i in (0, 1)]
+    out = [(x.shape[1 + i] + sum(pads[i]) - kernel[i]) // stride[i] + 1 for i in (0, 1)]
+    x = tf.pad(x, [[0, 0], *pads, [0, 0]])
+    ends = [(out[i] - 1) * stride[i] + 1 for i in (0, 1)]
+    return [
+        x[:, ky : ky + ends[0] : stride[0], kx : kx + ends[1] : stride[1]] for ky in range(kernel[0]) for kx in range(kernel[1])
+    ]
+
+
+def torch_norms(x, kernel, stride, padding):
+    return torch.nn.functional.lp_pool2d(torch_windows(x, kernel, stride, padding), 2, kernel, stride).permute(0, 2, 3, 1)
+
+
+def responses(files, rng):
+    for name, shape, radius, bias, alpha, beta in [
+        ("single", (1, 1, 1, 1), 5, 1.0, 1e-4, 0.75), ("keras_openface", (2, 3, 5, 64), 5, 1.0, 1e-4, 0.75),
+        ("torch_openface", (1, 3, 4, 32), 2, 1.0, 2e-5, 0.75), ("large_alpha", (2, 4, 3, 17), 3, 0.5, 0.8, 0.75),
+        ("other_power", (1, 2, 3, 9), 1, 2.0, 1.5, 0.6), ("window_over_channels", (1, 2, 2, 4), 9, 1.0, 0.3, 1.0),
+    ]:
+        x, c, size = 5 * noise(rng, *shape), shape[-1], 2 * radius + 1
+        b, a, p = (np.float64(np.float32(v)) for v in (bias, alpha, beta))
+        near = f64(np.abs(np.subtract.outer(np.arange(c), np.arange(c))) <= radius)
+        dy, (dx,) = gradients(
+            name, [x], lambda *s: noise(rng, *s),
+            # tf.nn.lrn has no f64: by its formula, and by itself below.
+            lambda x: x / (b + a * tf.einsum("nhwj,ji->nhwi", tf.square(x), near)) ** p,
+            lambda x: torch.nn.functional.local_response_norm(
+                x.permute(0, 3, 1, 2), size, a * size, p, b
+            ).permute(0, 2, 3, 1),
+        )
+        t = tf.constant(x)
+        with tf.GradientTape() as tape:
+            tape.watch(t)
+            y = tf.nn.lrn(t, radius, bias, alpha, beta)
+        own = tape.gradient(y, t, output_gradients=tf.constant(dy))
+        np.testing.assert_allclose(own, dx, rtol=1e-4, atol=1e-5, err_msg=name)
+        files["lrn_bwd"].add(name, [x, dy], dx, radius=radius, bias=bias, alpha=alpha, beta=beta)
+
+
 STEMS = [
     "avg_pool2d_bwd", "batch_moments", "batch_norm_bwd_data", "batch_norm_bwd_sums", "batch_norm_train", "channel_sum",
-    "conv2d_bwd_data", "conv2d_bwd_filter", "dense_bwd_data", "dense_bwd_filter", "local_conv2d_bwd_bias",
-    "local_conv2d_bwd_data", "local_conv2d_bwd_filter", "max_pool2d_bwd", "prelu_bwd_alpha", "prelu_bwd_data", "relu_bwd",
+    "conv2d_bwd_data", "conv2d_bwd_filter", "dense_bwd_data", "dense_bwd_filter", "l2_pool2d_bwd", "local_conv2d_bwd_bias",
+    "local_conv2d_bwd_data", "local_conv2d_bwd_filter", "lrn_bwd", "max_pool2d_bwd", "prelu_bwd_alpha", "prelu_bwd_data", "relu_bwd",
     "scale", "slice",
 ]
 
@@ -274,7 +370,7 @@ STEMS = [
 def main():
     files = {stem: Cases() for stem in STEMS}
     rng = np.random.default_rng(4)
-    for make in (conv2d, dense, local_conv2d, biases, rectifiers, pools, batch_norm, joins):
+    for make in (conv2d, dense, local_conv2d, biases, rectifiers, pools, batch_norm, joins, around, norms, responses):
         make(files, rng)
     out = folder("ops")
     for stem, cases in files.items():

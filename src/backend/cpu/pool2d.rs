@@ -8,6 +8,8 @@ use super::workers::Workers;
 pub(super) enum Reduce {
     Max,
     Mean,
+    /// Euclidean.
+    Norm,
 }
 
 /// Runs a pool.
@@ -32,12 +34,17 @@ pub(super) unsafe fn run(workers: Workers, geometry: ConvGeometry, x: &[f32], re
                     match reduce {
                         Reduce::Max => out.iter_mut().zip(pixel).for_each(|(y, x)| *y = y.max(*x)),
                         Reduce::Mean => out.iter_mut().zip(pixel).for_each(|(y, x)| *y += x),
+                        Reduce::Norm => out.iter_mut().zip(pixel).for_each(|(y, x)| *y += x * x),
                     }
                 }
             }
-            if reduce == Reduce::Mean {
-                let count = (rows.len() * columns.len()) as f32;
-                out.iter_mut().for_each(|y| *y /= count);
+            match reduce {
+                Reduce::Max => {}
+                Reduce::Mean => {
+                    let count = (rows.len() * columns.len()) as f32;
+                    out.iter_mut().for_each(|y| *y /= count);
+                }
+                Reduce::Norm => out.iter_mut().for_each(|y| *y = y.sqrt()),
             }
         }
     };

@@ -16,16 +16,24 @@ vectorized! {
         }
     }
 
+    /// A window of zeros gives nothing.
+    fn give_norm(dx: &mut [f32], x: &[f32], y: &[f32], dy: &[f32]) {
+        for (((dx, &x), &y), &dy) in dx.iter_mut().zip(x).zip(y).zip(dy) {
+            *dx += if y > 0.0 { dy * (x / y) } else { 0.0 };
+        }
+    }
+
     fn give_mean(dx: &mut [f32], dy: &[f32], count: f32) {
         dx.iter_mut().zip(dy).for_each(|(dx, &dy)| *dx += dy / count);
     }
 }
 
-/// Which pool: of a maximum, with its input and output.
+/// Which pool: of a maximum or a norm, with its input and output.
 #[derive(Clone, Copy)]
 pub(super) enum Pool<'a> {
     Max { x: &'a [f32], y: &'a [f32] },
     Mean,
+    Norm { x: &'a [f32], y: &'a [f32] },
 }
 
 /// Runs it: `geometry` is the forward pool's.
@@ -58,6 +66,7 @@ pub(super) unsafe fn run(workers: Workers, geometry: ConvGeometry, pool: Pool, d
                         give_max(workers.isa(), dx, &x[of(pixel)], &y[output.clone()], &mut left);
                     }
                     Pool::Mean => give_mean(workers.isa(), dx, dy, count),
+                    Pool::Norm { x, y } => give_norm(workers.isa(), dx, &x[of(pixel)], &y[output.clone()], dy),
                 }
             }
         }

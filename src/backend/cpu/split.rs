@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::{Cpu, CpuExecutable, CpuModule};
 use crate::backend::{Executable, check_inputs};
 use crate::graph::{Region, Step};
+use crate::ops::Op;
 use crate::{Plan, Result, Shape};
 
 /// The parts of a batch.
@@ -37,7 +38,9 @@ impl Split {
         let apart =
             plan.inputs.iter().chain(&plan.outputs).all(|view| view.region == Region::Arena && leads(&view.shape))
                 && plan.steps.iter().all(|step| is_by_image(step, &leads));
-        if threads < 2 || images < threads || !apart {
+        // Of so many weights, what each thread would read for its own images takes longest.
+        let local = plan.steps.iter().any(|step| matches!(step.op, Op::LocalConv2d(_)));
+        if threads < 2 || images < threads || !apart || local {
             return Ok(None);
         }
         let mut parts: Vec<(Range<usize>, Arc<CpuExecutable>)> = Vec::new();
@@ -98,5 +101,35 @@ impl Executable for SplitExecutable {
 
     fn profile(&self, inputs: &[&[f32]]) -> Result<Vec<Duration>> {
         self.whole.profile(inputs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::{Activation, LocalConv2d, Relu};
+    use crate::{Graph, Tensor};
+
+    /// Whether a batch of four is cut for two threads.
+    fn is_cut(graph: Graph, x: [usize; 4]) -> bool {
+        let module = Cpu::new(2).unwrap().module(Arc::new(graph)).unwrap();
+        let whole = module.executable(&[x.into()], true).unwrap();
+        Split::new(&module, whole.plan()).unwrap().is_some()
+    }
+
+    #[test]
+    fn threads_share_the_weights_of_locally_connected_layers() {
+        let mut graph = Graph::new();
+        let x = graph.input("x");
+        let y = graph.op("relu", Relu, &[x]);
+        graph.output(y);
+        assert!(is_cut(graph, [4, 3, 3, 2]));
+        let mut graph = Graph::new();
+        let x = graph.input("x");
+        let w = graph.param("w", Tensor::filler([2, 2, 3, 2, 2, 2]));
+        let b = graph.param("b", Tensor::filler([2, 2, 3]));
+        let y = graph.op("local", LocalConv2d { stride: [1, 1], activation: Activation::None }, &[x, w, b]);
+        graph.output(y);
+        assert!(!is_cut(graph, [4, 3, 3, 2]));
     }
 }

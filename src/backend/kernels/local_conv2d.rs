@@ -1,4 +1,4 @@
-//! One thread an element.
+//! One thread an output of four images; CUDA's warps take four outputs of all images.
 
 use super::{Calls, Lower, Tuning, call, fields, operands};
 use crate::graph::Step;
@@ -15,7 +15,7 @@ impl Lower for LocalConv2d {
     type Params = Params;
 
     fn calls(&self, step: &Step, tuning: Tuning) -> Calls {
-        let [_, h, w, c_in] = step.inputs[0].shape.nhwc().ok_or("x is not [n, h, w, c]")?;
+        let [n, h, w, c_in] = step.inputs[0].shape.nhwc().ok_or("x is not [n, h, w, c]")?;
         let &[h_out, w_out, c_out, k_h, k_w, _] = step.inputs[1].shape.dims() else {
             return Err("w is not [h_out, w_out, c_out, k_h, k_w, c_in]".into());
         };
@@ -34,6 +34,10 @@ impl Lower for LocalConv2d {
             outputs: outputs as u32,
             relu: u32::from(self.activation == Activation::Relu),
         };
-        Ok(vec![call::<Self>("local_conv2d_fwd", params, operands(step), tuning.threads(outputs)?)])
+        let groups = match tuning.cuda() {
+            true => tuning.rows(h_out * w_out * c_out.div_ceil(4))?,
+            false => tuning.threads(n.div_ceil(4) * h_out * w_out * c_out)?,
+        };
+        Ok(vec![call::<Self>("local_conv2d_fwd", params, operands(step), groups)])
     }
 }

@@ -10,7 +10,7 @@ use super::trace::TraceArgs;
 use crate::Precision;
 use crate::backend::{Device, Executable, Roofline};
 use crate::cli::context::Globals;
-use crate::cli::plan::Network;
+use crate::cli::plan::{Network, Opened};
 use crate::cli::{Outcome, output};
 use crate::error::Field;
 use crate::{Error, Plan, Tensor};
@@ -40,12 +40,11 @@ impl Args {
         if self.runs == 0 {
             return Err(Error::invalid(Field("runs"), "must be at least 1").into());
         }
-        let input = self.network.input(globals, self.batch, self.size)?;
-        let graph = self.network.graph(globals)?;
+        let Opened { graph, input, .. } = self.network.open(globals, self.batch, self.size)?;
         let device = globals.open_device()?;
         let trace = self.trace.open()?;
         // Detection's networks never run in another.
-        let precision = if self.network == Network::Facenet { globals.precision } else { Precision::F32 };
+        let precision = if self.network.is_embedding() { globals.precision } else { Precision::F32 };
         let executable = device.backend().load_in(graph.clone(), precision)?.plan(std::slice::from_ref(&input))?;
         let roofline = Roofline::measure(&device, precision)?;
         let rows = self.measure(&*executable)?;

@@ -13,10 +13,10 @@ use crate::backend::{Device, Executable};
 use crate::cli::context::Globals;
 use crate::cli::{Outcome, output};
 use crate::error::Field;
+use crate::networks::{ModelDef, NetworkSpec};
 use crate::ops::OptimizerKind;
 use crate::train::network::{self, Loss, NetworkOptions, slot};
 use crate::train::parameters::{Parameters, Spec};
-use crate::weights::facenet::Width;
 use crate::{Error, Shape};
 
 #[derive(Debug, clap::Args)]
@@ -25,15 +25,15 @@ pub struct Args {
     /// Photographs of a batch
     #[arg(long = "batch", default_value_t = 16, value_name = "N", id = "train_batch")]
     batch: usize,
-    /// Side of the input in pixels
-    #[arg(long = "size", default_value_t = 160, value_name = "PIXELS", id = "train_size")]
-    size: usize,
+    /// Side of the input in pixels [default: what the network takes]
+    #[arg(long = "size", value_name = "PIXELS", id = "train_size")]
+    size: Option<usize>,
     /// People that the classifier tells apart
     #[arg(long, default_value_t = 1000, value_name = "N")]
     classes: usize,
-    /// Length of an embedding
-    #[arg(long, default_value_t = 512, value_name = "N")]
-    embedding_size: usize,
+    /// Length of an embedding [default: 512, DeepFace 4096]
+    #[arg(long, value_name = "N")]
+    embedding_size: Option<usize>,
     /// Steps go on this long; there is at least one
     #[arg(long, default_value_t = 3.0, value_name = "SECONDS")]
     seconds: f64,
@@ -59,11 +59,12 @@ impl Args {
 
     /// The step of training as a plan, on states that were set to their beginnings.
     fn plan(&self, globals: &Globals, device: &Device) -> Result<Box<dyn Executable>> {
-        let (width, embedding_size) = (Width::FULL, self.embedding_size);
-        let parameters = Parameters::new(Spec { width, embedding_size, classes: Some(self.classes), gamma: false });
+        let network = self.network(globals)?;
+        let parameters =
+            Parameters::new(Spec { network, classes: Some(self.classes), gamma: network.def.has_gamma() })?;
         let options = self.options();
         let start = parameters.initial(options.seed);
-        let centers = self.classes * self.embedding_size;
+        let centers = self.classes * network.embedding_size;
         let lengths = [options.rows() * parameters.weights_len(), parameters.norms_len(), centers];
         let states = device.backend().states(&lengths)?;
         let mut weights = start.weights;
@@ -72,26 +73,34 @@ impl Args {
         }
         states.write(slot::WEIGHTS, &weights)?;
         states.write(slot::NORMS, &start.norms)?;
-        let mut shapes = vec![self.image(), Shape::from([self.batch])];
+        let mut shapes = vec![self.image(&network), Shape::from([self.batch])];
         shapes.extend([[1], [1], [3]].map(Shape::from));
         let graph = Arc::new(network::step(&parameters, &options)?.graph);
         Ok(states.load_in(graph, globals.precision)?.plan(&shapes)?)
     }
 
+    /// The network that is trained: --model-def, else Inception-ResNet-v1 as it is published with 512 values.
+    fn network(&self, globals: &Globals) -> crate::Result<NetworkSpec> {
+        let def = globals.model_def.unwrap_or(ModelDef::InceptionResnetV1);
+        let network = NetworkSpec::new(def).side(self.size.unwrap_or(def.crop()));
+        network.check_crop()?;
+        Ok(network.embedding_size(self.embedding_size.unwrap_or(network.embedding_size.max(512))))
+    }
+
     /// Extents of a batch.
-    fn image(&self) -> Shape {
-        Shape::from([self.batch, self.size, self.size, 3])
+    fn image(&self, network: &NetworkSpec) -> Shape {
+        Shape::from([self.batch, network.side, network.side, 3])
     }
 
     pub fn run(&self, globals: &Globals) -> Result<Outcome> {
-        for (name, least) in [("batch", self.batch), ("classes", self.classes), ("size", self.size)] {
+        for (name, least) in [("batch", self.batch), ("classes", self.classes)] {
             if least == 0 {
                 return Err(Error::invalid(Field(name), "must be at least 1").into());
             }
         }
         let device = globals.open_device()?;
         let executable = self.plan(globals, &device)?;
-        let pixels = Tensor::filler(self.image()).into_data();
+        let pixels = Tensor::filler(self.image(&self.network(globals)?)).into_data();
         let labels: Vec<f32> = (0..self.batch).map(|i| (i % self.classes) as f32).collect();
         let inputs: [&[f32]; 5] = [&pixels, &labels, &[0.0], &[1.0], &[0.01, 1.0, 0.0]];
         let first_loss = executable.run(&inputs)?[0][0];
@@ -115,7 +124,7 @@ impl Args {
                 ops.iter().map(|(stem, count, ms)| json!({ "op": stem, "count": count, "ms": ms })).collect();
             let line = json!({
                 "task": "train", "device": device.info(), "precision": globals.precision, "batch": self.batch,
-                "size": self.size, "steps": steps, "seconds": seconds, "photographs_per_second": rate,
+                "size": self.network(globals)?.side, "network": self.network(globals)?.def, "steps": steps, "seconds": seconds, "photographs_per_second": rate,
                 "first_loss": first_loss, "ops": ops,
             });
             return output::json_line(&mut out, &line);

@@ -36,7 +36,7 @@ pub struct Common {
     /// Start from this network; its classifier is rebuilt where the people are others
     #[arg(long, value_name = "FILE", help_heading = "Network")]
     pub pretrained_model: Option<PathBuf>,
-    /// Length of an embedding [default: the pretrained network's, else 128]
+    /// Length of an embedding [default: the pretrained network's, else its definition's: 128, DeepFace 4096]
     #[arg(long, value_name = "N", help_heading = "Network")]
     pub embedding_size: Option<usize>,
     /// Channels of every layer as a part of the published network's: 1, 0.5, 0.25 and so on [default: the pretrained network's, else 1]
@@ -68,7 +68,7 @@ pub struct Common {
     #[arg(long, default_value_t = 0.0, value_name = "FACTOR", help_heading = "Optimizer")]
     pub weight_decay: f32,
 
-    /// Side of the network's input, in pixels [default: the pretrained network's, else 160]
+    /// Side of the network's input, in pixels [default: the pretrained network's, else its definition's: 160, DeepFace 152]
     #[arg(long, value_name = "PIXELS", help_heading = "Photographs")]
     pub image_size: Option<usize>,
     /// Crop from anywhere, not the middle

@@ -4,10 +4,10 @@ use super::flags::Common;
 use crate::cli::context::Globals;
 use crate::error::{Field, message};
 use crate::face::Standardize;
+use crate::networks::Width;
 use crate::train::pairs::RandomPairs;
 use crate::train::schedule::{Decay, Schedule};
 use crate::train::{PairSource, Settings};
-use crate::weights::facenet::Width;
 use crate::{Error, Result};
 
 impl Common {
@@ -22,6 +22,7 @@ impl Common {
             precision: globals.precision,
             threads: globals.threads,
             pretrained_model: self.pretrained_model.clone(),
+            model_def: globals.model_def,
             embedding_size: self.embedding_size,
             width: self.width()?,
             keep_probability: self.keep_probability,

@@ -13,6 +13,7 @@ use super::settings::{PairSource, Settings, Task, Triplet};
 use crate::backend::Device;
 use crate::error::{Field, message};
 use crate::eval::{self, Pairs};
+use crate::networks::{ModelDef, NetworkSpec, Width};
 use crate::ops::Standardize;
 use crate::train::augment::Augment;
 use crate::train::checkpoint::{self, Checkpoint, Checkpoints};
@@ -29,8 +30,8 @@ use crate::train::softmax;
 use crate::train::trainer::Trainer;
 use crate::train::triplet::{self, Search};
 use crate::train::verify::{Verification, VerificationPairs};
-use crate::weights::facenet::{Norm, Unfolded, Width};
-use crate::weights::{ModelFacts, USUAL_CROP};
+use crate::weights::ModelFacts;
+use crate::weights::network::{Norm, Unfolded};
 use crate::{Error, Result, weights};
 
 /// A run of training that is about to begin.
@@ -136,8 +137,9 @@ impl<'a> Training<'a> {
         }
         let pretrained = self.pretrained(observer)?;
         let facts = self.pretrained_facts();
-        let (standardize, side) = (self.standardize(pretrained.as_ref(), facts, observer)?, self.image_size(facts));
-        let plain = Augment::plain(side, standardize);
+        let standardize = self.standardize(pretrained.as_ref(), facts, observer)?;
+        let network = self.network(pretrained.as_ref(), facts)?;
+        let plain = Augment::plain(network.side, standardize);
         let inference = Inference {
             device: self.device,
             precision: settings.precision,
@@ -147,7 +149,7 @@ impl<'a> Training<'a> {
         };
         let people = People::open(&self.dir, settings, &self.task, &inference, pretrained.as_ref(), observer)?;
         let left_out = say_people(&people.train, plain, observer);
-        let trainer = self.trainer(&people.train, side, pretrained, observer)?;
+        let trainer = self.trainer(&people.train, network, pretrained, observer)?;
 
         let (checkpoints, logs) = self.folders()?;
         observer.observe(&Event::Folders { checkpoints: &checkpoints, logs: &logs });
@@ -157,7 +159,7 @@ impl<'a> Training<'a> {
         {
             observer.observe(&Event::LaterCheckpoint { step });
         }
-        let course = self.course(plain, logs.join("summary.html"));
+        let course = self.course(plain, network, logs.join("summary.html"));
         let start = self.from.take().map_or(Start::New { left_out }, |from| Start::From(Box::new(from)));
         let listeners = Listeners { observer, stop: self.stop.clone() };
         let kept = Kept { checkpoints: kept, events: logs };
@@ -212,7 +214,7 @@ impl<'a> Training<'a> {
         match &self.from {
             // The checkpoint is the same network; the file that the run began with may be gone by now.
             Some(from) if filter.is_none() || filter_model.is_some() => {
-                Ok(Some(weights::facenet::unfolded(&weights::load(&from.path)?)?))
+                Ok(Some(weights::network::unfolded(&weights::load(&from.path)?)?))
             }
             _ => pretrained_model.as_deref().map(|file| read_model(file, observer)).transpose(),
         }
@@ -232,8 +234,9 @@ impl<'a> Training<'a> {
             let guess = || match (&self.settings.pretrained_model, pretrained) {
                 (Some(file), Some(network)) => {
                     let dim = network.embedding_size();
-                    observer.observe(&Event::Guessed { file, standardize: ModelFacts::guess(dim), dim });
-                    ModelFacts::guess(dim)
+                    let standardize = facts.or(ModelFacts::default().model_def(Some(network.network.def))).guess(dim);
+                    observer.observe(&Event::Guessed { file, standardize, dim });
+                    standardize
                 }
                 _ => Standardize::Fixed,
             };
@@ -248,10 +251,30 @@ impl<'a> Training<'a> {
         }
     }
 
-    /// Side of the network's input: as asked, as the run began, as the pretrained network had it, else 160.
-    fn image_size(&self, facts: ModelFacts) -> usize {
+    /// The network: as asked, as the run began, else as the pretrained one is; its crops, too, or else the definition's.
+    fn network(&self, pretrained: Option<&Unfolded>, facts: ModelFacts) -> Result<NetworkSpec> {
+        let Settings { model_def, width, embedding_size, image_size, .. } = self.settings;
         let began = || self.from.as_ref().and_then(|from| checkpoint::beside(&from.path)?.image_size);
-        self.settings.image_size.or_else(began).or(facts.image_size).unwrap_or(USUAL_CROP)
+        let side = image_size.or_else(began).or(facts.image_size);
+        let Some(pretrained) = pretrained.map(|pretrained| pretrained.network) else {
+            let def = model_def.unwrap_or(ModelDef::InceptionResnetV1);
+            let network = NetworkSpec::new(def).width(width.unwrap_or(Width::FULL)).side(side.unwrap_or(def.crop()));
+            network.check_crop()?;
+            return Ok(network.embedding_size(embedding_size.unwrap_or(network.embedding_size)));
+        };
+        if let Some(asked) = model_def.filter(|&asked| asked != pretrained.def) {
+            let problem = format!("{asked} is not the pretrained network's {}; leave it out", pretrained.def);
+            return Err(Error::invalid(Field("model_def"), problem));
+        }
+        if width.is_some_and(|asked| asked != pretrained.width) {
+            return Err(Error::invalid(Field("width"), "is not the pretrained network's; leave it out"));
+        }
+        let dim = pretrained.embedding_size;
+        if let Some(asked) = embedding_size.filter(|&asked| asked != dim) {
+            let problem = format!("{asked} is not the pretrained network's {dim}; leave it out");
+            return Err(Error::invalid(Field("embedding_size"), problem));
+        }
+        pretrained.resized(side.unwrap_or(pretrained.side))
     }
 
     /// What is known of how the pretrained network was trained.
@@ -284,12 +307,13 @@ impl<'a> Training<'a> {
     fn trainer(
         &self,
         people: &Dataset,
-        side: usize,
+        network: NetworkSpec,
         pretrained: Option<Unfolded>,
         observer: &mut dyn Observer,
     ) -> Result<Trainer> {
         let settings = &self.settings;
-        let parameters = Parameters::new(self.spec(people, pretrained.as_ref())?);
+        let gamma = network.def.has_gamma() || pretrained.as_ref().is_some_and(has_gamma);
+        let parameters = Parameters::new(Spec { network, classes: self.classes(people), gamma })?;
         let options = NetworkOptions {
             loss: self.task.loss(),
             optimizer: settings.optimizer,
@@ -310,29 +334,11 @@ impl<'a> Training<'a> {
         };
         drop(pretrained);
         let (weights, precision) = (parameters.count(), settings.precision);
-        let trainer = Trainer::new(self.device, parameters, options, &values, side, precision, settings.memory_budget)?;
+        let budget = settings.memory_budget;
+        let trainer = Trainer::new(self.device, parameters, options, &values, precision, budget)?;
         let (peak_memory, recomputed) = (trainer.peak_memory(), trainer.recomputed());
         observer.observe(&Event::Network { weights, peak_memory, recomputed });
         Ok(trainer)
-    }
-
-    /// Which network is trained: as asked, else as the pretrained one is.
-    fn spec(&self, people: &Dataset, pretrained: Option<&Unfolded>) -> Result<Spec> {
-        let Settings { width, embedding_size, .. } = self.settings;
-        let Some(pretrained) = pretrained else {
-            let (width, embedding_size) = (width.unwrap_or(Width::FULL), embedding_size.unwrap_or(128));
-            return Ok(Spec { width, embedding_size, classes: self.classes(people), gamma: false });
-        };
-        if width.is_some_and(|asked| asked != pretrained.width) {
-            return Err(Error::invalid(Field("width"), "is not the pretrained network's; leave it out"));
-        }
-        let dim = pretrained.embedding_size();
-        if let Some(asked) = embedding_size.filter(|&asked| asked != dim) {
-            let problem = format!("{asked} is not the pretrained network's {dim}; leave it out");
-            return Err(Error::invalid(Field("embedding_size"), problem));
-        }
-        let (width, gamma) = (pretrained.width, has_gamma(pretrained));
-        Ok(Spec { width, embedding_size: dim, classes: self.classes(people), gamma })
     }
 
     /// How many people a classifier tells apart, where one is trained.
@@ -360,12 +366,13 @@ impl<'a> Training<'a> {
         Ok((checkpoints, logs))
     }
 
-    fn course(&self, Augment { standardize, image_size, .. }: Augment, page: PathBuf) -> Course {
+    fn course(&self, Augment { standardize, image_size, .. }: Augment, network: NetworkSpec, page: PathBuf) -> Course {
         let settings = &self.settings;
         let mut recorded =
             if self.recorded.is_empty() { described(settings, &self.task) } else { self.recorded.clone() };
         recorded.insert("standardize".to_owned(), json!(standardize.to_string()));
         recorded.insert("image_size".to_owned(), json!(image_size));
+        recorded.insert("model_def".to_owned(), json!(network.def.name()));
         recorded.insert("precision".to_owned(), json!(settings.precision));
         Course {
             kind: self.task.kind(),
@@ -427,7 +434,7 @@ type ClassifierRows = Vec<Option<usize>>;
 
 /// Whether a network's batch norms have a scale other than 1.
 fn has_gamma(weights: &Unfolded) -> bool {
-    let layers = weights.convs.values().chain([&weights.bottleneck]);
+    let layers = weights.layers.values().chain([&weights.bottleneck]);
     let scaled = |norm: &Norm| matches!(norm, Norm::Batch(norm) if norm.gamma.as_ref().is_some_and(|g| g.data().iter().any(|&g| g != 1.0)));
     layers.into_iter().any(|layer| scaled(&layer.norm))
 }

@@ -6,7 +6,7 @@ use crate::eval::Person;
 use crate::random::{Stream, purpose};
 use crate::train::dataset::Dataset;
 use crate::train::inference::Inference;
-use crate::weights::facenet::Unfolded;
+use crate::weights::network::Unfolded;
 use crate::{Error, Result};
 
 /// The most people, and photographs of each: 1.8 million triplets, embedded in no more time than a few steps take.

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use crate::Precision;
 use crate::backend::Device;
-use crate::models::{classifier, inception_resnet_v1};
+use crate::models::{classifier, embedding_network};
 use crate::train::augment::Augment;
 use crate::train::dataset::Dataset;
 use crate::train::loader::{Instead, Loader, Workers};
 use crate::train::sampler;
-use crate::weights::facenet::Unfolded;
+use crate::weights::network::Unfolded;
 use crate::{Error, Graph, Result, Shape};
 
 /// Embeddings of a dataset's images.
@@ -51,7 +51,7 @@ impl Inference<'_> {
     /// # Errors
     /// The device's.
     pub fn embed(&self, weights: Unfolded, dataset: &Arc<Dataset>) -> Result<EmbeddedDataset> {
-        self.run(inception_resnet_v1(&weights.fold())?, dataset)
+        self.run(embedding_network(&weights.fold())?, dataset)
     }
 
     /// The classifier's mean cross entropy on a dataset's images, the share that it is right about, and the numbers of the

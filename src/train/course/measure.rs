@@ -6,7 +6,7 @@ use super::run::Run;
 use crate::Result;
 use crate::train::history::Epoch;
 use crate::train::observe::{Event, Measured};
-use crate::weights::facenet::Unfolded;
+use crate::weights::network::Unfolded;
 
 impl Run<'_> {
     /// Measures triplets, pairs and the validation set before the first step, as epoch 0: what training is to be better

@@ -9,7 +9,7 @@ use crate::train::dataset::{Dataset, class_centres, distances_to_centres};
 use crate::train::inference::Inference;
 use crate::train::observe::{Event, Observer};
 use crate::train::sampler::PeopleSampler;
-use crate::weights::facenet::Unfolded;
+use crate::weights::network::Unfolded;
 use crate::{Error, Result, weights};
 
 /// The people of a folder, shared out.
@@ -105,7 +105,7 @@ fn filter(
 /// A network's weights, batch norms apart.
 pub(super) fn read_model(file: &Path, observer: &mut dyn Observer) -> Result<Unfolded> {
     weights::verify(file, true)?;
-    let read = weights::facenet::unfolded(&weights::load(file)?)?;
+    let read = weights::network::unfolded(&weights::load(file)?)?;
     observer.observe(&Event::Pretrained { file, dim: read.embedding_size() });
     Ok(read)
 }

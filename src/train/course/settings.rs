@@ -4,14 +4,13 @@ use std::path::PathBuf;
 
 use crate::error::{Field, message};
 use crate::eval;
-use crate::models::{LARGEST_CROP, SMALLEST_CROP};
+use crate::networks::{ModelDef, Width};
 use crate::ops::{OptimizerKind, Standardize};
 use crate::train::network::Loss;
 use crate::train::pairs::RandomPairs;
 use crate::train::sampler::Fill;
 use crate::train::schedule::Schedule;
 use crate::train::triplets::Mode;
-use crate::weights::facenet::Width;
 use crate::{Error, Precision, Result};
 
 /// Everything that both kinds of training are told.
@@ -35,7 +34,9 @@ pub struct Settings {
 
     /// Start from this network; its classifier is rebuilt where the people are others.
     pub pretrained_model: Option<PathBuf>,
-    /// Length of an embedding; by default the pretrained network's, else 128.
+    /// Which network; by default the pretrained one's, else Inception-ResNet-v1.
+    pub model_def: Option<ModelDef>,
+    /// Length of an embedding; by default the pretrained network's, else its definition's.
     pub embedding_size: Option<usize>,
     /// Channels of every layer; by default the pretrained network's, else the published network's.
     pub width: Option<Width>,
@@ -51,7 +52,7 @@ pub struct Settings {
     /// Factor of the weights' squares.
     pub weight_decay: f32,
 
-    /// Side of the network's input, in pixels; by default the pretrained network's, else 160.
+    /// Side of the network's input, in pixels; by default the pretrained network's, else its definition's.
     pub image_size: Option<usize>,
     /// Crop from anywhere, not the middle.
     pub random_crop: bool,
@@ -130,6 +131,7 @@ impl Default for Settings {
             precision: Precision::F32,
             threads: 0,
             pretrained_model: None,
+            model_def: None,
             embedding_size: None,
             width: None,
             keep_probability: 1.0,
@@ -177,7 +179,6 @@ impl Settings {
             ("batch_size", self.batch_size, 2, 1 << 16),
             ("epoch_size", self.epoch_size as usize, 1, usize::MAX),
             ("epochs", self.epochs as usize, 1, usize::MAX),
-            ("image_size", self.image_size.unwrap_or(SMALLEST_CROP), SMALLEST_CROP, LARGEST_CROP),
             ("embedding_size", self.embedding_size.unwrap_or(1), 1, 1 << 16),
             ("keep_checkpoints", self.keep_checkpoints, 1, usize::MAX),
             ("folds", self.folds.unwrap_or(1), 1, usize::MAX),

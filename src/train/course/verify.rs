@@ -8,7 +8,7 @@ use crate::eval::{self, Figures, Pairs, Person};
 use crate::train::dataset::Dataset;
 use crate::train::inference::Inference;
 use crate::train::pairs::RandomPairs;
-use crate::weights::facenet::Unfolded;
+use crate::weights::network::Unfolded;
 use crate::{Error, Result};
 
 /// The pairs that a verification measures.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde::Serialize;
 
-use crate::image::{Rgb8, crop, fixed_standardize, flip_horizontal, pad, prewhiten};
+use crate::image::{Rgb8, crop, flip_horizontal, pad};
 use crate::ops::Standardize;
 use crate::random::Stream;
 
@@ -58,10 +58,7 @@ impl Augment {
         };
         let square = pad(part, self.image_size);
         let square = if self.random_flip && mirrored { flip_horizontal(&square) } else { square };
-        match self.standardize {
-            Standardize::Fixed => fixed_standardize(&square, out),
-            Standardize::Prewhiten => prewhiten(&square, out),
-        }
+        self.standardize.pixels(&square, out);
     }
 }
 

@@ -7,10 +7,9 @@ use crate::train::checkpoint::Stored;
 use crate::train::network::NetworkOptions;
 use crate::train::parameters::{Parameters, Place};
 use crate::train::trainer::Snapshot;
+use crate::weights::network::{outputs_first, outputs_last};
 use crate::{Error, Result, Tensor};
 
-/// What stands before the layers' names.
-const SCOPE: &str = "InceptionResnetV1/";
 /// The weights' moving average, as `tf.train.ExponentialMovingAverage` names it.
 const AVERAGE: &str = "ExponentialMovingAverage";
 /// A batch norm's statistics, in the order of their rows.
@@ -28,26 +27,14 @@ fn slots(kind: OptimizerKind) -> &'static [&'static str] {
 }
 
 /// A trained tensor's name in files.
-fn name(place: &Place) -> String {
-    if place.name.starts_with("Logits/") { place.name.clone() } else { format!("{SCOPE}{}", place.name) }
+fn name(parameters: &Parameters, place: &Place) -> String {
+    let scope = if place.name.starts_with("Logits/") { "" } else { parameters.spec().network.def.scope() };
+    format!("{scope}{}", place.name)
 }
 
-/// Outputs last, as TensorFlow has them.
-fn outputs_last(tensor: Tensor) -> Tensor {
-    match tensor.dims().len() {
-        4 => tensor.permute(&[1, 2, 3, 0]),
-        2 => tensor.permute(&[1, 0]),
-        _ => tensor,
-    }
-}
-
-/// Outputs first, as they lie here.
-fn outputs_first(tensor: Tensor) -> Tensor {
-    match tensor.dims().len() {
-        4 => tensor.permute(&[3, 0, 1, 2]),
-        2 => tensor.permute(&[1, 0]),
-        _ => tensor,
-    }
+/// The name of a batch norm's statistic in files.
+fn statistic_name(parameters: &Parameters, place: &Place, statistic: &str) -> String {
+    format!("{}{}/BatchNorm/{statistic}", parameters.spec().network.def.scope(), place.name)
 }
 
 /// The names of the rows of the state of the weights: none for the weights themselves.
@@ -62,19 +49,20 @@ pub fn named(parameters: &Parameters, options: &NetworkOptions, snapshot: &Snaps
     for (row, suffix) in snapshot.weights.chunks_exact(parameters.weights_len()).zip(rows(options)) {
         for place in parameters.weights() {
             let data = row[place.offset..][..place.shape.elements()].to_vec();
-            let name = suffix.map_or_else(|| name(place), |suffix| format!("{}/{suffix}", name(place)));
-            tensors.push((name, outputs_last(Tensor::new(place.shape.clone(), data))));
+            let name = name(parameters, place);
+            let name = suffix.map_or(name.clone(), |suffix| format!("{name}/{suffix}"));
+            tensors.push((name, outputs_last(&Tensor::new(place.shape.clone(), data))));
         }
     }
     for place in parameters.norms() {
         let c = place.shape.last();
         for (i, statistic) in STATISTICS.iter().enumerate() {
             let data = snapshot.norms[place.offset + i * c..][..c].to_vec();
-            tensors.push((format!("{SCOPE}{}/BatchNorm/{statistic}", place.name), Tensor::new([c], data)));
+            tensors.push((statistic_name(parameters, place, statistic), Tensor::new([c], data)));
         }
     }
     if !snapshot.centers.is_empty() {
-        let d = parameters.spec().embedding_size;
+        let d = parameters.spec().network.embedding_size;
         tensors.push(("centers".to_owned(), Tensor::new([snapshot.centers.len() / d, d], snapshot.centers.clone())));
     }
     tensors
@@ -103,7 +91,8 @@ pub fn snapshot(
     starts.for_each(|&start| weights.resize(weights.len() + n, start));
     for (row, suffix) in weights.chunks_exact_mut(n).zip(rows(options)) {
         for place in parameters.weights() {
-            let name = suffix.map_or_else(|| name(place), |suffix| format!("{}/{suffix}", name(place)));
+            let name = name(parameters, place);
+            let name = suffix.map_or(name.clone(), |suffix| format!("{name}/{suffix}"));
             let tensor = outputs_first(take(&name, place.shape.elements())?);
             row[place.offset..][..place.shape.elements()].copy_from_slice(tensor.data());
         }
@@ -112,11 +101,11 @@ pub fn snapshot(
     for place in parameters.norms() {
         let c = place.shape.last();
         for (i, statistic) in STATISTICS.iter().enumerate() {
-            let tensor = take(&format!("{SCOPE}{}/BatchNorm/{statistic}", place.name), c)?;
+            let tensor = take(&statistic_name(parameters, place, statistic), c)?;
             norms[place.offset + i * c..][..c].copy_from_slice(tensor.data());
         }
     }
-    let centers = parameters.spec().classes.unwrap_or(0) * parameters.spec().embedding_size;
+    let centers = parameters.spec().classes.unwrap_or(0) * parameters.spec().network.embedding_size;
     let centers = if centers > 0 { take("centers", centers)?.into_data() } else { Vec::new() };
     Ok(Snapshot { weights, norms, centers })
 }
@@ -124,14 +113,14 @@ pub fn snapshot(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::networks::{ModelDef, NetworkSpec, Width};
     use crate::train::network::Loss;
     use crate::train::parameters::Spec;
-    use crate::weights::facenet::Width;
 
     #[test]
     fn there_and_back() {
-        let spec = Spec { width: Width::of_stem(2).unwrap(), embedding_size: 4, classes: Some(3), gamma: true };
-        let parameters = Parameters::new(spec);
+        let network = NetworkSpec::new(ModelDef::InceptionResnetV1).width(Width::of_stem(2).unwrap()).embedding_size(4);
+        let parameters = Parameters::new(Spec { network, classes: Some(3), gamma: true }).unwrap();
         for kind in OptimizerKind::ALL {
             let options = NetworkOptions {
                 loss: Loss::Triplet { alpha: 0.2 },

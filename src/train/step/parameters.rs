@@ -5,18 +5,16 @@
 
 use std::collections::BTreeMap;
 
+use crate::networks::{LayerSpec, NetworkSpec, glorot};
 use crate::ops::Join;
-use crate::random::{Stream, purpose};
-use crate::weights::facenet::{BatchNormWeights, LayerSpec, Norm, Unfolded, UnfoldedLayer, Width, layers_of};
+use crate::weights::network::{BatchNormWeights, Norm, Unfolded, UnfoldedLayer};
 use crate::{Error, Result, Shape, Tensor};
 
 /// Which network is trained.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spec {
-    /// How wide the network is.
-    pub width: Width,
-    /// Length of an embedding.
-    pub embedding_size: usize,
+    /// The network up to its embeddings.
+    pub network: NetworkSpec,
     /// People that a classifier tells apart; none for losses of distances.
     pub classes: Option<usize>,
     /// Whether batch norms have a trained scale; the original's have none.
@@ -26,7 +24,7 @@ pub struct Spec {
 /// A tensor's place among others in a vector.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Its name, TensorFlow's below `InceptionResnetV1/`.
+    /// Its name, TensorFlow's below the network's scope.
     pub name: String,
     /// Its extents: filters `[c_out, k_h, k_w, c_in]`, matrices `[out, in]`.
     pub shape: Shape,
@@ -57,13 +55,13 @@ pub struct Values {
     pub norms: Vec<f32>,
 }
 
-/// The last layer's name.
-const BOTTLENECK: &str = "Bottleneck";
-
 impl Parameters {
     /// The places of a network's weights.
-    pub fn new(spec: Spec) -> Self {
-        let layers = layers_of(spec.width);
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for crops that are too small for it.
+    pub fn new(spec: Spec) -> Result<Self> {
+        let layers = spec.network.layers()?;
         let (mut decayed, mut others, mut norms) = (Vec::new(), Vec::new(), Vec::new());
         let mut norm = |name: &str, c: usize, others: &mut Vec<(String, Shape)>| {
             others.push((format!("{name}/BatchNorm/beta"), [c].into()));
@@ -73,17 +71,17 @@ impl Parameters {
             norms.push((name.to_owned(), [3, c].into()));
         };
         for layer in &layers {
-            let LayerSpec { name, c_out, k_h, k_w, c_in, bias_only } = layer;
-            decayed.push((format!("{name}/weights"), [*c_out, *k_h, *k_w, *c_in].into()));
-            match bias_only {
-                true => others.push((format!("{name}/biases"), [*c_out].into())),
-                false => norm(name, *c_out, &mut others),
+            let LayerSpec { name, w, follows } = layer;
+            decayed.push((format!("{name}/weights"), w.clone().into()));
+            if follows.has_bias() {
+                others.push((format!("{name}/biases"), layer.bias().to_vec().into()));
+            }
+            if follows.has_norm() {
+                norm(name, layer.c_out(), &mut others);
             }
         }
-        decayed.push((format!("{BOTTLENECK}/weights"), [spec.embedding_size, spec.width.features()].into()));
-        norm(BOTTLENECK, spec.embedding_size, &mut others);
         if let Some(classes) = spec.classes {
-            decayed.push(("Logits/weights".to_owned(), [classes, spec.embedding_size].into()));
+            decayed.push(("Logits/weights".to_owned(), [classes, spec.network.embedding_size].into()));
             others.push(("Logits/biases".to_owned(), [classes].into()));
         }
         let first = decayed.len();
@@ -92,7 +90,7 @@ impl Parameters {
         let (norms, norms_len) = places(norms);
         let by_name = weights.iter().enumerate().map(|(i, place)| (place.name.clone(), i)).collect();
         let decayed = weights[first].offset;
-        Parameters { spec, layers, weights, weights_len, decayed, norms, norms_len, by_name }
+        Ok(Parameters { spec, layers, weights, weights_len, decayed, norms, norms_len, by_name })
     }
 
     /// Which network it is.
@@ -142,11 +140,11 @@ impl Parameters {
         for (i, place) in self.weights.iter().enumerate() {
             let to = slice_mut(&mut values.weights, place);
             if place.name.ends_with("/weights") {
-                let (out, taps_in): (usize, usize) = (place.shape.dims()[0], place.shape.dims()[1..].iter().product());
-                let taps: usize = taps_in / place.shape.last();
-                let limit = (6.0 / (taps_in + taps * out) as f64).sqrt() as f32;
-                let mut random = Stream::new(seed, purpose::INIT, i as u64);
-                to.iter_mut().for_each(|w| *w = limit * (2.0 * random.uniform() - 1.0));
+                match self.layers.get(i) {
+                    Some(layer) => layer.initialize(seed, i as u64, to),
+                    // The classifier.
+                    None => glorot([place.shape.last(), place.shape.dims()[0]], seed, i as u64, to),
+                }
             } else if place.name.ends_with("/gamma") {
                 to.fill(1.0);
             }
@@ -165,23 +163,16 @@ impl Parameters {
     /// [`Error::Invalid`] for a network of another width or embedding, and for one whose batch norms are folded.
     pub fn pretrained(&self, from: &Unfolded, rows: &[Option<usize>], seed: u64) -> Result<Values> {
         let spec = &self.spec;
-        if (from.width, from.embedding_size()) != (spec.width, spec.embedding_size) {
-            let problem = format!(
-                "has {} features and embeddings of {}; expected {} and {}",
-                from.width.features(),
-                from.embedding_size(),
-                spec.width.features(),
-                spec.embedding_size
-            );
+        if !from.network.is_like(&spec.network) {
+            let problem = format!("is {}; expected {}", from.network, spec.network);
             return Err(Error::invalid("pretrained model", problem));
         }
         let mut values = self.initial(seed);
-        let layers = self.layers.iter().map(|layer| (layer.name.as_str(), from.convs.get(&layer.name)));
-        for (name, layer) in layers.chain([(BOTTLENECK, Some(&from.bottleneck))]) {
-            let layer = layer.ok_or_else(|| Error::invalid("pretrained model", format!("lacks {name}")))?;
+        for LayerSpec { name, .. } in &self.layers {
+            let layer = from.layer(name)?;
             self.put(&mut values, &format!("{name}/weights"), &layer.w)?;
             match &layer.norm {
-                Norm::Bias(b) if self.find(&format!("{name}/biases")).is_some() => {
+                Norm::Bias(b) if !self.norms.iter().any(|place| place.name == *name) => {
                     self.put(&mut values, &format!("{name}/biases"), b)?;
                 }
                 Norm::Bias(_) => {
@@ -191,11 +182,14 @@ impl Parameters {
                     return Err(Error::invalid("pretrained model", problem));
                 }
                 Norm::Batch(norm) => {
+                    if let Some(bias) = &norm.bias {
+                        self.put(&mut values, &format!("{name}/biases"), bias)?;
+                    }
                     self.put(&mut values, &format!("{name}/BatchNorm/beta"), &norm.beta)?;
                     if let Some(gamma) = norm.gamma.as_ref().filter(|_| spec.gamma) {
                         self.put(&mut values, &format!("{name}/BatchNorm/gamma"), gamma)?;
                     }
-                    let place = self.norms.iter().find(|place| place.name == name).expect("every norm has its place");
+                    let place = self.norms.iter().find(|place| place.name == *name).expect("every norm has its place");
                     let rows = [&norm.mean, &norm.variance, &norm.variance];
                     let to = slice_mut(&mut values.norms, place).chunks_exact_mut(place.shape.last());
                     to.zip(rows).for_each(|(to, from)| to.copy_from_slice(from.data()));
@@ -241,6 +235,7 @@ impl Parameters {
                     let c = place.shape.last();
                     let row = |i: usize| Tensor::new([c], slice(&values.norms, place)[i * c..][..c].to_vec());
                     Norm::Batch(BatchNormWeights {
+                        bias: get(&format!("{name}/biases")),
                         gamma: get(&format!("{name}/BatchNorm/gamma")),
                         beta: must(&format!("{name}/BatchNorm/beta")),
                         mean: row(0),
@@ -250,10 +245,12 @@ impl Parameters {
             };
             UnfoldedLayer { w: must(&format!("{name}/weights")), norm }
         };
+        let last = self.spec.network.def.last_layer();
+        let others = self.layers.iter().filter(|spec| spec.name != last);
         Unfolded {
-            width: self.spec.width,
-            convs: self.layers.iter().map(|spec| (spec.name.clone(), layer(&spec.name))).collect(),
-            bottleneck: layer(BOTTLENECK),
+            network: self.spec.network,
+            layers: others.map(|spec| (spec.name.clone(), layer(&spec.name))).collect(),
+            bottleneck: layer(last),
             logits: get("Logits/weights").zip(get("Logits/biases")),
         }
     }
@@ -277,9 +274,11 @@ fn slice_mut<'a>(values: &'a mut [f32], place: &Place) -> &'a mut [f32] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::networks::{ModelDef, Width};
 
     fn spec() -> Spec {
-        Spec { width: Width::of_stem(2).unwrap(), embedding_size: 16, classes: Some(5), gamma: false }
+        let network = NetworkSpec::new(ModelDef::InceptionResnetV1).width(Width::of_stem(2).unwrap());
+        Spec { network: network.embedding_size(16), classes: Some(5), gamma: false }
     }
 
     fn all(rows: usize) -> Vec<Option<usize>> {
@@ -288,8 +287,12 @@ mod tests {
 
     #[test]
     fn there_and_back() {
-        for gamma in [false, true] {
-            let parameters = Parameters::new(Spec { gamma, ..spec() });
+        let narrow = |def| NetworkSpec::new(def).width(Width::of_stem(2).unwrap()).side(80);
+        let networks = ModelDef::ALL.into_iter().map(narrow).chain([spec().network]);
+        for (network, gamma) in networks.flat_map(|network| [(network, false), (network, true)]) {
+            let parameters = Parameters::new(Spec { network, gamma, ..spec() }).unwrap();
+            let count = network.parameters(Some(5), gamma).unwrap().trained;
+            assert_eq!(parameters.count(), count);
             let values = parameters.initial(3);
             let unfolded = parameters.unfolded(&values);
             assert_eq!(parameters.pretrained(&unfolded, &all(5), 4).unwrap(), values);
@@ -300,20 +303,16 @@ mod tests {
 
     #[test]
     fn what_decays_comes_first() {
-        let parameters = Parameters::new(spec());
+        let parameters = Parameters::new(spec()).unwrap();
         for place in parameters.weights() {
             assert_eq!(place.offset < parameters.decayed(), place.name.ends_with("/weights"), "{}", place.name);
         }
-        // The published network's count: 23 million in the features, 1792 x 128, and a classifier.
-        let full = Spec { width: Width::FULL, embedding_size: 128, classes: None, gamma: false };
-        let weights: usize = 22_514_528 + 1792 * 128;
-        assert!(Parameters::new(full).count() > weights);
     }
 
     #[test]
     fn rows_of_a_classifier_go_where_their_people_are() {
-        let few = Parameters::new(spec());
-        let many = Parameters::new(Spec { classes: Some(7), ..spec() });
+        let few = Parameters::new(spec()).unwrap();
+        let many = Parameters::new(Spec { classes: Some(7), ..spec() }).unwrap();
         let (before, new) = (few.initial(1), many.initial(2));
         let from = few.unfolded(&before);
         let rows = [None, Some(4), None, Some(0), None, None, None];
@@ -326,7 +325,8 @@ mod tests {
         }
         let stem = many.find("Conv2d_1a_3x3/weights").unwrap();
         assert_eq!(slice(&values.weights, stem), slice(&few.initial(1).weights, few.find(&stem.name).unwrap()));
-        let other = Parameters::new(Spec { embedding_size: 8, ..spec() });
+        let other = Spec { network: spec().network.embedding_size(8), ..spec() };
+        let other = Parameters::new(other).unwrap();
         assert!(other.pretrained(&from, &[], 1).unwrap_err().to_string().contains("embeddings of 16"));
     }
 }

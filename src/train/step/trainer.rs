@@ -97,7 +97,7 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// A network with these values, planned for batches of `options.batch` photographs of `side` pixels. Where the plan
+    /// A network with these values, planned for batches of `options.batch` photographs of the network's side. Where the plan
     /// takes more than `budget` bytes, those blocks are computed again for the gradients, beside `options.recompute`,
     /// that let it fit with the least work ([`budget::choose`]).
     ///
@@ -109,14 +109,13 @@ impl Trainer {
         parameters: Parameters,
         options: NetworkOptions,
         values: &Values,
-        side: usize,
         precision: Precision,
         budget: Option<u64>,
     ) -> Result<Self> {
         let n = parameters.weights_len();
-        let centers = parameters.spec().classes.unwrap_or(0) * parameters.spec().embedding_size;
+        let centers = parameters.spec().classes.unwrap_or(0) * parameters.spec().network.embedding_size;
         let lengths = [options.rows() * n, parameters.norms_len(), centers];
-        let shapes = shapes(&options, side);
+        let shapes = shapes(&options, parameters.spec().network.side);
         let Fit { options, step, recomputed, bytes } =
             fit(&parameters, options, &shapes, precision, budget, lengths.iter().sum())?;
         let info = device.backend().info();
@@ -383,10 +382,11 @@ mod tests {
 
     #[test]
     fn budgets_are_met_with_less_work_than_by_the_first_blocks() {
+        use crate::networks::{ModelDef, NetworkSpec, Width};
         use crate::train::parameters::Spec;
-        use crate::weights::facenet::Width;
-        let spec = Spec { width: Width::of_stem(4).unwrap(), embedding_size: 16, classes: Some(9), gamma: false };
-        let parameters = Parameters::new(spec);
+        let network =
+            NetworkSpec::new(ModelDef::InceptionResnetV1).width(Width::of_stem(4).unwrap()).embedding_size(16);
+        let parameters = Parameters::new(Spec { network, classes: Some(9), gamma: false }).unwrap();
         let with = |recompute| NetworkOptions {
             loss: crate::train::network::Loss::Softmax {
                 center_factor: 0.0,

@@ -206,7 +206,7 @@ impl Miner {
         let chosen = graph.op("triplets", MineTriplets { mode: op, margin: alpha, seed }, &[distances, labels, at]);
         graph.output(chosen);
         graph.output(distances);
-        let d = parameters.spec().embedding_size;
+        let d = parameters.spec().network.embedding_size;
         let choose = trainer.device().backend().load(Arc::new(graph))?;
         let choose = choose.plan(&[[images, d].into(), [images].into(), [1].into()])?;
         Ok(Miner { seed, precision: trainer.precision(), embed, choose, images, batch })

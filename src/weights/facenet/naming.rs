@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::frozen;
 use super::scopes::{deepface_scope, keras_scope, torch_scope, without_deepfaces_slip};
-use super::table::LayerSpec;
+use super::table::{ConvSpec, layers};
 use crate::error::{Error, Field, Result, message};
 use crate::weights::{Format, TensorMap};
 
@@ -143,7 +143,7 @@ impl Naming {
     }
 
     /// The scope of layer `i` in this naming.
-    pub fn layer(&self, layers: &[LayerSpec], i: usize) -> String {
+    pub fn layer(&self, layers: &[ConvSpec], i: usize) -> String {
         match self.style {
             Style::TensorFlow => layers[i].name.clone(),
             Style::Keras => keras_scope(&layers[i].name),
@@ -214,7 +214,7 @@ fn before<'a>(name: &'a str, end: &str, separator: char) -> Option<&'a str> {
 
 /// Every name of a layer with weights that the Keras models have.
 fn keras_layers() -> BTreeSet<String> {
-    let convs = super::layers().into_iter().map(|layer| keras_scope(&layer.name));
+    let convs = layers().into_iter().map(|layer| keras_scope(&layer.name));
     let named = convs.chain(["Bottleneck".to_owned()]);
     let named = named.flat_map(|layer| [format!("{layer}_BatchNorm"), layer]);
     named.chain(["Logits".to_owned()]).collect()

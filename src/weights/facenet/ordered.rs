@@ -2,16 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use super::stored::{StoredLayer, StoredNetwork, StoredWeights, check_variances};
-use super::{BatchNormWeights, EPSILON, LayerSpec, Norm, Width, layers_of};
+use super::EPSILON;
+use super::stored::network;
+use super::table::{ConvSpec, FEATURES, layers_of};
 use crate::error::{Error, Result};
+use crate::networks::Width;
 use crate::tensor::Tensor;
 use crate::weights::layers::LayerSource;
+use crate::weights::network::{BatchNormWeights, Norm, StoredLayer, StoredNetwork, StoredWeights, check_variances};
 use crate::weights::sequence::{self, Kind, Layer};
 use crate::weights::{Format, TensorMap};
 
 /// What a residual's up-projection is multiplied by, by the block's name: 0.17, 0.10, 0.20, and 1 in the last.
-fn factor(layer: &LayerSpec) -> f32 {
+fn factor(layer: &ConvSpec) -> f32 {
     match layer.name.as_str() {
         name if name.contains("block35_") => 0.17,
         name if name.contains("block17_") => 0.10,
@@ -51,7 +54,7 @@ pub(super) fn find(map: &TensorMap) -> Result<StoredNetwork> {
         let norm = norm(&mut source, layer, spec.c_out)?;
         found.insert(spec.name.clone(), unscaled(StoredLayer { w, norm }, layer, spec)?);
     }
-    let bottleneck = matrix(&mut source, dense[0], width.features())?;
+    let bottleneck = matrix(&mut source, dense[0], width.channels(FEATURES))?;
     let size = bottleneck.w.dims()[0];
     let logits = match dense.get(1) {
         Some(layer) => {
@@ -63,7 +66,7 @@ pub(super) fn find(map: &TensorMap) -> Result<StoredNetwork> {
         }
         None => None,
     };
-    Ok(StoredNetwork { width, convs: found, bottleneck, logits })
+    Ok(StoredNetwork { network: network(width, size), layers: found, bottleneck, logits })
 }
 
 /// Where a format has outputs, rows, columns and inputs of filters.
@@ -103,7 +106,7 @@ fn norm(source: &mut LayerSource<'_>, layer: &Layer, n: usize) -> Result<Norm> {
         Some(sequence::Norm::Whole { scale, offset, mean, variance, epsilon }) => {
             let mut variances = vector(variance)?;
             variances.data_mut().iter_mut().for_each(|v| *v = (f64::from(*v) + epsilon - EPSILON) as f32);
-            check_variances(path, variance, &variances)?;
+            check_variances(path, variance, &variances, EPSILON)?;
             (vector(scale)?, vector(offset)?, vector(mean)?, variances)
         }
         Some(sequence::Norm::Affine { scale, offset }) => {
@@ -116,11 +119,11 @@ fn norm(source: &mut LayerSource<'_>, layer: &Layer, n: usize) -> Result<Norm> {
     if let Some(bias) = bias {
         mean.data_mut().iter_mut().zip(bias.data()).for_each(|(mean, bias)| *mean -= bias);
     }
-    Ok(Norm::Batch(BatchNormWeights { gamma: Some(gamma), beta, mean, variance }))
+    Ok(Norm::Batch(BatchNormWeights { bias: None, gamma: Some(gamma), beta, mean, variance }))
 }
 
 /// An up-projection whose factor the exporter has multiplied into its weights, as the network has it.
-fn unscaled(layer: StoredLayer, found: &Layer, spec: &LayerSpec) -> Result<StoredLayer> {
+fn unscaled(layer: StoredLayer, found: &Layer, spec: &ConvSpec) -> Result<StoredLayer> {
     let expected = factor(spec);
     let given = found.factor.unwrap_or(1.0);
     if (given - expected).abs() <= 1e-6 || !spec.bias_only {

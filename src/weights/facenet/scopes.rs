@@ -1,6 +1,6 @@
 //! What each publisher calls a layer.
 
-use super::LayerSpec;
+use super::table::ConvSpec;
 
 /// `Repeat/block35_1/Branch_0/Conv2d_1x1` as `Block35_1_Branch_0_Conv2d_1x1`; the final block is the sixth Block8.
 pub(super) fn keras_scope(name: &str) -> String {
@@ -16,7 +16,7 @@ pub(super) fn keras_scope(name: &str) -> String {
 
 /// `Repeat/block35_1/Branch_1/Conv2d_0b_3x3` as `repeat_1.0.branch1.1`: modules are numbered from zero, and a branch of
 /// one convolution has no number.
-pub(super) fn torch_scope(layers: &[LayerSpec], i: usize) -> String {
+pub(super) fn torch_scope(layers: &[ConvSpec], i: usize) -> String {
     let name = &layers[i].name;
     let Some((scope, conv)) = name.rsplit_once('/') else {
         // The stem: `Conv2d_1a_3x3` as `conv2d_1a`.
@@ -53,7 +53,7 @@ pub(super) fn without_deepfaces_slip(layer: &str) -> String {
 
 /// `Repeat/block35_1/Branch_1/Conv2d_0b_3x3` as deepface's PyTorch model has it, `block35.0.branch_1.1`: names are the
 /// original's, blocks and convolutions numbered from zero.
-pub(super) fn deepface_scope(layers: &[LayerSpec], i: usize) -> String {
+pub(super) fn deepface_scope(layers: &[ConvSpec], i: usize) -> String {
     let name = &layers[i].name;
     let block =
         |scope: &str| match scope.split_once("/block").or_else(|| scope.split_once("Block8").map(|_| ("", "8_6"))) {
@@ -72,8 +72,8 @@ pub(super) fn deepface_scope(layers: &[LayerSpec], i: usize) -> String {
 }
 
 /// Which of its branch's convolutions a layer is, unless it is the only one.
-fn place_among_siblings(layers: &[LayerSpec], i: usize, scope: &str) -> Option<usize> {
-    let is_sibling = |layer: &LayerSpec| layer.name.rsplit_once('/').is_some_and(|(other, _)| other == scope);
+fn place_among_siblings(layers: &[ConvSpec], i: usize, scope: &str) -> Option<usize> {
+    let is_sibling = |layer: &ConvSpec| layer.name.rsplit_once('/').is_some_and(|(other, _)| other == scope);
     let siblings: Vec<usize> = (0..layers.len()).filter(|&j| is_sibling(&layers[j])).collect();
     if siblings.len() == 1 { None } else { siblings.iter().position(|&j| j == i) }
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use super::naming::{Names, Naming};
 use super::ordered;
 use super::stored::width;
-use super::{Width, layers_of};
+use super::table::layers_of;
 use crate::error::Result;
+use crate::networks::ModelDef;
 use crate::weights::TensorMap;
 use crate::weights::layers::LayerSource;
 use crate::weights::survey::{Network, Survey};
@@ -15,7 +16,7 @@ use crate::weights::survey::{Network, Survey};
 ///
 /// # Errors
 /// [`crate::Error::Weights`] if nothing in it is named as part of one, or two are.
-pub(crate) fn survey(map: &TensorMap) -> Result<Survey> {
+pub(in crate::weights) fn survey(map: &TensorMap) -> Result<Survey> {
     if !map.layers.is_empty() {
         return of_graph(map);
     }
@@ -44,10 +45,10 @@ pub(crate) fn survey(map: &TensorMap) -> Result<Survey> {
     let bottleneck = source.dims(&naming.bottleneck_names().weights);
     let size = bottleneck.and_then(|dims| if naming.style.is_torch() { dims.first() } else { dims.last() });
     Ok(Survey {
-        networks: vec![Network::InceptionResnetV1],
+        networks: vec![Network::Embedding(ModelDef::InceptionResnetV1)],
         naming: Some(naming.style.name()),
         embedding: size.copied(),
-        stem: Some(Width::channels(width, 32)),
+        stem: Some(width.channels(ModelDef::InceptionResnetV1.stem())),
         missing,
         extra,
         passed_over,
@@ -59,11 +60,11 @@ pub(crate) fn survey(map: &TensorMap) -> Result<Survey> {
 fn of_graph(map: &TensorMap) -> Result<Survey> {
     let found = ordered::find(map)?;
     Ok(Survey {
-        networks: vec![Network::InceptionResnetV1],
+        networks: vec![Network::Embedding(ModelDef::InceptionResnetV1)],
         // Names mean nothing in a graph.
         naming: None,
         embedding: found.bottleneck.w.dims().first().copied(),
-        stem: Some(Width::channels(found.width, 32)),
+        stem: Some(found.network.width.channels(ModelDef::InceptionResnetV1.stem())),
         ..Survey::default()
     })
 }

@@ -120,7 +120,7 @@ pub(super) fn publisher(map: &TensorMap, network: Network) -> Option<&'static st
         Network::PNet => net::publisher(map, &PNET),
         Network::RNet => net::publisher(map, &RNET),
         Network::ONet => net::publisher(map, &ONET),
-        Network::InceptionResnetV1 => None,
+        Network::Embedding(_) => None,
     }
 }
 

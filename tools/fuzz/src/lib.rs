@@ -13,7 +13,7 @@ pub fn read(bytes: &[u8]) {
 
 /// Reads every tensor, and looks for each network.
 pub fn read_all(map: &TensorMap) {
-    let _ = (weights::pnet(map), weights::rnet(map), weights::onet(map), weights::inception_resnet_v1(map));
+    let _ = (weights::pnet(map), weights::rnet(map), weights::onet(map), weights::embedding_network(map));
     for name in map.tensors.keys() {
         let _ = map.read(name);
     }

@@ -1,5 +1,6 @@
 //! One step of a plan: how each op runs here.
 
+mod local;
 mod maps;
 mod moves;
 mod normalization;
@@ -12,7 +13,7 @@ use super::pool2d::{self, Reduce};
 use super::pool2d_bwd::{self, Pool};
 use super::workers::Workers;
 use crate::graph::Step;
-use crate::ops::{AvgPool2d, AvgPool2dBwd, MaxPool2d, MaxPool2dBwd, Op, window};
+use crate::ops::{AvgPool2d, AvgPool2dBwd, L2Pool2d, L2Pool2dBwd, MaxPool2d, MaxPool2dBwd, Op, window};
 use crate::{Shape, Tensor};
 
 pub(super) use products::scratch;
@@ -95,10 +96,18 @@ impl<'a> Work<'a> {
                 Op::DenseBwdData(_) => self.dense_bwd_data(scratch),
                 Op::Conv2dBwdFilter(op) => self.conv2d_bwd_filter(op, scratch),
                 Op::DenseBwdFilter(_) => self.dense_bwd_filter(scratch),
+                Op::LocalConv2d(op) => self.local_conv2d(op),
+                Op::LocalConv2dBwdData(op) => self.local_conv2d_bwd_data(op.stride),
+                Op::LocalConv2dBwdFilter(op) => self.local_conv2d_bwd_filter(op.stride),
+                Op::LocalConv2dBwdBias(_) => self.local_conv2d_bwd_bias(),
                 Op::MaxPool2d(op) => self.max_pool2d(op),
                 Op::AvgPool2d(op) => self.avg_pool2d(op),
+                Op::L2Pool2d(op) => self.l2_pool2d(op),
                 Op::MaxPool2dBwd(op) => self.max_pool2d_bwd(op),
                 Op::AvgPool2dBwd(op) => self.avg_pool2d_bwd(op),
+                Op::L2Pool2dBwd(op) => self.l2_pool2d_bwd(op),
+                Op::Lrn(op) => self.lrn(op),
+                Op::LrnBwd(op) => self.lrn_bwd(op),
                 Op::BatchMoments(_) => self.batch_moments(),
                 Op::BatchNormTrain(op) => self.batch_norm_train(op),
                 Op::BatchNormBwdSums(op) => self.batch_norm_bwd_sums(&op.0),
@@ -117,6 +126,7 @@ impl<'a> Work<'a> {
                 Op::Flatten(_) | Op::Cast(_) => self.same(),
                 Op::Part(op) => self.part(op),
                 Op::Slice(_) => self.slice(),
+                Op::Pad2d(op) => self.pad2d(op),
                 Op::Concat(_) => self.concat(),
                 Op::Join(_) => self.join(),
                 _ => self.reference(),
@@ -163,6 +173,15 @@ impl Work<'_> {
         unsafe { self.pool(self.window(0, kernel, op.stride, op.padding), Reduce::Mean) }
     }
 
+    /// See [`L2Pool2d`].
+    ///
+    /// # Safety
+    /// As [`Work::run`].
+    unsafe fn l2_pool2d(&self, op: &L2Pool2d) {
+        // SAFETY: as the caller promises.
+        unsafe { self.pool(self.window(0, op.kernel, op.stride, op.padding), Reduce::Norm) }
+    }
+
     /// A pool of input 0.
     ///
     /// # Safety
@@ -182,6 +201,19 @@ impl Work<'_> {
         // SAFETY: as the caller promises.
         unsafe {
             let pool = Pool::Max { x: self.x(0), y: self.x(1) };
+            pool2d_bwd::run(self.workers, geometry, pool, self.x(2), self.output);
+        }
+    }
+
+    /// See [`L2Pool2dBwd`].
+    ///
+    /// # Safety
+    /// As [`Work::run`].
+    unsafe fn l2_pool2d_bwd(&self, op: &L2Pool2dBwd) {
+        let geometry = self.window(0, op.kernel, op.stride, op.padding);
+        // SAFETY: as the caller promises.
+        unsafe {
+            let pool = Pool::Norm { x: self.x(0), y: self.x(1) };
             pool2d_bwd::run(self.workers, geometry, pool, self.x(2), self.output);
         }
     }

@@ -1,9 +1,10 @@
-//! Batch normalization and sums of channels.
+//! Normalization, and sums of channels.
 
 use super::Work;
 use crate::backend::cpu::batch_norm::{self, Layer};
 use crate::backend::cpu::channels;
-use crate::ops::{Activation, BatchNormTrain};
+use crate::backend::cpu::lrn::Lrn as Response;
+use crate::ops::{Activation, BatchNormTrain, Lrn, LrnBwd};
 
 impl<'a> Work<'a> {
     /// See [`BatchMoments`](crate::ops::BatchMoments).
@@ -50,6 +51,26 @@ impl<'a> Work<'a> {
     pub(super) unsafe fn channel_sum(&self) {
         // SAFETY: as the caller promises.
         unsafe { self.write(&channels::sum(self.workers, self.x(0), self.shape(0).last())) }
+    }
+
+    /// See [`Lrn`].
+    ///
+    /// # Safety
+    /// As [`Work::run`].
+    pub(super) unsafe fn lrn(&self, op: &Lrn) {
+        let response = Response::new(self.shape(0).last(), op.radius, [op.bias, op.alpha, op.beta]);
+        // SAFETY: as the caller promises.
+        unsafe { response.forward(self.workers, self.x(0), self.output) }
+    }
+
+    /// See [`LrnBwd`].
+    ///
+    /// # Safety
+    /// As [`Work::run`].
+    pub(super) unsafe fn lrn_bwd(&self, op: &LrnBwd) {
+        let response = Response::new(self.shape(0).last(), op.radius, [op.bias, op.alpha, op.beta]);
+        // SAFETY: as the caller promises.
+        unsafe { response.backward(self.workers, self.x(0), self.x(1), self.output) }
     }
 
     /// What batch normalization and its gradients begin with.

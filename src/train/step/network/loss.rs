@@ -85,9 +85,10 @@ fn classifier(network: &mut Trained, loss: &Loss, prelogits: NodeId, labels: Nod
         return Err(Error::invalid("training", "triplets have no classifier"));
     };
     let (w, b) = (network.parameter("Logits/weights")?, network.parameter("Logits/biases")?);
+    let classified = network.classified(prelogits);
     let spec = network.parameters.spec();
     let graph = &mut network.graph;
-    let stored = graph.op("prelogits/stored", Cast { keep_f32: false }, &[prelogits]);
+    let stored = graph.op("prelogits/stored", Cast { keep_f32: false }, &[classified]);
     let logits = graph.op("Logits", Dense { bias: true, activation: Activation::None }, &[stored, w, b]);
     let logits = graph.op("Logits/f32", Cast { keep_f32: true }, &[logits]);
     let rows = graph.op("cross_entropy", SoftmaxCrossEntropy, &[logits, labels]);
@@ -100,7 +101,7 @@ fn classifier(network: &mut Trained, loss: &Loss, prelogits: NodeId, labels: Nod
     }
     if center_factor > 0.0 {
         let classes = spec.classes.ok_or_else(|| Error::invalid("training", "there is no classifier"))?;
-        let state = graph.state("centers", slot::CENTERS, [classes, spec.embedding_size]);
+        let state = graph.state("centers", slot::CENTERS, [classes, spec.network.embedding_size]);
         let center = graph.op("center_loss", CenterLoss, &[prelogits, state, labels]);
         outputs.push((Output::CenterLoss, center));
         loss = graph.op("loss with centers", ScaledAdd { scale: center_factor }, &[loss, center]);

@@ -1,0 +1,202 @@
+//! A narrow network of each definition against `tools/golden/networks.py`: embeddings, loss, and the gradient of every
+//! tensor, on every device. Weights and pictures are drawn here as there.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use common::npz::{self, Arrays};
+use common::step::{self, distance, farthest, norm, wide};
+use common::{Tolerance, assert_close, files};
+use warpface::models::embedding_network;
+use warpface::networks::{ModelDef, NetworkSpec, Width};
+use warpface::ops::OptimizerKind;
+use warpface::random::{Stream, purpose};
+use warpface::train::network::{Loss, NetworkOptions, Output};
+use warpface::train::parameters::{Parameters, Place, Spec, Values};
+use warpface::{Device, DeviceKind, Precision, Shape, Tensor, weights};
+
+const SEED: u64 = 12;
+const BATCH: usize = 6;
+const CLASSES: usize = 3;
+/// Pictures that are embedded.
+const EMBEDDED: usize = 2;
+
+/// The first number of a place, and what is drawn there.
+const OTHERS: u64 = 1000;
+const STATISTICS: u64 = 2000;
+const PICTURES: u64 = 3000;
+
+/// The narrow networks of the dumps.
+fn networks() -> [NetworkSpec; 3] {
+    let narrow = |def, stem, side| NetworkSpec::new(def).width(Width::of_stem(stem).unwrap()).side(side);
+    [
+        narrow(ModelDef::InceptionResnetV2, 2, 80).embedding_size(8),
+        narrow(ModelDef::Squeezenet, 4, 64).embedding_size(8),
+        narrow(ModelDef::DeepFace, 4, 80).embedding_size(64),
+    ]
+}
+
+fn uniform(place: u64, count: usize) -> Vec<f32> {
+    let mut stream = Stream::new(SEED, purpose::INIT, place);
+    (0..count).map(|_| stream.uniform()).collect()
+}
+
+/// A network with its numbers, and what the dump says of it.
+struct Golden {
+    parameters: Parameters,
+    values: Values,
+    pixels: Vec<f32>,
+    labels: Vec<u32>,
+    arrays: Arrays,
+}
+
+impl Golden {
+    fn load(network: NetworkSpec) -> Golden {
+        let gamma = network.def.has_gamma();
+        let parameters = Parameters::new(Spec { network, classes: Some(CLASSES), gamma }).unwrap();
+        let mut values = parameters.initial(SEED);
+        let weights = |place: &Place| place.name.ends_with("/weights");
+        for (i, place) in parameters.weights().iter().enumerate().filter(|(_, place)| !weights(place)) {
+            let drawn = uniform(OTHERS + i as u64, place.shape.elements());
+            let to = &mut values.weights[place.offset..][..drawn.len()];
+            to.iter_mut().zip(drawn).for_each(|(to, u)| *to = 0.2 * (u - 0.5));
+        }
+        for (i, place) in parameters.norms().iter().enumerate() {
+            let c = place.shape.last();
+            let drawn = uniform(STATISTICS + i as u64, 2 * c);
+            let to = &mut values.norms[place.offset..][..3 * c];
+            for k in 0..c {
+                to[k] = 0.2 * (drawn[k] - 0.5);
+                to[c + k] = 0.25 * drawn[c + k] + 0.125;
+                to[2 * c + k] = to[c + k];
+            }
+        }
+        let arrays = npz::load(&files::golden(&format!("networks/{}.npz", network.def)));
+        let labels = (0..BATCH as u32).map(|i| i % CLASSES as u32).collect();
+        Golden { parameters, values, pixels: pictures(network.side), labels, arrays }
+    }
+
+    fn network(&self) -> NetworkSpec {
+        self.parameters.spec().network
+    }
+
+    /// The gradient of every tensor by its name, turned to be as ours.
+    fn gradients(&self) -> BTreeMap<String, Tensor> {
+        let gradients = self.arrays["gradients"].f32();
+        let (mut rest, mut found) = (&gradients[..], BTreeMap::new());
+        for (place, name) in self.parameters.weights().iter().zip(self.arrays["tensors"].strings()) {
+            assert_eq!(place.name, name, "the definition has its tensors in another order");
+            let (these, others) = rest.split_at(place.shape.elements());
+            rest = others;
+            let tensor = match *place.shape.dims() {
+                [c_out, k_h, k_w, c_in] => Tensor::new([k_h, k_w, c_in, c_out], these.to_vec()).permute(&[3, 0, 1, 2]),
+                [out, k] => Tensor::new([k, out], these.to_vec()).permute(&[1, 0]),
+                _ => Tensor::new(place.shape.clone(), these.to_vec()),
+            };
+            found.insert(name, tensor);
+        }
+        assert!(rest.is_empty(), "the definition has other tensors");
+        found
+    }
+}
+
+/// Noise on patches of 8 pixels, `[BATCH, side, side, 3]`.
+fn pictures(side: usize) -> Vec<f32> {
+    let patches = side.div_ceil(8);
+    let coarse = uniform(PICTURES, BATCH * patches * patches * 3);
+    let fine = uniform(PICTURES + 1, BATCH * side * side * 3);
+    let pixel = |(i, fine): (usize, f32)| {
+        let (channel, x, y, image) = (i % 3, i / 3 % side, i / 3 / side % side, i / 3 / side / side);
+        let coarse = coarse[((image * patches + y / 8) * patches + x / 8) * 3 + channel];
+        (192.0 * f64::from(coarse) + 64.0 * f64::from(fine)).floor() as f32 / 128.0 - 1.0
+    };
+    fine.into_iter().enumerate().map(pixel).collect()
+}
+
+fn options() -> NetworkOptions {
+    NetworkOptions {
+        loss: Loss::Softmax { center_factor: 0.0, center_alfa: 0.9, norm_factor: 0.0, norm_p: 1.0 },
+        optimizer: OptimizerKind::Momentum,
+        average: false,
+        weight_decay: 0.0,
+        keep_probability: 1.0,
+        seed: 0,
+        batch: BATCH,
+        recompute: Vec::new(),
+    }
+}
+
+/// The embeddings by the running statistics, folded.
+fn embeddings(device: &Device, golden: &Golden) {
+    let network = golden.network();
+    let graph = embedding_network(&golden.parameters.unfolded(&golden.values).fold()).unwrap();
+    let module = device.backend().load(Arc::new(graph)).unwrap();
+    let shape = Shape::from([EMBEDDED, network.side, network.side, 3]);
+    let got = module.plan(std::slice::from_ref(&shape)).unwrap();
+    let got = got.run(&[&golden.pixels[..shape.elements()]]).unwrap().remove(0);
+    let expected = golden.arrays["embeddings"].f32();
+    let who = format!("{}, {}", device.info().kind, network.def);
+    println!("{who}: embeddings are apart by {:.1e} of their norm", distance(&got, &expected) / norm(wide(&expected)));
+    assert_close(&format!("{who}, embeddings"), &got, &expected, Tolerance { atol: 2e-6, rtol: 2e-5 });
+    let [one, two] = [0, 1].map(|i| &expected[i * network.embedding_size..][..network.embedding_size]);
+    assert!(distance(one, two) > 1e-3, "{who}: the pictures are not told apart");
+}
+
+/// Loss and gradients by the batch's statistics.
+fn gradients(device: &Device, golden: &Golden) {
+    let Golden { parameters, values, pixels, labels, .. } = golden;
+    let step = step::first(device, parameters, values, &options(), (pixels, labels), Precision::F32);
+    let who = format!("{}, {}", device.info().kind, golden.network().def);
+    let loss = step.outputs.iter().find(|(output, _)| *output == Output::Loss).expect("a loss");
+    let tolerance = Tolerance { atol: 2e-5, rtol: 1e-4 };
+    assert_close(&format!("{who}, loss"), &loss.1, &golden.arrays["loss"].f32(), tolerance);
+    let expected = golden.gradients();
+    let worst = farthest(parameters, &step.gradient, |place| expected[&place.name].data());
+    println!("{who}: the gradient of {} is the farthest, by {:.1e} of its norm", worst.1, worst.0);
+    assert!(worst.0 <= 3e-4, "{who}: {worst:?}");
+}
+
+fn all_networks(device: &Device) {
+    for network in networks() {
+        let golden = Golden::load(network);
+        embeddings(device, &golden);
+        gradients(device, &golden);
+    }
+}
+
+#[test]
+fn cpu_networks() {
+    all_networks(&Device::cpu(2).unwrap());
+}
+
+#[test]
+fn wgpu_networks() {
+    if let Some(device) = common::device(DeviceKind::Wgpu) {
+        all_networks(&device);
+    }
+}
+
+#[test]
+fn cuda_networks() {
+    if let Some(device) = common::device(DeviceKind::Cuda) {
+        all_networks(&device);
+    }
+}
+
+#[cfg(feature = "cuda")]
+#[test]
+fn ptxsim_networks() {
+    all_networks(&common::simulated::device((7, 5)));
+}
+
+/// DeepFace as Keras writes it, whose locally connected layers have positions, taps and outputs.
+#[test]
+fn deepface_of_keras() {
+    let golden = Golden::load(networks()[2]);
+    let map = weights::load(files::golden("networks/deepface.h5")).unwrap();
+    let read = weights::network::unfolded(&map).unwrap();
+    assert_eq!(read.network, golden.network());
+    assert_eq!(read, golden.parameters.unfolded(&golden.values));
+}
