@@ -46,7 +46,7 @@ fn pipeline(bench: &mut Bench, weights: &Path, model: &Path) {
     let crop = |photograph: &Rgb8, faces: &[_]| {
         let chosen = choose(faces, photograph.width(), photograph.height());
         chosen
-            .and_then(|i| align(photograph, &faces[i], &alignment))
+            .and_then(|i| align(photograph, &faces[i], &alignment).expect("landmarks"))
             .unwrap_or_else(|| image::resize_bilinear_pillow(photograph, alignment.size, alignment.size))
     };
     let found = detector.detect(&photographs).expect("photographs");

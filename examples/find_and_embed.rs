@@ -19,7 +19,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let faces = detector.detect_one(&photo)?;
     println!("{} faces on {device}", faces.len());
     let chosen = choose(&faces, photo.width(), photo.height()).map(|i| &faces[i]);
-    if let Some(crop) = chosen.and_then(|face| align(&photo, face, &embedder.alignment())) {
+    if let Some(face) = chosen
+        && let Some(crop) = align(&photo, face, &embedder.alignment())?
+    {
         let embedding = embedder.embed_one(&crop)?;
         println!("{} values, the first {:?}", embedding.len(), &embedding[..4]);
     }

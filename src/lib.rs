@@ -27,7 +27,7 @@
 //! let photo = image::decode("photo.jpg")?;
 //! let faces = detector.detect_one(&photo)?;
 //! if let Some(face) = choose(&faces, photo.width(), photo.height()) {
-//!     let crop = align(&photo, &faces[face], &embedder.alignment()).expect("the box lies in the photograph");
+//!     let crop = align(&photo, &faces[face], &embedder.alignment())?.expect("the box lies in the photograph");
 //!     let embedding = embedder.embed_one(&crop)?;
 //!     println!("{} values", embedding.len());
 //! }

@@ -51,7 +51,7 @@ impl Case {
     fn tolerance(&self, kind: &str) -> Tolerance {
         match &self.op {
             // The order of OpenCV's sums is kept on the CPU.
-            Op::ResizeArea(_) if kind == "cpu" => Tolerance::EXACT,
+            Op::ResizeArea(_) | Op::WarpAffine(_) if kind == "cpu" => Tolerance::EXACT,
             op => op.tolerance().at_least(self.atol),
         }
     }

@@ -50,7 +50,7 @@ fn crops(photos: &[Rgb8]) -> Option<Vec<Rgb8>> {
     let detector = Detector::load(&Device::cpu(0).unwrap(), &weights, &DetectOptions::default()).unwrap();
     let found = detector.detect(&photos.iter().collect::<Vec<_>>()).unwrap();
     let crop = |(photo, faces): (&Rgb8, &Vec<Face>)| {
-        align(photo, &faces[choose(faces, photo.width(), photo.height())?], &Alignment::default())
+        align(photo, &faces[choose(faces, photo.width(), photo.height())?], &Alignment::default()).unwrap()
     };
     let crops: Vec<Rgb8> = photos.iter().zip(&found).filter_map(crop).collect();
     assert!(crops.len() > photos.len() / 2, "{} faces in {} photographs", crops.len(), photos.len());

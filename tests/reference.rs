@@ -196,7 +196,7 @@ fn crops_are_the_same_bits() {
     for &i in &picked {
         let photo = image::decode(folder.join(&names[i])).unwrap();
         let faces = detector.detect(&[&photo]).unwrap().remove(0);
-        let ours = choose(&faces, 250, 250).and_then(|k| align(&photo, &faces[k], &Alignment::default()));
+        let ours = choose(&faces, 250, 250).and_then(|k| align(&photo, &faces[k], &Alignment::default()).unwrap());
         if ours.as_ref() != Some(&expected[i]) {
             different.push(&names[i]);
         }

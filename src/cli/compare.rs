@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde_json::json;
 
-use super::context::{CropArgs, DetectArgs, Globals, Model, progress};
+use super::context::{AlignArgs, CropArgs, DetectArgs, Globals, Model, progress};
 use super::photos::{self, Tally};
 use super::{Outcome, output};
 use crate::Error;
 use crate::error::Field;
-use crate::face::Alignment;
 use crate::ops::Metric;
 
 #[derive(Debug, clap::Args)]
@@ -28,9 +27,8 @@ pub struct Args {
     /// The photographs are crops already
     #[arg(long)]
     aligned: bool,
-    /// Pixels of the photograph added around the box, half of them on each side
-    #[arg(long, default_value_t = 32, value_name = "PIXELS")]
-    margin: usize,
+    #[command(flatten)]
+    align: AlignArgs,
     #[command(flatten)]
     crops: CropArgs,
     #[command(flatten)]
@@ -68,31 +66,38 @@ impl Args {
     pub fn run(&self, globals: &Globals) -> Result<Outcome> {
         let options = self.detect.options()?;
         self.crops.check(self.aligned)?;
+        self.align.check()?;
         if let Some(threshold) = self.threshold.filter(|threshold| !threshold.is_finite()) {
             return Err(Error::invalid(Field("threshold"), format!("{threshold} is no distance")).into());
         }
         let device = globals.open_device()?;
         let model = globals.open_model(&device, &self.crops)?;
         let given = self.crops.given(&model);
-        let alignment = Alignment { size: model.embedder.size(), margin: self.margin };
+        let aligner = self.align.aligner(&model)?;
         let detector = if self.aligned { None } else { Some(globals.open_detector(&device, &options)?) };
         let (mut embeddings, mut kept): (Vec<Vec<f32>>, Vec<&Path>) = (Vec::new(), Vec::new());
         let mut tally = Tally::default();
         let bar = progress(self.photos.len(), "compare");
         photos::for_each_chunk(&self.photos, &device, &bar, &mut tally, |chunk, tally| {
             for photo in chunk {
+                let path = &self.photos[photo.index];
                 let crop = match &detector {
                     None => Some(given.input(&photo.image)),
                     Some(detector) => {
                         let faces = photos::detect(detector, std::slice::from_ref(photo), tally)?;
                         if faces[0].len() > 1 {
-                            let (path, n) = (self.photos[photo.index].display(), faces[0].len());
-                            eprintln!("{path}: {n} faces; the large and central one is compared");
+                            let n = faces[0].len();
+                            eprintln!("{}: {n} faces; the large and central one is compared", path.display());
                         }
-                        photos::main_crop(&photo.image, &faces[0], &alignment)
+                        match photos::main_crop(&photo.image, &faces[0], &aligner) {
+                            Ok(crop) => crop,
+                            Err(error) => {
+                                tally.failures.push(photos::of_photo(path, &error));
+                                continue;
+                            }
+                        }
                     }
                 };
-                let path = &self.photos[photo.index];
                 match crop {
                     Some(crop) => {
                         embeddings.push(model.embedder.embed_one(&crop)?);

@@ -12,7 +12,9 @@ use super::photos::GivenCrops;
 use crate::Precision;
 use crate::backend::{Device, DeviceKind};
 use crate::error::{Field, message};
-use crate::face::{DetectOptions, Detector, EmbedOptions, Embedder, Reason, Standardize};
+use crate::face::{
+    AlignMethod, Aligner, Alignment, DetectOptions, Detector, EmbedOptions, Embedder, Reason, Standardize, Warp,
+};
 use crate::models::{Mtcnn, embedding_network_of};
 use crate::networks::{ModelDef, NetworkSpec};
 use crate::train::checkpoint;
@@ -82,6 +84,67 @@ impl DetectArgs {
         let options = DetectOptions { min_size: self.min_size, thresholds, factor: self.factor };
         options.check()?;
         Ok(options)
+    }
+}
+
+/// How faces are cut out, as flags.
+#[derive(Debug, Args)]
+pub struct AlignArgs {
+    /// How faces are cut out: crop takes the box with a margin; similarity turns and scales the photograph so that five
+    /// landmarks come to the places they have in ArcFace's crops, affine may skew it too [default: as the model was
+    /// trained, else crop]
+    #[arg(long, value_name = "crop|similarity|affine")]
+    align: Option<AlignMethod>,
+    /// Arithmetic of similarity and affine: exact is OpenCV 5's, opencv4 that of OpenCV 4, which rounds to 1/32 pixel
+    /// [default: exact]
+    #[arg(long, value_name = "exact|opencv4")]
+    warp: Option<Warp>,
+    /// Pixels of the photograph added around the box, half of them on each side, by --align crop [default: 32]
+    #[arg(long, value_name = "PIXELS")]
+    margin: Option<usize>,
+}
+
+impl AlignArgs {
+    /// Refuses flags of one method beside another, as far as the flags tell.
+    pub fn check(&self) -> Result<()> {
+        self.align.map_or(Ok(()), |method| self.check_for(method))
+    }
+
+    fn check_for(&self, method: AlignMethod) -> Result<()> {
+        let usual = Alignment::default().margin;
+        if method != AlignMethod::Crop && self.margin.is_some_and(|margin| margin != usual) {
+            let problem = format!("is of the method crop, and {method} goes by landmarks alone; leave it out");
+            return Err(Error::invalid(Field("margin"), problem).into());
+        }
+        if method == AlignMethod::Crop && self.warp.is_some() {
+            let problem = message!["is of the methods similarity and affine: name one by ", Field("align")];
+            return Err(Error::invalid(Field("warp"), problem).into());
+        }
+        Ok(())
+    }
+
+    /// What they stand for, for crops of `size`, where a model was trained so.
+    pub fn alignment(&self, size: usize, trained: Option<AlignMethod>) -> Result<Alignment> {
+        let usual = Alignment::default();
+        let method = self.align.or(trained).unwrap_or(usual.method);
+        self.check_for(method)?;
+        Ok(Alignment {
+            size,
+            method,
+            margin: self.margin.unwrap_or(usual.margin),
+            warp: self.warp.unwrap_or(usual.warp),
+        })
+    }
+
+    /// What cuts faces out for a model.
+    pub fn aligner(&self, model: &Model) -> Result<Aligner> {
+        let trained = model.embedder.trained_align();
+        let alignment = self.alignment(model.embedder.size(), trained)?;
+        if let Some(trained) = trained.filter(|&trained| trained != alignment.method) {
+            let (path, method) = (model.path.display(), alignment.method);
+            eprintln!("warning: {path} was trained on faces cut out by {trained}; these are by {method}, as asked");
+        }
+        Ok(Aligner::new(alignment))
     }
 }
 

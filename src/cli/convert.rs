@@ -79,7 +79,7 @@ impl Args {
             let line = json!({
                 "model": output::path(&path), "output": output::path(&self.output), "tensors": tensors, "bytes": bytes,
                 "precision": globals.precision, "standardize": facts.standardize.map(|mode| mode.to_string()),
-                "image_size": facts.image_size,
+                "image_size": facts.image_size, "align": facts.align,
             });
             output::json_line(&mut out, &line)?;
         } else {

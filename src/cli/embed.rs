@@ -10,11 +10,11 @@ use npyz::WriterBuilder;
 use rayon::prelude::*;
 use serde_json::json;
 
-use super::context::{CropArgs, DetectArgs, Globals, Model, create_folder, progress};
+use super::context::{AlignArgs, CropArgs, DetectArgs, Globals, Model, create_folder, progress};
 use super::photos::{self, Photo, Tally, add};
 use super::{Outcome, output};
 use crate::Error;
-use crate::face::{Alignment, Detector, Embeddings, Face};
+use crate::face::{Aligner, Detector, Embeddings, Face};
 use crate::files::Aside;
 use crate::image::{self, Rgb8};
 use crate::weights::write::npy_header;
@@ -31,9 +31,8 @@ pub struct Args {
     /// The photographs are crops already
     #[arg(long)]
     aligned: bool,
-    /// Pixels of the photograph added around the box, half of them on each side
-    #[arg(long, default_value_t = 32, value_name = "PIXELS")]
-    margin: usize,
+    #[command(flatten)]
+    align: AlignArgs,
     /// Embed every face of a photograph, a row for each in the order in which `detect` lists them, not only the large and
     /// central one
     #[arg(long, conflicts_with = "aligned")]
@@ -72,6 +71,7 @@ impl Args {
     pub fn run(&self, globals: &Globals) -> Result<Outcome> {
         let options = self.detect.options()?;
         self.crops.check(self.aligned)?;
+        self.align.check()?;
         let found = image::labelled(&self.paths);
         let device = globals.open_device()?;
         let model = globals.open_model(&device, &self.crops)?;
@@ -95,17 +95,16 @@ impl Args {
         tally: &mut Tally,
     ) -> Result<Found> {
         let (embedder, given) = (&model.embedder, self.crops.given(model));
-        let alignment = Alignment { size: embedder.size(), margin: self.margin };
+        let aligner = self.align.aligner(model)?;
         let mut found = Found::default();
         let bar = progress(images.len(), "embed");
         photos::for_each_chunk(images, embedder.device(), &bar, tally, |chunk, tally| {
             let crops: Vec<Vec<Rgb8>> = match detector {
-                Some(detector) => self.crops(detector, chunk, &alignment, &mut found.several, tally)?,
+                Some(detector) => self.crops(detector, chunk, images, &aligner, &mut found, tally)?,
                 None => chunk.iter().map(|photo| vec![given.input(&photo.image)]).collect(),
             };
             for (photo, crops) in chunk.iter().zip(&crops) {
                 found.embedded.extend(crops.iter().map(|_| photo.index));
-                found.without_face.extend(crops.is_empty().then_some(photo.index));
             }
             let start = Instant::now();
             found.embeddings.append(embedder.embed(&crops.iter().flatten().collect::<Vec<_>>())?);
@@ -115,27 +114,37 @@ impl Args {
         Ok(found)
     }
 
-    /// The crops of a chunk's photographs; notes in `several` where there are more faces than are taken.
+    /// The crops of a chunk's photographs; notes where there is no face, and where there are more than are taken.
     fn crops(
         &self,
         detector: &Detector,
         chunk: &[Photo],
-        alignment: &Alignment,
-        several: &mut Vec<usize>,
+        images: &[PathBuf],
+        aligner: &Aligner,
+        found: &mut Found,
         tally: &mut Tally,
     ) -> Result<Vec<Vec<Rgb8>>> {
         let faces = photos::detect(detector, chunk, tally)?;
         if !self.all_faces {
-            several.extend(chunk.iter().zip(&faces).filter(|(_, faces)| faces.len() > 1).map(|(photo, _)| photo.index));
+            found
+                .several
+                .extend(chunk.iter().zip(&faces).filter(|(_, faces)| faces.len() > 1).map(|(photo, _)| photo.index));
         }
         let start = Instant::now();
         let crops = |(photo, faces): (&Photo, &Vec<Face>)| match self.all_faces {
-            true => photos::all_crops(&photo.image, faces, alignment),
-            false => photos::main_crop(&photo.image, faces, alignment).into_iter().collect(),
+            true => photos::all_crops(&photo.image, faces, aligner),
+            false => photos::main_crop(&photo.image, faces, aligner).transpose().into_iter().collect(),
         };
-        let crops = detector.device().install(|| chunk.par_iter().zip(&faces).map(crops).collect());
+        let crops: Vec<Vec<_>> = detector.device().install(|| chunk.par_iter().zip(&faces).map(crops).collect());
         add(&mut tally.align, start);
-        Ok(crops)
+        let cut = |(photo, crops): (&Photo, Vec<crate::Result<Rgb8>>)| {
+            let (good, bad): (Vec<_>, Vec<_>) = crops.into_iter().partition(Result::is_ok);
+            found.without_face.extend((good.is_empty() && bad.is_empty()).then_some(photo.index));
+            let path = &images[photo.index];
+            tally.failures.extend(bad.into_iter().filter_map(Result::err).map(|error| photos::of_photo(path, &error)));
+            good.into_iter().flatten().collect()
+        };
+        Ok(chunk.iter().zip(crops).map(cut).collect())
     }
 
     /// A file of the output, written but not yet in its place.

@@ -83,6 +83,7 @@ fn json(map: &TensorMap, known: &Known) -> serde_json::Value {
         "stem_channels": survey.stem,
         "standardize": facts.standardize.map(|mode| mode.to_string()),
         "image_size": facts.image_size,
+        "align": facts.align,
         "published": published,
         "not_published": not_published,
         "problem": survey.problem.as_ref().map(fields::words),
@@ -123,6 +124,9 @@ fn print(map: &TensorMap, known: &Known, out: &mut impl Write) -> Result<()> {
         match facts.image_size {
             Some(side) => writeln!(out, "crops        {side} x {side} pixels")?,
             None => writeln!(out, "crops        unknown; {0} x {0} pixels as published", published.crop())?,
+        }
+        if let Some(method) = facts.align {
+            writeln!(out, "alignment    {method}")?;
         }
     }
     match &known.published {

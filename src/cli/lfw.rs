@@ -11,12 +11,12 @@ use anyhow::Result;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::context::{CropArgs, DetectArgs, Globals, Model, create_folder, progress};
+use super::context::{AlignArgs, CropArgs, DetectArgs, Globals, Model, create_folder, progress};
 use super::photos::{self, GivenCrops, Photo, Tally, add};
 use super::{Outcome, output};
 use crate::error::Field;
 use crate::eval::{self, EvalOptions, Evaluation, Figures};
-use crate::face::{Alignment, Detector};
+use crate::face::{Aligner, Detector};
 use crate::image::{self, Rgb8};
 use crate::ops::Metric;
 use crate::{Error, files};
@@ -48,9 +48,8 @@ pub struct Args {
     /// Photographs in which no face is found: leave their pairs out, or take the middle of the photograph
     #[arg(long, value_enum, default_value_t = OnMissing::Skip)]
     on_missing: OnMissing,
-    /// Pixels of the photograph added around the box, half of them on each side
-    #[arg(long, default_value_t = 32, value_name = "PIXELS")]
-    margin: usize,
+    #[command(flatten)]
+    align: AlignArgs,
     /// Write one self-contained page: figures, ROC, histograms, the hardest pairs
     #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
@@ -139,7 +138,7 @@ struct Line<'a> {
 struct Cropper<'a> {
     detector: Option<Detector>,
     given: GivenCrops,
-    alignment: Alignment,
+    aligner: Aligner,
     on_missing: OnMissing,
     images: &'a Source,
 }
@@ -155,7 +154,7 @@ impl Cropper<'_> {
         let Some(detector) = &self.detector else {
             return Ok(chunk.iter().map(|photo| (Some(self.given.input(&photo.image)), false)).collect());
         };
-        let crops = photos::main_crops(detector, chunk, &self.alignment, tally)?;
+        let crops = photos::main_crops(detector, chunk, self.images.names(), &self.aligner, tally)?;
         let or_middle = |(photo, crop): (&Photo, Option<Rgb8>)| match crop {
             None if self.on_missing == OnMissing::CenterCrop => (Some(self.middle(&photo.image)), true),
             crop => (crop, false),
@@ -165,7 +164,8 @@ impl Cropper<'_> {
 
     fn middle(&self, photo: &Rgb8) -> Rgb8 {
         let side = ((photo.width().min(photo.height()) as f64 * CENTER).round() as usize).max(1);
-        image::resize_bilinear_pillow(&image::center_crop(photo, side), self.alignment.size, self.alignment.size)
+        let size = self.aligner.alignment().size;
+        image::resize_bilinear_pillow(&image::center_crop(photo, side), size, size)
     }
 
     /// The crop of one photograph once more, as a PNG file's bytes: cheaper than keeping all.
@@ -181,6 +181,7 @@ impl Args {
         let start = Instant::now();
         let options = self.detect.options()?;
         self.crops.check(self.aligned)?;
+        self.align.check()?;
         if self.batch_size == 0 {
             return Err(Error::invalid(Field("batch_size"), "a batch holds at least one crop").into());
         }
@@ -188,9 +189,9 @@ impl Args {
         let device = globals.open_device()?;
         let model = globals.open_model(&device, &self.crops)?;
         let detector = if self.aligned { None } else { Some(globals.open_detector(&device, &options)?) };
-        let alignment = Alignment { size: model.embedder.size(), margin: self.margin };
+        let aligner = self.align.aligner(&model)?;
         let given = self.crops.given(&model);
-        let cropper = Cropper { detector, given, alignment, on_missing: self.on_missing, images: &asked.source };
+        let cropper = Cropper { detector, given, aligner, on_missing: self.on_missing, images: &asked.source };
         let mut tally = Tally::default();
         let measured = self.measure(&model, &cropper, &asked, &mut tally, start)?;
         if let Some(path) = &self.report {

@@ -1,13 +1,13 @@
 //! Photographs in chunks of bounded memory: decoded side by side, handed on together.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 
-use crate::face::{Alignment, Detector, Face, align, choose};
+use crate::face::{Aligner, Detector, Face, choose};
 use crate::image::{self, Rgb8};
 use crate::{Device, Error, Result};
 
@@ -104,29 +104,44 @@ pub fn detect(detector: &Detector, chunk: &[Photo], tally: &mut Tally) -> Result
 }
 
 /// The crop of the face that a photograph is about, if it has one.
-pub fn main_crop(photo: &Rgb8, faces: &[Face], alignment: &Alignment) -> Option<Rgb8> {
-    let face = &faces[choose(faces, photo.width(), photo.height())?];
-    align(photo, face, alignment)
+pub fn main_crop(photo: &Rgb8, faces: &[Face], aligner: &Aligner) -> Result<Option<Rgb8>> {
+    match choose(faces, photo.width(), photo.height()) {
+        Some(i) => aligner.align(photo, &faces[i]),
+        None => Ok(None),
+    }
 }
 
-/// The crops of all faces of a photograph, in the detector's order.
-pub fn all_crops(photo: &Rgb8, faces: &[Face], alignment: &Alignment) -> Vec<Rgb8> {
-    faces.iter().filter_map(|face| align(photo, face, alignment)).collect()
+/// The crops of all faces of a photograph, in the detector's order, and why there is none of some.
+pub fn all_crops(photo: &Rgb8, faces: &[Face], aligner: &Aligner) -> Vec<Result<Rgb8>> {
+    faces.iter().filter_map(|face| aligner.align(photo, face).transpose()).collect()
 }
 
-/// The crops that a chunk's photographs are about; `None` where there is no face.
+/// Names the photograph whose face cannot be cut out.
+pub fn of_photo(path: &Path, error: &Error) -> Error {
+    Error::image(path, error.to_string())
+}
+
+/// The crops that a chunk's photographs are about; `None` where there is no face, or one that cannot be cut out, which
+/// goes to the tally by its photograph's name.
 pub fn main_crops(
     detector: &Detector,
     chunk: &[Photo],
-    alignment: &Alignment,
+    names: &[PathBuf],
+    aligner: &Aligner,
     tally: &mut Tally,
 ) -> Result<Vec<Option<Rgb8>>> {
     let faces = detect(detector, chunk, tally)?;
     let start = Instant::now();
-    let crop = |(photo, faces): (&Photo, &Vec<Face>)| main_crop(&photo.image, faces, alignment);
-    let crops = detector.device().install(|| chunk.par_iter().zip(&faces).map(crop).collect());
+    let crop = |(photo, faces): (&Photo, &Vec<Face>)| main_crop(&photo.image, faces, aligner);
+    let crops: Vec<_> = detector.device().install(|| chunk.par_iter().zip(&faces).map(crop).collect());
     add(&mut tally.align, start);
-    Ok(crops)
+    let named = |(photo, crop): (&Photo, Result<Option<Rgb8>>)| {
+        crop.unwrap_or_else(|error| {
+            tally.failures.push(of_photo(&names[photo.index], &error));
+            None
+        })
+    };
+    Ok(chunk.iter().zip(crops).map(named).collect())
 }
 
 /// Pictures that are crops already, on their way to the network's size.

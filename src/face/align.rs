@@ -1,26 +1,44 @@
 //! From a detected face to the crop that the embedding network was trained on: a box with a margin, no warp
-//! (`align_dataset_mtcnn.py`).
+//! (`align_dataset_mtcnn.py`), or a warp by landmarks (insightface's `norm_crop`).
 
-use super::Face;
-use crate::image::{self, Rgb8};
+use std::fmt;
+
+use super::{Face, template};
+use crate::Result;
+use crate::image::{self, Affine, AlignMethod, Rgb8, Warp};
 
 /// How faces are cut out. The default is what FaceNet's published models were trained with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Alignment {
     /// Side of the crop, in pixels.
     pub size: usize,
-    /// Pixels of the photograph added to the box, half of them on each side.
+    /// By which method.
+    pub method: AlignMethod,
+    /// Pixels of the photograph added to the box, half of them on each side: of [`AlignMethod::Crop`].
     pub margin: usize,
+    /// The arithmetic of the methods that warp.
+    pub warp: Warp,
 }
 
 impl Default for Alignment {
     fn default() -> Self {
-        Alignment { size: 160, margin: 32 }
+        Alignment { size: 160, method: AlignMethod::Crop, margin: 32, warp: Warp::Exact }
+    }
+}
+
+impl fmt::Display for Alignment {
+    /// The method and what it goes by, without the size.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.method {
+            AlignMethod::Crop => write!(f, "margin {}", self.margin),
+            method => write!(f, "{method}, warp {}", self.warp),
+        }
     }
 }
 
 impl Alignment {
-    /// The crop's rectangle in a photograph of `width` x `height`: left, top, right, bottom, the last two exclusive.
+    /// The box with its margin in a photograph of `width` x `height`, which [`AlignMethod::Crop`] takes: left, top, right,
+    /// bottom, the last two exclusive.
     ///
     /// `None` for a box that lies outside the photograph.
     pub fn rectangle(&self, face: &Face, width: usize, height: usize) -> Option<[usize; 4]> {
@@ -44,13 +62,59 @@ pub fn choose(faces: &[Face], width: usize, height: usize) -> Option<usize> {
     (0..faces.len()).reduce(|best, i| if weight(&faces[i]) > weight(&faces[best]) { i } else { best })
 }
 
-/// A face cut out of its photograph with a margin and resized by Pillow's bilinear filter.
+/// Cuts faces out of photographs; holds whatever its method needs beside the face.
+#[derive(Clone, Debug)]
+pub struct Aligner {
+    alignment: Alignment,
+}
+
+impl Aligner {
+    /// One that cuts out so.
+    pub fn new(alignment: Alignment) -> Self {
+        Aligner { alignment }
+    }
+
+    /// How it cuts out.
+    pub fn alignment(&self) -> &Alignment {
+        &self.alignment
+    }
+
+    /// A face cut out of its photograph: a square of [`Alignment::size`]. The box with its margin is resized by Pillow's
+    /// bilinear filter; what a warp takes from beyond the border is black.
+    ///
+    /// `None` for a box that lies outside the photograph.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`](crate::Error::Invalid) for landmarks that a warp cannot go by: in one point, on one line, no
+    /// numbers.
+    pub fn align(&self, photo: &Rgb8, face: &Face) -> Result<Option<Rgb8>> {
+        let size = self.alignment.size;
+        let Some([x1, y1, x2, y2]) = self.alignment.rectangle(face, photo.width(), photo.height()) else {
+            return Ok(None);
+        };
+        Ok(Some(match self.map(face)? {
+            None => image::resize_bilinear_pillow(&image::crop(photo, x1, y1, x2, y2), size, size),
+            Some(map) => image::warp_affine(photo, &map, size, size, self.alignment.warp),
+        }))
+    }
+
+    /// The map from photograph to crop, of the methods that warp.
+    fn map(&self, face: &Face) -> Result<Option<Affine>> {
+        let arcface = || template::arcface(self.alignment.size);
+        match self.alignment.method {
+            AlignMethod::Crop => Ok(None),
+            AlignMethod::Similarity => template::similarity(&face.landmarks, &arcface()).map(Some),
+            AlignMethod::Affine => template::affine(&face.landmarks, &arcface()).map(Some),
+        }
+    }
+}
+
+/// A face cut out of its photograph; see [`Aligner::align`].
 ///
-/// `None` for a box that lies outside the photograph.
-pub fn align(photo: &Rgb8, face: &Face, alignment: &Alignment) -> Option<Rgb8> {
-    let [x1, y1, x2, y2] = alignment.rectangle(face, photo.width(), photo.height())?;
-    let crop = image::crop(photo, x1, y1, x2, y2);
-    Some(image::resize_bilinear_pillow(&crop, alignment.size, alignment.size))
+/// # Errors
+/// As [`Aligner::align`].
+pub fn align(photo: &Rgb8, face: &Face, alignment: &Alignment) -> Result<Option<Rgb8>> {
+    Aligner::new(*alignment).align(photo, face)
 }
 
 #[cfg(test)]

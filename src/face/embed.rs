@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::{Alignment, EmbedOptions, Embeddings, Reason};
 use crate::Precision;
 use crate::backend::{Device, Executable, Module};
-use crate::image::Rgb8;
+use crate::image::{AlignMethod, Rgb8};
 use crate::models::embedding_network_of;
 use crate::networks::ModelDef;
 use crate::ops::Standardize;
@@ -34,6 +34,7 @@ pub struct Embedder {
     size: usize,
     size_reason: Reason,
     trained_size: Option<usize>,
+    trained_align: Option<AlignMethod>,
     dim: usize,
     batch: usize,
     /// The plan of full batches: memory is taken when there is one.
@@ -66,8 +67,8 @@ impl Embedder {
         let facts = checkpoint::facts(&map, published).or(ModelFacts::default().model_def(embedder.model_def));
         let (standardize, reason) = options.standardize.of(&facts, embedder.dim);
         let (_, size_reason) = options.crop_size(&facts);
-        let trained_size = facts.image_size;
-        Ok(Embedder { published, standardize, reason, size_reason, trained_size, ..embedder })
+        let (trained_size, trained_align) = (facts.image_size, facts.align);
+        Ok(Embedder { published, standardize, reason, size_reason, trained_size, trained_align, ..embedder })
     }
 
     /// An embedder of a graph from `[n, size, size, 3]` to `[n, d]`.
@@ -103,6 +104,7 @@ impl Embedder {
             size,
             size_reason,
             trained_size: facts.image_size,
+            trained_align: facts.align,
             dim,
             batch,
             full: Mutex::default(),
@@ -140,9 +142,10 @@ impl Embedder {
         self.model_def
     }
 
-    /// How faces are cut out for it: in its size, with the published models' margin.
+    /// How faces are cut out for it: in its size, by the method that it was trained with, else as the published models'.
     pub fn alignment(&self) -> Alignment {
-        Alignment { size: self.size, ..Alignment::default() }
+        let method = self.trained_align.unwrap_or_default();
+        Alignment { size: self.size, method, ..Alignment::default() }
     }
 
     /// Why crops have this size.
@@ -153,6 +156,11 @@ impl Embedder {
     /// Side of the crops that the model was trained with, in pixels, where that is known.
     pub fn trained_size(&self) -> Option<usize> {
         self.trained_size
+    }
+
+    /// How the faces that the model was trained with were cut out, where that is known.
+    pub fn trained_align(&self) -> Option<AlignMethod> {
+        self.trained_align
     }
 
     /// What is done to the pixels first.

@@ -11,7 +11,8 @@
 //! let embedder = Embedder::load(&device, "weights/graph_final.pb", EmbedOptions::default())?;
 //! let photo = pixels();
 //! let faces = detector.detect_one(&photo)?;
-//! let crops: Vec<Rgb8> = faces.iter().filter_map(|face| align(&photo, face, &embedder.alignment())).collect();
+//! let crops = faces.iter().filter_map(|face| align(&photo, face, &embedder.alignment()).transpose());
+//! let crops: Vec<Rgb8> = crops.collect::<Result<_, _>>()?;
 //! for row in &embedder.embed(&crops.iter().collect::<Vec<_>>())? {
 //!     println!("{row:?}");
 //! }
@@ -25,9 +26,11 @@ mod embed;
 mod embeddings;
 mod landmarks;
 mod options;
+mod template;
 
+pub use crate::image::{AlignMethod, Warp};
 pub use crate::ops::Standardize;
-pub use align::{Alignment, align, choose};
+pub use align::{Aligner, Alignment, align, choose};
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 #[doc(hidden)]
 pub use cascade::params_layouts;

@@ -6,6 +6,7 @@
 //!
 //! Files are decoded and written with the feature `decode`; without it pictures come as [`Rgb8`] pixels.
 
+mod align;
 mod collect;
 mod crop;
 #[cfg(feature = "decode")]
@@ -22,6 +23,9 @@ mod resize_bilinear;
 mod standardize;
 mod warp;
 
+pub use align::AlignMethod;
+#[cfg(feature = "cli")]
+pub(crate) use align::RECORD;
 pub(crate) use collect::is_image;
 pub use collect::{Collected, collect};
 pub(crate) use crop::pad;
@@ -38,6 +42,8 @@ pub use people::{Labelled, People, PersonFolder, labelled, people};
 pub use resize_area::{AreaResize, AreaTable, LinearTable, LinearTap, Tap, resize_area_f32, resize_area_u8};
 pub use resize_bilinear::resize_bilinear_pillow;
 pub use standardize::{prewhiten, standardize};
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+pub(crate) use warp::STEP as WARP_STEP;
 pub use warp::{Affine, Warp, invert_affine, warp_affine};
 pub(crate) use warp::{PARTS, Places, Source};
 #[cfg(any(feature = "cuda", feature = "wgpu"))]

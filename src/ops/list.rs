@@ -152,6 +152,8 @@ macro_rules! for_each_op {
             triplet_loss::TripletLoss;
             /// The gradients of [`TripletLoss`].
             triplet_loss_bwd::TripletLossBwd, Triplet;
+            /// OpenCV's `warpAffine`.
+            warp_affine::WarpAffine;
         }
     };
 }

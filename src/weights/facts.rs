@@ -1,17 +1,20 @@
-//! What a model knows of its input: what is done to the pixels, and how large its crops are. It travels with the weights.
+//! What a model knows of its input: what is done to the pixels, how large its crops are, and how faces are cut out. It
+//! travels with the weights.
 
 use std::path::Path;
 
 use super::Parsed;
 use super::manifest::Entry;
 use crate::error::{Field, Message, message};
+use crate::image::AlignMethod;
 use crate::networks::ModelDef;
 use crate::ops::Standardize;
 
 /// What is known of how a network was trained, and its input must therefore be; `None` is unknown.
 ///
-/// Files carry it as texts, `warpface.standardize`, `warpface.image_size` and `warpface.model_def`: a `.safetensors` in its `__metadata__`,
-/// an `.npz` as arrays of these names, a `.pt` as attributes of the state dict, which PyTorch keeps and passes over.
+/// Files carry it as texts, `warpface.standardize`, `warpface.image_size`, `warpface.align` and `warpface.model_def`: a
+/// `.safetensors` in its `__metadata__`, an `.npz` as arrays of these names, a `.pt` as attributes of the state dict, which
+/// PyTorch keeps and passes over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ModelFacts {
@@ -19,6 +22,8 @@ pub struct ModelFacts {
     pub standardize: Option<Standardize>,
     /// Side of the crops, in pixels.
     pub image_size: Option<usize>,
+    /// How faces are cut out.
+    pub align: Option<AlignMethod>,
     /// Which network it is.
     pub model_def: Option<ModelDef>,
 }
@@ -30,6 +35,7 @@ pub const USUAL_CROP: usize = 160;
 pub(super) const PREFIX: &str = "warpface.";
 const STANDARDIZE: &str = "warpface.standardize";
 const IMAGE_SIZE: &str = "warpface.image_size";
+const ALIGN: &str = "warpface.align";
 const MODEL_DEF: &str = "warpface.model_def";
 
 impl ModelFacts {
@@ -45,6 +51,12 @@ impl ModelFacts {
         self
     }
 
+    /// For faces cut out by this method.
+    pub fn align(mut self, align: Option<AlignMethod>) -> Self {
+        self.align = align;
+        self
+    }
+
     /// Of this network.
     pub fn model_def(mut self, model_def: Option<ModelDef>) -> Self {
         self.model_def = model_def;
@@ -56,6 +68,7 @@ impl ModelFacts {
         ModelFacts {
             standardize: self.standardize.or(others.standardize),
             image_size: self.image_size.or(others.image_size),
+            align: self.align.or(others.align),
             model_def: self.model_def.or(others.model_def),
         }
     }
@@ -86,8 +99,9 @@ impl ModelFacts {
     pub fn named(&self) -> Vec<(&'static str, String)> {
         let standardize = self.standardize.map(|mode| (STANDARDIZE, mode.to_string()));
         let image_size = self.image_size.map(|size| (IMAGE_SIZE, size.to_string()));
+        let align = self.align.map(|method| (ALIGN, method.to_string()));
         let model_def = self.model_def.map(|def| (MODEL_DEF, def.to_string()));
-        standardize.into_iter().chain(image_size).chain(model_def).collect()
+        standardize.into_iter().chain(image_size).chain(align).chain(model_def).collect()
     }
 
     /// Takes a fact by its name; others are passed over.
@@ -101,6 +115,8 @@ impl ModelFacts {
                 let size = value.parse().ok().filter(|&size| size > 0);
                 self.image_size = Some(size.ok_or_else(|| bad("no number of pixels"))?);
             }
+            // A later version's method is unknown, not damage.
+            ALIGN => self.align = value.parse().ok(),
             MODEL_DEF => {
                 self.model_def = Some(value.parse().map_err(|_| bad("no network that is known here"))?);
             }
@@ -124,6 +140,7 @@ mod tests {
     #[test]
     fn what_is_named_is_learned() {
         let facts = ModelFacts::default().standardize(Some(Standardize::Prewhiten)).image_size(Some(80));
+        let facts = facts.align(Some(AlignMethod::Similarity));
         let mut learned = ModelFacts::default();
         for (name, value) in facts.named() {
             learned.learn(name, &value).unwrap();
@@ -132,7 +149,7 @@ mod tests {
         assert_eq!(learned, facts);
         assert_eq!(ModelFacts::default().or(facts), facts);
         let fixed = ModelFacts::default().standardize(Some(Standardize::Fixed));
-        assert_eq!(fixed.or(facts), fixed.image_size(Some(80)));
+        assert_eq!(fixed.or(facts), fixed.image_size(Some(80)).align(facts.align));
         assert!(
             learned.learn("warpface.standardize", "often").unwrap_err().contains("none of fixed, prewhiten and unit")
         );

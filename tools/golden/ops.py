@@ -19,6 +19,7 @@ import torch
 from PIL import Image
 from scipy.spatial.distance import cdist
 
+import _warp
 from _dump import write
 
 
@@ -491,6 +492,40 @@ def triplet_loss(cases, rng):
         cases.add(name, [anchor, positive, negative], [loss], margin=margin)
 
 
+def warp_affine(cases, rng):
+    def numbers(inverse, width, height, warp):
+        """The op's second input: the f32 map, or rows and columns on the grid as whole pixels and 1/1024."""
+        if warp == "exact":
+            return inverse
+        (a, b, x), (c, d, y) = inverse
+        v, u = np.arange(height), np.arange(width)
+        rows = np.stack([np.rint((b * v + x) * 1024) + 16, np.rint((d * v + y) * 1024) + 16], axis=-1)
+        columns = np.stack([np.rint(a * u * 1024), np.rint(c * u * 1024)], axis=-1)
+        places = np.vstack([rows, columns])
+        return np.stack([places // 1024, places % 1024], axis=-1).reshape(height + width, 4)
+
+    asked = []
+    for name, n, (h, w, c), (h_out, w_out), scale in [
+        ("down", 2, (41, 50, 3), (24, 33), 0.4), ("up", 1, (9, 7, 3), (20, 32), 3.0), ("grey", 1, (30, 30, 1), (16, 16), 1.0),
+        ("outside", 1, (12, 12, 3), (14, 15), 1.0), ("pixel", 1, (1, 1, 3), (5, 17), 4.0), ("one", 3, (8, 9, 3), (1, 1), 1.0),
+    ]:
+        images = rng.integers(0, 256, (n, h, w, c), dtype=np.uint8)
+        maps = []
+        for i in range(n):
+            angle = rng.uniform(-1, 1)
+            linear = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+            middle = linear @ [w / 2, h / 2] + (0 if name != "outside" else 9)
+            maps.append(np.c_[linear, [w_out / 2 - middle[0], h_out / 2 - middle[1]]])
+        asked.append((name, images, maps, (w_out, h_out)))
+    each = [(image, map, size) for _, images, maps, size in asked for image, map in zip(images, maps)]
+    for warp, warped in [("exact", _warp.exact(each)), ("opencv4", _warp.opencv4(each))]:
+        warped = iter(warped)
+        for name, images, maps, (w_out, h_out) in asked:
+            places = np.stack([numbers(_warp.inverse(map), w_out, h_out, warp) for map in maps])
+            out = np.stack([next(warped) for _ in images])
+            cases.add(f"{warp}_{name}", [images, places], out, h=h_out, w=w_out, warp=warp)
+
+
 def l2_pool2d(cases, rng):
     for name, shape, kernel, stride, padding in POOLS:
         x = noise(rng, *shape)
@@ -545,7 +580,7 @@ OPS = {
     for f in [
         avg_pool2d, batch_norm, box_pad, box_regression, concat, conv2d, crop, dense, flatten, l2_normalize, local_conv2d,
         max_pool2d, nms, pairwise_distance, prelu_op, relu, rerec, resize_area, resize_bilinear, scaled_add, softmax,
-        standardize, triplet_loss, cast, join, part, l2_pool2d, lrn, pad2d,
+        standardize, triplet_loss, cast, join, part, l2_pool2d, lrn, pad2d, warp_affine,
     ]
 }
 

@@ -12,12 +12,12 @@ use std::time::SystemTime;
 
 use anyhow::Result;
 
-use super::context::{DetectArgs, Globals, create_folder, progress};
+use super::context::{AlignArgs, DetectArgs, Globals, create_folder, progress};
 use super::photos::{self, Tally};
 use super::{Outcome, output};
 use crate::Error;
 use crate::error::Field;
-use crate::face::{Alignment, Detector, Face, align, choose};
+use crate::face::{Aligner, Detector, Face, choose};
 use crate::image::{self, Rgb8};
 use claims::Claims;
 use list::List;
@@ -38,9 +38,8 @@ pub struct Args {
     /// Side of the crops, in pixels
     #[arg(long, default_value_t = 160, value_name = "PIXELS")]
     image_size: usize,
-    /// Pixels of the photograph added around the box, half of them on each side
-    #[arg(long, default_value_t = 32, value_name = "PIXELS")]
-    margin: usize,
+    #[command(flatten)]
+    align: AlignArgs,
     /// Keep every face (NAME_0.png, NAME_1.png, ..), not only the large and central one
     #[arg(long)]
     detect_multiple_faces: bool,
@@ -48,7 +47,7 @@ pub struct Args {
     /// not: each is claimed by one
     #[arg(long)]
     random_order: bool,
-    /// Make crops anew that are there already, as those of another --image-size or --margin
+    /// Make crops anew that are there already, as those of another --image-size, --align, --warp or --margin
     #[arg(long)]
     overwrite: bool,
     #[command(flatten)]
@@ -70,13 +69,14 @@ impl Args {
         if self.image_size == 0 {
             return Err(Error::invalid(Field("image_size"), "a crop needs at least one pixel").into());
         }
+        let alignment = self.align.alignment(self.image_size, None)?;
         let mut tally = Tally::default();
         let (photographs, inside) = self.find(&mut tally)?;
         self.check_output()?;
         create_folder(&self.output)?;
         let mut claims = Claims::open(&self.output)?;
         let began = claims.as_ref().and_then(Claims::began);
-        let mut work = self.settle(photographs, inside, claims.as_mut())?;
+        let mut work = self.settle(&alignment, photographs, inside, claims.as_mut())?;
         eprintln!(
             "{}, {} of them finished before",
             output::count(work.photographs.len(), "photograph"),
@@ -84,7 +84,7 @@ impl Args {
         );
         let device = globals.open_device()?;
         let detector = globals.open_detector(&device, &options)?;
-        let done = self.align(&detector, &mut work, claims.as_mut(), began, &mut tally)?;
+        let done = self.align(&detector, &Aligner::new(alignment), &mut work, claims.as_mut(), began, &mut tally)?;
         if let Some(claims) = claims {
             claims.finish();
         }
@@ -105,12 +105,12 @@ impl Args {
     fn align(
         &self,
         detector: &Detector,
+        aligner: &Aligner,
         work: &mut Work,
         mut claims: Option<&mut Claims>,
         began: Option<SystemTime>,
         tally: &mut Tally,
     ) -> Result<Aligned> {
-        let alignment = Alignment { size: self.image_size, margin: self.margin };
         let mut list = List::create(&self.output)?;
         let own: HashSet<PathBuf> = work.inside.iter().map(|inside| self.output.join(inside)).collect();
         let (mut crops, mut with_face, mut without_face) = (0, 0, Vec::new());
@@ -129,9 +129,13 @@ impl Args {
                 for (photo, faces) in chunk.iter().zip(&faces) {
                     let i = claimed[photo.index];
                     let target = self.output.join(&work.inside[i]);
-                    let rows = self.write_crops(&photo.image, faces, &alignment, &target, &own)?;
+                    let (rows, failures) = self.write_crops(&photo.image, faces, aligner, &target, &own)?;
                     list.add(&target, &rows)?;
+                    let failed = !failures.is_empty();
+                    let named = |error: Error| photos::of_photo(&work.photographs[i], &error);
+                    tally.failures.extend(failures.into_iter().map(named));
                     match rows.len() {
+                        0 if failed => {}
                         0 => without_face.push(work.photographs[i].clone()),
                         n => (crops, with_face) = (crops + n, with_face + 1),
                     }
@@ -143,27 +147,28 @@ impl Args {
         Ok(Aligned { crops, with_face, without_face, list: list.path })
     }
 
-    /// Writes a photograph's crops (`own` are all targets); tells their files and rectangles.
+    /// Writes a photograph's crops (`own` are all targets); tells their files and boxes, and why there is none of a face.
     fn write_crops(
         &self,
         photo: &Rgb8,
         faces: &[Face],
-        alignment: &Alignment,
+        aligner: &Aligner,
         target: &Path,
         own: &HashSet<PathBuf>,
-    ) -> Result<Vec<(PathBuf, [usize; 4])>> {
+    ) -> Result<(Vec<(PathBuf, [usize; 4])>, Vec<Error>)> {
         let (w, h) = (photo.width(), photo.height());
         let chosen = match choose(faces, w, h) {
             None => vec![],
             Some(_) if self.detect_multiple_faces => faces.iter().collect(),
             Some(i) => vec![&faces[i]],
         };
-        let mut rows = Vec::new();
+        let (mut rows, mut failures) = (Vec::new(), Vec::new());
         for face in chosen {
-            let (Some(rectangle), Some(crop)) = (alignment.rectangle(face, w, h), align(photo, face, alignment)) else {
-                continue;
-            };
-            rows.push((self.file(target, rows.len()), rectangle, crop));
+            match (aligner.alignment().rectangle(face, w, h), aligner.align(photo, face)) {
+                (Some(rectangle), Ok(Some(crop))) => rows.push((self.file(target, rows.len()), rectangle, crop)),
+                (_, Err(error)) => failures.push(error),
+                _ => {}
+            }
         }
         if !rows.is_empty() {
             create_folder(target.parent().unwrap_or(Path::new(".")))?;
@@ -175,7 +180,7 @@ impl Args {
         if self.overwrite {
             self.remove_older(target, rows.len(), own)?;
         }
-        Ok(rows.into_iter().map(|(file, rectangle, _)| (file, rectangle)).collect())
+        Ok((rows.into_iter().map(|(file, rectangle, _)| (file, rectangle)).collect(), failures))
     }
 }
 

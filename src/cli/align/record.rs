@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Field, message};
+use crate::image::{AlignMethod, Warp};
 use crate::{Error, Result, files, image};
 
 /// What decides a crop's pixels, and which faces have one.
@@ -14,7 +15,13 @@ use crate::{Error, Result, files, image};
 pub struct Record {
     /// Side of the crops, in pixels.
     pub image_size: usize,
-    /// Pixels added around the box.
+    /// How faces were cut out; earlier versions knew one method.
+    #[serde(default)]
+    pub align: AlignMethod,
+    /// The arithmetic of methods that warp.
+    #[serde(default)]
+    pub warp: Warp,
+    /// Pixels added around the box, by the method that takes it.
     pub margin: usize,
     /// Whether every face was kept.
     pub detect_multiple_faces: bool,
@@ -35,7 +42,7 @@ pub struct There {
 
 impl Record {
     fn file(output: &Path) -> PathBuf {
-        output.join("alignment.json")
+        output.join(image::RECORD)
     }
 
     /// Refuses settings that are not those of the crops that are there, unless these are made anew, and writes the
@@ -89,8 +96,12 @@ impl Record {
 
     /// The settings as flags.
     fn flags(&self) -> String {
-        let Record { image_size, margin, detect_multiple_faces, .. } = self;
-        format!("--image-size {image_size} --margin {margin}{}", faces(*detect_multiple_faces))
+        let Record { image_size, align, warp, margin, detect_multiple_faces, .. } = self;
+        let how = match align {
+            AlignMethod::Crop => format!("--margin {margin}"),
+            by_landmarks => format!("--align {by_landmarks} --warp {warp}"),
+        };
+        format!("--image-size {image_size} {how}{}", faces(*detect_multiple_faces))
     }
 
     /// How the crops that are there were made, in flags, where it is known and not as this run makes them.
@@ -101,6 +112,7 @@ impl Record {
             None => {
                 let (width, height) = image::dimensions(&there.crop).ok()?;
                 let alike = (width, height) == (self.image_size, self.image_size)
+                    && self.align == AlignMethod::Crop
                     && there.detect_multiple_faces == self.detect_multiple_faces;
                 (!alike).then(|| format!("--image-size {width}{}", faces(there.detect_multiple_faces)))
             }

@@ -13,6 +13,7 @@ use super::record::{Record, There};
 use crate::cli::names::{Suffix, distinct};
 use crate::cli::output;
 use crate::cli::photos::Tally;
+use crate::face::Alignment;
 use crate::{Error, image};
 
 /// Photographs to align, and where their crops go.
@@ -63,13 +64,16 @@ impl Args {
     /// What is to be done, and that this run's settings are the output's.
     pub(super) fn settle(
         &self,
+        alignment: &Alignment,
         photographs: Vec<PathBuf>,
         inside: Vec<PathBuf>,
         claims: Option<&mut Claims>,
     ) -> Result<Work> {
         let record = Record {
-            image_size: self.image_size,
-            margin: self.margin,
+            image_size: alignment.size,
+            align: alignment.method,
+            warp: alignment.warp,
+            margin: alignment.margin,
             detect_multiple_faces: self.detect_multiple_faces,
             overwriting: false,
         };

@@ -5,6 +5,7 @@ use anyhow::Result;
 use super::{Args, Cropper, Measured};
 use crate::cli::context::Model;
 use crate::eval::report::{self, PicturePair, ReportInput};
+use crate::face::Alignment;
 use crate::image::name_of;
 
 /// Pairs of each kind that the report shows.
@@ -18,7 +19,7 @@ impl Args {
             title: &name_of(&self.folder),
             model: &model.path.display().to_string(),
             device,
-            options: &self.options_of(model),
+            options: &self.options_of(model, cropper.aligner.alignment()),
             images: *images,
             evaluation,
             nearest_different: &self.pictures(cropper, measured, evaluation.nearest_different(HARDEST))?,
@@ -29,9 +30,8 @@ impl Args {
     }
 
     /// The options that the report names.
-    fn options_of(&self, model: &Model) -> [(String, String); 6] {
-        let input =
-            if self.aligned { "aligned crops".to_owned() } else { format!("photographs, margin {}", self.margin) };
+    fn options_of(&self, model: &Model, alignment: &Alignment) -> [(String, String); 6] {
+        let input = if self.aligned { "aligned crops".to_owned() } else { format!("photographs, {alignment}") };
         [
             ("distance", self.distance.to_string()),
             ("flip", self.flip.to_string()),

@@ -13,6 +13,7 @@ use super::settings::{PairSource, Settings, Task, Triplet};
 use crate::backend::Device;
 use crate::error::{Field, message};
 use crate::eval::{self, Pairs};
+use crate::image::AlignMethod;
 use crate::networks::{ModelDef, NetworkSpec, Width};
 use crate::ops::Standardize;
 use crate::train::augment::Augment;
@@ -139,6 +140,7 @@ impl<'a> Training<'a> {
         let facts = self.pretrained_facts();
         let standardize = self.standardize(pretrained.as_ref(), facts, observer)?;
         let network = self.network(pretrained.as_ref(), facts)?;
+        let align = self.align(facts);
         let plain = Augment::plain(network.side, standardize);
         let inference = Inference {
             device: self.device,
@@ -159,7 +161,7 @@ impl<'a> Training<'a> {
         {
             observer.observe(&Event::LaterCheckpoint { step });
         }
-        let course = self.course(plain, network, logs.join("summary.html"));
+        let course = self.course(plain, network, align, logs.join("summary.html"));
         let start = self.from.take().map_or(Start::New { left_out }, |from| Start::From(Box::new(from)));
         let listeners = Listeners { observer, stop: self.stop.clone() };
         let kept = Kept { checkpoints: kept, events: logs };
@@ -277,6 +279,13 @@ impl<'a> Training<'a> {
         pretrained.resized(side.unwrap_or(pretrained.side))
     }
 
+    /// How faces were cut out for the crops that are trained on, where that is known: as their folder says, else as the run
+    /// began, else as the pretrained network had it.
+    fn align(&self, facts: ModelFacts) -> Option<AlignMethod> {
+        let began = || checkpoint::beside(&self.from.as_ref()?.path)?.align;
+        AlignMethod::of_crops(&self.dir).or_else(began).or(facts.align)
+    }
+
     /// What is known of how the pretrained network was trained.
     fn pretrained_facts(&self) -> ModelFacts {
         let facts = |file: &PathBuf| {
@@ -366,12 +375,21 @@ impl<'a> Training<'a> {
         Ok((checkpoints, logs))
     }
 
-    fn course(&self, Augment { standardize, image_size, .. }: Augment, network: NetworkSpec, page: PathBuf) -> Course {
+    fn course(
+        &self,
+        Augment { standardize, image_size, .. }: Augment,
+        network: NetworkSpec,
+        align: Option<AlignMethod>,
+        page: PathBuf,
+    ) -> Course {
         let settings = &self.settings;
         let mut recorded =
             if self.recorded.is_empty() { described(settings, &self.task) } else { self.recorded.clone() };
         recorded.insert("standardize".to_owned(), json!(standardize.to_string()));
         recorded.insert("image_size".to_owned(), json!(image_size));
+        if let Some(align) = align {
+            recorded.insert("align".to_owned(), json!(align));
+        }
         recorded.insert("model_def".to_owned(), json!(network.def.name()));
         recorded.insert("precision".to_owned(), json!(settings.precision));
         Course {

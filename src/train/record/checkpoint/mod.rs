@@ -263,8 +263,10 @@ fn facts_of(run: &Value) -> ModelFacts {
     // The command records its flags, the library its fields.
     let image_size = settings["image-size"].as_u64().or_else(|| settings["image_size"].as_u64());
     let image_size = image_size.and_then(|size| usize::try_from(size).ok());
+    let align = settings["align"].as_str().and_then(|method| method.parse().ok());
     let model_def = settings["model_def"].as_str().and_then(|name| name.parse().ok());
-    ModelFacts::default().standardize(standardize).image_size(image_size).model_def(model_def)
+    let facts = ModelFacts::default().standardize(standardize).image_size(image_size);
+    facts.align(align).model_def(model_def)
 }
 
 #[cfg(test)]
