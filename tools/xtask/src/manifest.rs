@@ -11,6 +11,8 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 pub enum Kind {
     /// One file of weights.
     Weights,
+    /// One of dlib's shape predictors, which only who asks for them gets.
+    Landmarks,
     /// A folder of sample photographs.
     Samples,
 }
@@ -72,8 +74,9 @@ fn entry(block: &BTreeMap<&str, &str>) -> Result<Entry> {
         name: get("name")?,
         kind: match get("kind")?.as_str() {
             "weights" => Kind::Weights,
+            "landmarks" => Kind::Landmarks,
             "samples" => Kind::Samples,
-            other => bail!("kind `{other}` is neither weights nor samples"),
+            other => bail!("kind `{other}` is neither weights, landmarks nor samples"),
         },
         sha256: get("sha256")?,
         bytes: get("bytes")?.parse().context("bytes")?,
@@ -154,6 +157,8 @@ mod tests {
             return;
         }
         let entries = read(&path).unwrap();
-        assert!(entries.iter().any(|e| e.kind == Kind::Weights) && entries.iter().any(|e| e.kind == Kind::Samples));
+        for kind in [Kind::Weights, Kind::Landmarks, Kind::Samples] {
+            assert!(entries.iter().any(|e| e.kind == kind), "{kind:?}");
+        }
     }
 }

