@@ -136,13 +136,26 @@ impl AlignArgs {
         })
     }
 
-    /// What cuts faces out for a model.
-    pub fn aligner(&self, model: &Model) -> Result<Aligner> {
+    /// What cuts faces out for a model; tells of another method than it was trained with. `aligned` are folders of crops,
+    /// where photographs are crops already.
+    pub fn aligner(&self, model: &Model, aligned: Option<&[PathBuf]>) -> Result<Aligner> {
         let trained = model.embedder.trained_align();
         let alignment = self.alignment(model.embedder.size(), trained)?;
-        if let Some(trained) = trained.filter(|&trained| trained != alignment.method) {
-            let (path, method) = (model.path.display(), alignment.method);
-            eprintln!("warning: {path} was trained on faces cut out by {trained}; these are by {method}, as asked");
+        let (used, why) = match aligned {
+            None => (Some(alignment.method), "as asked".to_owned()),
+            Some(folders) => {
+                let found = folders.iter().find_map(|folder| Some((AlignMethod::of_crops(folder)?, folder)));
+                (
+                    found.map(|(method, _)| method),
+                    found.map(|(_, folder)| format!("in {}", folder.display())).unwrap_or_default(),
+                )
+            }
+        };
+        if let (Some(trained), Some(used)) = (trained, used)
+            && trained != used
+        {
+            let path = model.path.display();
+            eprintln!("warning: {path} was trained on faces cut out by {trained}; these are by {used}, {why}");
         }
         Ok(Aligner::new(alignment))
     }

@@ -95,7 +95,7 @@ impl Args {
         tally: &mut Tally,
     ) -> Result<Found> {
         let (embedder, given) = (&model.embedder, self.crops.given(model));
-        let aligner = self.align.aligner(model)?;
+        let aligner = self.align.aligner(model, self.aligned.then_some(&self.paths[..]))?;
         let mut found = Found::default();
         let bar = progress(images.len(), "embed");
         photos::for_each_chunk(images, embedder.device(), &bar, tally, |chunk, tally| {

@@ -99,7 +99,10 @@ impl Aligner {
     }
 
     /// The map from photograph to crop, of the methods that warp.
-    fn map(&self, face: &Face) -> Result<Option<Affine>> {
+    ///
+    /// # Errors
+    /// As [`Aligner::align`].
+    pub fn map(&self, face: &Face) -> Result<Option<Affine>> {
         let arcface = || template::arcface(self.alignment.size);
         match self.alignment.method {
             AlignMethod::Crop => Ok(None),
