@@ -191,6 +191,80 @@ fn ptxsim_networks() {
     all_networks(&common::simulated::device((7, 5)));
 }
 
+/// The cosine of the angle between two vectors.
+fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    let dot = |a: &[f32], b: &[f32]| wide(a).zip(wide(b)).map(|(a, b)| a * b).sum::<f64>();
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+/// In 16 bits embeddings and the whole gradient point where they do in f32; the gradient of batch norms over six values far
+/// less than the rest.
+#[cfg(feature = "cuda")]
+fn in_16_bits(capability: (u32, u32), precision: Precision, least: [f64; 2]) {
+    let device = common::simulated::device(capability);
+    for network in networks() {
+        let golden = Golden::load(network);
+        let Golden { parameters, values, pixels, labels, .. } = &golden;
+        let graph = embedding_network(&parameters.unfolded(values).fold()).unwrap();
+        let module = device.backend().load_in(Arc::new(graph), precision).unwrap();
+        let shape = Shape::from([EMBEDDED, network.side, network.side, 3]);
+        let plan = module.plan(std::slice::from_ref(&shape)).unwrap();
+        let got = plan.run(&[&pixels[..shape.elements()]]).unwrap().remove(0);
+        let embedded = cosine(&got, &golden.arrays["embeddings"].f32());
+        let step = step::first(&device, parameters, values, &options(), (pixels, labels), precision);
+        let cpu = Device::cpu(2).unwrap();
+        let exact = step::first(&cpu, parameters, values, &options(), (pixels, labels), Precision::F32);
+        let learned = cosine(&step.gradient, &exact.gradient);
+        let apart = [1.0 - embedded, 1.0 - learned];
+        println!(
+            "{}, {precision}: 1 - cosine of embeddings {:.1e}, of the gradient {:.1e}",
+            network.def, apart[0], apart[1]
+        );
+        assert!(embedded >= least[0] && learned >= least[1], "{}, {precision}: {apart:?}", network.def);
+    }
+}
+
+#[cfg(feature = "cuda")]
+#[test]
+fn ptxsim_networks_in_f16() {
+    in_16_bits((8, 0), Precision::F16, [0.9999, 0.9]);
+}
+
+#[cfg(feature = "cuda")]
+#[test]
+fn ptxsim_networks_in_bf16_on_hopper() {
+    in_16_bits((9, 0), Precision::Bf16, [0.999, 0.7]);
+}
+
+/// Whole networks with weights that are drawn: each device's embedding beside the CPU's.
+#[test]
+#[ignore = "minutes: whole networks on software Vulkan and in the simulator"]
+fn whole_networks() {
+    for def in ModelDef::ALL {
+        let network = NetworkSpec::new(def);
+        let graph = Arc::new(warpface::models::seeded_network(network, SEED).unwrap());
+        let pixels = &pictures(network.side)[..network.side * network.side * 3];
+        let embedding = |device: &Device| {
+            let start = std::time::Instant::now();
+            let module = device.backend().load(graph.clone()).unwrap();
+            let plan = module.plan(&[[1, network.side, network.side, 3].into()]).unwrap();
+            (plan.run(&[pixels]).unwrap().remove(0), start.elapsed())
+        };
+        let (expected, _) = embedding(&Device::cpu(0).unwrap());
+        assert!((norm(wide(&expected)) - 1.0).abs() < 1e-5, "{def}");
+        let compare = |device: &Device| {
+            let (got, took) = embedding(device);
+            let apart = distance(&got, &expected);
+            println!("{def}, {}: apart by {apart:.1e}, {took:.1?}", device.info().name);
+            assert!(apart <= 1e-5, "{def}: {apart:e}");
+        };
+        #[cfg(feature = "cuda")]
+        common::devices::each_and_simulated(compare);
+        #[cfg(not(feature = "cuda"))]
+        common::devices::each(compare);
+    }
+}
+
 /// DeepFace as Keras writes it, whose locally connected layers have positions, taps and outputs.
 #[test]
 fn deepface_of_keras() {
