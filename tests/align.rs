@@ -38,7 +38,7 @@ fn maps_are_those_of_numpy_and_scikit_image() {
     for Case { name, face, size } in cases(&arrays) {
         for method in [AlignMethod::Similarity, AlignMethod::Affine] {
             let Some(expected) = arrays.get(&format!("{name}.{method}")) else { continue };
-            let map: Affine = aligner(method, size, Warp::Exact).map(&face).unwrap().unwrap();
+            let map: Affine = aligner(method, size, Warp::Exact).map(&Rgb8::black(1, 1), &face).unwrap().unwrap();
             for (got, expected) in map.as_flattened().iter().zip(expected.f64()) {
                 assert!(
                     (got - expected).abs() <= 1e-11 * expected.abs().max(1.0),
