@@ -8,12 +8,14 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::fields::flag;
+use super::output;
 use super::photos::GivenCrops;
 use crate::Precision;
 use crate::backend::{Device, DeviceKind};
 use crate::error::{Field, message};
 use crate::face::{
-    AlignMethod, Aligner, Alignment, DetectOptions, Detector, EmbedOptions, Embedder, Reason, Standardize, Warp,
+    AlignMethod, Aligner, Alignment, DetectOptions, Detector, EmbedOptions, Embedder, OpenFacePoints, Reason,
+    ShapePredictor, Standardize, Warp,
 };
 use crate::models::{Mtcnn, embedding_network_of};
 use crate::networks::{ModelDef, NetworkSpec};
@@ -23,6 +25,9 @@ use crate::{Error, Graph, weights};
 
 /// Names of model files, the best first: by accuracy on LFW.
 const MODELS: [&str; 2] = ["facenet_keras.h5", "graph_final.pb"];
+
+/// The shape predictor that openface goes by.
+const LANDMARKS: &str = "shape_predictor_68_face_landmarks.dat";
 
 /// The flags of every command.
 #[derive(Debug, Args)]
@@ -91,11 +96,18 @@ impl DetectArgs {
 #[derive(Debug, Args)]
 pub struct AlignArgs {
     /// How faces are cut out: crop takes the box with a margin; similarity turns and scales the photograph so that five
-    /// landmarks come to the places they have in ArcFace's crops, affine may skew it too [default: as the model was
-    /// trained, else crop]
-    #[arg(long, value_name = "crop|similarity|affine")]
+    /// landmarks come to the places they have in ArcFace's crops, affine may skew it too; openface takes three of 68
+    /// landmarks, of --landmarks, to their places in OpenFace's mean face [default: as the model was trained, else crop]
+    #[arg(long, value_name = "crop|similarity|affine|openface")]
     align: Option<AlignMethod>,
-    /// Arithmetic of similarity and affine: exact is OpenCV 5's, opencv4 that of OpenCV 4, which rounds to 1/32 pixel
+    /// Shape predictor of dlib's that finds the 68 landmarks of --align openface [default:
+    /// shape_predictor_68_face_landmarks.dat in the weights folder]
+    #[arg(long, value_name = "FILE")]
+    landmarks: Option<PathBuf>,
+    /// Which landmarks --align openface goes by [default: as the model was trained, else outer-eyes-and-nose]
+    #[arg(long, value_name = "outer-eyes-and-nose|inner-eyes-and-bottom-lip")]
+    openface_points: Option<OpenFacePoints>,
+    /// Arithmetic of similarity, affine and openface: exact is OpenCV 5's, opencv4 that of OpenCV 4, which rounds to 1/32 pixel
     /// [default: exact]
     #[arg(long, value_name = "exact|opencv4")]
     warp: Option<Warp>,
@@ -117,17 +129,44 @@ impl AlignArgs {
             return Err(Error::invalid(Field("margin"), problem).into());
         }
         if method == AlignMethod::Crop && self.warp.is_some() {
-            let problem = message!["is of the methods similarity and affine: name one by ", Field("align")];
+            let problem = message!["is of the methods similarity, affine and openface: name one by ", Field("align")];
             return Err(Error::invalid(Field("warp"), problem).into());
+        }
+        let of_openface = [
+            (self.landmarks.is_some(), Field("landmarks")),
+            (self.openface_points.is_some(), Field("openface_points")),
+        ];
+        match of_openface.into_iter().find(|(given, _)| *given) {
+            Some((_, field)) if !matches!(method, AlignMethod::OpenFace(_)) => {
+                let problem = message!["is of the method openface: name it by ", Field("align")];
+                return Err(Error::invalid(field, problem).into());
+            }
+            _ => {}
         }
         Ok(())
     }
 
-    /// What they stand for, for crops of `size`, where a model was trained so.
-    pub fn alignment(&self, size: usize, trained: Option<AlignMethod>) -> Result<Alignment> {
+    /// By which method, where a model was trained so.
+    fn method(&self, trained: Option<AlignMethod>) -> AlignMethod {
+        match (self.align, trained) {
+            // Who names openface alone means the model's landmarks.
+            (Some(AlignMethod::OpenFace(points)), Some(AlignMethod::OpenFace(of_model))) => {
+                let named = (points != OpenFacePoints::default()).then_some(points);
+                AlignMethod::OpenFace(self.openface_points.or(named).unwrap_or(of_model))
+            }
+            (asked, trained) => match asked.or(trained).unwrap_or_default() {
+                AlignMethod::OpenFace(points) => AlignMethod::OpenFace(self.openface_points.unwrap_or(points)),
+                method => method,
+            },
+        }
+    }
+
+    /// What they stand for, for crops of `size` or of the method's usual size, where a model was trained so.
+    pub fn alignment(&self, size: Option<usize>, trained: Option<AlignMethod>) -> Result<Alignment> {
         let usual = Alignment::default();
-        let method = self.align.or(trained).unwrap_or(usual.method);
+        let method = self.method(trained);
         self.check_for(method)?;
+        let size = size.unwrap_or(method.usual_size());
         Ok(Alignment {
             size,
             method,
@@ -136,15 +175,53 @@ impl AlignArgs {
         })
     }
 
-    /// What cuts faces out for a model.
-    pub fn aligner(&self, model: &Model) -> Result<Aligner> {
-        let trained = model.embedder.trained_align();
-        let alignment = self.alignment(model.embedder.size(), trained)?;
-        if let Some(trained) = trained.filter(|&trained| trained != alignment.method) {
-            let (path, method) = (model.path.display(), alignment.method);
-            eprintln!("warning: {path} was trained on faces cut out by {trained}; these are by {method}, as asked");
+    /// What cuts faces out so, with the landmarks that it needs.
+    pub fn open(&self, alignment: Alignment, globals: &Globals) -> Result<Aligner> {
+        let aligner = Aligner::new(alignment);
+        if !matches!(alignment.method, AlignMethod::OpenFace(_)) {
+            return Ok(aligner);
         }
-        Ok(Aligner::new(alignment))
+        let path = self.landmarks.clone().unwrap_or_else(|| globals.weights.join(LANDMARKS));
+        if !path.is_file() {
+            let problem = message![
+                "is not here; `cargo xtask weights --landmarks` fetches dlib's shape predictors, ",
+                Field("landmarks"),
+                " names one of 68 points"
+            ];
+            return Err(Error::weights(&path, problem).into());
+        }
+        weights::verify(&path, globals.allow_modified_weights)?;
+        let predictor = ShapePredictor::load(&path)?;
+        eprintln!("landmarks: {} ({})", path.display(), output::count(predictor.points(), "point"));
+        Ok(aligner.with_landmarks(predictor)?)
+    }
+
+    /// What cuts faces out for a model; tells of another method than it was trained with. `aligned` are folders of crops,
+    /// where photographs are crops already.
+    pub fn aligner(&self, model: &Model, globals: &Globals, aligned: Option<&[PathBuf]>) -> Result<Aligner> {
+        let trained = model.embedder.trained_align();
+        let alignment = self.alignment(Some(model.embedder.size()), trained)?;
+        let (used, why) = match aligned {
+            None => (Some(alignment.method), "as asked".to_owned()),
+            Some(folders) => {
+                let found = folders.iter().find_map(|folder| Some((AlignMethod::of_crops(folder)?, folder)));
+                (
+                    found.map(|(method, _)| method),
+                    found.map(|(_, folder)| format!("in {}", folder.display())).unwrap_or_default(),
+                )
+            }
+        };
+        if let (Some(trained), Some(used)) = (trained, used)
+            && trained != used
+        {
+            let path = model.path.display();
+            eprintln!("warning: {path} was trained on faces cut out by {trained}; these are by {used}, {why}");
+        }
+        match aligned {
+            // Crops that are there need no landmarks.
+            Some(_) => Ok(Aligner::new(alignment)),
+            None => self.open(alignment, globals),
+        }
     }
 }
 

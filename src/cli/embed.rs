@@ -76,10 +76,11 @@ impl Args {
         let device = globals.open_device()?;
         let model = globals.open_model(&device, &self.crops)?;
         let detector = if self.aligned { None } else { Some(globals.open_detector(&device, &options)?) };
+        let cut = (detector.as_ref(), self.align.aligner(&model, globals, self.aligned.then_some(&self.paths[..]))?);
         create_folder(&self.output)?;
         let mut tally = Tally { failures: found.problems, ..Tally::default() };
         let dim = model.embedder.dim();
-        let done = self.embed(&model, detector.as_ref(), &found.images, &mut tally)?;
+        let done = self.embed(&model, cut, &found.images, &mut tally)?;
         let (rows, without) = (done.embedded.len(), done.without_face.len());
         done.tell(&found.images);
         self.write(globals, &found.images, &found.labels, dim, done)?;
@@ -90,12 +91,11 @@ impl Args {
     fn embed(
         &self,
         model: &Model,
-        detector: Option<&Detector>,
+        (detector, aligner): (Option<&Detector>, Aligner),
         images: &[PathBuf],
         tally: &mut Tally,
     ) -> Result<Found> {
         let (embedder, given) = (&model.embedder, self.crops.given(model));
-        let aligner = self.align.aligner(model)?;
         let mut found = Found::default();
         let bar = progress(images.len(), "embed");
         photos::for_each_chunk(images, embedder.device(), &bar, tally, |chunk, tally| {

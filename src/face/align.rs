@@ -1,11 +1,13 @@
 //! From a detected face to the crop that the embedding network was trained on: a box with a margin, no warp
-//! (`align_dataset_mtcnn.py`), or a warp by landmarks (insightface's `norm_crop`).
+//! (`align_dataset_mtcnn.py`), or a warp by landmarks (insightface's `norm_crop`, OpenFace's `align_dlib.py`).
 
 use std::fmt;
+use std::sync::Arc;
 
-use super::{Face, template};
-use crate::Result;
+use super::{Face, ShapePredictor, openface, template};
+use crate::error::Field;
 use crate::image::{self, Affine, AlignMethod, Rgb8, Warp};
+use crate::{Error, Result};
 
 /// How faces are cut out. The default is what FaceNet's published models were trained with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,17 +68,41 @@ pub fn choose(faces: &[Face], width: usize, height: usize) -> Option<usize> {
 #[derive(Clone, Debug)]
 pub struct Aligner {
     alignment: Alignment,
+    predictor: Option<Arc<ShapePredictor>>,
 }
 
 impl Aligner {
     /// One that cuts out so.
     pub fn new(alignment: Alignment) -> Self {
-        Aligner { alignment }
+        Aligner { alignment, predictor: None }
+    }
+
+    /// The same with what finds the landmarks of [`AlignMethod::OpenFace`].
+    ///
+    /// # Errors
+    /// [`Error::Weights`] if it does not find 68 landmarks.
+    pub fn with_landmarks(self, predictor: impl Into<Arc<ShapePredictor>>) -> Result<Self> {
+        let predictor = predictor.into();
+        if predictor.points() != openface::POINTS {
+            let problem = format!(
+                "finds {} landmarks, and OpenFace's alignment goes by three of {}: give \
+                 shape_predictor_68_face_landmarks.dat",
+                predictor.points(),
+                openface::POINTS
+            );
+            return Err(Error::weights(predictor.path(), problem));
+        }
+        Ok(Aligner { predictor: Some(predictor), ..self })
     }
 
     /// How it cuts out.
     pub fn alignment(&self) -> &Alignment {
         &self.alignment
+    }
+
+    /// What finds landmarks, where there is any.
+    pub fn landmarks(&self) -> Option<&ShapePredictor> {
+        self.predictor.as_deref()
     }
 
     /// A face cut out of its photograph: a square of [`Alignment::size`]. The box with its margin is resized by Pillow's
@@ -85,26 +111,38 @@ impl Aligner {
     /// `None` for a box that lies outside the photograph.
     ///
     /// # Errors
-    /// [`Error::Invalid`](crate::Error::Invalid) for landmarks that a warp cannot go by: in one point, on one line, no
-    /// numbers.
+    /// [`Error::Invalid`] for landmarks that a warp cannot go by: in one point, on one line, no numbers; and for
+    /// [`AlignMethod::OpenFace`] without [`Aligner::with_landmarks`].
     pub fn align(&self, photo: &Rgb8, face: &Face) -> Result<Option<Rgb8>> {
         let size = self.alignment.size;
         let Some([x1, y1, x2, y2]) = self.alignment.rectangle(face, photo.width(), photo.height()) else {
             return Ok(None);
         };
-        Ok(Some(match self.map(face)? {
+        Ok(Some(match self.map(photo, face)? {
             None => image::resize_bilinear_pillow(&image::crop(photo, x1, y1, x2, y2), size, size),
             Some(map) => image::warp_affine(photo, &map, size, size, self.alignment.warp),
         }))
     }
 
     /// The map from photograph to crop, of the methods that warp.
-    fn map(&self, face: &Face) -> Result<Option<Affine>> {
+    ///
+    /// # Errors
+    /// As [`Aligner::align`].
+    pub fn map(&self, photo: &Rgb8, face: &Face) -> Result<Option<Affine>> {
         let arcface = || template::arcface(self.alignment.size);
         match self.alignment.method {
             AlignMethod::Crop => Ok(None),
             AlignMethod::Similarity => template::similarity(&face.landmarks, &arcface()).map(Some),
             AlignMethod::Affine => template::affine(&face.landmarks, &arcface()).map(Some),
+            AlignMethod::OpenFace(points) => {
+                let missing = || {
+                    let problem = "is needed by the method openface: a shape predictor of 68 landmarks";
+                    Error::invalid(Field("landmarks"), problem)
+                };
+                let predictor = self.predictor.as_deref().ok_or_else(missing)?;
+                let rectangle = ShapePredictor::rectangle(face);
+                openface::map(predictor, photo, rectangle, points, self.alignment.size).map(Some)
+            }
         }
     }
 }

@@ -25,10 +25,11 @@ mod detect;
 mod embed;
 mod embeddings;
 mod landmarks;
+mod openface;
 mod options;
 mod template;
 
-pub use crate::image::{AlignMethod, Warp};
+pub use crate::image::{AlignMethod, OpenFacePoints, Warp};
 pub use crate::ops::Standardize;
 pub use align::{Aligner, Alignment, align, choose};
 #[cfg(any(feature = "cuda", feature = "wgpu"))]

@@ -23,9 +23,9 @@ mod resize_bilinear;
 mod standardize;
 mod warp;
 
-pub use align::AlignMethod;
 #[cfg(feature = "cli")]
 pub(crate) use align::RECORD;
+pub use align::{AlignMethod, OpenFacePoints};
 pub(crate) use collect::is_image;
 pub use collect::{Collected, collect};
 pub(crate) use crop::pad;

@@ -28,6 +28,7 @@ use work::Work;
 const AT_ONCE: usize = 64;
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: warpface align photos/ crops/ --align similarity --image-size 112")]
 pub struct Args {
     /// A folder with a folder of photographs per person
     #[arg(value_name = "IN")]
@@ -35,9 +36,9 @@ pub struct Args {
     /// Where the crops go, in the same folders
     #[arg(value_name = "OUT")]
     output: PathBuf,
-    /// Side of the crops, in pixels
-    #[arg(long, default_value_t = 160, value_name = "PIXELS")]
-    image_size: usize,
+    /// Side of the crops, in pixels [default: 160; by --align openface 96]
+    #[arg(long, value_name = "PIXELS")]
+    image_size: Option<usize>,
     #[command(flatten)]
     align: AlignArgs,
     /// Keep every face (NAME_0.png, NAME_1.png, ..), not only the large and central one
@@ -66,17 +67,18 @@ struct Aligned {
 impl Args {
     pub fn run(&self, globals: &Globals) -> Result<Outcome> {
         let options = self.detect.options()?;
-        if self.image_size == 0 {
+        if self.image_size == Some(0) {
             return Err(Error::invalid(Field("image_size"), "a crop needs at least one pixel").into());
         }
         let alignment = self.align.alignment(self.image_size, None)?;
+        let aligner = self.align.open(alignment, globals)?;
         let mut tally = Tally::default();
         let (photographs, inside) = self.find(&mut tally)?;
         self.check_output()?;
         create_folder(&self.output)?;
         let mut claims = Claims::open(&self.output)?;
         let began = claims.as_ref().and_then(Claims::began);
-        let mut work = self.settle(&alignment, photographs, inside, claims.as_mut())?;
+        let mut work = self.settle(&aligner, photographs, inside, claims.as_mut())?;
         eprintln!(
             "{}, {} of them finished before",
             output::count(work.photographs.len(), "photograph"),
@@ -84,7 +86,7 @@ impl Args {
         );
         let device = globals.open_device()?;
         let detector = globals.open_detector(&device, &options)?;
-        let done = self.align(&detector, &Aligner::new(alignment), &mut work, claims.as_mut(), began, &mut tally)?;
+        let done = self.align(&detector, &aligner, &mut work, claims.as_mut(), began, &mut tally)?;
         if let Some(claims) = claims {
             claims.finish();
         }

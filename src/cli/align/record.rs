@@ -21,6 +21,9 @@ pub struct Record {
     /// The arithmetic of methods that warp.
     #[serde(default)]
     pub warp: Warp,
+    /// The SHA-256 of the shape predictor, for the method that goes by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub landmarks: Option<String>,
     /// Pixels added around the box, by the method that takes it.
     pub margin: usize,
     /// Whether every face was kept.
@@ -96,9 +99,13 @@ impl Record {
 
     /// The settings as flags.
     fn flags(&self) -> String {
-        let Record { image_size, align, warp, margin, detect_multiple_faces, .. } = self;
+        let Record { image_size, align, warp, landmarks, margin, detect_multiple_faces, .. } = self;
         let how = match align {
             AlignMethod::Crop => format!("--margin {margin}"),
+            AlignMethod::OpenFace(points) => {
+                let file = landmarks.as_deref().unwrap_or("unknown");
+                format!("--align openface --openface-points {points} --warp {warp} --landmarks (SHA-256 {file})")
+            }
             by_landmarks => format!("--align {by_landmarks} --warp {warp}"),
         };
         format!("--image-size {image_size} {how}{}", faces(*detect_multiple_faces))

@@ -13,7 +13,8 @@ use super::record::{Record, There};
 use crate::cli::names::{Suffix, distinct};
 use crate::cli::output;
 use crate::cli::photos::Tally;
-use crate::face::Alignment;
+use crate::face::Aligner;
+use crate::weights::sha256;
 use crate::{Error, image};
 
 /// Photographs to align, and where their crops go.
@@ -64,15 +65,17 @@ impl Args {
     /// What is to be done, and that this run's settings are the output's.
     pub(super) fn settle(
         &self,
-        alignment: &Alignment,
+        aligner: &Aligner,
         photographs: Vec<PathBuf>,
         inside: Vec<PathBuf>,
         claims: Option<&mut Claims>,
     ) -> Result<Work> {
+        let alignment = aligner.alignment();
         let record = Record {
             image_size: alignment.size,
             align: alignment.method,
             warp: alignment.warp,
+            landmarks: aligner.landmarks().map(|predictor| sha256::file(predictor.path())).transpose()?,
             margin: alignment.margin,
             detect_multiple_faces: self.detect_multiple_faces,
             overwriting: false,
