@@ -73,7 +73,7 @@ impl Args {
         let device = globals.open_device()?;
         let model = globals.open_model(&device, &self.crops)?;
         let given = self.crops.given(&model);
-        let aligner = self.align.aligner(&model, globals, self.aligned)?;
+        let aligner = self.align.aligner(&model, globals, self.aligned.then_some(&[]))?;
         let detector = if self.aligned { None } else { Some(globals.open_detector(&device, &options)?) };
         let (mut embeddings, mut kept): (Vec<Vec<f32>>, Vec<&Path>) = (Vec::new(), Vec::new());
         let mut tally = Tally::default();

@@ -196,18 +196,29 @@ impl AlignArgs {
         Ok(aligner.with_landmarks(predictor)?)
     }
 
-    /// What cuts faces out for a model; of crops that are there, `aligned`, it needs no landmarks.
-    pub fn aligner(&self, model: &Model, globals: &Globals, aligned: bool) -> Result<Aligner> {
+    /// What cuts faces out for a model; tells of another method than it was trained with. `aligned` are folders of crops,
+    /// where photographs are crops already.
+    pub fn aligner(&self, model: &Model, globals: &Globals, aligned: Option<&[PathBuf]>) -> Result<Aligner> {
         let trained = model.embedder.trained_align();
         let alignment = self.alignment(Some(model.embedder.size()), trained)?;
-        if aligned {
-            return Ok(Aligner::new(alignment));
+        let (used, why) = match aligned {
+            None => (Some(alignment.method), "as asked".to_owned()),
+            Some(folders) => {
+                let found = folders.iter().find_map(|folder| Some((AlignMethod::of_crops(folder)?, folder)));
+                (
+                    found.map(|(method, _)| method),
+                    found.map(|(_, folder)| format!("in {}", folder.display())).unwrap_or_default(),
+                )
+            }
+        };
+        if let (Some(trained), Some(used)) = (trained, used)
+            && trained != used
+        {
+            let path = model.path.display();
+            eprintln!("warning: {path} was trained on faces cut out by {trained}; these are by {used}, {why}");
         }
-        if let Some(trained) = trained.filter(|&trained| trained != alignment.method) {
-            let (path, method) = (model.path.display(), alignment.method);
-            eprintln!("warning: {path} was trained on faces cut out by {trained}; these are by {method}, as asked");
-        }
-        self.open(alignment, globals)
+        // Crops that are there need no landmarks.
+        if aligned.is_some() { Ok(Aligner::new(alignment)) } else { self.open(alignment, globals) }
     }
 }
 

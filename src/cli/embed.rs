@@ -76,7 +76,7 @@ impl Args {
         let device = globals.open_device()?;
         let model = globals.open_model(&device, &self.crops)?;
         let detector = if self.aligned { None } else { Some(globals.open_detector(&device, &options)?) };
-        let cut = (detector.as_ref(), self.align.aligner(&model, globals, self.aligned)?);
+        let cut = (detector.as_ref(), self.align.aligner(&model, globals, self.aligned.then_some(&self.paths[..]))?);
         create_folder(&self.output)?;
         let mut tally = Tally { failures: found.problems, ..Tally::default() };
         let dim = model.embedder.dim();

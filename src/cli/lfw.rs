@@ -23,6 +23,7 @@ use crate::{Error, files};
 use pairs::{Asked, PairsArgs, Source};
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: warpface lfw lfw/ --pairs pairs.txt --model model.safetensors --align similarity")]
 pub struct Args {
     /// The photographs: a folder per person, or one of insightface's .bin sets, which has its pairs in it (its
     /// photographs are crops: --aligned takes them as they are)
@@ -189,7 +190,8 @@ impl Args {
         let device = globals.open_device()?;
         let model = globals.open_model(&device, &self.crops)?;
         let detector = if self.aligned { None } else { Some(globals.open_detector(&device, &options)?) };
-        let aligner = self.align.aligner(&model, globals, self.aligned)?;
+        let aligner =
+            self.align.aligner(&model, globals, self.aligned.then_some(std::slice::from_ref(&self.folder)))?;
         let given = self.crops.given(&model);
         let cropper = Cropper { detector, given, aligner, on_missing: self.on_missing, images: &asked.source };
         let mut tally = Tally::default();

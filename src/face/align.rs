@@ -125,7 +125,10 @@ impl Aligner {
     }
 
     /// The map from photograph to crop, of the methods that warp.
-    fn map(&self, photo: &Rgb8, face: &Face) -> Result<Option<Affine>> {
+    ///
+    /// # Errors
+    /// As [`Aligner::align`].
+    pub fn map(&self, photo: &Rgb8, face: &Face) -> Result<Option<Affine>> {
         let arcface = || template::arcface(self.alignment.size);
         match self.alignment.method {
             AlignMethod::Crop => Ok(None),

@@ -31,7 +31,7 @@ impl Centred {
         Centred { points: points.map(|[x, y]| [x - mean[0], y - mean[1]]), mean }
     }
 
-    /// As numpy does in f32.
+    /// As numpy does in f32, and with it scikit-image.
     fn of_f32(points: &[[f32; 2]; 5]) -> Self {
         let mean = [0, 1].map(|axis| points.iter().map(|point| point[axis]).sum::<f32>() / 5.0);
         let points = points.map(|[x, y]| [f64::from(x - mean[0]), f64::from(y - mean[1])]);
@@ -96,7 +96,7 @@ pub(super) fn similarity(landmarks: &[[f64; 2]; 5], template: &[[f32; 2]; 5]) ->
 /// # Errors
 /// [`Error::Invalid`] for landmarks that determine none.
 pub(super) fn affine(landmarks: &[[f64; 2]; 5], template: &[[f32; 2]; 5]) -> Result<Affine> {
-    let (from, to) = (check(landmarks)?, Centred::of_f32(template));
+    let (from, to) = (check(landmarks)?, Centred::of(&template.map(|point| point.map(f64::from))));
     let [xx, xy, yy] = [from.dot(&from, 0, 0), from.dot(&from, 0, 1), from.dot(&from, 1, 1)];
     let determinant = xx * yy - xy * xy;
     let row = |i: usize| {

@@ -129,7 +129,8 @@ impl ModelFacts {
 impl Entry {
     /// What is known of a published file's network.
     pub fn facts(&self) -> ModelFacts {
-        ModelFacts::default().standardize(self.standardize).image_size(Some(USUAL_CROP))
+        let known = ModelFacts::default().standardize(self.standardize);
+        known.image_size(Some(USUAL_CROP)).align(Some(AlignMethod::Crop))
     }
 }
 

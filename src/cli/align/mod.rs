@@ -28,6 +28,7 @@ use work::Work;
 const AT_ONCE: usize = 64;
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: warpface align photos/ crops/ --align similarity --image-size 112")]
 pub struct Args {
     /// A folder with a folder of photographs per person
     #[arg(value_name = "IN")]
