@@ -25,6 +25,10 @@ struct Params {
     u32 outputs;
     // 1 for a rectifier.
     u32 relu;
+    // The first position, how many there are, and the elements that w has before the first one's filters.
+    u32 first;
+    u32 positions;
+    u32 skipped;
 };
 
 enum : u32 { OUTPUTS = 4, IMAGES = 8, SUMS = OUTPUTS * IMAGES };
@@ -78,7 +82,7 @@ __device__ void local_conv2d_fwd(
     const Params &p,
     // x: [n, h, w, c_in] T
     const T *x,
-    // w: [h_out, w_out, c_out, k_h, k_w, c_in] T
+    // w: [positions, c_out, k_h, k_w, c_in] T, of those from `first` on
     const T *w,
     // b: [h_out, w_out, c_out] f32
     const float *b,
@@ -90,11 +94,12 @@ __device__ void local_conv2d_fwd(
     u32 fours = (p.c_out + OUTPUTS - 1) / OUTPUTS;
     u32 row;
     u32 lane;
-    if (!warp_row(p.h_out * p.w_out * fours, row, lane)) {
+    if (!warp_row(p.positions * fours, row, lane)) {
         return;
     }
-    u32 place = row / fours;
-    u32 first_output = (row - place * fours) * OUTPUTS;
+    u32 of_piece = row / fours;
+    u32 place = p.first + of_piece;
+    u32 first_output = (row - of_piece * fours) * OUTPUTS;
     u32 iy = place / p.w_out * p.stride_y;
     u32 ix = place % p.w_out * p.stride_x;
     const T *window = x + (u64)(iy * p.w + ix) * p.c_in;
@@ -102,8 +107,8 @@ __device__ void local_conv2d_fwd(
 #pragma unroll
     for (u32 o = 0; o < OUTPUTS; o++) {
         // Outputs and images past the last are the last once more, and not kept.
-        u32 output = place * p.c_out + min(first_output + o, p.c_out - 1);
-        filters[o] = w + (u64)output * p.k_h * p.k_w * p.c_in;
+        u32 output = of_piece * p.c_out + min(first_output + o, p.c_out - 1);
+        filters[o] = w + p.skipped + (u64)output * p.k_h * p.k_w * p.c_in;
     }
     u32 output = first_output + lane / IMAGES;
     for (u32 first_image = 0; first_image < n; first_image += IMAGES) {

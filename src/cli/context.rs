@@ -217,8 +217,11 @@ impl AlignArgs {
             let path = model.path.display();
             eprintln!("warning: {path} was trained on faces cut out by {trained}; these are by {used}, {why}");
         }
-        // Crops that are there need no landmarks.
-        if aligned.is_some() { Ok(Aligner::new(alignment)) } else { self.open(alignment, globals) }
+        match aligned {
+            // Crops that are there need no landmarks.
+            Some(_) => Ok(Aligner::new(alignment)),
+            None => self.open(alignment, globals),
+        }
     }
 }
 

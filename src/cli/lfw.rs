@@ -190,8 +190,8 @@ impl Args {
         let device = globals.open_device()?;
         let model = globals.open_model(&device, &self.crops)?;
         let detector = if self.aligned { None } else { Some(globals.open_detector(&device, &options)?) };
-        let aligner =
-            self.align.aligner(&model, globals, self.aligned.then_some(std::slice::from_ref(&self.folder)))?;
+        let aligned = self.aligned.then_some(std::slice::from_ref(&self.folder));
+        let aligner = self.align.aligner(&model, globals, aligned)?;
         let given = self.crops.given(&model);
         let cropper = Cropper { detector, given, aligner, on_missing: self.on_missing, images: &asked.source };
         let mut tally = Tally::default();

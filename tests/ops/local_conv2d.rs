@@ -20,6 +20,28 @@ fn cases() -> Vec<Case> {
 
 backend_test!(cases);
 
+/// The filters of DeepFace's L4 are more than WebGPU promises to bind.
+#[test]
+fn filters_larger_than_a_binding() {
+    use std::sync::Arc;
+    use warpface::{Device, DeviceKind, Graph};
+    let Some(device) = crate::common::device(DeviceKind::Wgpu) else { return };
+    let mut noise = Noise::new(21);
+    let mut graph = Graph::new();
+    let x = graph.input("x");
+    let w = graph.param("w", noise.signed(&[33, 33, 16, 9, 9, 15]));
+    let b = graph.param("b", noise.signed(&[33, 33, 16]));
+    let y = graph.op("y", LocalConv2d { stride: [1; 2], activation: Activation::None }, &[x, w, b]);
+    graph.output(y);
+    let (graph, x) = (Arc::new(graph), noise.signed(&[2, 41, 41, 15]));
+    let run = |device: &Device| {
+        let module = device.backend().load(graph.clone()).unwrap();
+        module.plan(&[x.shape().clone()]).unwrap().run(&[x.data()]).unwrap().remove(0)
+    };
+    let tolerance = crate::common::Tolerance { atol: 2e-4, rtol: 1e-5 };
+    crate::common::assert_close("wgpu beside the CPU", &run(&device), &run(&Device::cpu(2).unwrap()), tolerance);
+}
+
 #[test]
 fn gradient() {
     for activation in [Activation::None, Activation::Relu] {

@@ -116,6 +116,18 @@ impl<R: Runtime> Operands<'_, R> {
         Ok(match operand {
             Operand::View(view) => self.view(view, ParamStorage::Value),
             Operand::Constant(view) => self.view(view, ParamStorage::Constant),
+            Operand::Part { of, first, elements } => {
+                let part =
+                    View { offset: of.offset + first, shape: [*elements].into(), stride: *elements, ..of.clone() };
+                match (self.view(&part, ParamStorage::Value), part.region) {
+                    (Argument::Range { buffer, offset, .. }, Region::Param(_)) => {
+                        let (element, start) = (self.module.element(&part), part.offset / 64 * 64);
+                        let bytes = (part.offset - start + elements) * element;
+                        range(&buffer, offset + start * element, bytes)
+                    }
+                    (other, _) => other,
+                }
+            }
             Operand::Packed(id, packing) => {
                 let place = self.module.place(*id, ParamStorage::Packed(*packing));
                 range(self.module.params(), place.offset, place.bytes)

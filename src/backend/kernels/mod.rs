@@ -70,6 +70,15 @@ pub(crate) enum Operand {
     View(View),
     /// An input that is f32 whatever the precision: a bias, a slope, a statistic.
     Constant(View),
+    /// A stretch of a value's elements. It begins at a multiple of 64, as a value does.
+    Part {
+        /// The value.
+        of: View,
+        /// Its first element,
+        first: usize,
+        /// and how many there are.
+        elements: usize,
+    },
     /// A parameter, packed.
     Packed(NodeId, Packing),
     /// Elements of the arena beyond the plan's own, for the step alone.

@@ -77,6 +77,9 @@ impl<'a> Trained<'a> {
 
     /// The running averages move towards the batch's statistics, unless the step overflowed.
     pub fn update_norms(&mut self, finite: NodeId) {
+        if self.moments.is_empty() {
+            return;
+        }
         let averages = self.graph.state("norms", slot::NORMS, [self.parameters.norms_len()]);
         let decay = self.parameters.spec().network.def.norm_decay();
         let moments = self.graph.op("moments", Join, &self.moments);
