@@ -192,6 +192,31 @@ fn flags_of_openface_beside_another_method_are_wrong_usage() {
     }
 }
 
+#[test]
+fn a_face_at_the_border_is_black_beyond_it_and_one_outside_is_none() {
+    let photo = Rgb8::new(60, 60, vec![200; 60 * 60 * 3]);
+    let at = |x: f64, y: f64| {
+        let bounds = [x - 20.0, y - 25.0, x + 20.0, y + 25.0];
+        warpface::face::Face { bounds, score: 1.0, landmarks: [[f64::NAN; 2]; 5] }
+    };
+    for points in OpenFacePoints::ALL {
+        for warp in [Warp::Exact, Warp::OpenCv4] {
+            let alignment = Alignment { size: 96, method: AlignMethod::OpenFace(points), warp, ..Alignment::default() };
+            let aligner = Aligner::new(alignment);
+            let error = aligner.align(&photo, &at(30.0, 30.0)).unwrap_err();
+            assert_eq!(error.field(), Some(warpface::error::Field("landmarks")), "{error}");
+            let aligner = aligner.with_landmarks(ShapePredictor::load(predictor(68)).unwrap()).unwrap();
+            let samples = |x: f64| {
+                let crop = aligner.align(&photo, &at(x, 30.0)).unwrap().unwrap();
+                [0, 200].map(|level| crop.data().iter().filter(|&&sample| sample == level).count())
+            };
+            let [[black, grey], [more_black, less_grey]] = [samples(0.0), samples(-10.0)];
+            assert!(black > 1000 && grey > 1000 && more_black > black && less_grey < grey, "{points} {warp}");
+            assert_eq!(aligner.align(&photo, &at(200.0, 30.0)).unwrap(), None);
+        }
+    }
+}
+
 /// The published predictor, where it was fetched: eyes, nose and mouth of the detector's five lie where the 68 have them, but
 /// for some faces in profile.
 #[test]
