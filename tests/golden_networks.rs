@@ -1,4 +1,4 @@
-//! A narrow network of each definition against `tools/golden/networks.py`: embeddings, loss, and the gradient of every
+//! A narrow network of each definition against `tools/golden/networks.py` and `tools/golden/nn4.py`: embeddings, loss, and the gradient of every
 //! tensor, on every device. Weights and pictures are drawn here as there.
 
 mod common;
@@ -15,6 +15,7 @@ use warpface::ops::OptimizerKind;
 use warpface::random::{Stream, purpose};
 use warpface::train::network::{Loss, NetworkOptions, Output};
 use warpface::train::parameters::{Parameters, Place, Spec, Values};
+use warpface::weights::network::{Norm, Unfolded};
 use warpface::{Device, DeviceKind, Precision, Shape, Tensor, weights};
 
 const SEED: u64 = 12;
@@ -29,12 +30,14 @@ const STATISTICS: u64 = 2000;
 const PICTURES: u64 = 3000;
 
 /// The narrow networks of the dumps.
-fn networks() -> [NetworkSpec; 3] {
+fn networks() -> [NetworkSpec; 5] {
     let narrow = |def, stem, side| NetworkSpec::new(def).width(Width::of_stem(stem).unwrap()).side(side);
     [
         narrow(ModelDef::InceptionResnetV2, 2, 80).embedding_size(8),
         narrow(ModelDef::Squeezenet, 4, 64).embedding_size(8),
         narrow(ModelDef::DeepFace, 4, 80).embedding_size(64),
+        narrow(ModelDef::Nn4Small2, 2, 96).embedding_size(8),
+        narrow(ModelDef::Nn4Small2Torch, 2, 96).embedding_size(8),
     ]
 }
 
@@ -61,7 +64,8 @@ impl Golden {
         for (i, place) in parameters.weights().iter().enumerate().filter(|(_, place)| !weights(place)) {
             let drawn = uniform(OTHERS + i as u64, place.shape.elements());
             let to = &mut values.weights[place.offset..][..drawn.len()];
-            to.iter_mut().zip(drawn).for_each(|(to, u)| *to = 0.2 * (u - 0.5));
+            let middle = if place.name.ends_with("/gamma") { 1.0 } else { 0.0 };
+            to.iter_mut().zip(drawn).for_each(|(to, u)| *to = middle + 0.2 * (u - 0.5));
         }
         for (i, place) in parameters.norms().iter().enumerate() {
             let c = place.shape.last();
@@ -273,4 +277,62 @@ fn deepface_of_keras() {
     let read = weights::network::unfolded(&map).unwrap();
     assert_eq!(read.network, golden.network());
     assert_eq!(read, golden.parameters.unfolded(&golden.values));
+}
+
+/// nn4.small2 as Keras and as Torch write it: the same weights, and a definition each.
+#[test]
+fn nn4_small2_of_keras_and_of_torch() {
+    for (network, file) in networks()[3..].iter().zip(["nn4_small2.h5", "nn4_small2.t7"]) {
+        let golden = Golden::load(*network);
+        let map = weights::load(files::golden(&format!("networks/{file}"))).unwrap();
+        let read = weights::network::unfolded(&map).unwrap();
+        assert_eq!(read.network, golden.network(), "{file}");
+        assert_eq!(read, Unfolded { logits: None, ..golden.parameters.unfolded(&golden.values) }, "{file}");
+    }
+}
+
+/// The tensors of a network as Keras-OpenFace keeps them: a file each, in Torch's order, with no extents.
+fn csv_files(network: &Unfolded) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    let mut write = |name: String, tensor: &Tensor| {
+        let values: Vec<String> = tensor.data().iter().map(f32::to_string).collect();
+        files.push((format!("{name}.csv"), values.join(",") + "\n"));
+    };
+    for spec in network.network.layers().unwrap() {
+        let layer = network.layer(&spec.name).unwrap();
+        let name = if spec.name == "dense_layer" { "dense" } else { &spec.name };
+        let w = if layer.w.dims().len() == 4 { layer.w.permute(&[0, 3, 1, 2]) } else { layer.w.clone() };
+        write(format!("{name}_w"), &w);
+        match &layer.norm {
+            Norm::Bias(bias) => write(format!("{name}_b"), bias),
+            Norm::Batch(norm) => {
+                write(format!("{name}_b"), norm.bias.as_ref().expect("published weights have one"));
+                let owner = name.replace("conv", "bn");
+                let parts = [norm.gamma.as_ref().expect("and a scale"), &norm.beta, &norm.mean, &norm.variance];
+                parts.into_iter().zip(["w", "b", "m", "v"]).for_each(|(part, p)| write(format!("{owner}_{p}"), part));
+            }
+        }
+    }
+    files
+}
+
+#[test]
+fn nn4_small2_of_csv_files() {
+    let golden = Golden::load(networks()[3]);
+    let expected = Unfolded { logits: None, ..golden.parameters.unfolded(&golden.values) };
+    let files = csv_files(&expected);
+    let load = |files: &[(String, String)]| {
+        let bytes: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_bytes())).collect();
+        weights::network::unfolded(&weights::load_csv_bytes("weights", &bytes).unwrap())
+    };
+    assert_eq!(load(&files).unwrap(), expected);
+    // A file that is missing, and one cut short.
+    let lacks: Vec<_> = files.iter().filter(|(name, _)| name != "inception_4a_pool_bn_v.csv").cloned().collect();
+    let error = load(&lacks).unwrap_err().to_string();
+    assert!(error.contains("inception_4a_pool_bn_v"), "{error}");
+    let mut short = files;
+    let (_, text) = short.iter_mut().find(|(name, _)| name == "inception_5b_3x3_conv2_w.csv").unwrap();
+    text.truncate(text.rfind(',').unwrap());
+    let error = load(&short).unwrap_err().to_string();
+    assert!(error.contains("inception_5b_3x3_conv2_w"), "{error}");
 }

@@ -8,8 +8,8 @@ use common::{Noise, Tolerance, assert_close, device, devices};
 use warpface::graph::{NodeId, Source};
 use warpface::networks::{ModelDef, NetworkSpec, Width};
 use warpface::ops::{
-    Activation, AvgPool2d, BatchMoments, BatchNormTrain, Concat, Conv2d, Dense, Flatten, MaxPool2d, Op, OptimizerKind,
-    Padding, Softmax,
+    Activation, AvgPool2d, BatchMoments, BatchNormTrain, Concat, Conv2d, Dense, Flatten, Join, MaxPool2d, Op,
+    OptimizerKind, Padding, Part, Relu, Softmax,
 };
 use warpface::train::network::{self, Loss, NetworkOptions};
 use warpface::train::parameters::{Parameters, Spec};
@@ -258,4 +258,25 @@ fn a_plan_too_large_for_the_gpu_is_an_error() {
     let Err(error) = refused else { panic!("planned 16 TiB") };
     assert!(matches!(error, Error::Device { .. }), "{error}");
     assert!(error.to_string().contains("smaller"), "{error}");
+}
+
+/// A part that begins where no device can bind it has memory of its own, and a join's is that of others: its values must be
+/// brought there, as those of batch norms' scales in training are.
+#[test]
+fn parts_that_are_joined_are_moved() {
+    let mut graph = Graph::new();
+    let x = graph.input("x");
+    let y = graph.op("relu", Relu, &[x]);
+    let rows = [0, 1, 2].map(|i| graph.op("row", Part::Row(i), &[y]));
+    let joined = graph.op("join", Join, &rows);
+    graph.output(joined);
+    let graph = Arc::new(graph);
+    for c in [4, 64, 80] {
+        let x = Noise::new(5).signed(&[3, c]);
+        let expected = graph.reference(std::slice::from_ref(&x)).unwrap().remove(0);
+        devices::each_and_simulated(|device| {
+            let plan = device.backend().load(graph.clone()).unwrap().plan(&[x.shape().clone()]).unwrap();
+            assert_eq!(plan.run(&[x.data()]).unwrap()[0], expected.data(), "{}, {c} channels", device.info().kind);
+        });
+    }
 }

@@ -3,7 +3,7 @@
 use super::{Follows, LayerSpec, Layers, Product, Width};
 use crate::Result;
 use crate::graph::NodeId;
-use crate::ops::{Activation, AvgPool2d, Concat, Flatten, MaxPool2d, Padding};
+use crate::ops::{Activation, AvgPool2d, Concat, Flatten, L2Pool2d, Lrn, MaxPool2d, Pad2d, Padding};
 
 /// A feature map under construction.
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +81,23 @@ impl<L: Layers> Builder<'_, L> {
     pub fn max_pool(&mut self, name: &str, x: Map, side: usize, padding: Padding) -> Map {
         let pool = MaxPool2d { kernel: [side; 2], stride: [2; 2], padding };
         Map { node: self.layers.graph().op(name, pool, &[x.node]), ..x }
+    }
+
+    /// The Euclidean norm over windows that do not meet.
+    pub fn norm_pool(&mut self, name: &str, x: Map, side: usize) -> Map {
+        let pool = L2Pool2d { kernel: [side; 2], stride: [side; 2], padding: Padding::Valid };
+        Map { node: self.layers.graph().op(name, pool, &[x.node]), ..x }
+    }
+
+    /// Local response normalization.
+    pub fn response(&mut self, name: &str, x: Map, op: Lrn) -> Map {
+        Map { node: self.layers.graph().op(name, op, &[x.node]), ..x }
+    }
+
+    /// Zeros before and after both axes.
+    pub fn pad(&mut self, name: &str, x: Map, borders: [usize; 2]) -> Map {
+        let pad = Pad2d { borders: [borders.map(|border| border as i32); 2] };
+        Map { node: self.layers.graph().op(name, pad, &[x.node]), ..x }
     }
 
     /// The mean of the whole map, `[n, 1, 1, c]`.

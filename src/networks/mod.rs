@@ -17,6 +17,7 @@ mod inception_resnet_v1;
 mod inception_resnet_v2;
 mod layer;
 mod model_def;
+mod nn4_small2;
 mod squeezenet;
 mod width;
 
@@ -153,6 +154,7 @@ impl NetworkSpec {
             ModelDef::InceptionResnetV2 => inception_resnet_v2::prelogits(self, layers, x),
             ModelDef::Squeezenet => squeezenet::prelogits(self, layers, x),
             ModelDef::DeepFace => deepface::prelogits(self, layers, x),
+            ModelDef::Nn4Small2 | ModelDef::Nn4Small2Torch => nn4_small2::prelogits(self, layers, x),
         }
     }
 }
@@ -218,6 +220,11 @@ mod tests {
         let deepface = of(ModelDef::DeepFace, None);
         assert_eq!(deepface, Parameters { trained: 102_412_864, statistics: 0 });
         assert_eq!(of(ModelDef::DeepFace, Some(4030)).trained, 118_923_774);
+        // As the definitions say: Torch's in a comment, Keras's with the batch norms' statistics.
+        for def in [ModelDef::Nn4Small2, ModelDef::Nn4Small2Torch] {
+            let Parameters { trained, statistics } = NetworkSpec::new(def).parameters(None, def.has_gamma()).unwrap();
+            assert_eq!((trained, trained + statistics), (3_733_968, 3_743_280));
+        }
         let v1 = NetworkSpec::new(ModelDef::InceptionResnetV1).layers().unwrap();
         assert_eq!((v1.len(), v1.iter().filter(|layer| layer.follows == Follows::Bias).count()), (133, 21));
         let weights = |layers: &[LayerSpec]| layers.iter().map(|l| l.w.iter().product::<usize>()).sum::<usize>();

@@ -19,6 +19,10 @@ pub enum ModelDef {
     Squeezenet,
     /// DeepFace (Taigman et al. 2014).
     DeepFace,
+    /// OpenFace's nn4.small2 as Keras-OpenFace has it.
+    Nn4Small2,
+    /// OpenFace's nn4.small2 as Torch has it, whose response normalization is over fewer channels.
+    Nn4Small2Torch,
 }
 
 /// What is fixed of a definition.
@@ -49,10 +53,19 @@ const FACENET: Facts = Facts {
     last: "Bottleneck",
 };
 
+/// What both forms of OpenFace's network have in common.
+const OPENFACE: Facts = Facts { crop: 96, smallest_crop: 65, stem: 64, epsilon: 1e-5, last: "dense_layer", ..FACENET };
+
 impl ModelDef {
     /// All of them.
-    pub const ALL: [ModelDef; 4] =
-        [ModelDef::InceptionResnetV1, ModelDef::InceptionResnetV2, ModelDef::Squeezenet, ModelDef::DeepFace];
+    pub const ALL: [ModelDef; 6] = [
+        ModelDef::InceptionResnetV1,
+        ModelDef::InceptionResnetV2,
+        ModelDef::Squeezenet,
+        ModelDef::DeepFace,
+        ModelDef::Nn4Small2,
+        ModelDef::Nn4Small2Torch,
+    ];
 
     fn facts(self) -> Facts {
         match self {
@@ -85,6 +98,16 @@ impl ModelDef {
                 embedding_size: 4096,
                 last: "F7",
                 ..FACENET
+            },
+            ModelDef::Nn4Small2 => {
+                Facts { name: "nn4_small2", title: "nn4.small2", scope: "nn4_small2/", norm_decay: 0.99, ..OPENFACE }
+            }
+            ModelDef::Nn4Small2Torch => Facts {
+                name: "nn4_small2_torch",
+                title: "nn4.small2 of Torch",
+                scope: "nn4_small2_torch/",
+                norm_decay: 0.9,
+                ..OPENFACE
             },
         }
     }
@@ -150,12 +173,18 @@ impl ModelDef {
 
     /// Whether batch norms have a trained scale, as it is defined.
     pub fn has_gamma(self) -> bool {
-        false
+        self.is_openface()
     }
 
-    /// Whether weights belong to places in the image, so that crops must have the size that it was trained with.
+    /// Whether it is OpenFace's network, in either form.
+    pub fn is_openface(self) -> bool {
+        matches!(self, ModelDef::Nn4Small2 | ModelDef::Nn4Small2Torch)
+    }
+
+    /// Whether weights or borders within belong to places in the image, so that crops must have the size that it was trained
+    /// with.
     pub fn has_fixed_crop(self) -> bool {
-        self == ModelDef::DeepFace
+        self == ModelDef::DeepFace || self.is_openface()
     }
 }
 

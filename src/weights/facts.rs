@@ -74,10 +74,10 @@ impl ModelFacts {
     }
 
     /// What pixels are standardized by where it is not said, for a network of embeddings of `dim` values. DeepFace's
-    /// published port divides by 255; all of FaceNet's that is published with 128 values was trained on prewhitened crops.
+    /// published port and OpenFace divide by 255; all of FaceNet's that is published with 128 values was trained on prewhitened crops.
     pub fn guess(&self, dim: usize) -> Standardize {
         match (self.model_def, dim) {
-            (Some(ModelDef::DeepFace), _) => Standardize::Unit,
+            (Some(ModelDef::DeepFace | ModelDef::Nn4Small2 | ModelDef::Nn4Small2Torch), _) => Standardize::Unit,
             (_, 128) => Standardize::Prewhiten,
             _ => Standardize::Fixed,
         }

@@ -7,8 +7,8 @@
 
 use std::ops::Range;
 
-use super::Parsed;
 use super::dlib::Numbers;
+use super::{Parsed, damaged};
 
 /// The only version that there is.
 const VERSION: i64 = 1;
@@ -76,8 +76,7 @@ impl ShapeTrees {
         if !is(bytes) {
             return Err(no_predictor(bytes));
         }
-        ShapeTrees::read(bytes)
-            .map_err(|problem| format!("is a damaged or cut shape predictor ({problem}); fetch it again"))
+        ShapeTrees::read(bytes).map_err(|problem| damaged("shape predictor", problem))
     }
 
     fn read(bytes: &[u8]) -> Parsed<Self> {

@@ -1,17 +1,19 @@
 //! Locally connected layers: filters are read in the order in which they lie in memory, once a batch.
 //!
-//! A task is a stretch of positions. At each, some filters after the other meet all images of a block before the next
-//! ones do, so that what comes from memory is read once, and from cache for the other images; meanwhile the filters after
-//! them are asked for.
+//! A task is a stretch of positions. At each, windows of a block of images are laid side by side; some filters after the
+//! other meet all of them before the next ones do, so that what comes from memory is read once, and from cache for the
+//! other images; meanwhile the filters after them are asked for.
 
 use std::ops::Range;
 
+use super::aligned::Aligned;
 use super::dot::{self, Dot, OUTPUTS};
+use super::vectorized::vectorized;
 use super::workers::{Shared, Workers, part};
 use crate::ops::Activation;
 
 /// Values of a block of images' windows: two blocks and one position's filters share the second-level cache.
-const BLOCK: usize = 22 << 10;
+const BLOCK: usize = 20 << 10;
 /// Tasks for each thread, so that none waits long for another.
 const TASKS: usize = 4;
 
@@ -66,35 +68,40 @@ impl LocalGeometry {
     }
 }
 
-/// A tile of a task: some outputs of a position for some images.
+/// A part of a task: some outputs of a position for a block of images.
 #[derive(Clone, Debug, PartialEq)]
 struct Visit {
     position: usize,
-    outputs: Range<usize>,
     images: Range<usize>,
-    /// Which part of the filters that follow to ask for: `[part, parts]`; nothing once the filters were read.
-    ahead: Option<[usize; 2]>,
+    outputs: Range<usize>,
 }
 
-/// Calls `f` for each tile of some positions, in the order in which they run.
-fn walk(geometry: &LocalGeometry, positions: Range<usize>, height: usize, mut f: impl FnMut(Visit)) {
-    let (n, c_out) = (geometry.x[0], geometry.c_out());
-    let images = (BLOCK / geometry.filter().max(1) / height).max(1) * height;
+/// Images of a block: whole tiles.
+fn block(geometry: &LocalGeometry) -> usize {
+    (BLOCK / geometry.filter().max(1)).max(1).next_multiple_of(4)
+}
+
+/// Calls `f` for each part of some positions, in the order in which they run.
+fn walk(geometry: &LocalGeometry, positions: Range<usize>, mut f: impl FnMut(Visit)) {
+    let (n, c_out, images) = (geometry.x[0], geometry.c_out(), block(geometry));
     for position in positions {
-        for block in (0..n).step_by(images) {
-            let block = block..n.min(block + images);
-            let tiles = block.len().div_ceil(height);
-            for first in (0..c_out).step_by(OUTPUTS) {
-                for tile in 0..tiles {
-                    let within = part(block.len(), tiles, tile);
-                    f(Visit {
-                        position,
-                        outputs: first..c_out.min(first + OUTPUTS),
-                        images: block.start + within.start..block.start + within.end,
-                        ahead: (block.start == 0).then_some([tile, tiles]),
-                    });
-                }
+        for first in (0..n).step_by(images) {
+            for output in (0..c_out).step_by(OUTPUTS) {
+                let outputs = output..c_out.min(output + OUTPUTS);
+                f(Visit { position, images: first..n.min(first + images), outputs });
             }
+        }
+    }
+}
+
+vectorized! {
+    /// Copies rows of a window, which lie `line` apart, one behind the other. Whole vectors without a call.
+    fn gather(to: &mut [f32], run: usize, from: &[f32], line: usize) {
+        for (to, from) in to.chunks_exact_mut(run).zip(from.chunks(line)) {
+            let (to, to_left) = to.as_chunks_mut::<16>();
+            let (from, from_left) = from[..run].as_chunks::<16>();
+            to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+            to_left.iter_mut().zip(from_left).for_each(|(to, from)| *to = *from);
         }
     }
 }
@@ -117,26 +124,34 @@ pub(super) unsafe fn run(
     assert_eq!(bias.len(), positions * c_out);
     let (isa, y) = (workers.isa(), Shared::new(y));
     let tasks = (TASKS * workers.few()).min(positions).max(1);
+    // Windows begin with a cache line.
+    let (images, stride) = (block(&geometry).min(geometry.x[0]), filter.next_multiple_of(16));
     workers.each(tasks, |task| {
-        walk(&geometry, part(positions, tasks, task), dot::images(isa), |visit| {
+        let mut windows = Aligned::zeros(images * stride);
+        let (mut lanes, mut sums) = (vec![dot::Lanes::default(); images], vec![[0.0; OUTPUTS]; images]);
+        walk(&geometry, part(positions, tasks, task), |visit| {
+            if visit.outputs.start == 0 {
+                for (image, to) in visit.images.clone().zip(windows.chunks_mut(stride)) {
+                    let window = &x[image * geometry.image() + geometry.window(visit.position)..];
+                    gather(isa, &mut to[..filter], geometry.run(), window, geometry.line());
+                }
+            }
             let first = visit.position * c_out + visit.outputs.start;
             let end = (first + visit.outputs.len()) * filter;
-            let next = end..w.len().min(end + OUTPUTS * filter);
-            let ahead = visit.ahead.map_or(0..0, |[i, parts]| part(next.len(), parts, i));
-            let mut sums = dot::Sums::default();
+            // Another block finds them in cache.
+            let next = if visit.images.start == 0 { end..w.len().min(end + OUTPUTS * filter) } else { 0..0 };
+            let n = visit.images.len();
             let tile = Dot {
-                x: x[visit.images.start * geometry.image() + geometry.window(visit.position)..].as_ptr(),
-                images: visit.images.len(),
-                image: geometry.image(),
-                runs: geometry.w[3],
-                run: geometry.run(),
-                line: geometry.line(),
+                x: windows.as_ptr(),
+                image: stride,
                 w: w[first * filter..].as_ptr(),
+                filter,
                 outputs: visit.outputs.len(),
-                ahead: &w[next][ahead],
-                sums: &mut sums,
+                ahead: &w[next],
+                lanes: &mut lanes[..n],
+                sums: &mut sums[..n],
             };
-            // SAFETY: windows lie within their images, and these filters within all.
+            // SAFETY: as many windows were laid out, and these filters lie within all.
             unsafe { tile.run(isa) };
             for (image, sums) in visit.images.zip(&sums) {
                 let at = image * positions * c_out + first;
@@ -163,7 +178,7 @@ mod tests {
     }
 
     /// Bytes of filters that a cache of whole filters and windows, the longest unused leaving first, takes from memory.
-    fn bytes_read(geometry: &LocalGeometry, height: usize) -> usize {
+    fn bytes_read(geometry: &LocalGeometry) -> usize {
         let bytes = 4 * geometry.filter();
         let (mut cache, mut read) = (Vec::<(bool, usize, usize)>::new(), 0);
         let mut touch = |is_filter: bool, position: usize, i: usize| {
@@ -177,7 +192,7 @@ mod tests {
                 cache.remove(0);
             }
         };
-        walk(geometry, 0..geometry.positions(), height, |visit| {
+        walk(geometry, 0..geometry.positions(), |visit| {
             visit.outputs.clone().for_each(|o| touch(true, visit.position, o));
             visit.images.clone().for_each(|image| touch(false, visit.position, image));
         });
@@ -189,11 +204,9 @@ mod tests {
         // DeepFace's three layers.
         for kernel in [9, 7, 5] {
             for n in [1, 7, 32, 64, 256] {
-                for height in [2, 4] {
-                    let geometry = layer(n, 16, kernel);
-                    let all = 4 * geometry.w.iter().product::<usize>();
-                    assert_eq!(bytes_read(&geometry, height), all, "{n} images, {kernel}x{kernel}");
-                }
+                let geometry = layer(n, 16, kernel);
+                let all = 4 * geometry.w.iter().product::<usize>();
+                assert_eq!(bytes_read(&geometry), all, "{n} images, {kernel}x{kernel}");
             }
         }
     }
@@ -203,7 +216,7 @@ mod tests {
         let geometry = layer(150, 7, 9);
         let (positions, c_out) = (geometry.positions(), geometry.c_out());
         let mut made = vec![0; positions * c_out * geometry.x[0]];
-        walk(&geometry, 0..positions, 4, |visit| {
+        walk(&geometry, 0..positions, |visit| {
             for image in visit.images {
                 visit.outputs.clone().for_each(|o| made[(image * positions + visit.position) * c_out + o] += 1);
             }

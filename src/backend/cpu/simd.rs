@@ -87,10 +87,6 @@ pub(super) trait Simd: Copy {
     /// # Safety
     /// The instruction set is there.
     unsafe fn min(self, other: Self) -> Self;
-    /// All lanes, by halves.
-    /// # Safety
-    /// The instruction set is there.
-    unsafe fn sum(self) -> f32;
     /// # Safety
     /// The instruction set is there; `to` is writable for [`Simd::LANES`] values.
     unsafe fn store(self, to: *mut f32);
@@ -128,11 +124,6 @@ impl Simd for Lanes8 {
         Lanes8(std::array::from_fn(|i| self.0[i].min(other.0[i])))
     }
     #[inline(always)]
-    unsafe fn sum(self) -> f32 {
-        let [a, b, c, d, e, f, g, h] = self.0;
-        ((a + e) + (c + g)) + ((b + f) + (d + h))
-    }
-    #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
         // SAFETY: writable for 8 values, as the caller promises.
         unsafe { to.cast::<[f32; 8]>().write_unaligned(self.0) }
@@ -144,7 +135,7 @@ mod x86 {
     use std::arch::x86_64::*;
 
     macro_rules! simd {
-        ($vector:ty, $lanes:literal, $load:ident, $splat:ident, $mul_add:ident, $add:ident, $max:ident, $min:ident, $sum:ident, $store:ident) => {
+        ($vector:ty, $lanes:literal, $load:ident, $splat:ident, $mul_add:ident, $add:ident, $max:ident, $min:ident, $store:ident) => {
             impl super::Simd for $vector {
                 const LANES: usize = $lanes;
                 #[inline(always)]
@@ -178,29 +169,12 @@ mod x86 {
                     unsafe { $min(self, other) }
                 }
                 #[inline(always)]
-                unsafe fn sum(self) -> f32 {
-                    // SAFETY: as the caller promises.
-                    unsafe { $sum(self) }
-                }
-                #[inline(always)]
                 unsafe fn store(self, to: *mut f32) {
                     // SAFETY: as the caller promises; the instruction takes any alignment.
                     unsafe { $store(to, self) }
                 }
             }
         };
-    }
-
-    /// # Safety
-    /// AVX is there.
-    #[inline(always)]
-    unsafe fn sum256(x: __m256) -> f32 {
-        // SAFETY: as the caller promises.
-        unsafe {
-            let fours = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
-            let twos = _mm_add_ps(fours, _mm_movehl_ps(fours, fours));
-            _mm_cvtss_f32(_mm_add_ss(twos, _mm_shuffle_ps::<1>(twos, twos)))
-        }
     }
 
     simd!(
@@ -212,7 +186,6 @@ mod x86 {
         _mm256_add_ps,
         _mm256_max_ps,
         _mm256_min_ps,
-        sum256,
         _mm256_storeu_ps
     );
     simd!(
@@ -224,7 +197,6 @@ mod x86 {
         _mm512_add_ps,
         _mm512_max_ps,
         _mm512_min_ps,
-        _mm512_reduce_add_ps,
         _mm512_storeu_ps
     );
 }

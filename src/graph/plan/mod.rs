@@ -108,7 +108,10 @@ impl Places<'_> {
     fn step(&self, i: usize) -> Option<Step> {
         let Source::Op(op, from) = &self.graph.nodes[i].source else { return None };
         let is_in_place = match op {
-            Op::Flatten(_) | Op::Part(_) | Op::Cast(_) => self.homes.of(i) != Home::Own,
+            // In its source's memory; in another's it must be brought there.
+            Op::Flatten(_) | Op::Part(_) | Op::Cast(_) => {
+                matches!(self.homes.of(i), Home::Alias(to) | Home::Within(to, _) if to == from[0].0)
+            }
             Op::Concat(_) => from.iter().all(|id| matches!(self.homes.of(id.0), Home::Slice(to, _) if to == i)),
             _ => false,
         };

@@ -1,13 +1,14 @@
 //! An embedding network's weights, whichever of [`ModelDef`]'s it is.
 //!
 //! A file says which one it is, or its tensors' names do: [`facenet`](super::facenet) knows those of Inception-ResNet-v1, of
-//! every publisher; the others have TensorFlow's, `InceptionResnetV2/Conv2d_1a_3x3/weights`, and DeepFace also Keras's,
-//! `C1/kernel:0`. Batch norms are folded into weights and biases here, in f64, unless the file has them folded:
+//! every publisher; the others have TensorFlow's, `InceptionResnetV2/Conv2d_1a_3x3/weights`, and DeepFace and nn4.small2 also
+//! Keras's, `C1/kernel:0`; nn4.small2's are in CSV files and in Torch's `.t7`, too. Batch norms are folded into weights and biases here, in f64, unless the file has them folded:
 //!
 //! `w' = w · gamma / sqrt(variance + epsilon)`, `b' = beta + (bias - mean) · gamma / sqrt(variance + epsilon)`.
 
 mod export;
 mod named;
+mod openface;
 mod stored;
 mod survey;
 mod unfolded;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{BatchNormWeights, Norm, StoredLayer, StoredNetwork, StoredWeights, check_variances};
+use super::{BatchNormWeights, Norm, StoredLayer, StoredNetwork, StoredWeights, check_variances, openface};
 use crate::error::{Error, Result};
 use crate::networks::{LayerSpec, ModelDef, NetworkSpec, Width};
 use crate::weights::layers::LayerSource;
@@ -19,6 +19,8 @@ pub(super) struct Naming {
     style: Style,
     /// What stands before all names; ends in a slash, or is empty.
     prefix: String,
+    /// Torch's modules of a layer and of its batch norm.
+    modules: BTreeMap<String, [String; 2]>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,6 +29,10 @@ enum Style {
     TensorFlow,
     /// `C1/kernel`, however deep the layer is nested.
     Keras,
+    /// `conv1_w`, a file each.
+    Csv,
+    /// `model/modules/1/weight`.
+    Torch,
 }
 
 /// The names of one layer's tensors.
@@ -56,12 +62,26 @@ impl Naming {
             let at = name.find(def.scope()).filter(|&at| at == 0 || name[..at].ends_with('/'))?;
             name.ends_with("/weights").then(|| name[..at + def.scope().len()].to_owned())
         });
+        let modules = BTreeMap::new();
         if let Some(prefix) = tensorflow {
-            return Some(Naming { def, style: Style::TensorFlow, prefix });
+            return Some(Naming { def, style: Style::TensorFlow, prefix, modules });
         }
         let named = |layer: &str| map.tensors.keys().any(|name| keras_name(plain(name)) == Some((layer, "kernel")));
-        let keras = def == ModelDef::DeepFace && ["L4", "L5", "F7"].iter().filter(|layer| named(layer)).count() > 1;
-        keras.then(|| Naming { def, style: Style::Keras, prefix: String::new() })
+        let told_by: &[&str] = match def {
+            ModelDef::DeepFace => &["L4", "L5", "F7"],
+            ModelDef::Nn4Small2 => &["conv1", "inception_3a_3x3_conv1", "inception_5b_pool_conv"],
+            _ => &[],
+        };
+        let styled = |style| Some(Naming { def, style, prefix: String::new(), modules: BTreeMap::new() });
+        match def {
+            _ if told_by.iter().filter(|layer| named(layer)).count() > 1 => styled(Style::Keras),
+            ModelDef::Nn4Small2 if openface::is_csv(map) => styled(Style::Csv),
+            ModelDef::Nn4Small2Torch => {
+                let modules = openface::torch_modules(map)?;
+                Some(Naming { modules, ..styled(Style::Torch)? })
+            }
+            _ => None,
+        }
     }
 
     /// For people.
@@ -69,6 +89,8 @@ impl Naming {
         match self.style {
             Style::TensorFlow => "TensorFlow",
             Style::Keras => "Keras",
+            Style::Csv => "Keras-OpenFace's CSV files",
+            Style::Torch => "Torch7",
         }
     }
 
@@ -79,6 +101,7 @@ impl Naming {
             Style::TensorFlow => Some(name.strip_prefix(&self.prefix).unwrap_or(name).to_owned()),
             Style::Keras if name.starts_with("optimizer") => None,
             Style::Keras => keras_name(name).map(|(layer, parameter)| format!("{layer}/{parameter}")),
+            Style::Csv | Style::Torch => Some(name.to_owned()),
         }
     }
 
@@ -92,9 +115,13 @@ impl Naming {
             }
             Style::Keras => {
                 let norm = ["gamma", "beta", "moving_mean", "moving_variance"];
-                let norm = norm.map(|parameter| format!("{layer}_BatchNorm/{parameter}"));
+                let owner =
+                    if self.def.is_openface() { openface::norm_of(layer) } else { format!("{layer}_BatchNorm") };
+                let norm = norm.map(|parameter| format!("{owner}/{parameter}"));
                 Names { weights: format!("{layer}/kernel"), bias: format!("{layer}/bias"), norm }
             }
+            Style::Csv => openface::csv_names(layer),
+            Style::Torch => openface::torch_names(self.modules.get(layer).unwrap_or(&Default::default())),
         }
     }
 
@@ -103,11 +130,20 @@ impl Naming {
         match self.style {
             Style::TensorFlow => ["Logits/weights", "Logits/biases"],
             Style::Keras => ["F8/kernel", "F8/bias"],
+            Style::Csv | Style::Torch => ["logits_w", "logits_b"],
         }
     }
 
-    /// Extents of a layer's weights in the file, and where its axes are when they stand as the definition has them.
-    fn layout(&self, layer: &LayerSpec) -> (Vec<usize>, Option<Vec<usize>>, &'static [usize]) {
+    /// Extents of a layer's weights in the file, where it may have several, and where its axes are when they stand as the
+    /// definition has them.
+    fn layout(
+        &self,
+        source: &LayerSource<'_>,
+        layer: &LayerSpec,
+    ) -> (Vec<usize>, Option<Vec<usize>>, &'static [usize]) {
+        if matches!(self.style, Style::Csv | Style::Torch) {
+            return openface::layout(layer, source.dims(&self.names(&layer.name).weights));
+        }
         match *layer.w.as_slice() {
             [c_out, k_h, k_w, c_in] => (vec![k_h, k_w, c_in, c_out], None, &[3, 0, 1, 2]),
             // Keras's `LocallyConnected2D`: positions, taps, outputs.
@@ -136,7 +172,11 @@ impl Naming {
     /// name its shapes.
     pub fn network(&self, source: &LayerSource<'_>, map: &TensorMap) -> Result<NetworkSpec> {
         let published = NetworkSpec::new(self.def);
-        let outputs = |layer: &str| source.dims(&self.names(layer).weights).and_then(|dims| dims.last().copied());
+        let outputs = |layer: &str| {
+            let names = self.names(layer);
+            let last = if matches!(self.style, Style::Csv | Style::Torch) { &names.bias } else { &names.weights };
+            source.dims(last).and_then(|dims| dims.last().copied())
+        };
         let layers = published.layers()?;
         let width = outputs(&layers[0].name).and_then(|channels| Width::of_channels(channels, self.def.stem()));
         let network = published.width(width.unwrap_or(Width::FULL));
@@ -153,7 +193,9 @@ impl Naming {
 
     /// Whether the file's weights have the extents that a network wants.
     fn fits(&self, source: &LayerSource<'_>, network: &NetworkSpec) -> bool {
-        let fits = |layer: &LayerSpec| source.dims(&self.names(&layer.name).weights) == Some(&self.layout(layer).0[..]);
+        let fits = |layer: &LayerSpec| {
+            source.dims(&self.names(&layer.name).weights) == Some(&self.layout(source, layer).0[..])
+        };
         network.layers().is_ok_and(|layers| layers.iter().all(fits))
     }
 
@@ -210,7 +252,7 @@ pub(super) fn find(map: &TensorMap, def: ModelDef) -> Result<StoredNetwork> {
 /// One layer, with a batch norm or what is left of one that was folded.
 fn layer(naming: &Naming, source: &mut LayerSource<'_>, spec: &LayerSpec) -> Result<StoredLayer> {
     let Names { weights, bias, norm: [gamma, beta, mean, variance] } = naming.names(&spec.name);
-    let (extents, split, axes) = naming.layout(spec);
+    let (extents, split, axes) = naming.layout(source, spec);
     let mut w = StoredWeights::of(source.leave(&weights, &extents)?, axes);
     if let Some(split) = split {
         w = w.split(split);
