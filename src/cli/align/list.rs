@@ -8,6 +8,9 @@ use anyhow::Result;
 
 use crate::Error;
 
+/// A crop's file, and the box that it is of.
+pub(super) type Row = (PathBuf, [usize; 4]);
+
 /// The list of bounding boxes, which grows as the run goes.
 pub(super) struct List {
     pub path: PathBuf,
@@ -29,9 +32,8 @@ impl List {
     }
 
     /// Adds a photograph's crops and rectangles, or its name alone where it has none: all of it, or nothing.
-    pub fn add(&mut self, target: &Path, rows: &[(PathBuf, [usize; 4])]) -> Result<()> {
-        let row =
-            |(file, [x1, y1, x2, y2]): &(PathBuf, [usize; 4])| format!("{} {x1} {y1} {x2} {y2}\n", file.display());
+    pub fn add(&mut self, target: &Path, rows: &[Row]) -> Result<()> {
+        let row = |(file, [x1, y1, x2, y2]): &Row| format!("{} {x1} {y1} {x2} {y2}\n", file.display());
         let lines = match rows {
             [] => format!("{}\n", target.display()),
             rows => rows.iter().map(row).collect(),

@@ -20,7 +20,7 @@ use crate::error::Field;
 use crate::face::{Aligner, Detector, Face, choose};
 use crate::image::{self, Rgb8};
 use claims::Claims;
-use list::List;
+use list::{List, Row};
 use record::Record;
 use work::Work;
 
@@ -157,7 +157,7 @@ impl Args {
         aligner: &Aligner,
         target: &Path,
         own: &HashSet<PathBuf>,
-    ) -> Result<(Vec<(PathBuf, [usize; 4])>, Vec<Error>)> {
+    ) -> Result<(Vec<Row>, Vec<Error>)> {
         let (w, h) = (photo.width(), photo.height());
         let chosen = match choose(faces, w, h) {
             None => vec![],

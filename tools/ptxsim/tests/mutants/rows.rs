@@ -52,7 +52,8 @@ fn softmax() {
 }
 
 fn standardize_bench(bench: &mut Bench) -> Vec<Output> {
-    bench.aligned(&params(&[2, 300, 1]), 8);
+    // Images, elements of each, 1 for prewhitening, and two numbers of the other modes.
+    bench.aligned(&params(&[2, 300, 1, 0, 0]), 8);
     bench.input(&whole(600, 7, 0, 255));
     let y = bench.output::<f32>(600);
     vec![(y, 2400)]
