@@ -45,8 +45,9 @@ pub struct Globals {
     /// Embedding network's file, of any format [default: the best in the weights folder]
     #[arg(long, global = true, value_name = "FILE")]
     pub model: Option<PathBuf>,
-    /// Which network: inception_resnet_v1, inception_resnet_v2, squeezenet or deepface. A file tells it itself, and one of
-    /// another network is refused; training from nothing begins with this [default: inception_resnet_v1]
+    /// Which network: inception_resnet_v1, inception_resnet_v2, squeezenet, deepface, nn4_small2 or nn4_small2_torch. A file
+    /// tells it itself, and one of another network is refused; training from nothing begins with this [default:
+    /// inception_resnet_v1]
     #[arg(long, global = true, visible_alias = "network", value_name = "NAME")]
     pub model_def: Option<ModelDef>,
     /// What is done to the pixels first [default: what the model was trained with]

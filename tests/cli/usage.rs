@@ -61,6 +61,17 @@ fn devices() {
 }
 
 #[test]
+fn plan_counts_what_openfaces_definitions_have() {
+    for network in ["nn4_small2", "nn4_small2_torch"] {
+        let line = warpface(&["plan", network, "--json"]).expect(DONE).json().remove(0);
+        let count = |which: &str| line["definition"][which].as_u64().unwrap();
+        assert_eq!(count("trained"), 3_733_968);
+        assert_eq!(count("trained") + count("statistics"), 3_743_280);
+        assert_eq!(line["input"], serde_json::json!([1, 96, 96, 3]));
+    }
+}
+
+#[test]
 fn plan_tells_before_anything_runs() {
     let Some(weights) = common::weights(&files::ALL) else { return };
     for network in ["pnet", "rnet", "onet", "facenet"] {

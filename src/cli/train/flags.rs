@@ -68,7 +68,7 @@ pub struct Common {
     #[arg(long, default_value_t = 0.0, value_name = "FACTOR", help_heading = "Optimizer")]
     pub weight_decay: f32,
 
-    /// Side of the network's input, in pixels [default: the pretrained network's, else its definition's: 160, DeepFace 152]
+    /// Side of the network's input, in pixels [default: the pretrained network's, else its definition's: 160, DeepFace 152, nn4.small2 96]
     #[arg(long, value_name = "PIXELS", help_heading = "Photographs")]
     pub image_size: Option<usize>,
     /// Crop from anywhere, not the middle
