@@ -74,7 +74,7 @@ fn crops_are_the_librarys_of_96_pixels_and_the_record_knows_them() {
         assert_eq!(AlignMethod::of_crops(&crops), Some(alignment.method));
         let record = record(&crops);
         assert_eq!((&record["image_size"], &record["align"]), (&96.into(), &alignment.method.name().into()));
-        let hash = warpface::weights::sha256::file(&predictor(68)).unwrap();
+        let hash = warpface::weights::sha256::file(predictor(68)).unwrap();
         assert_eq!(record["landmarks"], hash);
     }
 }
