@@ -67,7 +67,8 @@ impl Embedder {
         let facts = checkpoint::facts(&map, published).or(ModelFacts::default().model_def(embedder.model_def));
         let (standardize, reason) = options.standardize.of(&facts, embedder.dim);
         let (_, size_reason) = options.crop_size(&facts);
-        let (trained_size, trained_align) = (facts.image_size, facts.align);
+        let published_align = || embedder.model_def.and_then(ModelDef::alignment);
+        let (trained_size, trained_align) = (facts.image_size, facts.align.or_else(published_align));
         Ok(Embedder { published, standardize, reason, size_reason, trained_size, trained_align, ..embedder })
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::Width;
+use crate::image::{AlignMethod, OpenFacePoints};
 use crate::{Error, Result};
 
 /// An embedding network, by the name of its definition.
@@ -174,6 +175,11 @@ impl ModelDef {
     /// Whether batch norms have a trained scale, as it is defined.
     pub fn has_gamma(self) -> bool {
         self.is_openface()
+    }
+
+    /// How faces were cut out for its published weights, where not by their box.
+    pub fn alignment(self) -> Option<AlignMethod> {
+        self.is_openface().then_some(AlignMethod::OpenFace(OpenFacePoints::OuterEyesAndNose))
     }
 
     /// Whether it is OpenFace's network, in either form.
