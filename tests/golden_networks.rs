@@ -269,6 +269,31 @@ fn whole_networks() {
     }
 }
 
+/// A step of whole networks with weights that are drawn, in the simulator: each tensor's gradient beside the CPU's. Software
+/// Vulkan binds too little for all weights of the larger ones.
+#[cfg(feature = "cuda")]
+#[test]
+#[ignore = "minutes: steps of whole networks in the simulator"]
+fn whole_networks_learn() {
+    for def in ModelDef::ALL {
+        let network = NetworkSpec::new(def);
+        let parameters = Parameters::new(Spec { network, classes: Some(CLASSES), gamma: def.has_gamma() }).unwrap();
+        let (values, options) = (parameters.initial(SEED), NetworkOptions { batch: 2, ..options() });
+        let pixels = &pictures(network.side)[..2 * network.side * network.side * 3];
+        let gradient = |device: &Device| {
+            let start = std::time::Instant::now();
+            let step = step::first(device, &parameters, &values, &options, (pixels, &[0, 1]), Precision::F32);
+            (step.gradient, start.elapsed())
+        };
+        let (expected, _) = gradient(&Device::cpu(0).unwrap());
+        let (got, took) = gradient(&common::simulated::device((7, 5)));
+        let worst = farthest(&parameters, &got, |place| step::of(&expected, place));
+        println!("{def}: the gradient of {} is the farthest, by {:.1e} of its norm, {took:.1?}", worst.1, worst.0);
+        // Batch norms over two pictures magnify roundings.
+        assert!(worst.0 <= 3e-2, "{def}: {worst:?}");
+    }
+}
+
 /// DeepFace as Keras writes it, whose locally connected layers have positions, taps and outputs.
 #[test]
 fn deepface_of_keras() {
@@ -335,4 +360,37 @@ fn nn4_small2_of_csv_files() {
     text.truncate(text.rfind(',').unwrap());
     let error = load(&short).unwrap_err().to_string();
     assert!(error.contains("inception_5b_3x3_conv2_w"), "{error}");
+}
+
+/// DeepFace as the package deepface has it for PyTorch: inputs before taps, and channels first where F7 flattens a map.
+#[test]
+fn deepface_of_pytorch() {
+    let network = networks().into_iter().find(|network| network.def == ModelDef::DeepFace).unwrap();
+    let golden = Golden::load(network);
+    let mut expected = golden.parameters.unfolded(&golden.values);
+    expected.logits = None;
+    let mut tensors = Vec::new();
+    for spec in network.layers().unwrap() {
+        let layer = expected.layer(&spec.name).unwrap();
+        let weights::network::Norm::Bias(bias) = &layer.norm else { panic!("DeepFace has no batch norms") };
+        let (w, bias) = match *spec.w.as_slice() {
+            [_, _, _, _] => (layer.w.permute(&[0, 3, 1, 2]), bias.clone()),
+            [h, w, out, k_h, k_w, c_in] => {
+                let filters = layer.w.permute(&[0, 1, 2, 5, 3, 4]);
+                (filters.reshape([h * w, out, c_in * k_h * k_w]), bias.permute(&[2, 0, 1]))
+            }
+            [out, k] => {
+                // Of a map of 3x3 pixels and two channels.
+                assert_eq!(k, 18);
+                let map = layer.w.clone().reshape([out, 3, 3, 2]);
+                (map.permute(&[0, 3, 1, 2]).reshape([out, k]), bias.clone())
+            }
+            _ => panic!("{spec:?}"),
+        };
+        tensors.extend([(format!("model.{}.weight", spec.name), w), (format!("model.{}.bias", spec.name), bias)]);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("deepface.pth");
+    weights::write::torch(&file, &tensors, &weights::ModelFacts::default()).unwrap();
+    assert_eq!(weights::network::unfolded(&weights::load(&file).unwrap()).unwrap(), expected);
 }

@@ -6,6 +6,7 @@
 //!
 //! `w' = w · gamma / sqrt(variance + epsilon)`, `b' = beta + (bias - mean) · gamma / sqrt(variance + epsilon)`.
 
+mod deepface;
 mod export;
 mod named;
 mod openface;

@@ -1,10 +1,11 @@
-//! Networks whose files name layers as the definition does: by TensorFlow's scopes, or by Keras's layers.
+//! Networks whose files name layers as the definition does: by TensorFlow's scopes, by Keras's layers, or by modules.
 
 use std::collections::BTreeMap;
 
-use super::{BatchNormWeights, Norm, StoredLayer, StoredNetwork, StoredWeights, check_variances, openface};
+use super::{BatchNormWeights, Norm, StoredLayer, StoredNetwork, StoredWeights, check_variances, deepface, openface};
 use crate::error::{Error, Result};
 use crate::networks::{LayerSpec, ModelDef, NetworkSpec, Width};
+use crate::tensor::Tensor;
 use crate::weights::layers::LayerSource;
 use crate::weights::{Format, TensorMap};
 
@@ -17,7 +18,7 @@ pub(super) fn definition(map: &TensorMap) -> Option<ModelDef> {
 pub(super) struct Naming {
     def: ModelDef,
     style: Style,
-    /// What stands before all names; ends in a slash, or is empty.
+    /// What stands before all names; ends in a separator, or is empty.
     prefix: String,
     /// Torch's modules of a layer and of its batch norm.
     modules: BTreeMap<String, [String; 2]>,
@@ -33,6 +34,8 @@ enum Style {
     Csv,
     /// `model/modules/1/weight`.
     Torch,
+    /// The package deepface's, for PyTorch: `L4.weight`.
+    Deepface,
 }
 
 /// The names of one layer's tensors.
@@ -80,7 +83,7 @@ impl Naming {
                 let modules = openface::torch_modules(map)?;
                 Some(Naming { modules, ..styled(Style::Torch)? })
             }
-            _ => None,
+            _ => Some(Naming { prefix: deepface::prefix(map, def)?, ..styled(Style::Deepface)? }),
         }
     }
 
@@ -91,6 +94,7 @@ impl Naming {
             Style::Keras => "Keras",
             Style::Csv => "Keras-OpenFace's CSV files",
             Style::Torch => "Torch7",
+            Style::Deepface => "deepface for PyTorch",
         }
     }
 
@@ -98,7 +102,7 @@ impl Naming {
     pub fn simplify(&self, name: &str) -> Option<String> {
         let name = plain(name);
         match self.style {
-            Style::TensorFlow => Some(name.strip_prefix(&self.prefix).unwrap_or(name).to_owned()),
+            Style::TensorFlow | Style::Deepface => Some(name.strip_prefix(&self.prefix).unwrap_or(name).to_owned()),
             Style::Keras if name.starts_with("optimizer") => None,
             Style::Keras => keras_name(name).map(|(layer, parameter)| format!("{layer}/{parameter}")),
             Style::Csv | Style::Torch => Some(name.to_owned()),
@@ -122,6 +126,7 @@ impl Naming {
             }
             Style::Csv => openface::csv_names(layer),
             Style::Torch => openface::torch_names(self.modules.get(layer).unwrap_or(&Default::default())),
+            Style::Deepface => deepface::names(self.def, layer),
         }
     }
 
@@ -131,6 +136,7 @@ impl Naming {
             Style::TensorFlow => ["Logits/weights", "Logits/biases"],
             Style::Keras => ["F8/kernel", "F8/bias"],
             Style::Csv | Style::Torch => ["logits_w", "logits_b"],
+            Style::Deepface => ["F8.weight", "F8.bias"],
         }
     }
 
@@ -144,6 +150,9 @@ impl Naming {
         if matches!(self.style, Style::Csv | Style::Torch) {
             return openface::layout(layer, source.dims(&self.names(&layer.name).weights));
         }
+        if self.style == Style::Deepface {
+            return deepface::layout(source, layer);
+        }
         match *layer.w.as_slice() {
             [c_out, k_h, k_w, c_in] => (vec![k_h, k_w, c_in, c_out], None, &[3, 0, 1, 2]),
             // Keras's `LocallyConnected2D`: positions, taps, outputs.
@@ -155,10 +164,20 @@ impl Naming {
         }
     }
 
+    /// A layer's bias.
+    fn bias(&self, source: &mut LayerSource<'_>, name: &str, layer: &LayerSpec) -> Result<Tensor> {
+        match *layer.bias() {
+            [h, w, c_out] if self.style == Style::Deepface => {
+                Ok(source.take(name, &[c_out, h, w])?.permute(&[1, 2, 0]))
+            }
+            _ => source.take(name, layer.bias()),
+        }
+    }
+
     /// Whether a tensor that was not asked for may be there: heads, centers, the training's state. Parts of the network
     /// that the definition does not have make it another one.
     pub fn is_harmless(&self, layers: &[LayerSpec], name: &str, format: Format) -> bool {
-        let first = |name: &str| name.split('/').next().unwrap_or_default().to_owned();
+        let first = |name: &str| name.split(['/', '.']).next().unwrap_or_default().to_owned();
         let Some(inner) = name.strip_prefix(&self.prefix).and_then(|_| self.simplify(name)) else { return true };
         // A graph's other constants are shapes and factors.
         let parameters = ["weights", "biases", "kernel", "bias", "beta", "gamma", "moving_mean", "moving_variance"];
@@ -174,7 +193,9 @@ impl Naming {
         let published = NetworkSpec::new(self.def);
         let outputs = |layer: &str| {
             let names = self.names(layer);
-            let last = if matches!(self.style, Style::Csv | Style::Torch) { &names.bias } else { &names.weights };
+            // Where outputs are not the last axis, they are the bias's only one.
+            let last =
+                if matches!(self.style, Style::TensorFlow | Style::Keras) { &names.weights } else { &names.bias };
             source.dims(last).and_then(|dims| dims.last().copied())
         };
         let layers = published.layers()?;
@@ -257,9 +278,10 @@ fn layer(naming: &Naming, source: &mut LayerSource<'_>, spec: &LayerSpec) -> Res
     if let Some(split) = split {
         w = w.split(split);
     }
+    let w = w.shaped(spec.w.clone());
     let folded = source.has(&bias) && !source.has(&beta) && !source.has(&mean);
     if folded || !spec.follows.has_norm() {
-        return Ok(StoredLayer { w, norm: Norm::Bias(source.take(&bias, spec.bias())?) });
+        return Ok(StoredLayer { w, norm: Norm::Bias(naming.bias(source, &bias, spec)?) });
     }
     let n = spec.bias();
     let norm = BatchNormWeights {

@@ -43,6 +43,8 @@ pub(crate) struct StoredWeights {
     /// The extents that it is read with, where the file has some of them as one.
     split: Option<Vec<usize>>,
     axes: &'static [usize],
+    /// Their extents at last, where some axes become one.
+    shape: Option<Vec<usize>>,
     /// What they are multiplied by.
     factor: f32,
 }
@@ -50,12 +52,17 @@ pub(crate) struct StoredWeights {
 impl StoredWeights {
     /// Weights whose axes stand so: outputs, rows, columns, inputs.
     pub(in crate::weights) fn of(unread: Unread, axes: &'static [usize]) -> Self {
-        StoredWeights { unread, split: None, axes, factor: 1.0 }
+        StoredWeights { unread, split: None, axes, shape: None, factor: 1.0 }
     }
 
     /// The same, of as many values, but with these extents before their axes are moved.
     pub(in crate::weights) fn split(self, extents: Vec<usize>) -> Self {
         StoredWeights { split: Some(extents), ..self }
+    }
+
+    /// The same, of these extents after their axes were moved.
+    pub(in crate::weights) fn shaped(self, extents: Vec<usize>) -> Self {
+        StoredWeights { shape: Some(extents), ..self }
     }
 
     /// The same, multiplied.
@@ -65,6 +72,9 @@ impl StoredWeights {
 
     /// Their extents, outputs first.
     pub fn dims(&self) -> Vec<usize> {
+        if let Some(shape) = &self.shape {
+            return shape.clone();
+        }
         let dims = self.split.as_deref().unwrap_or(self.unread.dims());
         self.axes.iter().map(|&axis| dims[axis]).collect()
     }
@@ -78,9 +88,12 @@ impl StoredWeights {
         if self.factor != 1.0 {
             tensor.data_mut().iter_mut().for_each(|w| *w *= self.factor);
         }
-        Ok(match self.axes.is_sorted() {
-            true => tensor,
-            false => tensor.permute(self.axes),
+        if !self.axes.is_sorted() {
+            tensor = tensor.permute(self.axes);
+        }
+        Ok(match &self.shape {
+            Some(shape) => tensor.reshape(shape.clone()),
+            None => tensor,
         })
     }
 }
