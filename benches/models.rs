@@ -1,4 +1,4 @@
-//! The four networks, inputs copied in and outputs out.
+//! MTCNN's networks, the embedding model, and each definition with drawn weights; inputs copied in and outputs out.
 
 mod common;
 
@@ -6,15 +6,22 @@ use std::sync::Arc;
 
 use common::{Bench, clock};
 use warpface::Precision;
-use warpface::models::{Mtcnn, embedding_network};
+use warpface::models::{Mtcnn, embedding_network, seeded_network};
+use warpface::networks::{ModelDef, NetworkSpec};
 use warpface::{Error, Graph, Tensor, weights};
 
 fn main() {
     common::main("models", |bench| {
+        let batch = bench.batch();
+        for def in ModelDef::ALL {
+            let graph = Arc::new(seeded_network(NetworkSpec::new(def), 0).expect("published crops"));
+            let side = def.crop();
+            model(bench, &format!("{def} batch 1"), &graph, [1, side, side, 3]);
+            model(bench, &format!("{def} batch {batch}"), &graph, [batch, side, side, 3]);
+        }
         if let Some((folder, model_file)) = common::weights() {
             let mtcnn = Mtcnn::load(&folder, false).expect("published weights");
             let facenet = facenet(&model_file).expect("published weights");
-            let batch = bench.batch();
             // Detection runs in f32 whatever the embedding's precision.
             if bench.precision() == Precision::F32 {
                 model(bench, "pnet 150x150", &mtcnn.pnet, [1, 150, 150, 3]);
