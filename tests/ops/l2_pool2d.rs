@@ -1,24 +1,15 @@
 use crate::Case;
 use crate::common::Noise;
 use crate::gradient::{Gradient, WINDOWS, inputs};
-use warpface::ops::{L2Pool2d, Padding};
+use crate::windows;
+use warpface::ops::L2Pool2d;
 
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for padding in [Padding::Same, Padding::Valid] {
-        for (dims, [k_h, k_w], stride) in [
-            ([1, 1, 1, 1], [1, 1], 1),
-            ([2, 5, 7, 3], [2, 2], 2),
-            ([1, 8, 9, 33], [3, 3], 2),
-            ([2, 12, 12, 16], [3, 3], 3),
-            ([1, 6, 11, 5], [2, 3], 3),
-        ] {
-            let op = L2Pool2d { kernel: [k_h, k_w], stride: [stride; 2], padding };
-            cases.push(Case::new(format!("{op:?} {dims:?}"), op, vec![Noise::new(63).signed(&dims)]));
-        }
-    }
-    let op = L2Pool2d { kernel: [3; 2], stride: [2; 2], padding: Padding::Around(1) };
-    cases.push(Case::new(format!("{op:?}"), op, vec![Noise::new(64).signed(&[2, 6, 7, 5])]));
+    windows::each(|dims, kernel, stride, padding| {
+        let op = L2Pool2d { kernel, stride, padding };
+        cases.push(Case::new(format!("{op:?} {dims:?}"), op, vec![Noise::new(63).signed(&dims)]));
+    });
     cases
 }
 

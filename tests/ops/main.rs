@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod gradient;
+mod windows;
 #[path = "../../src/ops/list.rs"]
 mod list;
 // Here, so that one executable is all that a short visit to a card needs.

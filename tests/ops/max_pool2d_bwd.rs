@@ -1,5 +1,6 @@
 use crate::Case;
 use crate::common::Noise;
+use crate::windows;
 use warpface::Tensor;
 use warpface::ops::{MaxPool2d, MaxPool2dBwd, Op, Padding};
 
@@ -17,20 +18,7 @@ fn case(dims: [usize; 4], pool: MaxPool2d) -> Case {
 
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for padding in [Padding::Same, Padding::Valid] {
-        for (dims, kernel, stride) in [
-            ([1, 1, 1, 1], [1, 1], 1),
-            ([2, 5, 7, 3], [2, 2], 2),
-            ([1, 8, 9, 33], [3, 3], 2),
-            ([2, 7, 6, 5], [3, 3], 1),
-            ([3, 13, 13, 10], [3, 3], 2),
-            ([1, 7, 11, 5], [2, 3], 3),
-            ([1, 7, 11, 5], [1, 2], 3),
-        ] {
-            cases.push(case(dims, MaxPool2d { kernel, stride: [stride; 2], padding }));
-        }
-    }
-    cases.push(case([2, 6, 7, 5], MaxPool2d { kernel: [3; 2], stride: [2; 2], padding: Padding::Around(1) }));
+    windows::each(|dims, kernel, stride, padding| cases.push(case(dims, MaxPool2d { kernel, stride, padding })));
     cases
 }
 
