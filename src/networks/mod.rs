@@ -1,5 +1,5 @@
 //! Definitions of the embedding networks: which layers they have, and how these are joined. A definition is written once,
-//! over [`Layers`], and walked for a list of its weights, for a graph of inference, and for one of training.
+//! over a trait of layers, and walked for a list of its weights, for a graph of inference, and for one of training.
 //!
 //! ```
 //! use warpface::networks::{ModelDef, NetworkSpec};
@@ -117,7 +117,7 @@ impl NetworkSpec {
     /// Its layers with weights in the order of the network; the last one makes the embedding.
     ///
     /// # Errors
-    /// [`Error::Invalid`](crate::Error::Invalid) for crops that are too small for it.
+    /// [`Error::Invalid`] for crops that are too small for it.
     pub fn layers(&self) -> Result<Vec<LayerSpec>> {
         let mut list = List::default();
         let x = list.graph.input("image");
