@@ -7,10 +7,12 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::context::{AlignArgs, CropArgs, DetectArgs, Globals, Model, progress};
-use super::photos::{self, Tally};
+use super::photos::{self, Photo, Tally};
 use super::{Outcome, output};
 use crate::Error;
 use crate::error::Field;
+use crate::face::{Aligner, Detector};
+use crate::image::Rgb8;
 use crate::ops::Metric;
 
 #[derive(Debug, clap::Args)]
@@ -72,44 +74,10 @@ impl Args {
         }
         let device = globals.open_device()?;
         let model = globals.open_model(&device, &self.crops)?;
-        let given = self.crops.given(&model);
         let aligner = self.align.aligner(&model, globals, self.aligned.then_some(&[]))?;
         let detector = if self.aligned { None } else { Some(globals.open_detector(&device, &options)?) };
-        let (mut embeddings, mut kept): (Vec<Vec<f32>>, Vec<&Path>) = (Vec::new(), Vec::new());
         let mut tally = Tally::default();
-        let bar = progress(self.photos.len(), "compare");
-        photos::for_each_chunk(&self.photos, &device, &bar, &mut tally, |chunk, tally| {
-            for photo in chunk {
-                let path = &self.photos[photo.index];
-                let crop = match &detector {
-                    None => Some(given.input(&photo.image)),
-                    Some(detector) => {
-                        let faces = photos::detect(detector, std::slice::from_ref(photo), tally)?;
-                        if faces[0].len() > 1 {
-                            let n = faces[0].len();
-                            eprintln!("{}: {n} faces; the large and central one is compared", path.display());
-                        }
-                        match photos::main_crop(&photo.image, &faces[0], &aligner) {
-                            Ok(crop) => crop,
-                            Err(error) => {
-                                tally.failures.push(photos::of_photo(path, &error));
-                                continue;
-                            }
-                        }
-                    }
-                };
-                match crop {
-                    Some(crop) => {
-                        embeddings.push(model.embedder.embed_one(&crop)?);
-                        kept.push(path);
-                    }
-                    None => tally
-                        .failures
-                        .push(Error::image(path, "no face found; is it upright and at least 20 pixels wide?")),
-                }
-            }
-            Ok(())
-        })?;
+        let (embeddings, kept) = self.embed(&model, detector.as_ref(), &aligner, &mut tally)?;
 
         let metric = self.distance;
         let wide: Vec<Vec<f64>> = embeddings.iter().map(|e| e.iter().map(|&x| x.into()).collect()).collect();
@@ -134,6 +102,54 @@ impl Args {
         let outcome = output::list_failures(kept.len(), &tally.failures);
         Ok(if kept.len() < 2 { Outcome::Nothing } else { outcome })
     }
+
+    /// The embeddings of the photographs with a face, and which they are.
+    fn embed(
+        &self,
+        model: &Model,
+        detector: Option<&Detector>,
+        aligner: &Aligner,
+        tally: &mut Tally,
+    ) -> Result<(Vec<Vec<f32>>, Vec<&Path>)> {
+        let (given, mut embeddings, mut kept) = (self.crops.given(model), Vec::new(), Vec::new());
+        let bar = progress(self.photos.len(), "compare");
+        photos::for_each_chunk(&self.photos, model.embedder.device(), &bar, tally, |chunk, tally| {
+            for photo in chunk {
+                let path = self.photos[photo.index].as_path();
+                let crop = match detector {
+                    None => Ok(Some(given.input(&photo.image))),
+                    Some(detector) => main_face(detector, photo, path, aligner, tally)?,
+                };
+                match crop {
+                    Ok(Some(crop)) => {
+                        embeddings.push(model.embedder.embed_one(&crop)?);
+                        kept.push(path);
+                    }
+                    Ok(None) => tally
+                        .failures
+                        .push(Error::image(path, "no face found; is it upright and at least 20 pixels wide?")),
+                    Err(error) => tally.failures.push(photos::of_photo(path, &error)),
+                }
+            }
+            Ok(())
+        })?;
+        Ok((embeddings, kept))
+    }
+}
+
+/// The crop of the large and central face, or what is wrong with its landmarks; a device's error ends the run.
+fn main_face(
+    detector: &Detector,
+    photo: &Photo,
+    path: &Path,
+    aligner: &Aligner,
+    tally: &mut Tally,
+) -> Result<crate::Result<Option<Rgb8>>> {
+    let faces = photos::detect(detector, std::slice::from_ref(photo), tally)?;
+    if faces[0].len() > 1 {
+        eprintln!("{}: {} faces; the large and central one is compared", path.display(), faces[0].len());
+    }
+    Ok(photos::main_crop(&photo.image, &faces[0], aligner))
 }
 
 fn pairs(n: usize) -> impl Iterator<Item = (usize, usize)> {

@@ -5,9 +5,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod gradient;
-mod windows;
 #[path = "../../src/ops/list.rs"]
 mod list;
+mod windows;
 // Here, so that one executable is all that a short visit to a card needs.
 #[path = "../seeded/mod.rs"]
 mod seeded;
