@@ -29,8 +29,8 @@ const LAYERS: [Layer; 6] = [
     Layer { image: [8, 11, 3], filters: [7, 2, 1], stride: 3 },
     Layer { image: [4, 4, 33], filters: [1, 4, 4], stride: 1 },
 ];
-/// A tile and fewer, some tiles, more than a block.
-const BATCHES: [usize; 4] = [1, 3, 6, 37];
+/// A tile and fewer, some tiles; images that are lanes, in one vector and in several, with and without others.
+const BATCHES: [usize; 5] = [1, 3, 6, 24, 37];
 
 impl Layer {
     fn w(&self) -> [usize; 6] {

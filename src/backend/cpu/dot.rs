@@ -15,9 +15,9 @@ pub(super) const OUTPUTS: usize = 4;
 /// Images of the tallest tile of any instruction set.
 const MAX_IMAGES: usize = 4;
 /// Lanes of the widest vector.
-const MAX_LANES: usize = 16;
+pub(super) const MAX_LANES: usize = 16;
 /// Vectors of a stretch.
-const STRETCH: usize = 28;
+pub(super) const STRETCH: usize = 28;
 
 /// The lanes of an image's sums; narrower vectors leave zeros.
 pub(super) type Lanes = [[f32; MAX_LANES]; OUTPUTS];
@@ -124,7 +124,8 @@ unsafe fn all_images<V: Simd, const OUTPUTS: usize>(dot: Task) {
         for (o, sum) in sums[..OUTPUTS].iter_mut().enumerate() {
             let left = vectors * V::LANES..dot.filter;
             // SAFETY: windows and filters are readable.
-            *sum = left.map(|k| unsafe { *dot.x.add(image * dot.image + k) * *dot.w.add(o * dot.filter + k) }).sum();
+            let product = |k: usize| unsafe { *dot.x.add(image * dot.image + k) * *dot.w.add(o * dot.filter + k) };
+            *sum = left.fold(0.0, |sum, k| sum + product(k));
         }
     }
 }

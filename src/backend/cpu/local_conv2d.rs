@@ -1,19 +1,21 @@
 //! Locally connected layers: filters are read in the order in which they lie in memory, once a batch.
 //!
-//! A task is a stretch of positions. At each, windows of a block of images are laid side by side; some filters after the
-//! other meet all of them before the next ones do, so that what comes from memory is read once, and from cache for the
-//! other images; meanwhile the filters after them are asked for.
+//! A task is a stretch of positions. At each, some filters after the other meet all images before the next ones do, so that
+//! what comes from memory is read once, and from cache for the other images; meanwhile the filters after them are asked for.
+//! Whole vectors of images lie side by side, value by value ([`across`]); windows of the images that are left, a vector's
+//! values behind the other ([`dot`]). Both add in the same order.
 
 use std::ops::Range;
 
+use super::across::{self, Across, Offsets};
 use super::aligned::Aligned;
 use super::dot::{self, Dot, OUTPUTS};
+use super::simd::Isa;
+use super::transpose::Transpose;
 use super::vectorized::vectorized;
 use super::workers::{Shared, Workers, part};
 use crate::ops::Activation;
 
-/// Values of a block of images' windows: two blocks and one position's filters share the second-level cache.
-const BLOCK: usize = 20 << 10;
 /// Tasks for each thread, so that none waits long for another.
 const TASKS: usize = 4;
 
@@ -62,33 +64,67 @@ impl LocalGeometry {
         oy * self.stride[0] * self.line() + ox * self.stride[1] * self.x[3]
     }
 
+    /// Where in an image the values of a window lie, from its beginning on.
+    fn offsets(&self) -> Vec<usize> {
+        (0..self.w[3])
+            .flat_map(|y| (0..self.run()).map(move |at| (y, at)))
+            .map(|(y, at)| y * self.line() + at)
+            .collect()
+    }
+
     fn check(&self, x: &[f32], w: &[f32]) {
         assert_eq!(x.len(), self.x.iter().product::<usize>());
         assert_eq!(w.len(), self.w.iter().product::<usize>());
     }
 }
 
-/// A part of a task: some outputs of a position for a block of images.
+/// A part of a task: some outputs of a position for some images.
 #[derive(Clone, Debug, PartialEq)]
 struct Visit {
     position: usize,
     images: Range<usize>,
     outputs: Range<usize>,
+    /// Whether images are lanes: whole vectors of them.
+    across: bool,
+    /// Whether no other images met these filters before.
+    first: bool,
 }
 
-/// Images of a block: whole tiles.
-fn block(geometry: &LocalGeometry) -> usize {
-    (BLOCK / geometry.filter().max(1)).max(1).next_multiple_of(4)
+/// How many images of a batch are lanes: whole vectors.
+fn crowd(isa: Isa, n: usize) -> usize {
+    n / isa.lanes() * isa.lanes()
+}
+
+/// Values that a layer needs besides inputs and output: images that are lanes, laid side by side.
+pub(super) fn scratch(isa: Isa, x: &[usize]) -> usize {
+    crowd(isa, x[0]) * x[1..].iter().product::<usize>()
+}
+
+/// Images that are lanes of the same tiles.
+fn groups(isa: Isa, n: usize) -> impl Iterator<Item = Range<usize>> {
+    let (end, width) = (crowd(isa, n), across::VECTORS * isa.lanes());
+    (0..end).step_by(width).map(move |first| first..end.min(first + width))
 }
 
 /// Calls `f` for each part of some positions, in the order in which they run.
-fn walk(geometry: &LocalGeometry, positions: Range<usize>, mut f: impl FnMut(Visit)) {
-    let (n, c_out, images) = (geometry.x[0], geometry.c_out(), block(geometry));
+fn walk(isa: Isa, geometry: &LocalGeometry, positions: Range<usize>, mut f: impl FnMut(Visit)) {
+    let (n, c_out) = (geometry.x[0], geometry.c_out());
+    let rest = crowd(isa, n)..n;
     for position in positions {
-        for first in (0..n).step_by(images) {
-            for output in (0..c_out).step_by(OUTPUTS) {
-                let outputs = output..c_out.min(output + OUTPUTS);
-                f(Visit { position, images: first..n.min(first + images), outputs });
+        for first in (0..c_out).step_by(across::MAX_OUTPUTS) {
+            let few = first..c_out.min(first + across::MAX_OUTPUTS);
+            for images in groups(isa, n) {
+                let mut outputs = few.start..few.start;
+                while outputs.end < few.end {
+                    let most = across::outputs(isa).min(few.end - outputs.end);
+                    outputs = outputs.end..outputs.end + (1 << most.ilog2());
+                    let first = images.start == 0;
+                    f(Visit { position, images: images.clone(), outputs: outputs.clone(), across: true, first });
+                }
+            }
+            for output in few.clone().step_by(OUTPUTS).filter(|_| !rest.is_empty()) {
+                let outputs = output..few.end.min(output + OUTPUTS);
+                f(Visit { position, images: rest.clone(), outputs, across: false, first: rest.start == 0 });
             }
         }
     }
@@ -106,60 +142,192 @@ vectorized! {
     }
 }
 
-/// Runs the layer.
+vectorized! {
+    /// What follows a sum: the bias, and the activation.
+    fn finish(y: &mut [f32], sums: &[f32], bias: &[f32], activation: Activation) {
+        for ((y, &sum), &bias) in y.iter_mut().zip(sums).zip(bias) {
+            *y = activation.apply(sum + bias, None);
+        }
+    }
+}
+
+/// Lays images that are lanes side by side: `[group, value, image]`.
+fn lay(workers: Workers, geometry: &LocalGeometry, x: &[f32], to: &mut [f32]) {
+    let (isa, image, line) = (workers.isa(), geometry.image(), geometry.line());
+    let groups: Vec<_> = groups(isa, geometry.x[0]).collect();
+    let to = Shared::new(to.as_mut_ptr());
+    workers.each(groups.len() * geometry.x[1], |task| {
+        let (images, at) = (&groups[task / geometry.x[1]], task % geometry.x[1] * line);
+        let lines = Transpose {
+            from: x[images.start * image + at..].as_ptr(),
+            from_row: image,
+            to: to.at(images.start * image + at * images.len()),
+            to_row: images.len(),
+            rows: images.len(),
+            columns: line,
+        };
+        // SAFETY: a line of these images, which is one task's.
+        unsafe { lines.run(isa) }
+    });
+}
+
+/// A layer's operands.
+struct Layer<'a> {
+    isa: Isa,
+    geometry: LocalGeometry,
+    x: &'a [f32],
+    /// Images that are lanes, laid side by side.
+    crowd: &'a [f32],
+    /// Where values of a window lie in an image.
+    offsets: Offsets,
+    w: &'a [f32],
+    bias: &'a [f32],
+    activation: Activation,
+    y: Shared,
+}
+
+/// What a task's tiles work in.
+struct Room {
+    /// The windows of images that are no lanes, each from a cache line on, and values from one to the next.
+    windows: Aligned,
+    stride: usize,
+    lanes: Vec<dot::Lanes>,
+    sums: Vec<[f32; OUTPUTS]>,
+    across_lanes: Aligned,
+    across_sums: Aligned,
+    across_y: Aligned,
+}
+
+impl Room {
+    fn new(isa: Isa, geometry: &LocalGeometry) -> Self {
+        let [across, rest] = [crowd(isa, geometry.x[0]), geometry.x[0] % isa.lanes()];
+        let stride = geometry.filter().next_multiple_of(16);
+        let of_across = |values: usize| Aligned::zeros(if across > 0 { values } else { 0 });
+        Room {
+            windows: Aligned::zeros(rest * stride),
+            stride,
+            lanes: vec![dot::Lanes::default(); rest],
+            sums: vec![[0.0; OUTPUTS]; rest],
+            across_lanes: of_across(across::LANES),
+            across_sums: of_across(across::SUMS),
+            across_y: of_across(across::SUMS),
+        }
+    }
+}
+
+impl Layer<'_> {
+    /// The first value of a visit's filters, and the filters that are asked for meanwhile.
+    fn filters(&self, visit: &Visit) -> (usize, &[f32]) {
+        let filter = self.geometry.filter();
+        let first = (visit.position * self.geometry.c_out() + visit.outputs.start) * filter;
+        let end = first + visit.outputs.len() * filter;
+        // Other images find them in cache.
+        let ahead = if visit.first { end..self.w.len().min(2 * end - first) } else { 0..0 };
+        (first, &self.w[ahead])
+    }
+
+    /// Writes an image's outputs.
+    ///
+    /// # Safety
+    /// They are writable, and nothing else uses them.
+    unsafe fn write(&self, visit: &Visit, image: usize, sums: &[f32]) {
+        let (positions, c_out) = (self.geometry.positions(), self.geometry.c_out());
+        let first = visit.position * c_out + visit.outputs.start;
+        let (at, len) = (image * positions * c_out + first, visit.outputs.len());
+        // SAFETY: as the caller promises.
+        let y = unsafe { self.y.slice(at..at + len) };
+        finish(self.isa, y, sums, &self.bias[first..first + len], self.activation);
+    }
+
+    /// # Safety
+    /// The visit's outputs are writable, and nothing else uses them.
+    unsafe fn across(&self, room: &mut Room, visit: &Visit) {
+        let (first, ahead) = self.filters(visit);
+        let (start, width) = (visit.images.start, visit.images.len());
+        let tile = Across {
+            x: self.crowd[start * self.geometry.image() + self.geometry.window(visit.position) * width..].as_ptr(),
+            offsets: &self.offsets,
+            vectors: width / self.isa.lanes(),
+            w: self.w[first..].as_ptr(),
+            filter: self.geometry.filter(),
+            outputs: visit.outputs.len(),
+            ahead,
+            lanes: &mut room.across_lanes,
+            sums: &mut room.across_sums,
+            y: &mut room.across_y,
+        };
+        // SAFETY: the images lie there, windows within them, and these filters within all.
+        unsafe { tile.run(self.isa) };
+        for (image, sums) in visit.images.clone().zip(room.across_y.chunks(self.isa.lanes())) {
+            // SAFETY: as the caller promises.
+            unsafe { self.write(visit, image, sums) };
+        }
+    }
+
+    /// # Safety
+    /// The visit's outputs are writable, and nothing else uses them.
+    unsafe fn dot(&self, room: &mut Room, visit: &Visit) {
+        let (geometry, filter) = (&self.geometry, self.geometry.filter());
+        if visit.outputs.start == 0 {
+            for (image, to) in visit.images.clone().zip(room.windows.chunks_mut(room.stride)) {
+                let window = &self.x[image * geometry.image() + geometry.window(visit.position)..];
+                gather(self.isa, &mut to[..filter], geometry.run(), window, geometry.line());
+            }
+        }
+        let (first, ahead) = self.filters(visit);
+        let tile = Dot {
+            x: room.windows.as_ptr(),
+            image: room.stride,
+            w: self.w[first..].as_ptr(),
+            filter,
+            outputs: visit.outputs.len(),
+            ahead,
+            lanes: &mut room.lanes,
+            sums: &mut room.sums,
+        };
+        // SAFETY: as many windows were laid out, and these filters lie within all.
+        unsafe { tile.run(self.isa) };
+        for (image, sums) in visit.images.clone().zip(&room.sums) {
+            // SAFETY: as the caller promises.
+            unsafe { self.write(visit, image, sums) };
+        }
+    }
+}
+
+/// What a layer is given.
+pub(super) struct Inputs<'a> {
+    pub x: &'a [f32],
+    pub w: &'a [f32],
+    pub bias: &'a [f32],
+}
+
+/// Runs the layer; `room` has as many values as [`scratch`] says.
 ///
 /// # Safety
 /// `y` is writable for every output and overlaps nothing.
 pub(super) unsafe fn run(
     workers: Workers,
     geometry: LocalGeometry,
-    x: &[f32],
-    w: &[f32],
-    bias: &[f32],
+    Inputs { x, w, bias }: Inputs,
     activation: Activation,
     y: *mut f32,
+    room: &mut [f32],
 ) {
     geometry.check(x, w);
-    let (positions, c_out, filter) = (geometry.positions(), geometry.c_out(), geometry.filter());
-    assert_eq!(bias.len(), positions * c_out);
-    let (isa, y) = (workers.isa(), Shared::new(y));
+    let (isa, positions) = (workers.isa(), geometry.positions());
+    assert_eq!(bias.len(), positions * geometry.c_out());
+    let crowd = &mut room[..scratch(isa, &geometry.x)];
+    lay(workers, &geometry, x, crowd);
+    let offsets = Offsets::new(isa, &geometry.offsets());
+    let layer = Layer { isa, geometry, x, crowd, offsets, w, bias, activation, y: Shared::new(y) };
     let tasks = (TASKS * workers.few()).min(positions).max(1);
-    // Windows begin with a cache line.
-    let (images, stride) = (block(&geometry).min(geometry.x[0]), filter.next_multiple_of(16));
     workers.each(tasks, |task| {
-        let mut windows = Aligned::zeros(images * stride);
-        let (mut lanes, mut sums) = (vec![dot::Lanes::default(); images], vec![[0.0; OUTPUTS]; images]);
-        walk(&geometry, part(positions, tasks, task), |visit| {
-            if visit.outputs.start == 0 {
-                for (image, to) in visit.images.clone().zip(windows.chunks_mut(stride)) {
-                    let window = &x[image * geometry.image() + geometry.window(visit.position)..];
-                    gather(isa, &mut to[..filter], geometry.run(), window, geometry.line());
-                }
-            }
-            let first = visit.position * c_out + visit.outputs.start;
-            let end = (first + visit.outputs.len()) * filter;
-            // Another block finds them in cache.
-            let next = if visit.images.start == 0 { end..w.len().min(end + OUTPUTS * filter) } else { 0..0 };
-            let n = visit.images.len();
-            let tile = Dot {
-                x: windows.as_ptr(),
-                image: stride,
-                w: w[first * filter..].as_ptr(),
-                filter,
-                outputs: visit.outputs.len(),
-                ahead: &w[next],
-                lanes: &mut lanes[..n],
-                sums: &mut sums[..n],
-            };
-            // SAFETY: as many windows were laid out, and these filters lie within all.
-            unsafe { tile.run(isa) };
-            for (image, sums) in visit.images.zip(&sums) {
-                let at = image * positions * c_out + first;
-                // SAFETY: positions are one task's; the rest is the caller's promise.
-                let y = unsafe { y.slice(at..at + visit.outputs.len()) };
-                for ((y, &sum), &bias) in y.iter_mut().zip(sums).zip(&bias[first..]) {
-                    *y = activation.apply(sum + bias, None);
-                }
+        let mut room = Room::new(isa, &geometry);
+        // SAFETY: positions are one task's; the rest is the caller's promise.
+        walk(isa, &geometry, part(positions, tasks, task), |visit| unsafe {
+            match visit.across {
+                true => layer.across(&mut room, &visit),
+                false => layer.dot(&mut room, &visit),
             }
         });
     });
@@ -169,8 +337,16 @@ pub(super) unsafe fn run(
 mod tests {
     use super::*;
 
-    /// The least second-level cache of a processor with these instruction sets.
-    const CACHE: usize = 256 << 10;
+    /// The least second-level cache of a processor with these instructions, Cannon Lake apart.
+    fn cache(isa: Isa) -> usize {
+        match isa {
+            Isa::Portable | Isa::Avx2 => 256 << 10,
+            Isa::Avx512 => 512 << 10,
+        }
+    }
+
+    /// Batches without lanes, of lanes alone, and with both.
+    const BATCHES: [usize; 7] = [1, 7, 16, 32, 45, 64, 256];
 
     /// A layer of windows of `kernel` x `kernel` pixels of 16 channels, at three positions.
     fn layer(n: usize, c_out: usize, kernel: usize) -> LocalGeometry {
@@ -178,7 +354,7 @@ mod tests {
     }
 
     /// Bytes of filters that a cache of whole filters and windows, the longest unused leaving first, takes from memory.
-    fn bytes_read(geometry: &LocalGeometry) -> usize {
+    fn bytes_read(isa: Isa, geometry: &LocalGeometry) -> usize {
         let bytes = 4 * geometry.filter();
         let (mut cache, mut read) = (Vec::<(bool, usize, usize)>::new(), 0);
         let mut touch = |is_filter: bool, position: usize, i: usize| {
@@ -188,11 +364,11 @@ mod tests {
                 None => read += if is_filter { bytes } else { 0 },
             }
             cache.push(entry);
-            if cache.len() * bytes > CACHE {
+            if cache.len() * bytes > self::cache(isa) {
                 cache.remove(0);
             }
         };
-        walk(geometry, 0..geometry.positions(), |visit| {
+        walk(isa, geometry, 0..geometry.positions(), |visit| {
             visit.outputs.clone().for_each(|o| touch(true, visit.position, o));
             visit.images.clone().for_each(|image| touch(false, visit.position, image));
         });
@@ -202,25 +378,27 @@ mod tests {
     #[test]
     fn filters_are_read_once_a_batch() {
         // DeepFace's three layers.
-        for kernel in [9, 7, 5] {
-            for n in [1, 7, 32, 64, 256] {
+        for (isa, kernel) in Isa::ALL.into_iter().flat_map(|isa| [9, 7, 5].map(|kernel| (isa, kernel))) {
+            for n in BATCHES {
                 let geometry = layer(n, 16, kernel);
                 let all = 4 * geometry.w.iter().product::<usize>();
-                assert_eq!(bytes_read(&geometry), all, "{n} images, {kernel}x{kernel}");
+                assert_eq!(bytes_read(isa, &geometry), all, "{isa}, {n} images, {kernel}x{kernel}");
             }
         }
     }
 
     #[test]
     fn every_output_of_every_image_is_made_once() {
-        let geometry = layer(150, 7, 9);
-        let (positions, c_out) = (geometry.positions(), geometry.c_out());
-        let mut made = vec![0; positions * c_out * geometry.x[0]];
-        walk(&geometry, 0..positions, |visit| {
-            for image in visit.images {
-                visit.outputs.clone().for_each(|o| made[(image * positions + visit.position) * c_out + o] += 1);
-            }
-        });
-        assert!(made.iter().all(|&times| times == 1));
+        for (isa, n) in Isa::ALL.into_iter().flat_map(|isa| BATCHES.map(|n| (isa, n))) {
+            let geometry = layer(n, 15, 9);
+            let (positions, c_out) = (geometry.positions(), geometry.c_out());
+            let mut made = vec![0; positions * c_out * geometry.x[0]];
+            walk(isa, &geometry, 0..positions, |visit| {
+                for image in visit.images {
+                    visit.outputs.clone().for_each(|o| made[(image * positions + visit.position) * c_out + o] += 1);
+                }
+            });
+            assert!(made.iter().all(|&times| times == 1), "{isa}, {n} images");
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! (`vectorized`); everything else is small and runs the reference. Each output is summed in one fixed order, whatever
 //! the number of threads, so results do not depend on it; nor on the batch, where images do not meet.
 
+mod across;
 mod aligned;
 mod batch_norm;
 mod channels;
@@ -30,6 +31,7 @@ mod spread;
 mod states;
 mod step;
 mod tile;
+mod transpose;
 mod vectorized;
 mod workers;
 

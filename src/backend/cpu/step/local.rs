@@ -1,7 +1,7 @@
 //! Locally connected layers and their gradients.
 
 use super::Work;
-use crate::backend::cpu::local_conv2d::{self, LocalGeometry};
+use crate::backend::cpu::local_conv2d::{self, Inputs, LocalGeometry};
 use crate::backend::cpu::local_conv2d_bwd;
 use crate::ops::LocalConv2d;
 
@@ -16,12 +16,13 @@ impl Work<'_> {
     ///
     /// # Safety
     /// As [`Work::run`].
-    pub(super) unsafe fn local_conv2d(&self, op: &LocalConv2d) {
+    pub(super) unsafe fn local_conv2d(&self, op: &LocalConv2d, scratch: &mut [f32]) {
         let geometry = geometry(self.dims(0), self.dims(1), op.stride);
         // SAFETY: as the caller promises.
         unsafe {
             let [x, w, bias] = [0, 1, 2].map(|i| self.x(i));
-            local_conv2d::run(self.workers, geometry, x, w, bias, op.activation, self.output);
+            let inputs = Inputs { x, w, bias };
+            local_conv2d::run(self.workers, geometry, inputs, op.activation, self.output, scratch);
         }
     }
 

@@ -96,7 +96,7 @@ impl<'a> Work<'a> {
                 Op::DenseBwdData(_) => self.dense_bwd_data(scratch),
                 Op::Conv2dBwdFilter(op) => self.conv2d_bwd_filter(op, scratch),
                 Op::DenseBwdFilter(_) => self.dense_bwd_filter(scratch),
-                Op::LocalConv2d(op) => self.local_conv2d(op),
+                Op::LocalConv2d(op) => self.local_conv2d(op, scratch),
                 Op::LocalConv2dBwdData(op) => self.local_conv2d_bwd_data(op.stride),
                 Op::LocalConv2dBwdFilter(op) => self.local_conv2d_bwd_filter(op.stride),
                 Op::LocalConv2dBwdBias(_) => self.local_conv2d_bwd_bias(),

@@ -4,7 +4,7 @@ use super::{Work, geometry};
 use crate::backend::cpu::conv2d::{self, ConvGeometry, Epilogue, Output};
 use crate::backend::cpu::pack::{PanelLayout, Panels};
 use crate::backend::cpu::simd::Isa;
-use crate::backend::cpu::{conv2d_bwd_data, conv2d_bwd_filter};
+use crate::backend::cpu::{conv2d_bwd_data, conv2d_bwd_filter, local_conv2d};
 use crate::graph::{Region, Step};
 use crate::ops::{Conv2d, Conv2dBwdData, Conv2dBwdFilter, Dense, Op, window};
 
@@ -19,6 +19,7 @@ pub(in crate::backend::cpu) fn scratch(isa: Isa, step: &Step) -> usize {
         Op::Conv2dBwdFilter(_) | Op::DenseBwdFilter(_) => {
             conv2d_bwd_filter::scratch(step.inputs[1].rows(), step.output.shape.elements())
         }
+        Op::LocalConv2d(_) => local_conv2d::scratch(isa, dims(0)),
         _ => 0,
     }
 }
