@@ -143,10 +143,23 @@ vectorized! {
 }
 
 vectorized! {
-    /// What follows a sum: the bias, and the activation.
-    fn finish(y: &mut [f32], sums: &[f32], bias: &[f32], activation: Activation) {
-        for ((y, &sum), &bias) in y.iter_mut().zip(sums).zip(bias) {
-            *y = activation.apply(sum + bias, None);
+    /// What follows the sums of some images: the bias, and the activation.
+    fn finish<'a>(
+        y: impl Iterator<Item = &'a mut [f32]>,
+        sums: impl Iterator<Item = &'a [f32]>,
+        bias: &[f32],
+        activation: Activation,
+    ) {
+        let (bias, bias_left) = bias.as_chunks::<OUTPUTS>();
+        for (y, sums) in y.zip(sums) {
+            let (y, y_left) = y.as_chunks_mut::<OUTPUTS>();
+            let (sums, sums_left) = sums.as_chunks::<OUTPUTS>();
+            for ((y, sums), bias) in y.iter_mut().zip(sums).zip(bias) {
+                *y = std::array::from_fn(|i| activation.apply(sums[i] + bias[i], None));
+            }
+            for ((y, &sum), &bias) in y_left.iter_mut().zip(sums_left).zip(bias_left) {
+                *y = activation.apply(sum + bias, None);
+            }
         }
     }
 }
@@ -226,17 +239,17 @@ impl Layer<'_> {
         (first, &self.w[ahead])
     }
 
-    /// Writes an image's outputs.
+    /// Writes a visit's outputs; sums are `[image][output]`, and more than that.
     ///
     /// # Safety
     /// They are writable, and nothing else uses them.
-    unsafe fn write(&self, visit: &Visit, image: usize, sums: &[f32]) {
-        let (positions, c_out) = (self.geometry.positions(), self.geometry.c_out());
-        let first = visit.position * c_out + visit.outputs.start;
-        let (at, len) = (image * positions * c_out + first, visit.outputs.len());
+    unsafe fn write<'a>(&self, visit: &Visit, sums: impl Iterator<Item = &'a [f32]>) {
+        let (values, len) = (self.geometry.positions() * self.geometry.c_out(), visit.outputs.len());
+        let first = visit.position * self.geometry.c_out() + visit.outputs.start;
+        let rows = visit.images.clone().map(|image| image * values + first);
         // SAFETY: as the caller promises.
-        let y = unsafe { self.y.slice(at..at + len) };
-        finish(self.isa, y, sums, &self.bias[first..first + len], self.activation);
+        let y = rows.map(|at| unsafe { self.y.slice(at..at + len) });
+        finish(self.isa, y, sums.map(|sums| &sums[..len]), &self.bias[first..first + len], self.activation);
     }
 
     /// # Safety
@@ -258,10 +271,8 @@ impl Layer<'_> {
         };
         // SAFETY: the images lie there, windows within them, and these filters within all.
         unsafe { tile.run(self.isa) };
-        for (image, sums) in visit.images.clone().zip(room.across_y.chunks(self.isa.lanes())) {
-            // SAFETY: as the caller promises.
-            unsafe { self.write(visit, image, sums) };
-        }
+        // SAFETY: as the caller promises.
+        unsafe { self.write(visit, room.across_y.chunks(self.isa.lanes())) };
     }
 
     /// # Safety
@@ -287,10 +298,8 @@ impl Layer<'_> {
         };
         // SAFETY: as many windows were laid out, and these filters lie within all.
         unsafe { tile.run(self.isa) };
-        for (image, sums) in visit.images.clone().zip(&room.sums) {
-            // SAFETY: as the caller promises.
-            unsafe { self.write(visit, image, sums) };
-        }
+        // SAFETY: as the caller promises.
+        unsafe { self.write(visit, room.sums.iter().map(|sums| &sums[..])) };
     }
 }
 
@@ -318,7 +327,8 @@ pub(super) unsafe fn run(
     assert_eq!(bias.len(), positions * geometry.c_out());
     let crowd = &mut room[..scratch(isa, &geometry.x)];
     lay(workers, &geometry, x, crowd);
-    let offsets = Offsets::new(isa, &geometry.offsets());
+    let offsets = if crowd.is_empty() { Vec::new() } else { geometry.offsets() };
+    let offsets = Offsets::new(isa, &offsets);
     let layer = Layer { isa, geometry, x, crowd, offsets, w, bias, activation, y: Shared::new(y) };
     let tasks = (TASKS * workers.few()).min(positions).max(1);
     workers.each(tasks, |task| {

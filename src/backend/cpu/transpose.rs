@@ -82,8 +82,8 @@ mod x86 {
             // SAFETY: within the block, as the caller promises.
             unsafe {
                 let mut rows = [_mm256_setzero_ps(); 8];
-                for i in 0..8 {
-                    rows[i] = _mm256_loadu_ps(from.add(i * from_row));
+                for (i, row) in rows.iter_mut().enumerate() {
+                    *row = _mm256_loadu_ps(from.add(i * from_row));
                 }
                 // fours[4 i + q]: of rows 4 i to 4 i + 3, column q of each quarter.
                 let mut fours = rows;
@@ -112,8 +112,8 @@ mod x86 {
             // SAFETY: within the block, as the caller promises.
             unsafe {
                 let mut rows = [_mm512_setzero_ps(); 16];
-                for i in 0..16 {
-                    rows[i] = _mm512_loadu_ps(from.add(i * from_row));
+                for (i, row) in rows.iter_mut().enumerate() {
+                    *row = _mm512_loadu_ps(from.add(i * from_row));
                 }
                 // fours[4 i + q]: of rows 4 i to 4 i + 3, column q of each quarter.
                 let mut fours = rows;
