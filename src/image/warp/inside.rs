@@ -70,7 +70,7 @@ impl<'a> Inside<'a> {
         }
         let corners = self.corners(&step.at);
         let mut packed = [0; STEP];
-        for i in 0..STEP {
+        for (i, packed) in packed.iter_mut().enumerate() {
             let across = split(step.across[i]);
             let upper = between(corners.upper_left[i], corners.upper_right[i], across);
             let lower = between(corners.lower_left[i], corners.lower_right[i], across);
@@ -78,7 +78,7 @@ impl<'a> Inside<'a> {
             for c in 0..3 {
                 // Multiples of 2^-44 up to 2^8, which f64 holds: the sum is rounded once, to f32.
                 let sample = f64::from(upper[c]) + f64::from(lower[c] - upper[c]) * down;
-                packed[i] |= ((sample as f32 + WHOLE).to_bits() & 0xff) << (8 * c);
+                *packed |= ((sample as f32 + WHOLE).to_bits() & 0xff) << (8 * c);
             }
         }
         keep_three(packed.map(u32::to_le_bytes), pixels);
