@@ -140,7 +140,7 @@ fn plans_count_what_the_definitions_have() {
     }
     let table = warpface(&["plan", "deepface", "--size", "80"]).expect(DONE).out;
     assert!(table.contains("local_conv2d") && table.contains("with a classifier of 4030 people"), "{table}");
-    warpface(&["plan", "deepface", "--size", "70"]).expect(USAGE).says(&["--image-size", "71 is the least"]);
+    warpface(&["plan", "deepface", "--size", "70"]).expect(USAGE).says(&["--size", "71 is the least"]);
     warpface(&["plan", "alexnet"]).expect(USAGE).says(&["squeezenet"]);
 }
 
@@ -149,7 +149,7 @@ fn crops_of_deepface_have_the_size_of_its_weights() {
     let world = World::new(80);
     let people = world.at("people");
     let keras = files::golden("networks/deepface.h5");
-    lfw(&world, &keras, &["--image-size", "80"]).expect(DONE);
+    lfw(&world, &keras, &[]).expect(DONE).says(&["crops of 80 pixels"]);
     lfw(&world, &keras, &["--image-size", "96"]).expect(USAGE).says(&["--image-size", "96", "80"]);
     let flags = ["--pretrained-model", text(&keras), "--image-size", "96", "--name", "x", "--epoch-size", "1"];
     let run = world.run(&[&["train", "softmax", text(&people)][..], &flags].concat());
@@ -165,4 +165,31 @@ fn openfaces_networks_ask_for_openfaces_alignment() {
     let compare = ["compare", text(&photo), text(&photo), "--model", text(&model), "--weights", text(&empty)];
     world.run(&compare).expect(NOTHING).says(&["cargo xtask weights --landmarks"]);
     world.run(&[&compare[..], &["--aligned"]].concat()).expect(DONE);
+    let (people, crops) = (world.at("people"), world.at("crops"));
+    let align = ["align", text(&people), text(&crops), "--weights", text(&empty), "--model-def", "nn4_small2"];
+    world.run(&align).expect(NOTHING).says(&["openface", "--align"]);
+}
+
+#[test]
+fn other_sizes_are_planned_where_no_weights_belong_to_places() {
+    let world = World::new(100);
+    let model = files::golden("networks/nn4_small2.h5");
+    lfw(&world, &model, &["--image-size", "100"]).expect(DONE);
+    let planned = world.run(&["plan", "nn4_small2", "--size", "100", "--json"]).expect(DONE).json();
+    assert_eq!(planned[0]["input"], serde_json::json!([1, 100, 100, 3]));
+}
+
+#[test]
+fn a_run_goes_on_with_faces_that_are_cut_out_alike() {
+    let world = World::new(80);
+    let record = world.at("people/alignment.json");
+    std::fs::write(&record, r#"{"image_size": 80, "align": "similarity"}"#).unwrap();
+    let flags = ["--width", "0.125", "--image-size", "80", "--embedding-size", "8"];
+    let (model, _) = world.train("first", &flags);
+    std::fs::write(&record, r#"{"image_size": 80, "align": "crop"}"#).unwrap();
+    let (people, run) = (world.at("people"), model.parent().unwrap());
+    let more = ["train", "softmax", text(&people), "--resume", text(run), "--max-nrof-epochs", "2"];
+    let logs = world.at("logs");
+    let refused = world.run(&[&more[..], &["--logs-base-dir", text(&logs)]].concat()).expect(USAGE);
+    refused.says(&["similarity", "crop"]);
 }

@@ -127,7 +127,8 @@ fn weights_that_are_not_finite_are_refused_by_name() {
         let last = tensor.data().len() - 1;
         tensor.data_mut()[last] = bad;
         map.tensors.insert(name.clone(), tensor.into());
-        let graph = embedding_network_of(&map).and_then(|(graph, _)| Device::cpu(2)?.backend().load(graph.into()));
+        let graph =
+            embedding_network_of(&map, |_| None).and_then(|(graph, _)| Device::cpu(2)?.backend().load(graph.into()));
         let unfolded = weights::network::unfolded(&map);
         for error in [graph.err().unwrap().to_string(), unfolded.err().unwrap().to_string()] {
             assert!(error.contains(&name) && error.contains("model.file"), "{error}");
@@ -156,7 +157,7 @@ fn the_graph_of_a_file_is_the_graph_of_its_weights() {
         };
         graph.nodes().iter().filter_map(constant).collect::<Vec<_>>()
     };
-    let (stored, _) = embedding_network_of(&map).unwrap();
+    let (stored, _) = embedding_network_of(&map, |_| None).unwrap();
     let read = embedding_network(&weights::embedding_network(&map).unwrap()).unwrap();
     assert_eq!(stored.parameters(), read.parameters());
     assert_eq!(constants(&stored).len(), 2 * 133);

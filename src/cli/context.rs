@@ -184,10 +184,14 @@ impl AlignArgs {
         }
         let path = self.landmarks.clone().unwrap_or_else(|| globals.weights.join(LANDMARKS));
         if !path.is_file() {
+            let what = if path.exists() { "is no file" } else { "is not here" };
             let problem = message![
-                "is not here; `cargo xtask weights --landmarks` fetches dlib's shape predictors, ",
+                what,
+                ", and faces are cut out by openface here: `cargo xtask weights --landmarks` fetches dlib's shape predictors, ",
                 Field("landmarks"),
-                " names one of 68 points"
+                " names one of 68 points, ",
+                Field("align"),
+                " another method"
             ];
             return Err(Error::weights(&path, problem).into());
         }
@@ -229,7 +233,8 @@ impl AlignArgs {
 /// How pictures that are crops already become the network's input, as flags.
 #[derive(Debug, Args)]
 pub struct CropArgs {
-    /// Side of the network's input, in pixels [default: what the model was trained with, else 160]
+    /// Side of the network's input, in pixels [default: what the model was trained with, else what its
+    /// network is defined for]
     #[arg(long, value_name = "PIXELS")]
     image_size: Option<usize>,
     /// Rescale crops of another size. By default their middle is taken, or black added around, as the original does
@@ -327,15 +332,28 @@ impl Globals {
     }
 
     /// The model's graph, and which network it is: the file asked for, else the best there is. Its side is that of the
-    /// crops that it was trained with, where that is known.
-    pub fn read_model(&self) -> Result<(PathBuf, Graph, NetworkSpec)> {
+    /// crops that it was trained with, where that is known, or `size`.
+    pub fn read_model(&self, size: Option<usize>) -> Result<(PathBuf, Graph, NetworkSpec)> {
         let path = self.model_path()?;
         weights::verify(&path, self.allow_modified_weights)?;
         let map = weights::load(&path)?;
-        let (graph, network) = embedding_network_of(&map)?;
+        let trained = checkpoint::facts(&map, None).image_size;
+        let (graph, network) = embedding_network_of(&map, |_| size.or(trained))?;
         weights::network::require(&map, network.def, self.model_def)?;
-        let side = checkpoint::facts(&map, None).image_size.unwrap_or(network.side);
-        Ok((path, graph, network.side(side)))
+        Ok((path, graph, network))
+    }
+
+    /// Size of the crops that the model or the definition asked for takes, and how they are cut out; none where neither is
+    /// named.
+    pub fn crops_of_model(&self) -> Result<Option<(usize, Option<AlignMethod>)>> {
+        let (Some(path), def) = (&self.model, self.model_def) else {
+            return Ok(self.model_def.map(|def| (def.crop(), def.alignment())));
+        };
+        let map = weights::load(path)?;
+        let facts = checkpoint::facts(&map, weights::verify(path, true)?);
+        let (_, network) = embedding_network_of(&map, |_| facts.image_size)?;
+        weights::network::require(&map, network.def, def)?;
+        Ok(Some((network.side, facts.align.or_else(|| network.def.alignment()))))
     }
 
     fn default_model(&self) -> Result<PathBuf> {

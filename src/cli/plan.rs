@@ -112,11 +112,11 @@ impl Network {
         match self {
             Network::Defined(def) if globals.model.is_none() => {
                 let network = NetworkSpec::new(def).side(size.unwrap_or(def.crop()));
-                network.check_crop()?;
+                network.check_size(Field("size"))?;
                 Ok((seeded_network(network, 0)?, network))
             }
             _ => {
-                let (path, graph, network) = globals.read_model()?;
+                let (path, graph, network) = globals.read_model(size)?;
                 if let Network::Defined(def) = self
                     && def != network.def
                 {
@@ -124,7 +124,7 @@ impl Network {
                     return Err(Error::invalid(Field("model"), problem).into());
                 }
                 eprintln!("model: {}", path.display());
-                Ok((graph, network.resized(size.unwrap_or(network.side))?))
+                Ok((graph, network))
             }
         }
     }

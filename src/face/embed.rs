@@ -53,18 +53,19 @@ impl Embedder {
         let (file, options) = (file.as_ref(), options.into());
         let read = || {
             let map = weights::load(file)?;
-            let facts = checkpoint::facts(&map, None);
-            let (graph, network) = embedding_network_of(&map)?;
+            let mut facts = checkpoint::facts(&map, None);
+            let (graph, network) = embedding_network_of(&map, |network| {
+                facts = facts.or(network.facts());
+                Some(options.crop_size(&facts).0)
+            })?;
             require(&map, network.def, options.model_def)?;
-            let facts = facts.or(ModelFacts::default().model_def(Some(network.def)));
-            network.resized(options.crop_size(&facts).0)?;
-            Ok((Self::build(device, graph, &options, &facts)?, map))
+            Ok((Self::build(device, graph, &options, &facts)?, map, network))
         };
         // The file is held against its hash while its weights are read and packed.
         let (published, read) =
             device.install(|| rayon::join(|| weights::verify(file, options.allow_modified_weights), read));
-        let (published, (embedder, map)): (_, (Embedder, _)) = (published?, read?);
-        let facts = checkpoint::facts(&map, published).or(ModelFacts::default().model_def(embedder.model_def));
+        let (published, (embedder, map, network)): (_, (Embedder, _, _)) = (published?, read?);
+        let facts = checkpoint::facts(&map, published).or(network.facts());
         let (standardize, reason) = options.standardize.of(&facts, embedder.dim);
         let (_, size_reason) = options.crop_size(&facts);
         let published_align = || embedder.model_def.and_then(ModelDef::alignment);

@@ -102,13 +102,19 @@ pub fn embedding_network(weights: &EmbeddingNetwork) -> Result<Graph> {
     embeddings(weights.network, weights)
 }
 
-/// As [`embedding_network`], of a file's tensors, and which network it is. The filters stay in the file until a device
+/// As [`embedding_network`], of a file's tensors, and which network it is; `side` may choose crops of another size than those
+/// that the file tells of. The filters stay in the file until a device
 /// loads the graph, which then holds them once, as the device wants them.
 ///
 /// # Errors
-/// As [`crate::weights::network::unfolded`], but that filters which are not finite are found when they are read.
-pub fn embedding_network_of(map: &TensorMap) -> Result<(Graph, NetworkSpec)> {
+/// As [`crate::weights::network::unfolded`], but that filters which are not finite are found when they are read;
+/// [`Error::Invalid`] for crops that the network does not take.
+pub fn embedding_network_of(
+    map: &TensorMap,
+    side: impl FnOnce(&NetworkSpec) -> Option<usize>,
+) -> Result<(Graph, NetworkSpec)> {
     let StoredNetwork { network, mut layers, bottleneck, .. } = StoredNetwork::find(map)?;
+    let network = side(&network).map_or(Ok(network), |side| network.resized(side))?;
     layers.insert(network.def.last_layer().to_owned(), bottleneck);
     let weights = InFile { layers, epsilon: network.def.epsilon() };
     Ok((embeddings(network, weights)?, network))

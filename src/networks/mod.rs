@@ -85,12 +85,17 @@ impl NetworkSpec {
     /// # Errors
     /// [`Error::Invalid`] names the field.
     pub fn check_crop(&self) -> Result<()> {
+        self.check_size(Field("image_size"))
+    }
+
+    /// As [`NetworkSpec::check_crop`], of a size that is given as another field.
+    pub(crate) fn check_size(&self, field: Field) -> Result<()> {
         let problem = match (self.side, self.def.smallest_crop(), LARGEST_CROP) {
             (side, least, _) if side < least => format!("{side} is too small; {least} is the least for {}", self.def),
             (side, _, most) if side > most => format!("{side} is too large; {most} is the most"),
             _ => return Ok(()),
         };
-        Err(Error::invalid(Field("image_size"), problem))
+        Err(Error::invalid(field, problem))
     }
 
     /// The same network for crops of another size, where weights let it.

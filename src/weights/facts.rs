@@ -7,7 +7,7 @@ use super::Parsed;
 use super::manifest::Entry;
 use crate::error::{Field, Message, message};
 use crate::image::AlignMethod;
-use crate::networks::ModelDef;
+use crate::networks::{ModelDef, NetworkSpec};
 use crate::ops::Standardize;
 
 /// What is known of how a network was trained, and its input must therefore be; `None` is unknown.
@@ -123,6 +123,14 @@ impl ModelFacts {
             _ => {}
         }
         Ok(())
+    }
+}
+
+impl NetworkSpec {
+    /// What a network tells of its input: which one it is, and where the weights belong to places, the size of its crops.
+    pub fn facts(&self) -> ModelFacts {
+        let told = self.def.has_fixed_crop() && !self.def.is_openface();
+        ModelFacts::default().model_def(Some(self.def)).image_size(told.then_some(self.side))
     }
 }
 

@@ -70,7 +70,8 @@ impl Args {
         if self.image_size == Some(0) {
             return Err(Error::invalid(Field("image_size"), "a crop needs at least one pixel").into());
         }
-        let alignment = self.align.alignment(self.image_size, None)?;
+        let (side, method) = globals.crops_of_model()?.unzip();
+        let alignment = self.align.alignment(self.image_size.or(side), method.flatten())?;
         let aligner = self.align.open(alignment, globals)?;
         let mut tally = Tally::default();
         let (photographs, inside) = self.find(&mut tally)?;

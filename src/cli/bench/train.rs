@@ -83,7 +83,7 @@ impl Args {
     fn network(&self, globals: &Globals) -> crate::Result<NetworkSpec> {
         let def = globals.model_def.unwrap_or(ModelDef::InceptionResnetV1);
         let network = NetworkSpec::new(def).side(self.size.unwrap_or(def.crop()));
-        network.check_crop()?;
+        network.check_size(Field("size"))?;
         Ok(network.embedding_size(self.embedding_size.unwrap_or(network.embedding_size.max(512))))
     }
 

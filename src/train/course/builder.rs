@@ -202,6 +202,12 @@ impl<'a> Training<'a> {
             let problem = format!("{} is of {} training", from.path.display(), from.run.kind);
             return Err(Error::invalid(Field("resume"), problem));
         }
+        let began = checkpoint::beside(&from.path).and_then(|facts| facts.align);
+        if let Some((began, now)) = began.zip(AlignMethod::of_crops(&self.dir)).filter(|(began, now)| began != now) {
+            let problem =
+                format!("{} are cut out by {now}, and the run was begun with faces by {began}", self.dir.display());
+            return Err(Error::invalid(Field("dir"), problem));
+        }
         match &from.run.settings["precision"] {
             stored if stored.as_str() != Some(self.settings.precision.name()) => {
                 Err(Error::invalid(Field("precision"), format!("the run was begun in {stored}; give the same")))
