@@ -1,9 +1,10 @@
 //! What definitions are written with: maps that know their channels, and layers by published channels.
 
-use super::{Follows, LayerSpec, Layers, Product, Width};
-use crate::Result;
+use super::{Follows, LayerSpec, Layers, ModelDef, Product, Width};
 use crate::graph::NodeId;
+use crate::ops::window::Axis;
 use crate::ops::{Activation, AvgPool2d, Concat, Flatten, L2Pool2d, Lrn, MaxPool2d, Pad2d, Padding};
+use crate::{Error, Result};
 
 /// A feature map under construction.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +32,7 @@ impl Conv {
         Conv { kernel, stride: 1, padding: Padding::Same, follows, activation }
     }
 
-    /// In steps of so many pixels.
+    /// With this stride.
     pub fn stride(self, stride: usize) -> Self {
         Conv { stride, ..self }
     }
@@ -50,6 +51,12 @@ impl Conv {
     pub fn linear(self) -> Self {
         Conv { activation: Activation::None, ..self }
     }
+}
+
+/// Side of a map of this network after a window went over it.
+pub(super) fn after(def: ModelDef, side: usize, kernel: usize, stride: usize, padding: Padding) -> Result<usize> {
+    let too_small = || Error::invalid(def.title(), format!("crops of {} pixels are the smallest", def.smallest_crop()));
+    Axis::new(side, kernel, stride, padding).map(|axis| axis.out).ok_or_else(too_small)
 }
 
 /// Adds layers of a width.

@@ -4,13 +4,14 @@
 //! The paper leaves open how M2 meets the border and whether the biases of L4 to L6 belong to positions: M2 pads, to 71x71
 //! of 152x152 pixels, and they do. That makes 102,412,864 parameters up to F7.
 
-use super::builder::{Builder, Conv, Map};
-use super::{Follows, LayerSpec, Layers, NetworkSpec, Product};
+use super::builder::{Builder, Conv, Map, after};
+use super::{Follows, LayerSpec, Layers, ModelDef, NetworkSpec, Product};
+use crate::Result;
 use crate::graph::NodeId;
 use crate::ops::Activation;
 use crate::ops::Padding::{Same, Valid};
-use crate::ops::window::Axis;
-use crate::{Error, Result};
+
+const DEF: ModelDef = ModelDef::DeepFace;
 
 /// From standardized RGB crops `[n, side, side, 3]` to the rectified values of F7.
 pub(super) fn prelogits(spec: &NetworkSpec, layers: &mut impl Layers, x: NodeId) -> Result<NodeId> {
@@ -21,7 +22,7 @@ pub(super) fn prelogits(spec: &NetworkSpec, layers: &mut impl Layers, x: NodeId)
     b.layers.end_block();
     let x = b.conv("C3", x, 16, within(9))?;
     b.layers.end_block();
-    let side = after(after(after(spec.side, 11, 1, false)?, 3, 2, true)?, 9, 1, false)?;
+    let side = after(DEF, after(DEF, after(DEF, spec.side, 11, 1, Valid)?, 3, 2, Same)?, 9, 1, Valid)?;
     let (x, side) = local(&mut b, "L4", (x, side), 9, 1)?;
     let (x, side) = local(&mut b, "L5", (x, side), 7, 2)?;
     let (x, side) = local(&mut b, "L6", (x, side), 5, 1)?;
@@ -37,16 +38,10 @@ fn local<L: Layers>(
     kernel: usize,
     stride: usize,
 ) -> Result<(Map, usize)> {
-    let (c, side) = (b.width.channels(16), after(side, kernel, stride, false)?);
+    let (c, side) = (b.width.channels(16), after(DEF, side, kernel, stride, Valid)?);
     let w = vec![side, side, c, kernel, kernel, x.c];
     let spec = LayerSpec { name: name.to_owned(), w, follows: Follows::Bias };
     let node = b.layers.layer(spec, Product::Local { stride: [stride; 2] }, Activation::Relu, x.node)?;
     b.layers.end_block();
     Ok((Map { node, c }, side))
-}
-
-/// Side of a map after a window went over it.
-fn after(side: usize, kernel: usize, stride: usize, padded: bool) -> Result<usize> {
-    let axis = Axis::new(side, kernel, stride, if padded { Same } else { Valid });
-    axis.map(|axis| axis.out).ok_or_else(|| Error::invalid("DeepFace", "crops of 71 pixels are the smallest"))
 }

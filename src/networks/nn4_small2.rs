@@ -4,12 +4,11 @@
 //! The two differ in their local response normalization: Torch's is over five channels and divides alpha by them; Keras's
 //! is over eleven, `tf.nn.lrn`'s depth radius unless told, and does not.
 
-use super::builder::{Builder, Conv, Map};
+use super::builder::{Builder, Conv, Map, after};
 use super::{Follows, Layers, ModelDef, NetworkSpec};
+use crate::Result;
 use crate::graph::NodeId;
-use crate::ops::window::Axis;
 use crate::ops::{Activation, Lrn, Padding};
-use crate::{Error, Result};
 
 use Padding::{Around, Valid};
 
@@ -74,7 +73,7 @@ pub(super) fn prelogits(spec: &NetworkSpec, layers: &mut impl Layers, x: NodeId)
     // 12x12 by 192 channels, in the end 3x3 by 736.
     let mut side = spec.side;
     for (kernel, padding) in [(7, Around(3)), (3, Around(1)), (3, Around(1))] {
-        side = after(side, kernel, 2, padding)?;
+        side = after(ModelDef::Nn4Small2, side, kernel, 2, padding)?;
     }
     for block in &BLOCKS {
         (x, side) = inception(&mut b, block, (x, side))?;
@@ -94,7 +93,7 @@ fn conv(kernel: usize) -> Conv {
 /// A block, and its map's side: branches side by side, the pool's with zeros around it.
 fn inception<L: Layers>(b: &mut Builder<'_, L>, block: &Block, (x, side): (Map, usize)) -> Result<(Map, usize)> {
     let &Block { name, three, five, pool: (pool, pooled), one, stride } = block;
-    let out = after(side, 3, stride, Around(1))?;
+    let out = after(ModelDef::Nn4Small2, side, 3, stride, Around(1))?;
     let mut branches = Vec::new();
     for (kernel, channels) in [(3, Some(three)), (5, five)] {
         let Some([between, last]) = channels else { continue };
@@ -102,8 +101,8 @@ fn inception<L: Layers>(b: &mut Builder<'_, L>, block: &Block, (x, side): (Map, 
         branches.push(b.conv(&format!("{name}_{kernel}x{kernel}_conv2"), y, last, conv(kernel).stride(stride))?);
     }
     let (y, pooled_side) = match pool {
-        Pool::Max => (b.max_pool(&format!("{name}_pool"), x, 3, Valid), after(side, 3, 2, Valid)?),
-        Pool::Norm => (b.norm_pool(&format!("{name}_pool"), x, 3), after(side, 3, 3, Valid)?),
+        Pool::Max => (b.max_pool(&format!("{name}_pool"), x, 3, Valid), after(ModelDef::Nn4Small2, side, 3, 2, Valid)?),
+        Pool::Norm => (b.norm_pool(&format!("{name}_pool"), x, 3), after(ModelDef::Nn4Small2, side, 3, 3, Valid)?),
     };
     let y = match pooled {
         Some(c) => b.conv(&format!("{name}_pool_conv"), y, c, conv(1))?,
@@ -117,10 +116,4 @@ fn inception<L: Layers>(b: &mut Builder<'_, L>, block: &Block, (x, side): (Map, 
     let y = b.concat(name, &branches);
     b.layers.end_block();
     Ok((y, out))
-}
-
-/// Side of a map after a window went over it.
-fn after(side: usize, kernel: usize, stride: usize, padding: Padding) -> Result<usize> {
-    let axis = Axis::new(side, kernel, stride, padding);
-    axis.map(|axis| axis.out).ok_or_else(|| Error::invalid("nn4.small2", "crops of 65 pixels are the smallest"))
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::{Operator, Real, Vjp, arity, nhwc};
 use crate::{Shape, Tensor};
 
-/// The image with borders of zeros; a border below zero cuts so many pixels off, which is the gradient of one above.
+/// The image with zero padding; negative padding crops, which is the gradient of one above.
 ///
 /// Input: `x: [n, h, w, c]`. Output: `[n, h + top + bottom, w + left + right, c]`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]

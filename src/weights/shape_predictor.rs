@@ -126,7 +126,7 @@ fn bounded(value: f32) -> Parsed<f32> {
     }
 }
 
-/// The trees of a stage, for a shape of so many values; its pixels come later.
+/// The trees of a stage, whose leaves have this many values; its pixels come later.
 fn stage(numbers: &mut Numbers, values: usize) -> Parsed<Stage> {
     let n = numbers.length(2 * MIN_LIST)?;
     let mut stage = Stage { pixels: Vec::new(), trees: Vec::new(), splits: Vec::new(), leaves: Vec::new() };

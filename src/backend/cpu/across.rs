@@ -1,7 +1,7 @@
 //! The register tile of locally connected layers for many images: a few outputs of one position by vectors whose lanes are
 //! images, summed along filters.
 //!
-//! Formula and order are those of [`dot`](super::dot): what is a lane there is a pass over every so many values here, with
+//! Formula and order are those of [`dot`](super::dot): what is lane l there is a pass over k = l, l + L, .. here, with partial
 //! sums that wait in memory from one stretch of the filters to the next. Per value of a filter, a tile of O x V loads V
 //! vectors of images, broadcasts O values and does O * V multiply-adds; windows are read in place, since images lie side by
 //! side, and lanes are added without a shuffle.

@@ -1,6 +1,6 @@
 //! The register tile of locally connected layers: a few images by a few outputs of one position, summed along filters.
 //!
-//! Formula: `sums[image, output] = sum over k of x[image][k] * w[output][k]`. A lane sums every so many values, in order;
+//! Formula: `sums[image, output] = sum over k of x[image][k] * w[output][k]`. Lane l of L sums the values of k = l, l + L, .., in order;
 //! then lanes are added, and last what is left of the filters. Per vector of k, a tile of I x O loads I + O vectors and does
 //! I * O multiply-adds: filters are read as they lie in memory, whether constants or weights in training, and each image's
 //! sum is the same in every tile.
