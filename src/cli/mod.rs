@@ -19,6 +19,7 @@ mod photos;
 mod plan;
 mod threshold;
 mod train;
+mod tsne;
 
 use std::process::ExitCode;
 
@@ -101,6 +102,8 @@ enum Command {
     Lfw(lfw::Args),
     /// Measure below which distance two faces are of one person.
     Threshold(threshold::Args),
+    /// Draw embeddings as points of a plane, by t-SNE or PCA.
+    Tsne(tsne::Args),
     /// Draw pairs for `lfw` from a folder of people.
     Pairs(pairs::Args),
     /// Show a model's ops, shapes, operations and memory before anything runs.
@@ -127,6 +130,7 @@ pub fn main() -> ExitCode {
         Command::Compare(args) => args.run(&cli.globals),
         Command::Lfw(args) => args.run(&cli.globals),
         Command::Threshold(args) => args.run(&cli.globals),
+        Command::Tsne(args) => args.run(&cli.globals),
         Command::Pairs(args) => args.run(&cli.globals),
         Command::Plan(args) => args.run(&cli.globals),
         Command::Bench(args) => args.run(&cli.globals),
