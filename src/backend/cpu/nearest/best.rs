@@ -2,14 +2,14 @@
 
 use std::collections::BinaryHeap;
 
-/// A row and its distance as one number that sorts by distance, then row: distances are not negative, and the bits of such
+/// A row and its distance, as one number that sorts by distance, then row: distances are not negative, and the bits of such
 /// f32 sort as their values do.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Hit(u64);
+pub(crate) struct Found(u64);
 
-impl Hit {
+impl Found {
     pub fn new(row: usize, distance: f32) -> Self {
-        Hit(u64::from(distance.to_bits()) << 32 | row as u64)
+        Found(u64::from(distance.to_bits()) << 32 | row as u64)
     }
 
     pub fn row(self) -> usize {
@@ -24,7 +24,7 @@ impl Hit {
 /// At most `k` hits, the least of all that were offered.
 pub(super) struct Best {
     k: usize,
-    hits: BinaryHeap<Hit>,
+    hits: BinaryHeap<Found>,
 }
 
 impl Best {
@@ -41,7 +41,7 @@ impl Best {
     }
 
     /// Takes a hit, where it is nearer than the last; whether it was.
-    pub fn offer(&mut self, hit: Hit) -> bool {
+    pub fn offer(&mut self, hit: Found) -> bool {
         if self.hits.len() < self.k {
             self.hits.push(hit);
             return true;
@@ -54,7 +54,7 @@ impl Best {
     }
 
     /// The hits, unsorted.
-    pub fn into_hits(self) -> Vec<Hit> {
+    pub fn into_hits(self) -> Vec<Found> {
         self.hits.into_vec()
     }
 }

@@ -17,7 +17,7 @@ use std::ops::Range;
 use half::f16;
 use rayon::prelude::*;
 
-pub(crate) use best::Hit;
+pub(crate) use best::Found;
 pub(crate) use bound::{MAX_DIM, MAX_NORM};
 pub(crate) use codes::{Coded, encode, stride};
 use measure::Measure;
@@ -92,9 +92,5 @@ pub(crate) fn norms(cpu: &Cpu, values: Values, dim: usize) -> Vec<f32> {
     norms
 }
 
-/// The distance of two vectors of one length in the fixed order: the same bits everywhere.
-pub(crate) fn distance(x: &[f32], y: &[f32]) -> f32 {
-    let mut to = [0.0];
-    Measure { x, rows: Values::F32(y), to: &mut to }.run(super::Isa::detect());
-    to[0]
-}
+#[cfg(test)]
+mod tests;

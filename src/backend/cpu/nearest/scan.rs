@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use super::best::{Best, Hit};
+use super::best::{Best, Found};
 use super::codes::{self, CodeTile, Coding};
 use super::measure::Measure;
 use super::product::{self, Product};
@@ -21,11 +21,11 @@ const TURN: usize = 1 << 19;
 /// Queries of a batch, at most, and their values.
 const BATCH: usize = 1024;
 const BATCH_VALUES: usize = 1 << 21;
-/// Hits that threads keep at once: 64 MiB of them.
+/// Founds that threads keep at once: 64 MiB of them.
 const KEPT: usize = 1 << 23;
 
 /// The `k` nearest rows of each query, ascending by (distance, row).
-pub(crate) fn nearest(cpu: &Cpu, rows: &Rows, queries: &[f32], k: usize) -> Vec<Vec<Hit>> {
+pub(crate) fn nearest(cpu: &Cpu, rows: &Rows, queries: &[f32], k: usize) -> Vec<Vec<Found>> {
     let (dim, k) = (rows.dim, k.min(rows.len()));
     let mut found = Vec::with_capacity(queries.len() / dim.max(1));
     if k == 0 {
@@ -44,7 +44,7 @@ fn batch(dim: usize) -> usize {
     (BATCH_VALUES / dim).clamp(1, BATCH)
 }
 
-fn nearest_of_batch(cpu: &Cpu, batch: &Batch, k: usize) -> Vec<Vec<Hit>> {
+fn nearest_of_batch(cpu: &Cpu, batch: &Batch, k: usize) -> Vec<Vec<Found>> {
     // What any thread has reached: a row beyond it is not among the k nearest.
     let reach: Vec<AtomicU32> = (0..batch.len()).map(|_| AtomicU32::new(f32::INFINITY.to_bits())).collect();
     let turns = Turns::new(batch.rows);
@@ -56,7 +56,7 @@ fn nearest_of_batch(cpu: &Cpu, batch: &Batch, k: usize) -> Vec<Vec<Hit>> {
         }
         nearest.best
     });
-    let mut found: Vec<Vec<Hit>> = Vec::new();
+    let mut found: Vec<Vec<Found>> = Vec::new();
     found.resize_with(batch.len(), Vec::new);
     for best in by_thread {
         found.iter_mut().zip(best).for_each(|(found, best)| found.extend(best.into_hits()));
@@ -72,13 +72,7 @@ fn nearest_of_batch(cpu: &Cpu, batch: &Batch, k: usize) -> Vec<Vec<Hit>> {
 
 /// Tells all rows within `radius` of each query, ascending by row, a query at a time. Where the hits of a batch are more than
 /// memory should hold, it is begun again with fewer queries.
-pub(crate) fn within<E>(
-    cpu: &Cpu,
-    rows: &Rows,
-    queries: &[f32],
-    radius: f32,
-    visit: &mut dyn FnMut(usize, &[Hit]) -> Result<(), E>,
-) -> Result<(), E> {
+pub(crate) fn within(cpu: &Cpu, rows: &Rows, queries: &[f32], radius: f32, visit: &mut dyn FnMut(usize, &[Found])) {
     let dim = rows.dim;
     let (mut first, mut most) = (0, batch(dim));
     let total = queries.len() / dim.max(1);
@@ -89,19 +83,18 @@ pub(crate) fn within<E>(
             None => most = count.div_ceil(4),
             Some(found) => {
                 for (i, hits) in found.iter().enumerate() {
-                    visit(first + i, hits)?;
+                    visit(first + i, hits);
                 }
                 first += count;
             }
         }
     }
-    Ok(())
 }
 
-fn within_batch(cpu: &Cpu, batch: &Batch, radius: f32) -> Option<Vec<Vec<Hit>>> {
+fn within_batch(cpu: &Cpu, batch: &Batch, radius: f32) -> Option<Vec<Vec<Found>>> {
     let turns = Turns::new(batch.rows);
     let (kept, full) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let parts: Mutex<Vec<(usize, Vec<(u32, Hit)>)>> = Mutex::default();
+    let parts: Mutex<Vec<(usize, Vec<(u32, Found)>)>> = Mutex::default();
     batch.on_threads(cpu, || {
         let mut scan = Scan::new(batch, cpu.isa());
         while let Some((turn, first, segment, rows)) = turns.next() {
@@ -120,7 +113,7 @@ fn within_batch(cpu: &Cpu, batch: &Batch, radius: f32) -> Option<Vec<Vec<Hit>>> 
     }
     let mut parts = parts.into_inner().unwrap_or_else(PoisonError::into_inner);
     parts.sort_unstable_by_key(|(turn, _)| *turn);
-    let mut found: Vec<Vec<Hit>> = Vec::new();
+    let mut found: Vec<Vec<Found>> = Vec::new();
     found.resize_with(batch.len(), Vec::new);
     for (_, hits) in parts {
         hits.into_iter().for_each(|(query, hit)| found[query as usize].push(hit));
@@ -214,7 +207,7 @@ trait Sink {
     /// How far rows are looked for.
     fn reach(&self, query: usize) -> f32;
     /// Takes a pair; whether the reach is another now.
-    fn offer(&mut self, query: usize, hit: Hit) -> bool;
+    fn offer(&mut self, query: usize, hit: Found) -> bool;
 }
 
 struct Nearest<'a> {
@@ -228,7 +221,7 @@ impl Sink for Nearest<'_> {
         self.best[query].reach().min(f32::from_bits(self.reach[query].load(Ordering::Relaxed)))
     }
 
-    fn offer(&mut self, query: usize, hit: Hit) -> bool {
+    fn offer(&mut self, query: usize, hit: Found) -> bool {
         let taken = self.best[query].offer(hit);
         if taken {
             self.reach[query].fetch_min(self.best[query].reach().to_bits(), Ordering::Relaxed);
@@ -239,7 +232,7 @@ impl Sink for Nearest<'_> {
 
 struct Within {
     radius: f32,
-    hits: Vec<(u32, Hit)>,
+    hits: Vec<(u32, Found)>,
 }
 
 impl Sink for Within {
@@ -247,7 +240,7 @@ impl Sink for Within {
         self.radius
     }
 
-    fn offer(&mut self, query: usize, hit: Hit) -> bool {
+    fn offer(&mut self, query: usize, hit: Found) -> bool {
         if hit.distance() <= self.radius {
             self.hits.push((query as u32, hit));
         }
@@ -308,7 +301,7 @@ impl<'a> Scan<'a> {
             Measure { x: self.batch.query(query), rows: values, to: &mut self.distances }.run(self.isa);
             let mut reach = sink.reach(query);
             for (row, &distance) in self.distances.iter().enumerate() {
-                if distance <= reach && sink.offer(query, Hit::new(first + row, distance)) {
+                if distance <= reach && sink.offer(query, Found::new(first + row, distance)) {
                     reach = sink.reach(query);
                 }
             }
@@ -404,7 +397,7 @@ impl<'a> Scan<'a> {
                 let task =
                     Measure { x: self.batch.query(query), rows: values.rows(row..row + 1, dim), to: &mut distance };
                 task.run(self.isa);
-                if sink.offer(query, Hit::new(first + row, distance[0])) {
+                if sink.offer(query, Found::new(first + row, distance[0])) {
                     self.refresh(query, sink);
                 }
             }
