@@ -134,6 +134,8 @@ pub(super) struct CodeTile<'a> {
     pub lengths: &'a [f32],
     /// The most that each query lets pass.
     pub limits: &'a [f32],
+    /// How many bytes on the codes lie that are asked for meanwhile; 0 for none.
+    pub ahead: usize,
     /// For each row a bit for each query that passes.
     pub passed: &'a mut [u32],
 }
@@ -206,6 +208,7 @@ mod vnni {
     use std::arch::x86_64::*;
 
     use super::{CodeTile, HEIGHT, Isa};
+    use crate::backend::cpu::simd::prefetch;
 
     pub(super) fn is_available(isa: Isa) -> bool {
         isa == Isa::Avx512 && is_x86_feature_detected!("avx512vnni")
@@ -274,6 +277,11 @@ mod vnni {
             let vector = |of: &[f32], v: usize| _mm512_loadu_ps(of.as_ptr().add(16 * v));
             let mut acc = [[_mm512_setzero_si512(); VECTORS]; ROWS];
             for k in 0..stride / 4 {
+                if task.ahead > 0 && k.is_multiple_of(16) {
+                    for row in 0..ROWS {
+                        prefetch(codes.wrapping_add(task.ahead + row * stride + 4 * k).cast());
+                    }
+                }
                 let mut queries = [_mm512_setzero_si512(); VECTORS];
                 for v in 0..VECTORS {
                     queries[v] = _mm512_loadu_si512(panel.add((k * VECTORS + v) * 64).cast());

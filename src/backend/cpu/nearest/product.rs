@@ -28,8 +28,8 @@ pub(super) struct Product<'a> {
     pub half: &'a [f32],
     /// The most that each query lets pass; as many as the panel has.
     pub limits: &'a [f32],
-    /// How many values on the rows lie that are asked for meanwhile; 0 for none.
-    pub ahead: usize,
+    /// Where rows lie that are asked for meanwhile, and bytes of their values; 0 for none.
+    pub ahead: (*const u8, usize),
     /// For each row a bit for each query that passes.
     pub passed: &'a mut [u32; MAX_ROWS],
 }
@@ -94,9 +94,10 @@ unsafe fn kernel<V: Simd, const ROWS: usize, const VECTORS: usize>(task: Product
         let mut k = 0;
         while k < dim {
             let end = dim.min(k + LINE);
-            if task.ahead > 0 {
+            let (ahead, bytes) = task.ahead;
+            if bytes > 0 {
                 for row in 0..ROWS {
-                    prefetch(rows.wrapping_add(task.ahead + row * dim + k));
+                    prefetch(ahead.wrapping_add((row * dim + k) * bytes).cast());
                 }
             }
             while k < end {

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use half::f16;
 use rayon::prelude::*;
 
 use super::best::{Best, Found};
@@ -316,12 +317,13 @@ impl<'a> Scan<'a> {
         self.halves.extend(segment.norms[block].iter().map(|&norm| bound::half(norm, dim)));
         // Lent, so that the pass can go on with the rest.
         let (halves, mut wide) = (std::mem::take(&mut self.halves), std::mem::take(&mut self.wide));
-        let (rows, direct) = match values {
-            Values::F32(rows) => (rows, true),
+        // The block after this one is asked for where it lies.
+        let (rows, next, bytes) = match values {
+            Values::F32(rows) => (rows, rows.as_ptr_range().end.cast::<u8>(), size_of::<f32>()),
             Values::F16(rows) => {
                 wide.resize(rows.len(), 0.0);
                 product::widen(isa, rows, &mut wide);
-                (&wide[..], false)
+                (&wide[..], rows.as_ptr_range().end.cast(), size_of::<f16>())
             }
         };
         let mut passed = [0; product::MAX_ROWS];
@@ -334,7 +336,7 @@ impl<'a> Scan<'a> {
                 let from = tile * height;
                 let rows = &rows[from * dim..(from + half.len()) * dim];
                 let limits = &self.limits[queries.clone()];
-                let ahead = if i == 0 && direct { halves.len() * dim } else { 0 };
+                let ahead = (next.wrapping_add(from * dim * bytes), if i == 0 { bytes } else { 0 });
                 let task = Product { rows, dim, panel, vectors, half, limits, ahead, passed: &mut passed };
                 if task.run(isa) {
                     self.offer(first + from, values.rows(from..from + half.len(), dim), &passed, group, sink);
@@ -374,6 +376,7 @@ impl<'a> Scan<'a> {
                     half: &halves[tile.clone()],
                     lengths: &lengths[tile.clone()],
                     limits: &self.limits[group..group + coding.width()],
+                    ahead: if group == 0 { halves.len() * stride } else { 0 },
                     passed: &mut passed[..tile.len()],
                 };
                 if task.run(self.isa) {
