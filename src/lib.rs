@@ -10,6 +10,7 @@
 //! | [`weights`] | published weight files to named tensors |
 //! | [`image`] | pixels: decoding, resizing, cropping, drawing |
 //! | [`face`] | tasks: detect, align, embed |
+//! | [`vectors`] | what is done with embeddings: search and what builds on it |
 //! | [`eval`] | the LFW protocol |
 //! | [`train`] | the host side of training: data, batches, schedules, checkpoints, logs |
 //! | [`random`] | random numbers that are addressed, not drawn |
@@ -65,6 +66,7 @@ pub mod random;
 pub mod shape;
 pub mod tensor;
 pub mod train;
+pub mod vectors;
 pub mod weights;
 
 pub use backend::{Device, DeviceKind};

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::context::{AlignArgs, CropArgs, DetectArgs, Globals, Model, progress};
 use super::photos::{self, Photo, Tally};
-use super::{Outcome, output};
+use super::{Outcome, output, threshold};
 use crate::Error;
 use crate::error::Field;
 use crate::face::{Aligner, Detector};
@@ -37,31 +37,14 @@ pub struct Args {
     detect: DetectArgs,
 }
 
-/// Thresholds measured by `warpface lfw` from raw photographs on the first two of LFW's ten folds (grey copies):
-/// file, squared Euclidean, cosine.
-const MEASURED: [(&str, f64, f64); 2] = [("graph_final.pb", 1.165, 0.37), ("facenet_keras.h5", 1.195, 0.37)];
-
 /// The threshold in use, and where it comes from.
-fn threshold(asked: Option<f64>, distance: Metric, model: &Model) -> (f64, String) {
+fn threshold(asked: Option<f64>, distance: Metric, model: &Model) -> Result<(f64, String)> {
     if let Some(asked) = asked {
-        return (asked, "as asked".to_owned());
+        return Ok((asked, "as asked".to_owned()));
     }
-    let name = model.embedder.published().map(|entry| entry.name.as_str());
-    let measured = MEASURED.iter().find(|(file, ..)| Some(*file) == name);
-    match (measured, distance) {
-        (Some((file, euclidean, _)), Metric::Euclidean) => {
-            (*euclidean, format!("measured for {file} on the first two folds of LFW"))
-        }
-        (Some((file, _, cosine)), Metric::Cosine) => {
-            (*cosine, format!("measured for {file} on the first two folds of LFW"))
-        }
-        (None, Metric::Euclidean) => (1.242, "the FaceNet paper's for LFW; unproved for this model".to_owned()),
-        // The same angle: |a - b|^2 = 2 - 2 cos.
-        (None, Metric::Cosine) => (
-            (1.0f64 - 1.242 / 2.0).acos() / std::f64::consts::PI,
-            "the FaceNet paper's, as an angle; unproved for this model".to_owned(),
-        ),
-    }
+    let hash = model.embedder.published().map(|entry| entry.sha256.as_str());
+    let usual = threshold::of_model(Some(&model.path), hash, distance)?;
+    Ok((usual.distance, usual.origin))
 }
 
 impl Args {
@@ -82,7 +65,7 @@ impl Args {
         let metric = self.distance;
         let wide: Vec<Vec<f64>> = embeddings.iter().map(|e| e.iter().map(|&x| x.into()).collect()).collect();
         let matrix: Vec<Vec<f64>> = wide.iter().map(|a| wide.iter().map(|b| metric.distance(a, b)).collect()).collect();
-        let (threshold, origin) = threshold(self.threshold, self.distance, &model);
+        let (threshold, origin) = threshold(self.threshold, self.distance, &model)?;
         let mut out = output::stdout();
         if globals.json {
             let kept: Vec<String> = kept.iter().map(output::path).collect();

@@ -8,6 +8,7 @@ mod convert;
 mod detect;
 mod devices;
 mod embed;
+mod faces;
 mod fields;
 mod inspect;
 mod lfw;
@@ -15,6 +16,7 @@ mod names;
 mod output;
 mod photos;
 mod plan;
+mod threshold;
 mod train;
 
 use std::process::ExitCode;
@@ -90,7 +92,7 @@ enum Command {
     Detect(detect::Args),
     /// Cut the faces out of a folder of people, as align_dataset_mtcnn.py does.
     Align(align::Args),
-    /// Turn photographs into embeddings.npy, labels.npy, label_strings.npy and paths.txt.
+    /// Turn photographs into embeddings.npy, labels.npy, label_strings.npy, paths.txt, boxes.npy and origin.json.
     Embed(embed::Args),
     /// Tell how far apart the faces of some photographs are.
     Compare(compare::Args),

@@ -111,11 +111,6 @@ pub fn main_crop(photo: &Rgb8, faces: &[Face], aligner: &Aligner) -> Result<Opti
     }
 }
 
-/// The crops of all faces of a photograph, in the detector's order, and why there is none of some.
-pub fn all_crops(photo: &Rgb8, faces: &[Face], aligner: &Aligner) -> Vec<Result<Rgb8>> {
-    faces.iter().filter_map(|face| aligner.align(photo, face).transpose()).collect()
-}
-
 /// Names the photograph whose face cannot be cut out.
 pub fn of_photo(path: &Path, error: &Error) -> Error {
     Error::image(path, error.to_string())

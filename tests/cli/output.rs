@@ -81,7 +81,7 @@ fn a_disk_that_fills_up_leaves_what_was_there() {
     assert_eq!(content(&vectors), []);
     with(&weights, &embed).expect(DONE);
     let before = content(&vectors);
-    assert_eq!(before.len(), 4);
+    assert_eq!(before.len(), 6);
     save(&data.path().join("Zoe/Zoe_0001.png"), &noise(160, 160, 9));
     on_a_full_disk(8, &weights, &embed).expect(NOTHING);
     assert_eq!(content(&vectors), before, "an earlier run's files stay, all of them");
@@ -141,6 +141,15 @@ fn embed_writes_four_files_in_one_order() {
     let expected = ["Bob/Bob_0001.png", "Bob/Bob_0002.png", "Ann/Ann_0001.png", "Ann/Ann_0002.png"];
     let expected: Vec<PathBuf> = expected.iter().map(|name| data.path().join(name)).collect();
     assert_eq!(paths.lines().map(PathBuf::from).collect::<Vec<_>>(), expected);
+    assert_eq!(read("boxes.npy").shape, [4, 4]);
+    let origin: Value = serde_json::from_slice(&fs::read(out.path().join("origin.json")).unwrap()).unwrap();
+    assert_eq!((&origin["model"], &origin["dim"]), (&"graph_final.pb".into(), &512.into()));
+    // What was written is taken as it is.
+    let again = tempfile::tempdir().unwrap();
+    with(&weights, &["embed", text(out.path()), "-o", text(again.path())]).expect(DONE);
+    for name in ["embeddings.npy", "labels.npy", "label_strings.npy", "paths.txt", "boxes.npy", "origin.json"] {
+        assert!(fs::read(again.path().join(name)).unwrap() == fs::read(out.path().join(name)).unwrap(), "{name}");
+    }
     let device = warpface::Device::cpu(0).unwrap();
     let embedder = warpface::Embedder::load(&device, &file, warpface::face::Standardize::Fixed).unwrap();
     let rows = embeddings.f32();

@@ -2,11 +2,12 @@
 
 pub(crate) mod page;
 pub(crate) mod plots;
+pub mod sheet;
 
-use std::fmt::{self, Display, Write};
+use std::fmt::{self, Write};
 
 use super::verification::{Evaluation, FAR_TARGET};
-use page::{Escaped, number, percent};
+use page::{DataUri, Escaped, number, percent};
 use plots::{Mark, Plot};
 
 /// What the page shows.
@@ -216,34 +217,4 @@ fn footer(page: &mut String, input: &ReportInput) -> fmt::Result {
          one person if its distance is below the threshold.</p>\n</footer>\n",
     );
     Ok(())
-}
-
-/// A PNG file within the page: `data:image/png;base64,…` (RFC 4648).
-struct DataUri<'a>(&'a [u8]);
-
-impl Display for DataUri<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        f.write_str("data:image/png;base64,")?;
-        for chunk in self.0.chunks(3) {
-            let bits = (0..3).fold(0, |bits, i| bits << 8 | usize::from(chunk.get(i).copied().unwrap_or(0)));
-            for i in 0..4 {
-                let digit = char::from(DIGITS[bits >> (18 - 6 * i) & 63]);
-                f.write_char(if i <= chunk.len() { digit } else { '=' })?;
-            }
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64_pads_as_rfc_4648() {
-        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
-            assert_eq!(DataUri(bytes.as_bytes()).to_string(), format!("data:image/png;base64,{text}"));
-        }
-    }
 }

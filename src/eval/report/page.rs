@@ -43,7 +43,13 @@ pub fn header<'a>(
 pub fn tiles<'a>(page: &mut String, tiles: impl IntoIterator<Item = (&'a str, String, String)>) -> fmt::Result {
     page.push_str("<section class=\"tiles\" aria-label=\"Figures\">\n");
     for (name, value, note) in tiles {
-        writeln!(page, "<div><h2>{name}</h2><p class=\"value\">{value}</p><p class=\"note\">{note}</p></div>")?;
+        writeln!(
+            page,
+            "<div><h2>{}</h2><p class=\"value\">{}</p><p class=\"note\">{}</p></div>",
+            Escaped(name),
+            Escaped(&value),
+            Escaped(&note)
+        )?;
     }
     page.push_str("</section>\n");
     Ok(())
@@ -99,5 +105,37 @@ impl Display for Escaped<'_> {
             '"' => f.write_str("&quot;"),
             c => f.write_char(c),
         })
+    }
+}
+
+/// A PNG or JPEG file within the page: `data:image/png;base64,…` (RFC 4648).
+pub struct DataUri<'a>(pub &'a [u8]);
+
+impl Display for DataUri<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let kind = if self.0.starts_with(&[0xff, 0xd8]) { "jpeg" } else { "png" };
+        write!(f, "data:image/{kind};base64,")?;
+        for chunk in self.0.chunks(3) {
+            let bits = (0..3).fold(0, |bits, i| bits << 8 | usize::from(chunk.get(i).copied().unwrap_or(0)));
+            for i in 0..4 {
+                let digit = char::from(DIGITS[bits >> (18 - 6 * i) & 63]);
+                f.write_char(if i <= chunk.len() { digit } else { '=' })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_pads_as_rfc_4648() {
+        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
+            assert_eq!(DataUri(bytes.as_bytes()).to_string(), format!("data:image/png;base64,{text}"));
+        }
+        assert!(DataUri(&[0xff, 0xd8, 0xff]).to_string().starts_with("data:image/jpeg;base64,"));
     }
 }

@@ -1,0 +1,5 @@
+//! `warpface threshold`, and the thresholds that other commands go by.
+
+mod saved;
+
+pub use saved::of_model;
