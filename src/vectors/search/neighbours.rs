@@ -1,5 +1,6 @@
 //! Neighbours among rows that are in memory.
 
+use super::device::OnDevice;
 use super::{Hit, squared_distance};
 use crate::backend::Device;
 use crate::face::Embeddings;
@@ -9,6 +10,7 @@ use crate::{Error, Result};
 pub struct Neighbours<'a> {
     device: &'a Device,
     base: &'a Embeddings,
+    on_device: OnDevice,
 }
 
 impl<'a> Neighbours<'a> {
@@ -18,7 +20,7 @@ impl<'a> Neighbours<'a> {
     /// [`Error::Invalid`] for a row with a value that is not finite.
     pub fn new(device: &'a Device, base: &'a Embeddings) -> Result<Self> {
         finite(base, "row")?;
-        Ok(Neighbours { device, base })
+        Ok(Neighbours { device, base, on_device: OnDevice::default() })
     }
 
     /// The `k` nearest rows of each query, nearest first, of equally near ones the lower row first; all rows where there
@@ -27,6 +29,11 @@ impl<'a> Neighbours<'a> {
     /// # Errors
     /// [`Error::Invalid`] for queries of another length, or with a value that is not finite.
     pub fn nearest(&self, queries: &Embeddings, k: usize) -> Result<Vec<Vec<Hit>>> {
+        self.check(queries)?;
+        self.on_device.nearest(self.device, self.base, queries, k, |queries| self.nearest_here(queries, k))
+    }
+
+    fn nearest_here(&self, queries: &Embeddings, k: usize) -> Result<Vec<Vec<Hit>>> {
         let mut found = Vec::with_capacity(queries.len());
         self.scan(queries, |hits| {
             hits.sort_unstable_by(Hit::order);
@@ -37,11 +44,12 @@ impl<'a> Neighbours<'a> {
     }
 
     /// Calls `visit` with each query's number, in order, and all rows at most `radius` away (a squared distance), in their
-    /// order.
+    /// order. The host does this, whatever the device.
     ///
     /// # Errors
     /// As [`nearest`](Self::nearest).
     pub fn within(&self, queries: &Embeddings, radius: f32, mut visit: impl FnMut(usize, &[Hit])) -> Result<()> {
+        self.check(queries)?;
         let mut query = 0;
         self.scan(queries, |hits| {
             hits.retain(|hit| hit.distance <= radius);
@@ -52,17 +60,21 @@ impl<'a> Neighbours<'a> {
 
     /// All rows with their distances, query by query.
     fn scan(&self, queries: &Embeddings, mut visit: impl FnMut(&mut Vec<Hit>)) -> Result<()> {
-        if !queries.is_empty() && !self.base.is_empty() && queries.dim() != self.base.dim() {
-            let problem = format!("{} values each, and the rows have {}", queries.dim(), self.base.dim());
-            return Err(Error::invalid("queries", problem));
-        }
-        finite(queries, "query")?;
         for query in queries {
             let distance = |(row, y)| Hit { row, distance: squared_distance(query, y) };
             let mut hits = self.device.install(|| self.base.rows().enumerate().map(distance).collect());
             visit(&mut hits);
         }
         Ok(())
+    }
+
+    /// Refuses queries that cannot be compared.
+    fn check(&self, queries: &Embeddings) -> Result<()> {
+        if !queries.is_empty() && !self.base.is_empty() && queries.dim() != self.base.dim() {
+            let problem = format!("{} values each, and the rows have {}", queries.dim(), self.base.dim());
+            return Err(Error::invalid("queries", problem));
+        }
+        finite(queries, "query")
     }
 }
 
