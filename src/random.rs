@@ -38,6 +38,8 @@ pub mod purpose {
     pub const PAIRS: u32 = 5;
     /// The choice among possible negatives; the place is the step.
     pub const MINING: u32 = 6;
+    /// People drawn with repetition, for intervals; the place is the resample's number.
+    pub const RESAMPLE: u32 = 7;
     /// The first dropout of a graph; the place is the step. The graph's `k`-th dropout is `DROPOUT + k`.
     pub const DROPOUT: u32 = 256;
 }

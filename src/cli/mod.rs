@@ -14,6 +14,7 @@ mod inspect;
 mod lfw;
 mod names;
 mod output;
+mod pairs;
 mod photos;
 mod plan;
 mod threshold;
@@ -98,6 +99,10 @@ enum Command {
     Compare(compare::Args),
     /// Measure by the LFW protocol.
     Lfw(lfw::Args),
+    /// Measure below which distance two faces are of one person.
+    Threshold(threshold::Args),
+    /// Draw pairs for `lfw` from a folder of people.
+    Pairs(pairs::Args),
     /// Show a model's ops, shapes, operations and memory before anything runs.
     Plan(plan::Args),
     /// Time a model layer by layer, slowest first.
@@ -121,6 +126,8 @@ pub fn main() -> ExitCode {
         Command::Embed(args) => args.run(&cli.globals),
         Command::Compare(args) => args.run(&cli.globals),
         Command::Lfw(args) => args.run(&cli.globals),
+        Command::Threshold(args) => args.run(&cli.globals),
+        Command::Pairs(args) => args.run(&cli.globals),
         Command::Plan(args) => args.run(&cli.globals),
         Command::Bench(args) => args.run(&cli.globals),
         Command::Convert(args) => args.run(&cli.globals),
