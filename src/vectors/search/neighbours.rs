@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::device::{OnDevice, RowSource};
 use super::Hit;
+use super::device::{OnDevice, RowSource};
 use crate::backend::Device;
 use crate::backend::cpu::Cpu;
 use crate::backend::cpu::nearest::{self, Coded, Found, MAX_DIM, MAX_NORM, Rows, Segment, Values};
