@@ -8,6 +8,7 @@ mod output;
 mod pictures;
 mod tasks;
 mod usage;
+mod vectors;
 mod weights;
 
 use std::fs::{self, File};
