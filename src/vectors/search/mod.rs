@@ -4,11 +4,21 @@
 //! distance to itself is 0, and results depend neither on the number of queries nor on threads. Of equal distances the
 //! lower row comes first.
 
+//!
+//! A base of rows is in memory ([`Embeddings`](crate::face::Embeddings)), in a file as it is ([`Table`]), or in an [`Index`],
+//! which can grow.
+
+mod index;
 mod measure;
 mod neighbours;
+mod storage;
+mod table;
 
+pub use index::Index;
 pub use measure::squared_distance;
 pub use neighbours::Neighbours;
+pub use storage::Storage;
+pub use table::{Table, names_of};
 
 /// A row that was found.
 #[derive(Clone, Copy, Debug, PartialEq)]
