@@ -17,8 +17,10 @@ mod output;
 mod pairs;
 mod photos;
 mod plan;
+mod search;
 mod threshold;
 mod train;
+mod tsne;
 
 use std::process::ExitCode;
 
@@ -101,6 +103,8 @@ enum Command {
     Lfw(lfw::Args),
     /// Measure below which distance two faces are of one person.
     Threshold(threshold::Args),
+    /// Draw embeddings as points of a plane, by t-SNE or PCA.
+    Tsne(tsne::Args),
     /// Draw pairs for `lfw` from a folder of people.
     Pairs(pairs::Args),
     /// Show a model's ops, shapes, operations and memory before anything runs.
@@ -111,6 +115,8 @@ enum Command {
     Convert(convert::Args),
     /// Tell what a weights file holds, which network it is taken for, and what is missing.
     Inspect(inspect::Args),
+    /// Find the nearest of many vectors, exactly.
+    Search(search::Args),
     /// Train the embedding network on a folder of people.
     Train(train::Args),
 }
@@ -127,11 +133,13 @@ pub fn main() -> ExitCode {
         Command::Compare(args) => args.run(&cli.globals),
         Command::Lfw(args) => args.run(&cli.globals),
         Command::Threshold(args) => args.run(&cli.globals),
+        Command::Tsne(args) => args.run(&cli.globals),
         Command::Pairs(args) => args.run(&cli.globals),
         Command::Plan(args) => args.run(&cli.globals),
         Command::Bench(args) => args.run(&cli.globals),
         Command::Convert(args) => args.run(&cli.globals),
         Command::Inspect(args) => args.run(&cli.globals),
+        Command::Search(args) => args.run(&cli.globals),
         Command::Train(args) => args.run(&cli.globals, &given(&matches)),
     };
     match result {

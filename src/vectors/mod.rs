@@ -18,6 +18,7 @@
 //! ```
 
 mod origin;
+pub mod project;
 pub mod search;
 
 pub use origin::Origin;

@@ -152,10 +152,10 @@ impl Table {
     ///
     /// # Errors
     /// As [`Neighbours::new`].
-    pub fn neighbours(&self, device: &Device) -> Result<Neighbours<'_>> {
+    pub fn neighbours<'a>(&'a self, device: &'a Device) -> Result<Neighbours<'a>> {
         let host = device.host()?;
         let part = Part::new(&host, self.values(), self.dim, "row", 0)?;
-        Neighbours::of(host, self.dim, vec![part])
+        Neighbours::of(device, host, self.dim, vec![part])
     }
 
     pub(super) fn values(&self) -> Values<'_> {

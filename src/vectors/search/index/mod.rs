@@ -223,7 +223,7 @@ impl Index {
     ///
     /// # Errors
     /// [`Error::Device`] if its threads cannot be started; [`Error::Data`] for a file that is damaged.
-    pub fn neighbours(&self, device: &Device) -> Result<Neighbours<'_>> {
+    pub fn neighbours<'a>(&'a self, device: &'a Device) -> Result<Neighbours<'a>> {
         let (mut parts, mut first) = (Vec::new(), 0);
         for segment in &self.segments {
             let (rows, values) = (segment.rows, segment.rows * self.head.dim);
@@ -240,7 +240,7 @@ impl Index {
             });
             parts.push(Part { values, norms: Cow::Borrowed(norms), codes });
         }
-        Neighbours::of(device.host()?, self.dim(), parts)
+        Neighbours::of(device, device.host()?, self.dim(), parts)
     }
 
     /// Values that lie in the file: parts of a segment, which lies in the map.
