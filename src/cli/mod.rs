@@ -2,11 +2,13 @@
 
 mod align;
 mod bench;
+mod classify;
 mod compare;
 mod context;
 mod convert;
 mod detect;
 mod devices;
+mod drawn;
 mod embed;
 mod faces;
 mod fields;
@@ -99,6 +101,9 @@ enum Command {
     Embed(embed::Args),
     /// Tell how far apart the faces of some photographs are.
     Compare(compare::Args),
+    /// Tell whose face it is: train on a folder of people, test, and name the faces of photographs.
+    #[command(subcommand)]
+    Classify(classify::Command),
     /// Measure by the LFW protocol.
     Lfw(lfw::Args),
     /// Measure below which distance two faces are of one person.
@@ -131,6 +136,7 @@ pub fn main() -> ExitCode {
         Command::Align(args) => args.run(&cli.globals),
         Command::Embed(args) => args.run(&cli.globals),
         Command::Compare(args) => args.run(&cli.globals),
+        Command::Classify(command) => command.run(&cli.globals),
         Command::Lfw(args) => args.run(&cli.globals),
         Command::Threshold(args) => args.run(&cli.globals),
         Command::Tsne(args) => args.run(&cli.globals),

@@ -17,6 +17,7 @@
 //! # Ok::<(), warpface::Error>(())
 //! ```
 
+pub mod classify;
 mod origin;
 pub mod project;
 pub mod search;
