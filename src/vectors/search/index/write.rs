@@ -12,6 +12,7 @@ use super::super::{Storage, Table};
 use super::layout::{ALIGN, BODY, HEADS, Head, Segment};
 use crate::backend::cpu::Cpu;
 use crate::backend::cpu::nearest::{self, Coded, Values};
+use crate::face::Embeddings;
 use crate::files::Aside;
 use crate::vectors::search::neighbours::check_norms;
 use crate::{Error, Result};
@@ -72,11 +73,12 @@ impl<D: Disk> Writer<'_, D> {
         let at = head.end.next_multiple_of(ALIGN);
         let segment = Segment::new(at, table.len() as u64, head.last, text, head.dim, head.storage);
         let segment = segment.ok_or_else(|| Error::data(self.path, "would be longer than any file"))?;
+        let step = (PIECE / table.dim()).max(1);
+        let pieces = || (0..table.len()).step_by(step).map(|first| first..table.len().min(first + step));
+        // All are looked at before the file is touched.
+        pieces().try_for_each(|rows| Piece::new(self.host, head.storage, table, rows).map(drop))?;
         self.put(segment.at, &segment.bytes())?;
-        let piece = (PIECE / table.dim()).max(1);
-        for first in (0..table.len()).step_by(piece) {
-            self.rows(head, &segment, table, first..table.len().min(first + piece))?;
-        }
+        pieces().try_for_each(|rows| self.rows(head, &segment, table, rows))?;
         if let Some((places, text)) = names(table) {
             let places: Vec<u8> = places.into_iter().flat_map(u64::to_le_bytes).collect();
             self.put(segment.places, &places)?;
@@ -95,35 +97,15 @@ impl<D: Disk> Writer<'_, D> {
         Ok(next)
     }
 
+    /// Writes some rows of a segment.
     fn rows(&mut self, head: &Head, segment: &Segment, table: &Table, rows: Range<usize>) -> Result<()> {
-        let (dim, first) = (table.dim(), rows.start as u64);
-        let values = table.values().rows(rows.clone(), dim);
-        let wide = table.rows(rows.clone());
-        let halves: Vec<f16>;
-        let (stored, bytes): (Values, &[u8]) = match (head.storage, values) {
-            (Storage::F16, Values::F16(given)) => (values, bytemuck::cast_slice(given)),
-            (Storage::F16, Values::F32(given)) => {
-                halves = given.iter().map(|&x| f16::from_f32(x)).collect();
-                let beyond = halves.iter().zip(given).position(|(half, x)| half.is_infinite() && x.is_finite());
-                if let Some(value) = beyond {
-                    let row = rows.start + value / dim;
-                    let problem = "has a value beyond 65,504, the most that f16 holds; scale it down, or store f32";
-                    return Err(Error::invalid(format!("row {row}"), problem));
-                }
-                (Values::F16(&halves), bytemuck::cast_slice(&halves))
-            }
-            _ => (Values::F32(wide.as_slice()), bytemuck::cast_slice(wide.as_slice())),
-        };
-        let norms = nearest::norms(self.host, stored, dim);
-        check_norms(stored, &norms, dim, "row", rows.start)?;
-        self.put(segment.values + first * head.dim * head.storage.value_size(), bytes)?;
-        self.put(segment.norms + first * 4, bytemuck::cast_slice(&norms))?;
+        let first = rows.start as u64;
+        let piece = Piece::new(self.host, head.storage, table, rows)?;
+        self.put(segment.values + first * head.dim * head.storage.value_size(), piece.bytes())?;
+        self.put(segment.norms + first * 4, bytemuck::cast_slice(&piece.norms))?;
         if head.storage == Storage::Int8 {
-            let stride = nearest::stride(dim);
-            let mut codes = vec![0; rows.len() * stride];
-            let encode = |(row, codes): (&[f32], &mut [u8])| nearest::encode(row, codes);
-            let rows = wide.as_slice().par_chunks_exact(dim).zip(codes.par_chunks_exact_mut(stride));
-            let coded: Vec<Coded> = self.host.pool().install(|| rows.map(encode).collect());
+            let stride = nearest::stride(table.dim());
+            let (coded, codes) = encode(self.host, piece.wide.as_slice(), table.dim());
             self.put(segment.coded + first * 8, bytemuck::cast_slice(&coded))?;
             self.put(segment.codes + first * stride as u64, &codes)?;
         }
@@ -137,6 +119,57 @@ impl<D: Disk> Writer<'_, D> {
     fn sync(&mut self) -> Result<()> {
         self.disk.sync().map_err(Error::io(self.path, "write"))
     }
+}
+
+/// Rows as they are stored, checked.
+struct Piece {
+    wide: Embeddings,
+    /// The rows in halves, where these are stored.
+    halves: Option<Vec<f16>>,
+    norms: Vec<f32>,
+}
+
+impl Piece {
+    fn new(host: &Cpu, storage: Storage, table: &Table, rows: Range<usize>) -> Result<Piece> {
+        let (first, wide) = (rows.start, table.rows(rows));
+        let halves = match storage {
+            Storage::F16 => Some(halves_of(&wide, first)?),
+            Storage::F32 | Storage::Int8 => None,
+        };
+        let stored = halves.as_deref().map_or(Values::F32(wide.as_slice()), Values::F16);
+        let norms = nearest::norms(host, stored, table.dim());
+        check_norms(stored, &norms, table.dim(), "row", first)?;
+        Ok(Piece { wide, halves, norms })
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match &self.halves {
+            Some(halves) => bytemuck::cast_slice(halves),
+            None => bytemuck::cast_slice(self.wide.as_slice()),
+        }
+    }
+}
+
+/// Rows in halves; `first` is the first one's number.
+fn halves_of(rows: &Embeddings, first: usize) -> Result<Vec<f16>> {
+    let halves: Vec<f16> = rows.as_slice().iter().map(|&x| f16::from_f32(x)).collect();
+    let beyond = halves.iter().zip(rows.as_slice()).position(|(half, x)| half.is_infinite() && x.is_finite());
+    match beyond {
+        None => Ok(halves),
+        Some(value) => {
+            let problem = "has a value beyond 65,504, the most that f16 holds; scale it down, or store f32";
+            Err(Error::invalid(format!("row {}", first + value / rows.dim()), problem))
+        }
+    }
+}
+
+/// Rows' codes, and what is known of them.
+fn encode(host: &Cpu, rows: &[f32], dim: usize) -> (Vec<Coded>, Vec<u8>) {
+    let stride = nearest::stride(dim);
+    let mut codes = vec![0; rows.len() / dim * stride];
+    let rows = rows.par_chunks_exact(dim).zip(codes.par_chunks_exact_mut(stride));
+    let coded = host.pool().install(|| rows.map(|(row, codes)| nearest::encode(row, codes)).collect());
+    (coded, codes)
 }
 
 /// Where each name begins and the last ends, and the text of all.
