@@ -6,6 +6,7 @@ mod common;
 mod inspect;
 mod output;
 mod pictures;
+mod search;
 mod tasks;
 mod usage;
 mod vectors;
