@@ -40,6 +40,8 @@ pub mod purpose {
     pub const MINING: u32 = 6;
     /// People drawn with repetition, for intervals; the place is the resample's number.
     pub const RESAMPLE: u32 = 7;
+    /// The orders in which faces listen to their neighbours; the place is the round.
+    pub const CLUSTER: u32 = 16;
     /// The first dropout of a graph; the place is the step. The graph's `k`-th dropout is `DROPOUT + k`.
     pub const DROPOUT: u32 = 256;
 }

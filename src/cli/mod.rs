@@ -2,6 +2,7 @@
 
 mod align;
 mod bench;
+mod cluster;
 mod compare;
 mod context;
 mod convert;
@@ -97,6 +98,8 @@ enum Command {
     Embed(embed::Args),
     /// Tell how far apart the faces of some photographs are.
     Compare(compare::Args),
+    /// Tell which faces are of one person, where nobody has said so.
+    Cluster(cluster::Args),
     /// Measure by the LFW protocol.
     Lfw(lfw::Args),
     /// Measure below which distance two faces are of one person.
@@ -125,6 +128,7 @@ pub fn main() -> ExitCode {
         Command::Align(args) => args.run(&cli.globals),
         Command::Embed(args) => args.run(&cli.globals),
         Command::Compare(args) => args.run(&cli.globals),
+        Command::Cluster(args) => args.run(&cli.globals),
         Command::Lfw(args) => args.run(&cli.globals),
         Command::Threshold(args) => args.run(&cli.globals),
         Command::Pairs(args) => args.run(&cli.globals),

@@ -17,6 +17,7 @@
 //! # Ok::<(), warpface::Error>(())
 //! ```
 
+pub mod cluster;
 mod origin;
 pub mod search;
 

@@ -11,7 +11,6 @@ const MARGIN: f64 = 0.15;
 const QUALITY: u8 = 85;
 
 impl Faces {
-    #[allow(dead_code)]
     /// A face as a square JPEG of `side` pixels, cut out of its photograph, which is decoded again; a photograph that is gone
     /// gives an error that names it.
     pub fn thumbnail(&self, row: usize, side: usize) -> Result<Vec<u8>> {
