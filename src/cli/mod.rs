@@ -3,6 +3,7 @@
 mod align;
 mod bench;
 mod classify;
+mod cluster;
 mod compare;
 mod context;
 mod convert;
@@ -104,6 +105,8 @@ enum Command {
     /// Tell whose face it is: train on a folder of people, test, and name the faces of photographs.
     #[command(subcommand)]
     Classify(classify::Command),
+    /// Tell which faces are of one person, where nobody has said so.
+    Cluster(cluster::Args),
     /// Measure by the LFW protocol.
     Lfw(lfw::Args),
     /// Measure below which distance two faces are of one person.
@@ -137,6 +140,7 @@ pub fn main() -> ExitCode {
         Command::Embed(args) => args.run(&cli.globals),
         Command::Compare(args) => args.run(&cli.globals),
         Command::Classify(command) => command.run(&cli.globals),
+        Command::Cluster(args) => args.run(&cli.globals),
         Command::Lfw(args) => args.run(&cli.globals),
         Command::Threshold(args) => args.run(&cli.globals),
         Command::Tsne(args) => args.run(&cli.globals),

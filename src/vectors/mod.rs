@@ -18,6 +18,7 @@
 //! ```
 
 pub mod classify;
+pub mod cluster;
 mod origin;
 pub mod project;
 pub mod search;
