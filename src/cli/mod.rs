@@ -16,10 +16,12 @@ mod inspect;
 mod lfw;
 mod names;
 mod output;
+mod pairs;
 mod photos;
 mod plan;
 mod threshold;
 mod train;
+mod tsne;
 
 use std::process::ExitCode;
 
@@ -103,6 +105,12 @@ enum Command {
     Classify(classify::Command),
     /// Measure by the LFW protocol.
     Lfw(lfw::Args),
+    /// Measure below which distance two faces are of one person.
+    Threshold(threshold::Args),
+    /// Draw embeddings as points of a plane, by t-SNE or PCA.
+    Tsne(tsne::Args),
+    /// Draw pairs for `lfw` from a folder of people.
+    Pairs(pairs::Args),
     /// Show a model's ops, shapes, operations and memory before anything runs.
     Plan(plan::Args),
     /// Time a model layer by layer, slowest first.
@@ -127,6 +135,9 @@ pub fn main() -> ExitCode {
         Command::Compare(args) => args.run(&cli.globals),
         Command::Classify(command) => command.run(&cli.globals),
         Command::Lfw(args) => args.run(&cli.globals),
+        Command::Threshold(args) => args.run(&cli.globals),
+        Command::Tsne(args) => args.run(&cli.globals),
+        Command::Pairs(args) => args.run(&cli.globals),
         Command::Plan(args) => args.run(&cli.globals),
         Command::Bench(args) => args.run(&cli.globals),
         Command::Convert(args) => args.run(&cli.globals),

@@ -77,6 +77,14 @@ pub fn generate_counts(seed: u64, people: &[Person], folds: usize, same: usize, 
         _ => format!("{different} different pairs"),
     };
     let (same, different) = draw(seed, people, same, different, what)?;
+    lay_out(folds, same, different)
+}
+
+/// Pairs shared out over folds as evenly as whole numbers go, in each fold pairs of one person first.
+///
+/// # Errors
+/// Fewer pairs than folds.
+pub(super) fn lay_out(folds: usize, same: Vec<Pair>, different: Vec<Pair>) -> Result<Pairs> {
     let (share, all) = (same.len() as u128, same.len() + different.len());
     let (mut same, mut different) = (same.into_iter(), different.into_iter());
     let mut pairs = Vec::with_capacity(all);
@@ -112,40 +120,56 @@ pub(crate) fn draw(
         .iter()
         .flat_map(|person| person.photos.iter().map(move |photo| Photo::Path(format!("{}/{photo}", person.name))))
         .collect();
+    let counts: Vec<usize> = people.iter().map(|person| person.photos.len()).collect();
+    let [of_one, of_two] = draw_places(seed, &counts, [same, different], what)?;
+    let pairs = |places: Vec<(usize, usize)>, same| {
+        places.into_iter().map(|(i, j)| Pair { a: photos[i].clone(), b: photos[j].clone(), same }).collect()
+    };
+    Ok((pairs(of_one, true), pairs(of_two, false)))
+}
+
+/// As [`draw`], of photographs by their places: those of the first person, then those of the second, and so on; `counts` says
+/// how many there are of each.
+pub(super) fn draw_places(
+    seed: u64,
+    counts: &[usize],
+    wanted: [usize; 2],
+    what: impl Fn(&str) -> String,
+) -> Result<[Vec<(usize, usize)>; 2]> {
+    let photos: usize = counts.iter().sum();
     // Every possible pair (i, j), i < j, gets a number: `starts[i]` + its place among photograph i's partners,
     // who are the later photographs of the same person, or all photographs of later people.
     let (mut same_starts, mut different_starts) = (vec![0u64], vec![0u64]);
-    let mut ends = Vec::with_capacity(photos.len());
-    for person in people {
-        let (start, end) = (ends.len(), ends.len() + person.photos.len());
+    let mut ends = Vec::with_capacity(photos);
+    for count in counts {
+        let (start, end) = (ends.len(), ends.len() + count);
         for i in start..end {
             same_starts.push(same_starts[i] + (end - i - 1) as u64);
-            different_starts.push(different_starts[i] + (photos.len() - end) as u64);
+            different_starts.push(different_starts[i] + (photos - end) as u64);
             ends.push(end);
         }
     }
     let mut random = SplitMix64(seed);
     let mut sample = |kind: &str, starts: &[u64], wanted: usize| {
-        let possible = starts[photos.len()];
+        let possible = starts[photos];
         if wanted as u64 > possible {
             let problem = format!("the photographs make only {possible} {kind} pairs; ask for fewer");
             return Err(Error::invalid(what(kind), problem));
         }
         Ok(random.sample(possible, wanted))
     };
-    let same = sample("same", &same_starts, same)?;
-    let different = sample("different", &different_starts, different)?;
+    let same = sample("same", &same_starts, wanted[0])?;
+    let different = sample("different", &different_starts, wanted[1])?;
 
     let pair = |starts: &[u64], number: u64, same: bool| {
         let i = starts.partition_point(|&start| start <= number) - 1;
         let first = if same { i + 1 } else { ends[i] };
-        let j = first + (number - starts[i]) as usize;
-        Pair { a: photos[i].clone(), b: photos[j].clone(), same }
+        (i, first + (number - starts[i]) as usize)
     };
-    Ok((
+    Ok([
         same.into_iter().map(|number| pair(&same_starts, number, true)).collect(),
         different.into_iter().map(|number| pair(&different_starts, number, false)).collect(),
-    ))
+    ])
 }
 
 /// Steele, Lea and Flood's SplitMix64: small, seeded by any number, the same everywhere.

@@ -16,6 +16,7 @@
 //! # Ok::<(), warpface::Error>(())
 //! ```
 
+mod balanced;
 mod distance;
 pub mod folds;
 pub mod generate;
@@ -24,11 +25,14 @@ pub mod pairs;
 #[cfg(feature = "report")]
 pub mod report;
 pub mod roc;
+pub mod threshold;
 pub mod verification;
 
 pub use crate::ops::Metric;
+pub use balanced::generate_balanced;
 pub use generate::{Person, generate, generate_counts, list_people, possible_pairs};
 pub use packed::Packed;
 pub use pairs::{Pair, Pairs, Photo, Resolved, ResolvedPair};
 pub use roc::Roc;
+pub use threshold::{Chosen, LabelledPair, ThresholdOptions, Thresholds};
 pub use verification::{Accuracy, EvalOptions, Evaluation, Figures, FoldResult, Val, evaluate};

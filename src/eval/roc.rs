@@ -132,7 +132,7 @@ impl Roc {
 }
 
 /// A threshold that accepts `low` and not `high`.
-fn between(low: f64, high: f64) -> f64 {
+pub(super) fn between(low: f64, high: f64) -> f64 {
     let middle = low + (high - low) / 2.0;
     if middle > low { middle } else { high }
 }

@@ -144,7 +144,7 @@ fn fill_rect(img: &mut Rgb8, [x1, y1, x2, y2]: [f32; 4], color: [u8; 3]) {
 }
 
 /// A disc with a soft edge.
-fn fill_disc(img: &mut Rgb8, cx: f32, cy: f32, radius: f32, color: [u8; 3]) {
+pub(super) fn fill_disc(img: &mut Rgb8, cx: f32, cy: f32, radius: f32, color: [u8; 3]) {
     let (width, height) = (img.width(), img.height());
     let reach = radius + 1.0;
     let span = |center: f32, end: usize| ((center - reach) as usize)..((center + reach + 1.0) as usize).min(end);

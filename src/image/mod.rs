@@ -20,6 +20,7 @@ mod jpeg;
 mod people;
 mod resize_area;
 mod resize_bilinear;
+mod scatter;
 mod standardize;
 mod warp;
 
@@ -43,6 +44,7 @@ pub(crate) use people::name_of;
 pub use people::{Labelled, People, PersonFolder, labelled, people};
 pub use resize_area::{AreaResize, AreaTable, LinearTable, LinearTap, Tap, resize_area_f32, resize_area_u8};
 pub use resize_bilinear::resize_bilinear_pillow;
+pub use scatter::{Dot, colour, scatter};
 pub use standardize::{prewhiten, standardize};
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 pub(crate) use warp::STEP as WARP_STEP;

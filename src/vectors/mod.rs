@@ -19,6 +19,7 @@
 
 pub mod classify;
 mod origin;
+pub mod project;
 pub mod search;
 
 pub use origin::Origin;

@@ -53,7 +53,6 @@ pub struct Faces {
     pub boxes: Vec<[f64; 4]>,
     /// What made them; nothing where a folder does not say it.
     pub origin: Option<Origin>,
-    #[allow(dead_code)]
     /// The model's file, where it is here.
     pub model: Option<PathBuf>,
     /// Photographs that were looked at.

@@ -91,7 +91,6 @@ pub fn of_model(model: Option<&Path>, sha256_of_model: Option<&str>, metric: Met
     Ok(Threshold { distance, origin })
 }
 
-#[allow(dead_code)]
 /// Keeps a threshold beside a model, where [`of_model`] finds it; those of other distances stay.
 pub fn save(model: &Path, hash: &str, metric: Metric, threshold: &Threshold) -> Result<PathBuf> {
     let path = beside(model);

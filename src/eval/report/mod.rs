@@ -3,6 +3,7 @@
 pub(crate) mod page;
 pub(crate) mod plots;
 pub mod sheet;
+pub mod threshold;
 
 use std::fmt::{self, Write};
 
