@@ -118,6 +118,11 @@ pub trait Backend: Any + Send + Sync + fmt::Debug {
         None
     }
 
+    /// The most bytes that a kernel takes as one argument, where the device has such a limit.
+    fn most_bytes(&self) -> Option<u64> {
+        None
+    }
+
     /// Memory for values that outlive runs, of these lengths, all zero.
     ///
     /// # Errors

@@ -100,8 +100,8 @@ macro_rules! for_each_op {
             mine_triplets::MineTriplets, Mining;
             /// An exponential moving average.
             moving_average::MovingAverage;
-            /// The nearest rows of other people.
-            nearest_other::NearestOther;
+            /// The nearest rows of another matrix.
+            nearest_rows::NearestRows, RowStorage;
             /// Non-maximum suppression.
             nms::Nms, Overlap;
             /// The mean norm of rows.

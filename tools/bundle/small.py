@@ -32,7 +32,7 @@ RATED = ["f16", "f32", "bf16", "tf32"]
 # Ops of a process: few enough that one that hangs or poisons the device costs little.
 GROUP = 12
 # The costly ops, the costliest last; all others come before them.
-COSTLY = ["pairwise_distance", "mine_triplets", "nearest_other", "local_conv2d", "dense", "conv2d"]
+COSTLY = ["pairwise_distance", "mine_triplets", "nearest_rows", "local_conv2d", "dense", "conv2d"]
 # What proving may take of the first visit; the rest is for rates.
 PROOF = 0.6
 # What compute-sanitizer looks at: one op of each kind, small ones.

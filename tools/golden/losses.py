@@ -312,24 +312,43 @@ def mine_triplets(cases, rng):
             cases.add(f"{name}_{mode}", [distances, labels, [step]], y, mode=mode, margin=margin, seed=str(seed))
 
 
-def nearest_other(cases, rng):
-    for name, m, n, d, people, k in [("single", 1, 1, 1, 9, 1), ("few", 5, 7, 33, 3, 16), ("many", 33, 1500, 16, 5, 4)]:
+def as_stored(y, storage):
+    """Rows as they read when a device keeps them in less than f32."""
+    if storage == "f16":
+        return y.astype(np.float16).astype(np.float32)
+    if storage == "int8":
+        scale = np.abs(y).max(axis=1, keepdims=True) / np.float32(127)
+        return scale * np.rint(y / scale).astype(np.int8).astype(np.float32)
+    return y
+
+
+def nearest_rows(cases, rng):
+    sizes = [("single", 1, 1, 1, 9, 1), ("few", 5, 7, 33, 3, 16), ("many", 33, 1500, 16, 5, 4), ("most", 2, 300, 7, 3, 64)]
+    for name, m, n, d, people, k in sizes:
         x, y = noise(rng, m, d), noise(rng, n, d)
         labels_x, labels_y = class_labels(rng, m, people), class_labels(rng, n, people)
-        distances = cdist(f64(x), f64(y), "sqeuclidean")
-        distances[labels_x[:, None] == labels_y[None]] = np.inf
-        near = np.argsort(distances, axis=1, kind="stable")[:, :k]
-        least = np.full((m, k), np.inf)
-        least[:, : near.shape[1]] = np.take_along_axis(distances, near, 1)
-        numbers = np.full((m, k), -1.0)
-        numbers[:, : near.shape[1]] = near
-        numbers[np.isinf(least)] = -1
-        # Neighbours in the list, and the first one beyond it, are not so near to each other that rounding decides.
-        gaps = np.diff(np.sort(distances, axis=1)[:, : k + 1], axis=1)
-        assert not np.any(gaps < 1e-5), name
-        if k <= n:
-            agree(least, torch.topk(torch.from_numpy(distances), k, largest=False).values, name)
-        cases.add(name, [x, labels_x, y, labels_y], np.hstack([numbers, least]), k=k)
+        for others, storage in [(True, "f32"), (False, "f32"), (False, "f16"), (False, "int8")]:
+            if name == "many" and not others:
+                continue
+            distances = cdist(f64(x), f64(as_stored(y, storage)), "sqeuclidean")
+            if others:
+                distances[labels_x[:, None] == labels_y[None]] = np.inf
+            near = np.argsort(distances, axis=1, kind="stable")[:, :k]
+            least = np.full((m, k), np.inf)
+            least[:, : near.shape[1]] = np.take_along_axis(distances, near, 1)
+            numbers = np.full((m, k), -1.0)
+            numbers[:, : near.shape[1]] = near
+            numbers[np.isinf(least)] = -1
+            # Neighbours in the list, and the first one beyond it, are not so near to each other that rounding decides.
+            gaps = np.diff(np.sort(distances, axis=1)[:, : k + 1], axis=1)
+            assert not np.any(gaps < 1e-5), (name, storage, np.nanmin(gaps))
+            if k <= n:
+                agree(least, torch.topk(torch.from_numpy(distances), k, largest=False).values, name)
+            inputs = [x, labels_x, y, labels_y] if others else [x, y]
+            attrs = {"k": k, "others": others, "storage": storage}
+            if storage != "f32":
+                attrs["params"] = [1]
+            cases.add(f"{name}_{'others_' if others else ''}{storage}", inputs, np.hstack([numbers, least]), **attrs)
 
 
 def moving_average(cases, rng):
@@ -422,7 +441,7 @@ OPS = {
     f.__name__: f
     for f in [
         accuracy, center_loss, center_loss_bwd, center_update, dropout, gather_rows, gather_rows_bwd, is_finite, l2_loss,
-        l2_loss_bwd, l2_normalize_bwd, mean, mean_bwd, mine_triplets, moving_average, nearest_other, norm_loss, norm_loss_bwd,
+        l2_loss_bwd, l2_normalize_bwd, mean, mean_bwd, mine_triplets, moving_average, nearest_rows, norm_loss, norm_loss_bwd,
         optimizer, softmax_bwd, softmax_cross_entropy, softmax_cross_entropy_bwd, triplet_loss_bwd,
     ]
 }

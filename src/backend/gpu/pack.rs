@@ -2,7 +2,8 @@
 
 use half::{bf16, f16};
 
-use crate::backend::kernels::Packing;
+use crate::backend::kernels::{Packed, Packing};
+use crate::ops::RowStorage;
 use crate::{Precision, Tensor};
 
 /// How a parameter lies in the device's memory.
@@ -12,8 +13,8 @@ pub(super) enum ParamStorage {
     Constant,
     /// As it is, in the precision's type.
     Value,
-    /// Filters, in the precision's type.
-    Packed(Packing),
+    /// Filters, or vectors.
+    Packed(Packed),
 }
 
 /// Appends a parameter as it is stored.
@@ -21,11 +22,12 @@ pub(super) fn append(value: &Tensor, storage: ParamStorage, precision: Precision
     match storage {
         ParamStorage::Constant => to.extend_from_slice(bytemuck::cast_slice(value.data())),
         ParamStorage::Value => store(precision, value.data(), to),
-        ParamStorage::Packed(Packing::Rows) if precision == Precision::Tf32 => {
+        ParamStorage::Packed(Packed::Vectors(storage)) => vectors(value, storage, to),
+        ParamStorage::Packed(Packed::Filters(Packing::Rows)) if precision == Precision::Tf32 => {
             let rounded: Vec<f32> = pack(value, Packing::Rows).into_iter().map(tf32).collect();
             store(precision, &rounded, to);
         }
-        ParamStorage::Packed(packing) => store(precision, &pack(value, packing), to),
+        ParamStorage::Packed(Packed::Filters(packing)) => store(precision, &pack(value, packing), to),
     }
 }
 
@@ -65,5 +67,29 @@ fn pack(w: &Tensor, packing: Packing) -> Vec<f32> {
             filters.for_each(|(o, filter)| packed[o * pitch..o * pitch + k].copy_from_slice(filter));
             packed
         }
+    }
+}
+
+/// Appends vectors `[n, d]`, row by row, each to a whole number of vectors of four. In int8 a row begins with its scale.
+fn vectors(x: &Tensor, storage: RowStorage, to: &mut Vec<u8>) {
+    for row in x.data().chunks_exact(x.shape().last().max(1)) {
+        let begin = to.len();
+        let unit = match storage {
+            RowStorage::F32 => {
+                to.extend_from_slice(bytemuck::cast_slice(row));
+                16
+            }
+            RowStorage::F16 => {
+                store(Precision::F16, row, to);
+                8
+            }
+            RowStorage::Int8 => {
+                let (scale, elements) = RowStorage::int8(row);
+                to.extend(scale.to_le_bytes());
+                to.extend(elements.map(|x| x as u8));
+                4
+            }
+        };
+        to.resize(begin + (to.len() - begin).next_multiple_of(unit), 0);
     }
 }

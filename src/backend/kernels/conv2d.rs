@@ -1,8 +1,8 @@
 //! An implicit matrix product.
 
 use super::convolution::{ConvGeometry, Epilogue, Params, Tile, flags};
-use super::filters::{Filters, Packing};
-use super::{Calls, Lower, Operand, Tuning};
+use super::filters::Filters;
+use super::{Calls, Lower, Operand, Packed, Tuning};
 use crate::Shape;
 use crate::graph::Step;
 use crate::ops::{Conv2d, window};
@@ -38,7 +38,7 @@ impl Lower for Conv2d {
         Ok(pack.into_iter().chain([geometry.call(tile, filters, epilogue, tuning)?]).collect())
     }
 
-    fn packing(&self, i: usize, shape: &Shape, tuning: Tuning) -> Option<Packing> {
-        (i == 1).then(|| Tile::choose(shape.dims()[0], shape.last(), tuning).packing)
+    fn packing(&self, i: usize, shape: &Shape, tuning: Tuning) -> Option<Packed> {
+        (i == 1).then(|| Packed::Filters(Tile::choose(shape.dims()[0], shape.last(), tuning).packing))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::convolution::{ConvGeometry, Epilogue, flags};
 use super::filters::{Filters, Packing};
-use super::{Calls, Lower, Operand, Tuning, call, fields};
+use super::{Calls, Lower, Operand, Packed, Tuning, call, fields};
 use crate::Shape;
 use crate::graph::Step;
 use crate::ops::Dense;
@@ -41,8 +41,8 @@ impl Lower for Dense {
         Ok(pack.into_iter().chain([call::<Self>("dense_fwd", params, operands, groups)]).collect())
     }
 
-    fn packing(&self, i: usize, _: &Shape, tuning: Tuning) -> Option<Packing> {
+    fn packing(&self, i: usize, _: &Shape, tuning: Tuning) -> Option<Packed> {
         // Tensor cores take it for a convolution of one pixel.
-        (i == 1).then(|| if tuning.tensor_cores() { Packing::Rows } else { Packing::Columns })
+        (i == 1).then(|| Packed::Filters(if tuning.tensor_cores() { Packing::Rows } else { Packing::Columns }))
     }
 }

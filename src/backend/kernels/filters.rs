@@ -1,7 +1,7 @@
 //! Filters as kernels take them, and the call that packs those that are computed or trained.
 
 use super::params::Pack;
-use super::{Call, Dtype, Operand, Tuning, call_of};
+use super::{Call, Dtype, Operand, Packed, Tuning, call_of};
 use crate::graph::{Region, View};
 
 /// How filters `[c_out, ..k]` lie on the device.
@@ -38,7 +38,7 @@ impl Filters {
         let c_out = w.shape.dims()[0];
         let k = w.shape.elements() / c_out.max(1);
         if let Region::Param(id) = w.region {
-            let operand = Operand::Packed(id, packing);
+            let operand = Operand::Packed(id, Packed::Filters(packing));
             return Ok((None, Filters { operand, pitch: Filters::pitch(packing, k, c_out) }));
         }
         let (pack, filters) = Filters::packed(w, packing, [k, c_out], None, tuning)?;

@@ -29,7 +29,7 @@ use std::borrow::Cow;
 use crate::Precision;
 use crate::Shape;
 use crate::graph::{NodeId, Region, Step, View};
-use crate::ops::{self, Op, Operator, Port, for_each_op};
+use crate::ops::{self, Op, Operator, Port, RowStorage, for_each_op};
 use kernel::Kernel;
 use params::{Fields, Params, fields};
 
@@ -80,7 +80,7 @@ pub(crate) enum Operand {
         elements: usize,
     },
     /// A parameter, packed.
-    Packed(NodeId, Packing),
+    Packed(NodeId, Packed),
     /// Elements of the arena beyond the plan's own, for the step alone.
     Scratch(usize),
     /// A later range of the scratch elements.
@@ -109,6 +109,15 @@ pub(crate) enum Operand {
     NoConstant,
     /// An absent optional value.
     NoValue,
+}
+
+/// How a parameter is packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Packed {
+    /// Filters, in the precision's type.
+    Filters(Packing),
+    /// Vectors `[n, d]`, in a type of their own.
+    Vectors(RowStorage),
 }
 
 /// How TMA walks the windows of a convolution. Places are `[x, y]`.
@@ -193,7 +202,7 @@ trait Lower: Operator {
     fn calls(&self, step: &Step, tuning: Tuning) -> Calls;
 
     /// How input `i` is packed if it is a parameter of this shape; `None` leaves it as it is.
-    fn packing(&self, _i: usize, _shape: &Shape, _tuning: Tuning) -> Option<Packing> {
+    fn packing(&self, _i: usize, _shape: &Shape, _tuning: Tuning) -> Option<Packed> {
         None
     }
 }
@@ -241,7 +250,7 @@ macro_rules! lowered {
         }
 
         /// How input `i` of an op is packed if it is a parameter of this shape; `None` leaves it as it is.
-        pub(crate) fn packing(op: &Op, i: usize, shape: &Shape, tuning: Tuning) -> Option<Packing> {
+        pub(crate) fn packing(op: &Op, i: usize, shape: &Shape, tuning: Tuning) -> Option<Packed> {
             match op { $(Op::$name(op) => op.packing(i, shape, tuning),)+ }
         }
 

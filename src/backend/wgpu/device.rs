@@ -226,6 +226,11 @@ impl Gpu {
         &self.0.nothing[usize::from(access == Access::ReadWrite)]
     }
 
+    /// Bytes that one buffer may have and a binding may show.
+    pub(super) fn most_bound(&self) -> u64 {
+        self.0.limits.max_storage_buffer_binding_size.min(self.0.limits.max_buffer_size)
+    }
+
     /// Checks that a binding is not too large for the device.
     pub(super) fn check_binding(&self, what: &str, bytes: u64) -> Result<()> {
         let most = self.0.limits.max_storage_buffer_binding_size;

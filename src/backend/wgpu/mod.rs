@@ -37,6 +37,10 @@ impl Backend for Gpu {
         self.check_precision(precision)
     }
 
+    fn most_bytes(&self) -> Option<u64> {
+        Some(self.most_bound())
+    }
+
     fn clock(&self) -> &'static str {
         "timestamps on the device around each step where it has them, else the host's clock; caches as they are"
     }

@@ -12,7 +12,7 @@ use crate::Precision;
 use crate::backend::Executable;
 use crate::error::{Field, Message, message};
 use crate::graph::Graph;
-use crate::ops::{Metric, MineTriplets, Mining, NearestOther, PairwiseDistance};
+use crate::ops::{Metric, MineTriplets, Mining, NearestRows, PairwiseDistance, RowStorage};
 use crate::random::{Stream, purpose};
 use crate::train::network;
 use crate::train::trainer::Trainer;
@@ -273,7 +273,8 @@ pub fn nearest_others(trainer: &Trainer, embeddings: &[f32], labels: &[u32]) -> 
     let d = embeddings.len() / n.max(1);
     let mut graph = Graph::new();
     let inputs = ["x", "labels of x", "y", "labels of y"].map(|name| graph.input(name));
-    let nearest = graph.op("nearest", NearestOther { k: NEIGHBOURS }, &inputs);
+    let others = NearestRows { k: NEIGHBOURS, others: true, storage: RowStorage::F32 };
+    let nearest = graph.op("nearest", others, &inputs);
     graph.output(nearest);
     let block = BLOCK.min(n);
     let module = trainer.device().backend().load(Arc::new(graph))?;

@@ -4,9 +4,11 @@
 //! distance to itself is 0, and results depend neither on the number of queries nor on threads. Of equal distances the
 //! lower row comes first.
 
+mod device;
 mod measure;
 mod neighbours;
 
+pub use device::{DeviceRows, RowSource};
 pub use measure::squared_distance;
 pub use neighbours::Neighbours;
 

@@ -1,8 +1,10 @@
 //! Neighbours among rows that lie in memory, or are mapped there.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::Hit;
+use super::device::{OnDevice, RowSource};
 use crate::backend::Device;
 use crate::backend::cpu::Cpu;
 use crate::backend::cpu::nearest::{self, Coded, Found, MAX_DIM, MAX_NORM, Rows, Segment, Values};
@@ -14,9 +16,12 @@ use crate::{Error, Result};
 /// On the CPU one query, or a few, are measured against every row, at the speed of memory. More of them meet all rows on
 /// tiles of products, `|x|^2 + |y|^2 - 2 x.y`, and whatever a proven bound on the error does not rule out is measured again:
 /// what is returned is always [`squared_distance`](super::squared_distance), and no row that is nearer is ever missed. There
-/// is no matrix of distances; memory goes with the number of queries and hits.
+/// is no matrix of distances; memory goes with the number of queries and hits. A GPU finds candidates, which the host
+/// measures again, with the same bits: see [`DeviceRows`](super::DeviceRows).
 pub struct Neighbours<'a> {
+    device: &'a Device,
     host: Cpu,
+    on_device: OnDevice,
     dim: usize,
     parts: Vec<Part<'a>>,
 }
@@ -40,12 +45,12 @@ impl<'a> Neighbours<'a> {
     pub fn new(device: &'a Device, base: &'a Embeddings) -> Result<Self> {
         let host = device.host()?;
         let part = Part::new(&host, Values::F32(base.as_slice()), base.dim(), "row", 0)?;
-        Neighbours::of(host, base.dim(), vec![part])
+        Neighbours::of(device, host, base.dim(), vec![part])
     }
 
     /// Among rows whose squared lengths are known and in range.
-    pub(super) fn of(host: Cpu, dim: usize, parts: Vec<Part<'a>>) -> Result<Self> {
-        let near = Neighbours { host, dim, parts };
+    pub(super) fn of(device: &'a Device, host: Cpu, dim: usize, parts: Vec<Part<'a>>) -> Result<Self> {
+        let near = Neighbours { device, host, on_device: OnDevice::default(), dim, parts };
         if near.len() > u32::MAX as usize || dim > MAX_DIM {
             let problem = format!("{} of {dim} values: at most {} of {MAX_DIM} are searched", near.len(), u32::MAX);
             return Err(Error::invalid("rows", problem));
@@ -73,12 +78,17 @@ impl<'a> Neighbours<'a> {
         if self.is_empty() {
             return Ok(vec![Vec::new(); queries.len()]);
         }
+        self.on_device.nearest(self.device, self, queries, k, |queries| Ok(self.nearest_here(queries, k)))
+    }
+
+    /// By the host.
+    fn nearest_here(&self, queries: &Embeddings, k: usize) -> Vec<Vec<Hit>> {
         let found = nearest::nearest(&self.host, &self.rows(), queries.as_slice(), k);
-        Ok(found.into_iter().map(|found| found.into_iter().map(Hit::from).collect()).collect())
+        found.into_iter().map(|found| found.into_iter().map(Hit::from).collect()).collect()
     }
 
     /// Calls `visit` with each query's number, in order, and all rows at most `radius` away (a squared distance), in their
-    /// order. Where rows within the radius are many, queries are taken a few at a time: memory holds the hits of these.
+    /// order, by the host whatever the device. Where rows within the radius are many, queries are taken a few at a time: memory holds the hits of these.
     ///
     /// # Errors
     /// As [`nearest`](Self::nearest).
@@ -108,6 +118,32 @@ impl<'a> Neighbours<'a> {
             return Err(Error::invalid("queries", problem));
         }
         Part::new(&self.host, Values::F32(queries.as_slice()), queries.dim(), "query", 0).map(drop)
+    }
+}
+
+impl RowSource for Neighbours<'_> {
+    fn rows(&self) -> usize {
+        self.len()
+    }
+
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    fn read(&self, rows: Range<usize>) -> Cow<'_, [f32]> {
+        let (mut first, mut read) = (0, Vec::new());
+        for part in &self.parts {
+            let len = part.norms.len();
+            let here = rows.start.clamp(first, first + len) - first..rows.end.clamp(first, first + len) - first;
+            let values = here.start * self.dim..here.end * self.dim;
+            first += len;
+            match part.values {
+                Values::F32(all) if here.len() == rows.len() => return Cow::Borrowed(&all[values]),
+                Values::F32(all) => read.extend_from_slice(&all[values]),
+                Values::F16(all) => read.extend(all[values].iter().map(|x| x.to_f32())),
+            }
+        }
+        Cow::Owned(read)
     }
 }
 
