@@ -12,6 +12,7 @@ mod drawn;
 mod embed;
 mod faces;
 mod fields;
+mod filter;
 mod inspect;
 mod lfw;
 mod names;
@@ -103,6 +104,8 @@ enum Command {
     /// Tell whose face it is: train on a folder of people, test, and name the faces of photographs.
     #[command(subcommand)]
     Classify(classify::Command),
+    /// Find faces that are not like the others of their person, or like somebody else.
+    Filter(filter::Args),
     /// Measure by the LFW protocol.
     Lfw(lfw::Args),
     /// Measure below which distance two faces are of one person.
@@ -134,6 +137,7 @@ pub fn main() -> ExitCode {
         Command::Embed(args) => args.run(&cli.globals),
         Command::Compare(args) => args.run(&cli.globals),
         Command::Classify(command) => command.run(&cli.globals),
+        Command::Filter(args) => args.run(&cli.globals),
         Command::Lfw(args) => args.run(&cli.globals),
         Command::Threshold(args) => args.run(&cli.globals),
         Command::Tsne(args) => args.run(&cli.globals),

@@ -17,7 +17,9 @@
 //! # Ok::<(), warpface::Error>(())
 //! ```
 
+mod centre;
 pub mod classify;
+pub mod filter;
 mod origin;
 pub mod project;
 pub mod search;
