@@ -3,6 +3,7 @@
 mod classify;
 #[path = "../common/mod.rs"]
 mod common;
+mod filter;
 mod inspect;
 mod output;
 mod pictures;
