@@ -71,11 +71,12 @@ impl Args {
         }
         passes.sort_unstable();
         let pass = passes[passes.len() / 2].as_secs_f64();
+        let peak = peak_memory();
         let copied = self.copy.then(|| Roofline::measure(&device, globals.precision)).transpose()?;
         let line = json!({
             "task": "search", "rows": near.len(), "dim": base.dim(), "queries": queries.len(), "k": self.k,
             "pass_seconds": pass, "fastest_seconds": passes[0].as_secs_f64(), "queries_per_second": queries.len() as f64 / pass,
-            "peak_memory": peak_memory(), "copy_gb_s": copied.map(|copied| copied.gb_s), "device": device.info().kind,
+            "peak_memory": peak, "copy_gb_s": copied.map(|copied| copied.gb_s), "device": device.info().kind,
         });
         let mut out = output::stdout();
         if globals.json {
