@@ -3,12 +3,14 @@
 mod classify;
 #[path = "../common/mod.rs"]
 mod common;
+mod filter;
 mod inspect;
 mod output;
 mod pictures;
 mod search;
 mod tasks;
 mod usage;
+mod vectors;
 mod weights;
 
 use std::fs::{self, File};
