@@ -132,6 +132,11 @@ impl Bench {
         Work { flops: plan.flops(), bytes, seconds }
     }
 
+    /// So many operations and bytes.
+    pub fn least(&self, flops: u64, bytes: u64) -> Work {
+        Work { flops, bytes, seconds: self.roofline.map_or(0.0, |roofline| roofline.seconds(flops, bytes)) }
+    }
+
     /// A case whose `run` says how long it took; the median counts. The time is divided by `items`.
     pub fn case(&mut self, name: &str, items: usize, work: Option<Work>, mut run: impl FnMut() -> Duration) {
         let mut times = Vec::new();

@@ -1,6 +1,7 @@
-//! `warpface bench`: a model's layers, or the rate of a whole task on given photographs.
+//! `warpface bench`: a model's layers, or the rate of a whole task on given photographs or vectors.
 
 mod layers;
+mod search;
 mod throughput;
 mod trace;
 mod train;
@@ -25,6 +26,8 @@ enum Task {
     Detect(throughput::Detect),
     /// Faces per second of embedding; the photographs are crops already, and are decoded first
     Embed(throughput::Embed),
+    /// Queries per second among many vectors
+    Search(search::Args),
     /// Photographs per second of training
     Train(train::Args),
 }
@@ -35,6 +38,7 @@ impl Args {
             None => self.layers.run(globals),
             Some(Task::Detect(args)) => args.run(globals),
             Some(Task::Embed(args)) => args.run(globals),
+            Some(Task::Search(args)) => args.run(globals),
             Some(Task::Train(args)) => args.run(globals),
         }
     }

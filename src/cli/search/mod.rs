@@ -16,7 +16,8 @@ use crate::Error;
 use crate::error::{Field, message};
 use crate::vectors::search::{Hit, Index, Storage};
 
-use rows::{Base, Given};
+pub use rows::Base;
+use rows::Given;
 
 /// Queries that are answered, and told of, at a time.
 const AT_ONCE: usize = 1024;

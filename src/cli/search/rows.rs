@@ -43,15 +43,11 @@ fn kind_of(path: &Path) -> Result<Kind> {
 fn table_of(path: &Path) -> Result<Option<Table>> {
     let table = match kind_of(path)? {
         Kind::Npy => Table::npy(path)?,
-        Kind::Parquet => parquet(path)?,
+        Kind::Parquet => Table::parquet(path)?,
         Kind::Index | Kind::Other => return Ok(None),
     };
     eprintln!("vectors: {} of {} values, in {}", table.len(), table.dim(), path.display());
     Ok(Some(table))
-}
-
-fn parquet(path: &Path) -> Result<Table> {
-    Err(Error::data(path, "is Parquet").into())
 }
 
 /// Rows to be put into an index, or to be looked for.

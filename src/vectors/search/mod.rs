@@ -11,6 +11,8 @@ mod device;
 mod index;
 mod measure;
 mod neighbours;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod storage;
 mod table;
 

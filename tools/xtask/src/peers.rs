@@ -40,6 +40,12 @@ pub struct Args {
     /// Keep a page and every turn's rate in benches/runs/, by this name of the machine
     #[arg(long, value_name = "NAME")]
     keep: Option<String>,
+    /// Search among many vectors, beside faiss's exact index, and nothing else
+    #[arg(long)]
+    search: bool,
+    /// Vectors that are searched, of 512 values
+    #[arg(long, default_value_t = 1_000_000, value_name = "N", requires = "search")]
+    vectors: usize,
     /// The Python that has PyTorch; on cuda only, where the machine's own is taken
     #[arg(long, value_name = "FILE", default_value = "python3")]
     python: PathBuf,
@@ -61,6 +67,9 @@ pub fn run(args: &Args) -> Result<()> {
         if least == 0 {
             bail!("{name} must be at least 1");
         }
+    }
+    if args.search {
+        return search(args);
     }
     let root = shell::root();
     let weights = root.join("weights");
@@ -99,7 +108,34 @@ pub fn run(args: &Args) -> Result<()> {
 
 /// Where a run is to be kept.
 fn kept(args: &Args) -> Result<Option<Run>> {
-    args.keep.as_deref().map(|machine| Run::new(None, machine, "peers")).transpose()
+    let what = if args.search { "search" } else { "peers" };
+    args.keep.as_deref().map(|machine| Run::new(None, machine, what)).transpose()
+}
+
+/// Search beside faiss, on the processor.
+fn search(args: &Args) -> Result<()> {
+    ensure!(args.device == Device::Cpu, "--search is for the processor: leave --device out");
+    ensure!(args.vectors > 0, "--vectors must be at least 1");
+    let root = shell::root();
+    say("building warpface");
+    let binary = shell::build_warpface()?;
+    let tools = root.join("tools/peers");
+    let requirements = tools.join("search-requirements.txt");
+    let python = python::environment(&root, "search-peers-venv", &requirements, Pins::Direct, "300 MB")?;
+    let work = work_folder()?;
+    say("measuring by turns; the machine should have nothing else to do");
+    let mut run = program(&python, &[]);
+    run.arg(tools.join("search.py")).arg("--binary").arg(binary).arg("--work").arg(work).args(["--dim", "512"]);
+    run.args(["--threads", &args.threads.to_string(), "--vectors", &args.vectors.to_string()]);
+    run.args(["--rounds", &args.rounds.to_string(), "--seconds", &args.seconds.to_string()]);
+    run.args(["--commit", &shell::commit()]);
+    if args.json {
+        run.arg("--json");
+    }
+    match kept(args)? {
+        Some(kept) => keep(&kept, run.arg("--rows").arg(kept.with("csv")), "the times"),
+        None => shell::run(&mut run),
+    }
 }
 
 /// Runs a program, and keeps what it prints as a page.

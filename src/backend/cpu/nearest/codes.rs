@@ -57,8 +57,11 @@ fn scale_of(values: &[f32]) -> (f32, f32) {
     if scale < f32::MIN_POSITIVE { (0.0, 0.0) } else { (scale, 1.0 / scale) }
 }
 
+/// `y` in units, rounded to even: of a number so large the last bit is 1, and its bits are the integer's.
 fn quantized(y: f32, inverse: f32) -> i32 {
-    (y * inverse).round_ties_even().clamp(-127.0, 127.0) as i32
+    const LARGE: f32 = 12_582_912.0;
+    let rounded = (y * inverse).clamp(-127.0, 127.0) + LARGE;
+    rounded.to_bits() as i32 - LARGE.to_bits() as i32
 }
 
 /// A length in f32 from a squared length in f64, not below it; the sum's own rounding is far below 2^-30.
@@ -207,8 +210,11 @@ vectorized! {
 mod vnni {
     use std::arch::x86_64::*;
 
-    use super::{CodeTile, HEIGHT, Isa};
+    use super::{CodeTile, HEIGHT, Isa, LINE};
     use crate::backend::cpu::simd::prefetch;
+
+    /// Bytes that a long scan asks for before it needs them.
+    const AHEAD: usize = 4096;
 
     pub(super) fn is_available(isa: Isa) -> bool {
         isa == Isa::Avx512 && is_x86_feature_detected!("avx512vnni")
@@ -221,6 +227,7 @@ mod vnni {
         let (coding, mut any) = (task.coding, 0);
         let stride = coding.stride;
         for (row, codes) in task.codes.chunks_exact(stride).enumerate() {
+            codes.chunks(LINE).for_each(|line| prefetch(line.as_ptr().wrapping_add(AHEAD).cast()));
             let coded = task.coded[row];
             let mut passed = 0;
             for (i, query) in coding.panel.chunks_exact(stride).enumerate() {

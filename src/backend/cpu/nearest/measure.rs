@@ -86,6 +86,8 @@ unsafe fn each<V: Simd, R: Stored>(x: &[f32], rows: &[R], to: &mut [f32]) {
 
 /// # Safety
 /// The instruction set is there; both have `n` values.
+// Indices are constants once unrolled, and show which register meets which.
+#[allow(clippy::needless_range_loop)]
 #[inline(always)]
 unsafe fn distance<V: Simd, R: Stored>(x: *const f32, y: *const R, n: usize) -> f32 {
     let mut sums = [0.0f32; SUMS];

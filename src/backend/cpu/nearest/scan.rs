@@ -92,10 +92,13 @@ pub(crate) fn within(cpu: &Cpu, rows: &Rows, queries: &[f32], radius: f32, visit
     }
 }
 
+/// Hits with their queries.
+type OfQueries = Vec<(u32, Found)>;
+
 fn within_batch(cpu: &Cpu, batch: &Batch, radius: f32) -> Option<Vec<Vec<Found>>> {
     let turns = Turns::new(batch.rows);
     let (kept, full) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let parts: Mutex<Vec<(usize, Vec<(u32, Found)>)>> = Mutex::default();
+    let parts: Mutex<Vec<(usize, OfQueries)>> = Mutex::default();
     batch.on_threads(cpu, || {
         let mut scan = Scan::new(batch, cpu.isa());
         while let Some((turn, first, segment, rows)) = turns.next() {
@@ -233,7 +236,7 @@ impl Sink for Nearest<'_> {
 
 struct Within {
     radius: f32,
-    hits: Vec<(u32, Found)>,
+    hits: OfQueries,
 }
 
 impl Sink for Within {

@@ -120,7 +120,7 @@ fn check(base: &Base, queries: &[f32], ks: &[usize]) {
             let radius = f32::from_bits(expected[0][(expected[0].len() - 1).min(20)].1);
             let mut next = 0;
             within(&cpu, &rows, queries, radius, &mut |query, found| {
-                let mut near: Vec<_> = expected[query].iter().copied().collect();
+                let mut near = expected[query].to_vec();
                 near.retain(|&(_, bits)| f32::from_bits(bits) <= radius);
                 near.sort_unstable();
                 assert_eq!((query, pairs(found)), (next, near), "{storage:?}, {}", cpu.isa());

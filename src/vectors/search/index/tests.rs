@@ -179,6 +179,36 @@ fn what_is_no_index_or_does_not_fit_is_named() {
     assert_eq!(std::fs::read(&path).unwrap()[..HEAD_LEN], good[..HEAD_LEN]);
 }
 
+/// Any bytes changed anywhere: an error, or answers, and no panic.
+#[test]
+fn changed_bytes_do_no_harm() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("index");
+    Index::build(&path, &device(), &table(1, 20, 5), Storage::Int8).unwrap();
+    Index::add(&path, &device(), &table(2, 20, 5)).unwrap();
+    let (good, device, mut stream) = (std::fs::read(&path).unwrap(), device(), Stream::new(9, 0, 0));
+    let queries = Embeddings::new(5, noise(3, 10 * 5));
+    let mut opened = 0;
+    for _ in 0..400 {
+        let mut bytes = good.clone();
+        for _ in 0..1 + stream.below(4) {
+            // Half of them where the structure is.
+            let at = match stream.below(2) {
+                0 => [0, 2048, BODY as usize][stream.below(3) as usize] + stream.below(150) as usize,
+                _ => stream.below(bytes.len() as u64) as usize,
+            };
+            bytes[at] = stream.next_word() as u8;
+        }
+        std::fs::write(&path, &bytes).unwrap();
+        let Ok(index) = Index::open(&path) else { continue };
+        (0..index.len()).for_each(|row| drop(index.name(row).map(str::to_owned)));
+        if let Ok(near) = index.neighbours(&device) {
+            opened += usize::from(near.nearest(&queries, 3).is_ok());
+        }
+    }
+    assert!(opened > 50, "{opened}");
+}
+
 #[test]
 fn models_are_not_mixed() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,0 +1,226 @@
+//! Vectors from Parquet files: a column of lists, or a column for each value.
+
+use std::fs::File;
+use std::path::Path;
+
+use ::parquet::basic::Type;
+use ::parquet::column::reader::ColumnReader;
+use ::parquet::data_type::DataType;
+use ::parquet::errors::ParquetError;
+use ::parquet::file::reader::{FileReader, SerializedFileReader};
+use ::parquet::schema::types::ColumnDescPtr;
+
+use super::Table;
+use crate::face::Embeddings;
+use crate::{Error, Result};
+
+/// Rows that are decoded at a time.
+const STEP: usize = 1 << 14;
+/// What a column of names is called, where there are several of text.
+const NAMES: [&str; 2] = ["name", "names"];
+
+impl Table {
+    /// The vectors of a Parquet file, in memory: of its one column of lists of f32 or f64, all of one length, or of its
+    /// columns of f32 or f64, a value of each vector each. Names come from the column `name` or `names`, else from the one
+    /// column of text. f64 is rounded to f32. Pages may be plain, or compressed by snappy, zstd or lz4.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Data`] for a file that is damaged, or holds no such columns, or a null or a list of another
+    /// length among them.
+    pub fn parquet(path: impl AsRef<Path>) -> Result<Table> {
+        let path = path.as_ref();
+        let file = File::open(path).map_err(Error::io(path, "read"))?;
+        let broken = |error: ParquetError| Error::data(path, format!("cannot be read as Parquet: {error}"));
+        let reader = SerializedFileReader::new(file).map_err(broken)?;
+        let columns = reader.metadata().file_metadata().schema_descr().columns().to_vec();
+        let vectors = Vectors::find(&columns).map_err(|problem| Error::data(path, problem))?;
+        let names = names_column(&columns);
+        let (mut rows, mut text) = (Rows::default(), Vec::new());
+        for group in 0..reader.num_row_groups() {
+            let group = reader.get_row_group(group).map_err(broken)?;
+            let columns: Vec<Column> = vectors
+                .columns()
+                .map(|column| numbers(group.get_column_reader(column).map_err(|e| e.to_string())?))
+                .collect::<Result<_, String>>()
+                .map_err(|problem| Error::data(path, problem))?;
+            let added = match vectors {
+                Vectors::Lists(column) => rows.add_lists(&columns[0], columns_max(&reader, column)),
+                Vectors::Columns(_) => rows.add_columns(&columns),
+            };
+            added.map_err(|problem| Error::data(path, problem))?;
+            if let Some(names) = names {
+                let reader = group.get_column_reader(names).map_err(broken)?;
+                text.extend(texts(reader).map_err(|problem| Error::data(path, problem))?);
+            }
+        }
+        let table = Table::from(Embeddings::new(rows.dim.unwrap_or(0), rows.values));
+        match names {
+            Some(_) if text.len() != table.len() => {
+                Err(Error::data(path, format!("has {} names of {} rows", text.len(), table.len())))
+            }
+            Some(_) => table.with_names(text),
+            None => Ok(table),
+        }
+    }
+}
+
+/// The definition level of a value that is there.
+fn columns_max(reader: &SerializedFileReader<File>, column: usize) -> i16 {
+    reader.metadata().file_metadata().schema_descr().column(column).max_def_level()
+}
+
+/// Where vectors are.
+enum Vectors {
+    /// In a column of lists.
+    Lists(usize),
+    /// A value in each of these.
+    Columns(Vec<usize>),
+}
+
+impl Vectors {
+    fn find(columns: &[ColumnDescPtr]) -> Result<Vectors, String> {
+        let numbers = |column: &&ColumnDescPtr| matches!(column.physical_type(), Type::FLOAT | Type::DOUBLE);
+        let at = |level: i16| {
+            let of_level = columns.iter().enumerate().filter(move |(_, column)| column.max_rep_level() == level);
+            of_level.filter(|(_, column)| numbers(column)).map(|(i, _)| i).collect::<Vec<_>>()
+        };
+        let (flat, lists) = (at(0), at(1));
+        match lists[..] {
+            [list] => Ok(Vectors::Lists(list)),
+            [] if !flat.is_empty() => Ok(Vectors::Columns(flat)),
+            [] => Err("has no column of lists of f32 or f64, nor columns of such numbers".to_owned()),
+            _ => {
+                let names: Vec<String> = lists.iter().map(|&i| columns[i].path().parts()[0].clone()).collect();
+                Err(format!("has several columns of lists: {}; save the one of the vectors alone", names.join(", ")))
+            }
+        }
+    }
+
+    fn columns(&self) -> impl Iterator<Item = usize> {
+        match self {
+            Vectors::Lists(column) => vec![*column].into_iter(),
+            Vectors::Columns(columns) => columns.clone().into_iter(),
+        }
+    }
+}
+
+/// The column of names.
+fn names_column(columns: &[ColumnDescPtr]) -> Option<usize> {
+    let text = |column: &ColumnDescPtr| column.physical_type() == Type::BYTE_ARRAY && column.max_rep_level() == 0;
+    let text: Vec<usize> = (0..columns.len()).filter(|&i| text(&columns[i])).collect();
+    let named = text.iter().copied().find(|&i| NAMES.contains(&columns[i].name()));
+    named.or(if let [one] = text[..] { Some(one) } else { None })
+}
+
+/// A column of a group: what is there, and how it is to be read.
+#[derive(Default)]
+struct Column {
+    values: Vec<f32>,
+    definitions: Vec<i16>,
+    repetitions: Vec<i16>,
+    rows: usize,
+}
+
+/// All values of a column of numbers.
+fn numbers(reader: ColumnReader) -> Result<Column, String> {
+    let problem = |error: ParquetError| format!("cannot be read as Parquet: {error}");
+    match reader {
+        ColumnReader::FloatColumnReader(reader) => read(reader, |x| x).map_err(problem),
+        ColumnReader::DoubleColumnReader(reader) => read(reader, |x| x as f32).map_err(problem),
+        _ => Err("has a column of another type than it says".to_owned()),
+    }
+}
+
+fn read<T: DataType>(
+    mut reader: ::parquet::column::reader::ColumnReaderImpl<T>,
+    value: impl Fn(T::T) -> f32,
+) -> Result<Column, ParquetError> {
+    let mut column = Column::default();
+    loop {
+        let mut values = Vec::new();
+        let (definitions, repetitions) = (&mut column.definitions, &mut column.repetitions);
+        let (rows, ..) = reader.read_records(STEP, Some(definitions), Some(repetitions), &mut values)?;
+        column.values.extend(values.into_iter().map(&value));
+        column.rows += rows;
+        if rows == 0 {
+            return Ok(column);
+        }
+    }
+}
+
+/// All names of a column of text; nulls are empty.
+fn texts(reader: ColumnReader) -> Result<Vec<String>, String> {
+    let ColumnReader::ByteArrayColumnReader(mut reader) = reader else {
+        return Err("has a column of another type than it says".to_owned());
+    };
+    let (mut texts, mut definitions, mut rows) = (Vec::new(), Vec::new(), 0);
+    loop {
+        let (read, ..) = reader
+            .read_records(STEP, Some(&mut definitions), None, &mut texts)
+            .map_err(|error| format!("cannot be read as Parquet: {error}"))?;
+        rows += read;
+        if read == 0 {
+            break;
+        }
+    }
+    let mut texts = texts.into_iter().map(|text| String::from_utf8_lossy(text.data()).into_owned());
+    // A required column has no definitions.
+    let there = |row: usize| definitions.get(row).is_none_or(|&level| level > 0);
+    Ok((0..rows).map(|row| if there(row) { texts.next().unwrap_or_default() } else { String::new() }).collect())
+}
+
+/// Rows so far.
+#[derive(Default)]
+struct Rows {
+    dim: Option<usize>,
+    values: Vec<f32>,
+}
+
+impl Rows {
+    fn count(&self) -> usize {
+        self.values.len() / self.dim.unwrap_or(1).max(1)
+    }
+
+    /// A vector in each list.
+    fn add_lists(&mut self, column: &Column, max: i16) -> Result<(), String> {
+        let (first, mut row, mut len) = (self.count(), 0, 0);
+        for (i, (&repetition, &definition)) in column.repetitions.iter().zip(&column.definitions).enumerate() {
+            if repetition == 0 && i > 0 {
+                self.check(first + row, len)?;
+                (row, len) = (row + 1, 0);
+            }
+            if definition != max {
+                return Err(format!("row {} is null or empty, or has a null in it", first + row));
+            }
+            len += 1;
+        }
+        if !column.repetitions.is_empty() {
+            self.check(first + row, len)?;
+        }
+        self.values.extend(&column.values);
+        Ok(())
+    }
+
+    fn check(&mut self, row: usize, len: usize) -> Result<(), String> {
+        let dim = *self.dim.get_or_insert(len);
+        if dim == len { Ok(()) } else { Err(format!("row {row} has {len} values, and the ones before {dim}")) }
+    }
+
+    /// A value of each vector in each column.
+    fn add_columns(&mut self, columns: &[Column]) -> Result<(), String> {
+        self.dim = Some(columns.len());
+        let rows = columns.first().map_or(0, |column| column.rows);
+        if columns.iter().any(|column| column.rows != rows) {
+            return Err("is damaged: its columns have different lengths".to_owned());
+        }
+        if let Some(column) = columns.iter().find(|column| column.values.len() != rows) {
+            let null = column.definitions.iter().position(|&level| level == 0).unwrap_or(0);
+            return Err(format!("row {} has a null in it", self.count() + null));
+        }
+        self.values.reserve(rows * columns.len());
+        for row in 0..rows {
+            self.values.extend(columns.iter().map(|column| column.values[row]));
+        }
+        Ok(())
+    }
+}
