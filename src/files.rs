@@ -95,7 +95,6 @@ fn beside(place: &Path) -> PathBuf {
 }
 
 /// Writes a file, replacing what is there; if that fails, what was there stays.
-#[cfg(feature = "decode")]
 pub(crate) fn write(path: &Path, bytes: impl AsRef<[u8]>) -> crate::Result<()> {
     let write = || -> io::Result<()> {
         let mut file = Aside::create(path)?;

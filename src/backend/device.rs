@@ -95,6 +95,15 @@ impl Device {
         }
     }
 
+    /// The processor, for the host's part of a task: this device where it is the CPU, else one thread for each core.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] if the threads cannot be started.
+    pub(crate) fn host(&self) -> Result<cpu::Cpu> {
+        let kind: &dyn Any = self.backend();
+        kind.downcast_ref::<cpu::Cpu>().map_or_else(|| cpu::Cpu::new(0), |cpu| Ok(cpu.clone()))
+    }
+
     /// What runs here.
     pub fn backend(&self) -> &dyn Backend {
         &*self.0

@@ -30,7 +30,7 @@ const MODELS: [&str; 2] = ["facenet_keras.h5", "graph_final.pb"];
 const LANDMARKS: &str = "shape_predictor_68_face_landmarks.dat";
 
 /// The flags of every command.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Globals {
     /// Where to run: auto is cuda, else wgpu on a real GPU, else cpu
     #[arg(long, global = true, default_value = "auto", value_name = "auto|cpu|wgpu|cuda")]

@@ -2,12 +2,14 @@
 
 mod align;
 mod bench;
+mod classify;
 mod cluster;
 mod compare;
 mod context;
 mod convert;
 mod detect;
 mod devices;
+mod drawn;
 mod embed;
 mod faces;
 mod fields;
@@ -20,6 +22,7 @@ mod photos;
 mod plan;
 mod threshold;
 mod train;
+mod tsne;
 
 use std::process::ExitCode;
 
@@ -98,12 +101,17 @@ enum Command {
     Embed(embed::Args),
     /// Tell how far apart the faces of some photographs are.
     Compare(compare::Args),
+    /// Tell whose face it is: train on a folder of people, test, and name the faces of photographs.
+    #[command(subcommand)]
+    Classify(classify::Command),
     /// Tell which faces are of one person, where nobody has said so.
     Cluster(cluster::Args),
     /// Measure by the LFW protocol.
     Lfw(lfw::Args),
     /// Measure below which distance two faces are of one person.
     Threshold(threshold::Args),
+    /// Draw embeddings as points of a plane, by t-SNE or PCA.
+    Tsne(tsne::Args),
     /// Draw pairs for `lfw` from a folder of people.
     Pairs(pairs::Args),
     /// Show a model's ops, shapes, operations and memory before anything runs.
@@ -128,9 +136,11 @@ pub fn main() -> ExitCode {
         Command::Align(args) => args.run(&cli.globals),
         Command::Embed(args) => args.run(&cli.globals),
         Command::Compare(args) => args.run(&cli.globals),
+        Command::Classify(command) => command.run(&cli.globals),
         Command::Cluster(args) => args.run(&cli.globals),
         Command::Lfw(args) => args.run(&cli.globals),
         Command::Threshold(args) => args.run(&cli.globals),
+        Command::Tsne(args) => args.run(&cli.globals),
         Command::Pairs(args) => args.run(&cli.globals),
         Command::Plan(args) => args.run(&cli.globals),
         Command::Bench(args) => args.run(&cli.globals),

@@ -19,8 +19,35 @@ const INK: [u8; 3] = [16, 32, 24];
 
 /// Draws each face's frame, landmarks and score, in lines whose width goes with the photograph's size.
 pub fn draw_faces(img: &mut Rgb8, faces: &[DrawFace]) {
+    let line = line_width(img);
+    draw_marks(img, faces, line);
+    for face in faces {
+        let glyphs: Vec<Glyph> = format!("{:.2}", face.score).chars().filter_map(digit).collect();
+        draw_tab(img, face, line, line, &glyphs);
+    }
+}
+
+/// [`draw_faces`] with a text for each face, such as a name, in place of its score. ASCII and Latin-1 are drawn, an
+/// underscore as a space, and a box for any other character; a text that is longer than the photograph is wide is cut.
+#[cfg(feature = "decode")]
+pub fn draw_named_faces(img: &mut Rgb8, faces: &[DrawFace], names: &[String]) {
+    let line = line_width(img);
+    draw_marks(img, faces, line);
+    // A letter has more dots than a digit, and a name more letters than a score.
+    let dot = (line / 2.0).floor().max(1.0);
+    for (face, name) in faces.iter().zip(names) {
+        let glyphs: Vec<Glyph> = name.chars().map(letter).collect();
+        draw_tab(img, face, line, dot, &glyphs);
+    }
+}
+
+fn line_width(img: &Rgb8) -> f32 {
     let longest = img.width().max(img.height()) as f32;
-    let line = (longest / 300.0).round().max(2.0);
+    (longest / 300.0).round().max(2.0)
+}
+
+/// All frames, and over them the landmarks.
+fn draw_marks(img: &mut Rgb8, faces: &[DrawFace], line: f32) {
     for face in faces {
         draw_frame(img, face.bounds, line);
     }
@@ -30,7 +57,6 @@ pub fn draw_faces(img: &mut Rgb8, faces: &[DrawFace]) {
         for [x, y] in face.landmarks {
             fill_disc(img, x, y, radius, MARK);
         }
-        draw_score(img, face, line);
     }
 }
 
@@ -44,33 +70,40 @@ fn draw_frame(img: &mut Rgb8, [x1, y1, x2, y2]: [f32; 4], line: f32) {
     }
 }
 
-/// The score on a tab on the frame's upper edge, or under it where the photograph ends.
-fn draw_score(img: &mut Rgb8, face: &DrawFace, line: f32) {
-    let text = format!("{:.2}", face.score);
-    let dot = line;
-    let height = (GLYPH_HEIGHT as f32 + 2.0) * dot;
-    let width = (text.len() as f32 * (GLYPH_WIDTH as f32 + 1.0) + 1.0) * dot;
+/// A text on a tab on the frame's upper edge, or under it where the photograph ends; moved to the left as far as it would
+/// reach beyond the photograph.
+fn draw_tab(img: &mut Rgb8, face: &DrawFace, line: f32, dot: f32, glyphs: &[Glyph]) {
+    let rows = glyphs.iter().map(|glyph| glyph.rows.len()).max().unwrap_or(0);
+    let columns: usize = glyphs.iter().map(|glyph| glyph.width + 1).sum();
+    let (width, height) = ((columns as f32 + 1.0) * dot, (rows as f32 + 2.0) * dot);
     let above = face.bounds[1] - (line / 2.0).floor() - height;
-    let (left, top) = (face.bounds[0] - (line / 2.0).floor(), if above >= 0.0 { above } else { face.bounds[1] });
+    let left = face.bounds[0] - (line / 2.0).floor();
+    let left =
+        if left + width > img.width() as f32 { (img.width() as f32 - width).clamp(0.0, left.max(0.0)) } else { left };
+    let top = if above >= 0.0 { above } else { face.bounds[1] };
     fill_rect(img, [left, top, left + width, top + height], FRAME);
-    for (i, glyph) in text.chars().filter_map(glyph).enumerate() {
-        let x = left + dot + i as f32 * (GLYPH_WIDTH as f32 + 1.0) * dot;
-        for (row, bits) in glyph.into_iter().enumerate() {
+    let mut x = left + dot;
+    for glyph in glyphs {
+        for (row, bits) in glyph.rows.iter().enumerate() {
             let y = top + (1 + row) as f32 * dot;
-            for column in (0..GLYPH_WIDTH).filter(|column| bits >> (GLYPH_WIDTH - 1 - column) & 1 == 1) {
+            for column in (0..glyph.width).filter(|column| bits >> (glyph.width - 1 - column) & 1 == 1) {
                 let x = x + column as f32 * dot;
                 fill_rect(img, [x, y, x + dot, y + dot], INK);
             }
         }
+        x += (glyph.width + 1) as f32 * dot;
     }
 }
 
-const GLYPH_WIDTH: usize = 3;
-const GLYPH_HEIGHT: usize = 5;
+/// A character's rows of dots, the leftmost in the highest of `width` bits.
+struct Glyph {
+    width: usize,
+    rows: Vec<u8>,
+}
 
-/// A character's five rows, the leftmost of three dots in the highest bit.
-fn glyph(c: char) -> Option<[u8; GLYPH_HEIGHT]> {
-    Some(match c {
+/// A character of a score.
+fn digit(c: char) -> Option<Glyph> {
+    let rows: [u8; 5] = match c {
         '0' => [0b111, 0b101, 0b101, 0b101, 0b111],
         '1' => [0b010, 0b110, 0b010, 0b010, 0b111],
         '2' => [0b111, 0b001, 0b111, 0b100, 0b111],
@@ -84,7 +117,18 @@ fn glyph(c: char) -> Option<[u8; GLYPH_HEIGHT]> {
         '.' => [0b000, 0b000, 0b000, 0b000, 0b010],
         '-' => [0b000, 0b000, 0b111, 0b000, 0b000],
         _ => return None,
-    })
+    };
+    Some(Glyph { width: 3, rows: rows.to_vec() })
+}
+
+/// A character of a name: the font has the leftmost dot in the lowest bit, and a column between characters.
+#[cfg(feature = "decode")]
+fn letter(c: char) -> Glyph {
+    use font8x8::{BASIC_FONTS, LATIN_FONTS, UnicodeFonts};
+    let c = if c == '_' { ' ' } else { c };
+    let rows = BASIC_FONTS.get(c).or_else(|| LATIN_FONTS.get(c));
+    let rows = rows.unwrap_or([0x7e, 0x42, 0x42, 0x42, 0x42, 0x42, 0x7e, 0]);
+    Glyph { width: 7, rows: rows.map(|row| row.reverse_bits() >> 1).to_vec() }
 }
 
 /// Casting floats to integers saturates, and sends NaN to 0: no coordinate leaves the picture.
@@ -100,7 +144,7 @@ fn fill_rect(img: &mut Rgb8, [x1, y1, x2, y2]: [f32; 4], color: [u8; 3]) {
 }
 
 /// A disc with a soft edge.
-fn fill_disc(img: &mut Rgb8, cx: f32, cy: f32, radius: f32, color: [u8; 3]) {
+pub(super) fn fill_disc(img: &mut Rgb8, cx: f32, cy: f32, radius: f32, color: [u8; 3]) {
     let (width, height) = (img.width(), img.height());
     let reach = radius + 1.0;
     let span = |center: f32, end: usize| ((center - reach) as usize)..((center + reach + 1.0) as usize).min(end);

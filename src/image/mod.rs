@@ -20,6 +20,7 @@ mod jpeg;
 mod people;
 mod resize_area;
 mod resize_bilinear;
+mod scatter;
 mod standardize;
 mod warp;
 
@@ -32,6 +33,8 @@ pub(crate) use crop::pad;
 pub use crop::{center_crop, crop, crop_or_pad, flip_horizontal};
 #[cfg(feature = "decode")]
 pub use decode::{Limits, decode, decode_bytes, dimensions, dimensions_bytes};
+#[cfg(feature = "decode")]
+pub use draw::draw_named_faces;
 pub use draw::{DrawFace, draw_faces};
 #[cfg(feature = "decode")]
 pub use encode::{encode_jpeg, encode_png, save_jpeg, save_png};
@@ -41,6 +44,7 @@ pub(crate) use people::name_of;
 pub use people::{Labelled, People, PersonFolder, labelled, people};
 pub use resize_area::{AreaResize, AreaTable, LinearTable, LinearTap, Tap, resize_area_f32, resize_area_u8};
 pub use resize_bilinear::resize_bilinear_pillow;
+pub use scatter::{Dot, colour, scatter};
 pub use standardize::{prewhiten, standardize};
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 pub(crate) use warp::STEP as WARP_STEP;

@@ -17,8 +17,10 @@
 //! # Ok::<(), warpface::Error>(())
 //! ```
 
+pub mod classify;
 pub mod cluster;
 mod origin;
+pub mod project;
 pub mod search;
 
 pub use origin::Origin;

@@ -1,5 +1,6 @@
 //! The binary as its users meet it: exit codes, JSON on stdout only, bad input named and survived.
 
+mod classify;
 #[path = "../common/mod.rs"]
 mod common;
 mod inspect;

@@ -19,6 +19,7 @@ mod executable;
 mod local_conv2d;
 mod local_conv2d_bwd;
 mod lrn;
+pub(crate) mod nearest;
 mod optimizer;
 mod outer;
 mod pack;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use half::f16;
+
 /// An instruction set with kernels of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isa {
@@ -27,7 +29,10 @@ impl Isa {
         match self {
             Isa::Portable => true,
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            Isa::Avx2 => {
+                // Every processor with AVX2 has the conversion of halves, too.
+                is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c")
+            }
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => is_x86_feature_detected!("avx512f"),
             #[cfg(not(target_arch = "x86_64"))]
@@ -83,13 +88,37 @@ pub(super) trait Simd: Copy {
     unsafe fn add(self, other: Self) -> Self;
     /// # Safety
     /// The instruction set is there.
+    unsafe fn sub(self, other: Self) -> Self;
+    /// # Safety
+    /// The instruction set is there.
+    unsafe fn mul(self, other: Self) -> Self;
+    /// # Safety
+    /// The instruction set is there.
     unsafe fn max(self, other: Self) -> Self;
     /// # Safety
     /// The instruction set is there.
     unsafe fn min(self, other: Self) -> Self;
+    /// A bit for each lane that is at most `other`'s, the first lane's the lowest; none where either is NaN.
+    /// # Safety
+    /// The instruction set is there.
+    unsafe fn at_most(self, other: Self) -> u32;
+    /// As [`Simd::load`], from halves.
+    /// # Safety
+    /// The instruction set is there; `from` is readable for [`Simd::LANES`] values.
+    unsafe fn load_halves(from: *const f16) -> Self;
     /// # Safety
     /// The instruction set is there; `to` is writable for [`Simd::LANES`] values.
     unsafe fn store(self, to: *mut f32);
+}
+
+/// A half's value, without a branch where it is finite, so that loops of it are vectorized.
+#[inline(always)]
+fn widened(half: f16) -> f32 {
+    // A half's bits, moved to f32's places, are its value times 2^-112, subnormal ones included.
+    let bits = u32::from(half.to_bits());
+    let finite = f32::from_bits((bits & 0x7fff) << 13) * f32::from_bits(0x7780_0000);
+    let whole = if bits & 0x7c00 == 0x7c00 { f32::from_bits((bits & 0x7fff) << 13 | 0x7f80_0000) } else { finite };
+    f32::from_bits(whole.to_bits() | (bits & 0x8000) << 16)
 }
 
 /// Eight lanes in plain Rust, for the compiler to map to what there is.
@@ -116,12 +145,30 @@ impl Simd for Lanes8 {
         Lanes8(std::array::from_fn(|i| self.0[i] + other.0[i]))
     }
     #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        Lanes8(std::array::from_fn(|i| self.0[i] - other.0[i]))
+    }
+    #[inline(always)]
+    unsafe fn mul(self, other: Self) -> Self {
+        Lanes8(std::array::from_fn(|i| self.0[i] * other.0[i]))
+    }
+    #[inline(always)]
     unsafe fn max(self, other: Self) -> Self {
         Lanes8(std::array::from_fn(|i| self.0[i].max(other.0[i])))
     }
     #[inline(always)]
     unsafe fn min(self, other: Self) -> Self {
         Lanes8(std::array::from_fn(|i| self.0[i].min(other.0[i])))
+    }
+    #[inline(always)]
+    unsafe fn at_most(self, other: Self) -> u32 {
+        (0..8).fold(0, |bits, i| bits | u32::from(self.0[i] <= other.0[i]) << i)
+    }
+    #[inline(always)]
+    unsafe fn load_halves(from: *const f16) -> Self {
+        // SAFETY: readable for 8 values, as the caller promises.
+        let halves = unsafe { from.cast::<[f16; 8]>().read_unaligned() };
+        Lanes8(halves.map(widened))
     }
     #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
@@ -135,7 +182,7 @@ mod x86 {
     use std::arch::x86_64::*;
 
     macro_rules! simd {
-        ($vector:ty, $lanes:literal, $load:ident, $splat:ident, $mul_add:ident, $add:ident, $max:ident, $min:ident, $store:ident) => {
+        ($vector:ty, $lanes:literal, $load:ident, $splat:ident, $mul_add:ident, $add:ident, $sub:ident, $mul:ident, $max:ident, $min:ident, $store:ident, $at_most:ident, $halves:ident) => {
             impl super::Simd for $vector {
                 const LANES: usize = $lanes;
                 #[inline(always)]
@@ -159,6 +206,16 @@ mod x86 {
                     unsafe { $add(self, other) }
                 }
                 #[inline(always)]
+                unsafe fn sub(self, other: Self) -> Self {
+                    // SAFETY: as the caller promises.
+                    unsafe { $sub(self, other) }
+                }
+                #[inline(always)]
+                unsafe fn mul(self, other: Self) -> Self {
+                    // SAFETY: as the caller promises.
+                    unsafe { $mul(self, other) }
+                }
+                #[inline(always)]
                 unsafe fn max(self, other: Self) -> Self {
                     // SAFETY: as the caller promises.
                     unsafe { $max(self, other) }
@@ -169,12 +226,44 @@ mod x86 {
                     unsafe { $min(self, other) }
                 }
                 #[inline(always)]
+                unsafe fn at_most(self, other: Self) -> u32 {
+                    // SAFETY: as the caller promises.
+                    unsafe { $at_most(self, other) }
+                }
+                #[inline(always)]
+                unsafe fn load_halves(from: *const half::f16) -> Self {
+                    // SAFETY: as the caller promises; the instruction takes any alignment.
+                    unsafe { $halves(from) }
+                }
+                #[inline(always)]
                 unsafe fn store(self, to: *mut f32) {
                     // SAFETY: as the caller promises; the instruction takes any alignment.
                     unsafe { $store(to, self) }
                 }
             }
         };
+    }
+
+    // Functions, not closures: those are compiled without the instruction set unless they happen to be inlined.
+    #[inline(always)]
+    unsafe fn at_most_256(a: __m256, b: __m256) -> u32 {
+        // SAFETY: the caller has the instruction set.
+        unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_LE_OQ>(a, b)) as u32 }
+    }
+    #[inline(always)]
+    unsafe fn at_most_512(a: __m512, b: __m512) -> u32 {
+        // SAFETY: the caller has the instruction set.
+        unsafe { u32::from(_mm512_cmp_ps_mask::<_CMP_LE_OQ>(a, b)) }
+    }
+    #[inline(always)]
+    unsafe fn halves_256(from: *const half::f16) -> __m256 {
+        // SAFETY: the caller has the instruction set, and the values are readable.
+        unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.cast())) }
+    }
+    #[inline(always)]
+    unsafe fn halves_512(from: *const half::f16) -> __m512 {
+        // SAFETY: the caller has the instruction set, and the values are readable.
+        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) }
     }
 
     simd!(
@@ -184,9 +273,13 @@ mod x86 {
         _mm256_set1_ps,
         _mm256_fmadd_ps,
         _mm256_add_ps,
+        _mm256_sub_ps,
+        _mm256_mul_ps,
         _mm256_max_ps,
         _mm256_min_ps,
-        _mm256_storeu_ps
+        _mm256_storeu_ps,
+        at_most_256,
+        halves_256
     );
     simd!(
         __m512,
@@ -195,9 +288,13 @@ mod x86 {
         _mm512_set1_ps,
         _mm512_fmadd_ps,
         _mm512_add_ps,
+        _mm512_sub_ps,
+        _mm512_mul_ps,
         _mm512_max_ps,
         _mm512_min_ps,
-        _mm512_storeu_ps
+        _mm512_storeu_ps,
+        at_most_512,
+        halves_512
     );
 }
 
@@ -220,7 +317,7 @@ macro_rules! per_isa {
         /// The machine has `isa`; the rest as [`dispatch`].
         unsafe fn by_isa(isa: Isa, tile: $tile) {
             #[cfg(target_arch = "x86_64")]
-            #[target_feature(enable = "avx2,fma")]
+            #[target_feature(enable = "avx2,fma,f16c")]
             unsafe fn avx2(tile: $tile) {
                 // SAFETY: the caller's promises.
                 unsafe { dispatch::<std::arch::x86_64::__m256>(tile) }
@@ -236,7 +333,7 @@ macro_rules! per_isa {
             // SAFETY: the caller's promises.
             unsafe {
                 match isa {
-                    Isa::Portable => dispatch::<super::simd::Lanes8>(tile),
+                    Isa::Portable => dispatch::<$crate::backend::cpu::simd::Lanes8>(tile),
                     #[cfg(target_arch = "x86_64")]
                     Isa::Avx2 => avx2(tile),
                     #[cfg(target_arch = "x86_64")]

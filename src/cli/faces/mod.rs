@@ -66,6 +66,11 @@ pub struct Faces {
 }
 
 impl FacesArgs {
+    /// Whether they are a folder's that `embed` wrote, so that nothing has to be embedded.
+    pub fn are_embedded(&self) -> bool {
+        matches!(&self.paths[..], [folder] if folder::is_written(folder))
+    }
+
     /// The faces with their embeddings: those of the photographs, or those that `embed` wrote. `what` names the work to the
     /// progress bar.
     ///
@@ -171,7 +176,7 @@ fn cut_out(photo: &Rgb8, faces: &[Face], all: bool, aligner: &Aligner) -> Vec<cr
 }
 
 /// What makes these embeddings.
-fn origin(model: &Model, aligner: &Aligner, aligned: bool) -> Result<Origin> {
+pub fn origin(model: &Model, aligner: &Aligner, aligned: bool) -> Result<Origin> {
     let embedder = &model.embedder;
     Ok(Origin {
         model: output::path(model.path.file_name().unwrap_or(model.path.as_os_str())),

@@ -1,8 +1,10 @@
 //! Small pictures of faces, for pages.
 
 use anyhow::Result;
+use rayon::prelude::*;
 
 use super::Faces;
+use crate::cli::output;
 use crate::image::{self, Rgb8};
 
 /// Share of the box that is added around it.
@@ -11,9 +13,23 @@ const MARGIN: f64 = 0.15;
 const QUALITY: u8 = 85;
 
 impl Faces {
+    /// Faces as square JPEGs of `side` pixels, cut out of their photographs, which are decoded again, side by side; none
+    /// where none is asked for, or the photograph is gone, which is told.
+    pub fn thumbnails(&self, rows: impl Iterator<Item = Option<usize>>, side: usize) -> Vec<Option<Vec<u8>>> {
+        let rows: Vec<Option<usize>> = rows.collect();
+        let picture = |row: &Option<usize>| row.map(|row| self.thumbnail(row, side));
+        let pictures: Vec<Option<Result<Vec<u8>>>> = rows.par_iter().map(picture).collect();
+        let gone: Vec<String> =
+            pictures.iter().flatten().filter_map(|p| p.as_ref().err()).map(|e| e.to_string()).collect();
+        if let Some(first) = gone.first() {
+            eprintln!("{} without a picture, as {first}", output::count(gone.len(), "face"));
+        }
+        pictures.into_iter().map(|picture| picture?.ok()).collect()
+    }
+
     /// A face as a square JPEG of `side` pixels, cut out of its photograph, which is decoded again; a photograph that is gone
     /// gives an error that names it.
-    pub fn thumbnail(&self, row: usize, side: usize) -> Result<Vec<u8>> {
+    fn thumbnail(&self, row: usize, side: usize) -> Result<Vec<u8>> {
         let photo = image::decode(&self.images[row])?;
         let [x1, y1, x2, y2] = square(&photo, self.boxes[row]);
         let small = image::resize_bilinear_pillow(&image::crop(&photo, x1, y1, x2, y2), side, side);
