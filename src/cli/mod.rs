@@ -20,6 +20,7 @@ mod output;
 mod pairs;
 mod photos;
 mod plan;
+mod search;
 mod threshold;
 mod train;
 mod tsne;
@@ -122,6 +123,8 @@ enum Command {
     Convert(convert::Args),
     /// Tell what a weights file holds, which network it is taken for, and what is missing.
     Inspect(inspect::Args),
+    /// Find the nearest of many vectors, exactly.
+    Search(search::Args),
     /// Train the embedding network on a folder of people.
     Train(train::Args),
 }
@@ -146,6 +149,7 @@ pub fn main() -> ExitCode {
         Command::Bench(args) => args.run(&cli.globals),
         Command::Convert(args) => args.run(&cli.globals),
         Command::Inspect(args) => args.run(&cli.globals),
+        Command::Search(args) => args.run(&cli.globals),
         Command::Train(args) => args.run(&cli.globals, &given(&matches)),
     };
     match result {

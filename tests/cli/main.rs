@@ -6,8 +6,10 @@ mod common;
 mod inspect;
 mod output;
 mod pictures;
+mod search;
 mod tasks;
 mod usage;
+mod vectors;
 mod weights;
 
 use std::fs::{self, File};
