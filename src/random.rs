@@ -40,13 +40,13 @@ pub mod purpose {
     pub const MINING: u32 = 6;
     /// People drawn with repetition, for intervals; the place is the resample's number.
     pub const RESAMPLE: u32 = 7;
-    /// The orders in which faces listen to their neighbours; the place is the round.
-    pub const CLUSTER: u32 = 24;
     /// Layouts of a plane: where directions begin, and what moves equal rows apart.
     pub const LAYOUT: u32 = 8;
     /// The folds in which probabilities of a classifier are measured; the place is twice the pair of people, and which of
     /// the two.
-    pub const FOLDS: u32 = 16;
+    pub const FOLDS: u32 = 9;
+    /// The orders in which faces listen to their neighbours; the place is the round.
+    pub const CLUSTER: u32 = 10;
     /// The first dropout of a graph; the place is the step. The graph's `k`-th dropout is `DROPOUT + k`.
     pub const DROPOUT: u32 = 256;
 }

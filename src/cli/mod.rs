@@ -13,6 +13,7 @@ mod drawn;
 mod embed;
 mod faces;
 mod fields;
+mod filter;
 mod inspect;
 mod lfw;
 mod names;
@@ -107,6 +108,8 @@ enum Command {
     Classify(classify::Command),
     /// Tell which faces are of one person, where nobody has said so.
     Cluster(cluster::Args),
+    /// Find faces that are not like the others of their person, or like somebody else.
+    Filter(filter::Args),
     /// Measure by the LFW protocol.
     Lfw(lfw::Args),
     /// Measure below which distance two faces are of one person.
@@ -141,6 +144,7 @@ pub fn main() -> ExitCode {
         Command::Compare(args) => args.run(&cli.globals),
         Command::Classify(command) => command.run(&cli.globals),
         Command::Cluster(args) => args.run(&cli.globals),
+        Command::Filter(args) => args.run(&cli.globals),
         Command::Lfw(args) => args.run(&cli.globals),
         Command::Threshold(args) => args.run(&cli.globals),
         Command::Tsne(args) => args.run(&cli.globals),

@@ -17,8 +17,10 @@
 //! # Ok::<(), warpface::Error>(())
 //! ```
 
+mod centre;
 pub mod classify;
 pub mod cluster;
+pub mod filter;
 mod origin;
 pub mod project;
 pub mod search;

@@ -4,6 +4,7 @@ mod classify;
 mod cluster;
 #[path = "../common/mod.rs"]
 mod common;
+mod filter;
 mod inspect;
 mod output;
 mod pictures;

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::face::Embeddings;
+use crate::vectors::centre::mean;
 use crate::{Error, Result};
 
 /// Faces of people who are to be told apart: the rows of a person lie together, people in the order of their names.
@@ -112,18 +113,6 @@ impl KnownFaces {
         let equal = equal.filter(|&(a, b)| self.person_of(a) != self.person_of(b) && bits(a).eq(bits(b)));
         equal.collect()
     }
-}
-
-/// The mean of rows of one length, of which there is one at least.
-fn mean<'a>(rows: impl Iterator<Item = &'a [f32]>) -> Vec<f64> {
-    let (mut sum, mut count) = (Vec::new(), 0.0);
-    for row in rows {
-        sum.resize(row.len(), 0.0);
-        sum.iter_mut().zip(row).for_each(|(sum, &x)| *sum += f64::from(x));
-        count += 1.0;
-    }
-    sum.iter_mut().for_each(|x| *x /= count);
-    sum
 }
 
 #[cfg(test)]

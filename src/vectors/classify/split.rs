@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(split.parts(&names).unwrap(), parts);
         assert_ne!(Split { seed: 6, ..split }.parts(&names).unwrap(), parts);
         // The original trains on all that a person has, and tests with nothing of theirs.
-        assert_eq!(Split { min_images: 1, train_images: 9, seed: 5 }.parts(&names).unwrap().test, [0usize; 0]);
+        assert!(Split { min_images: 1, train_images: 9, seed: 5 }.parts(&names).unwrap().test.is_empty());
         assert!(Split { min_images: 9, ..split }.parts(&names).unwrap_err().to_string().contains("nobody has 9"));
         assert!(Split { train_images: 0, ..split }.parts(&names).is_err());
     }

@@ -11,6 +11,7 @@ use super::KnownFaces;
 use crate::Result;
 use crate::backend::Device;
 use crate::error::{Error, Field};
+use crate::vectors::centre::{left_out, squared_distance};
 
 /// A threshold, and what it was measured to do.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,8 +64,7 @@ fn held_out(known: &KnownFaces, centres: &[Vec<f64>], row: usize) -> (f64, Optio
     let others = centres.iter().enumerate().filter(|&(other, _)| other != person);
     let others = others.map(|(_, centre)| squared_distance(face, centre)).fold(f64::INFINITY, f64::min);
     let count = known.rows_of(person).len() as f64;
-    // Without the face a mean of n moves away from it by n / (n - 1).
-    let own = (count > 1.0).then(|| squared_distance(face, &centres[person]) * (count / (count - 1.0)).powi(2));
+    let own = (count > 1.0).then(|| squared_distance(face, &centres[person]) * left_out(count).powi(2));
     (others, own.map(|own| own.min(others)))
 }
 
@@ -72,11 +72,6 @@ fn held_out(known: &KnownFaces, centres: &[Vec<f64>], row: usize) -> (f64, Optio
 pub(super) fn nearest(face: &[f32], centres: &[Vec<f64>]) -> (usize, f64) {
     let distances = centres.iter().map(|centre| squared_distance(face, centre)).enumerate();
     distances.reduce(|best, next| if next.1 < best.1 { next } else { best }).unwrap_or((0, f64::INFINITY))
-}
-
-/// `|face - centre|^2`, in f64.
-pub(crate) fn squared_distance(face: &[f32], centre: &[f64]) -> f64 {
-    face.iter().zip(centre).map(|(&x, y)| (f64::from(x) - y).powi(2)).sum()
 }
 
 #[cfg(test)]
