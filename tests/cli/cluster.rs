@@ -3,18 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use common::npz::load_npy;
-
-/// An `.npy` of f32 rows.
-fn npy(rows: &[Vec<f32>]) -> Vec<u8> {
-    let shape = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}, {}), }}", rows.len(), rows[0].len());
-    let header = format!("{shape:<117}\n");
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend((header.len() as u16).to_le_bytes());
-    bytes.extend(header.bytes());
-    bytes.extend(rows.iter().flatten().flat_map(|x| x.to_le_bytes()));
-    bytes
-}
+use common::npz::{load_npy, npy};
 
 /// A folder as `embed` writes it, of these photographs in this order, labelled by their folders.
 fn vectors(rows: &[(PathBuf, Vec<f32>)]) -> TempDir {
