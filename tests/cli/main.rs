@@ -1,6 +1,7 @@
 //! The binary as its users meet it: exit codes, JSON on stdout only, bad input named and survived.
 
 mod classify;
+mod cluster;
 #[path = "../common/mod.rs"]
 mod common;
 mod filter;
