@@ -23,6 +23,7 @@ mod plan;
 mod threshold;
 mod train;
 mod tsne;
+mod video;
 
 use std::process::ExitCode;
 
@@ -106,6 +107,8 @@ enum Command {
     Classify(classify::Command),
     /// Find faces that are not like the others of their person, or like somebody else.
     Filter(filter::Args),
+    /// Follow faces through a video or a folder of frames: tracks, with a crop and an embedding each.
+    Video(video::Args),
     /// Measure by the LFW protocol.
     Lfw(lfw::Args),
     /// Measure below which distance two faces are of one person.
@@ -138,6 +141,7 @@ pub fn main() -> ExitCode {
         Command::Compare(args) => args.run(&cli.globals),
         Command::Classify(command) => command.run(&cli.globals),
         Command::Filter(args) => args.run(&cli.globals),
+        Command::Video(args) => args.run(&cli.globals),
         Command::Lfw(args) => args.run(&cli.globals),
         Command::Threshold(args) => args.run(&cli.globals),
         Command::Tsne(args) => args.run(&cli.globals),

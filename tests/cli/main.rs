@@ -9,6 +9,7 @@ mod output;
 mod pictures;
 mod tasks;
 mod usage;
+mod video;
 mod weights;
 
 use std::fs::{self, File};
