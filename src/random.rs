@@ -45,6 +45,8 @@ pub mod purpose {
     /// The folds in which probabilities of a classifier are measured; the place is twice the pair of people, and which of
     /// the two.
     pub const FOLDS: u32 = 9;
+    /// The orders in which faces listen to their neighbours; the place is the round.
+    pub const CLUSTER: u32 = 10;
     /// The first dropout of a graph; the place is the step. The graph's `k`-th dropout is `DROPOUT + k`.
     pub const DROPOUT: u32 = 256;
 }

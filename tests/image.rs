@@ -252,6 +252,35 @@ fn absurd_sizes_are_refused_from_the_header() {
     assert!(refusal(ppm).contains("100000 x 100000"), "{}", refusal(ppm));
 }
 
+/// Netpbm's formats with any highest value: 8 bits as Pillow 12 gives them; of wider samples, scaled to 16 bits, the high byte.
+#[test]
+fn netpbm_of_any_depth_is_scaled_to_bytes() {
+    let wide = |values: [u16; 3]| values.iter().flat_map(|v| v.to_be_bytes()).collect::<Vec<u8>>();
+    let cases: [(&[u8], &[u8], [u8; 3]); 11] = [
+        (b"P5\n3 1\n255\n", &[0, 100, 255], [0, 100, 255]),
+        (b"P5\n3 1\n100\n", &[0, 50, 100], [0, 128, 255]),
+        (b"P5 3 1 7\n", &[0, 3, 7], [0, 109, 255]),
+        (b"P5\n# a comment\n3 1\n65535\n", &wide([0, 32767, 65535]), [0, 127, 255]),
+        (b"P5\n3 1\n4095\n", &wide([0, 2048, 4095]), [0, 128, 255]),
+        (b"P2\n# a comment\n3 1\n255\n0 100 255\n", &[], [0, 100, 255]),
+        (b"P6\n1 1\n100\n", &[0, 50, 100], [0, 128, 255]),
+        (b"P6\n1 1\n1023\n", &wide([0, 512, 1023]), [0, 128, 255]),
+        (b"P3 1 1 15 0 7 15", &[], [0, 119, 255]),
+        // Of a bitmap 1 is black.
+        (b"P4\n3 1\n", &[0b1010_0000], [0, 255, 0]),
+        (b"P1 3 1 1 0 1", &[], [0, 255, 0]),
+    ];
+    for (header, samples, expected) in cases {
+        let picture = decode_bytes("x.pgm", &[header, samples].concat(), &Limits::default()).unwrap();
+        let grey = picture.width() == 3;
+        let found: Vec<u8> = picture.data().iter().copied().step_by(if grey { 3 } else { 1 }).collect();
+        assert_eq!(found, expected, "{}", header.escape_ascii());
+    }
+    for cut in [&b"P5\n3 1\n65535\n\0\0\0"[..], b"P5\n3 1\n0\n\0\0\0", b"P5\n3 1\n70000\n\0\0\0\0\0\0\0\0\0"] {
+        assert!(decode_bytes("x.pgm", cut, &Limits::default()).is_err(), "{}", cut.escape_ascii());
+    }
+}
+
 #[test]
 fn unusual_shapes_decode() {
     for (width, height) in [(1, 1), (20000, 10), (3, 5000)] {

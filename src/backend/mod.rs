@@ -26,6 +26,7 @@ pub(crate) mod gpu;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 #[cfg_attr(not(all(feature = "cuda", feature = "wgpu")), allow(dead_code, unused_imports))]
 pub(crate) mod kernels;
+pub(crate) mod mapped;
 mod roofline;
 #[cfg(feature = "wgpu")]
 pub mod wgpu;

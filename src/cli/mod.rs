@@ -3,6 +3,7 @@
 mod align;
 mod bench;
 mod classify;
+mod cluster;
 mod compare;
 mod context;
 mod convert;
@@ -20,6 +21,7 @@ mod output;
 mod pairs;
 mod photos;
 mod plan;
+mod search;
 mod threshold;
 mod train;
 mod tsne;
@@ -105,6 +107,8 @@ enum Command {
     /// Tell whose face it is: train on a folder of people, test, and name the faces of photographs.
     #[command(subcommand)]
     Classify(classify::Command),
+    /// Tell which faces are of one person, where nobody has said so.
+    Cluster(cluster::Args),
     /// Find faces that are not like the others of their person, or like somebody else.
     Filter(filter::Args),
     /// Follow faces through a video or a folder of frames: tracks, with a crop and an embedding each.
@@ -125,6 +129,8 @@ enum Command {
     Convert(convert::Args),
     /// Tell what a weights file holds, which network it is taken for, and what is missing.
     Inspect(inspect::Args),
+    /// Find the nearest of many vectors, exactly.
+    Search(search::Args),
     /// Train the embedding network on a folder of people.
     Train(train::Args),
 }
@@ -140,6 +146,7 @@ pub fn main() -> ExitCode {
         Command::Embed(args) => args.run(&cli.globals),
         Command::Compare(args) => args.run(&cli.globals),
         Command::Classify(command) => command.run(&cli.globals),
+        Command::Cluster(args) => args.run(&cli.globals),
         Command::Filter(args) => args.run(&cli.globals),
         Command::Video(args) => args.run(&cli.globals),
         Command::Lfw(args) => args.run(&cli.globals),
@@ -150,6 +157,7 @@ pub fn main() -> ExitCode {
         Command::Bench(args) => args.run(&cli.globals),
         Command::Convert(args) => args.run(&cli.globals),
         Command::Inspect(args) => args.run(&cli.globals),
+        Command::Search(args) => args.run(&cli.globals),
         Command::Train(args) => args.run(&cli.globals, &given(&matches)),
     };
     match result {

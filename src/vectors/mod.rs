@@ -19,6 +19,7 @@
 
 mod centre;
 pub mod classify;
+pub mod cluster;
 pub mod filter;
 mod origin;
 pub mod project;

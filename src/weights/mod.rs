@@ -38,7 +38,7 @@ mod layers;
 pub mod manifest;
 pub mod mtcnn;
 pub mod network;
-mod npy;
+pub(crate) mod npy;
 #[cfg(feature = "decode")]
 mod npz;
 mod onnx;

@@ -15,7 +15,7 @@ use super::view::{Bytes, Plain};
 use super::{Parsed, facts};
 
 /// The first bytes of the file.
-pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
+pub(crate) const MAGIC: &[u8] = b"\x93NUMPY";
 
 /// Dicts of dicts are two deep; pickles may contain themselves.
 pub(super) const MAX_DEPTH: usize = 16;
@@ -73,7 +73,7 @@ fn text(descr: &str, data: &[u8]) -> Option<String> {
 }
 
 /// Longer than the header of a float array, whose shape is what varies.
-pub(super) const HEAD: usize = 1 << 17;
+pub(crate) const HEAD: usize = 1 << 17;
 
 /// Reads a file that is one array, or a pickled dict.
 pub(super) fn read_file(source: &Source, out: &mut Collector) -> Parsed<()> {
@@ -82,14 +82,17 @@ pub(super) fn read_file(source: &Source, out: &mut Collector) -> Parsed<()> {
     read(&npy, "arr_0", "", out)
 }
 
-struct Header {
-    descr: String,
-    fortran: bool,
-    shape: Vec<usize>,
+/// What a file says of its array.
+pub(crate) struct Header {
+    /// NumPy's name of the type, such as `<f4`.
+    pub descr: String,
+    /// Whether columns follow each other.
+    pub fortran: bool,
+    pub shape: Vec<usize>,
 }
 
 /// The header, and where the data begins.
-fn split(bytes: &[u8]) -> Parsed<(Header, usize)> {
+pub(crate) fn split(bytes: &[u8]) -> Parsed<(Header, usize)> {
     let mut cursor = Cursor::new(bytes);
     if cursor.take(MAGIC.len())? != MAGIC {
         return Err("is no .npy file".into());

@@ -7,8 +7,10 @@ mod filter;
 mod inspect;
 mod output;
 mod pictures;
+mod search;
 mod tasks;
 mod usage;
+mod vectors;
 mod video;
 mod weights;
 

@@ -3,7 +3,7 @@
 mod folder;
 mod thumbnail;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Result;
@@ -188,6 +188,11 @@ pub fn origin(model: &Model, aligner: &Aligner, aligned: bool) -> Result<Origin>
 }
 
 impl Faces {
+    /// Those of a folder that `embed` wrote; none where it is none.
+    pub fn written(folder: &Path, weights: &Path) -> Result<Option<Faces>> {
+        folder::is_written(folder).then(|| folder::read(folder, weights)).transpose()
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.images.len()

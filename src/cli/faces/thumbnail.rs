@@ -29,7 +29,7 @@ impl Faces {
 
     /// A face as a square JPEG of `side` pixels, cut out of its photograph, which is decoded again; a photograph that is gone
     /// gives an error that names it.
-    fn thumbnail(&self, row: usize, side: usize) -> Result<Vec<u8>> {
+    pub fn thumbnail(&self, row: usize, side: usize) -> Result<Vec<u8>> {
         let photo = image::decode(&self.images[row])?;
         let [x1, y1, x2, y2] = square(&photo, self.boxes[row]);
         let small = image::resize_bilinear_pillow(&image::crop(&photo, x1, y1, x2, y2), side, side);

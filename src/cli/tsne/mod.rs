@@ -164,12 +164,22 @@ impl Args {
             return output::json_line(&mut out, &line);
         }
         for (name, value) in &picture.facts {
-            writeln!(out, "{name:<12}{}", value.to_string().trim_matches('"'))?;
+            writeln!(out, "{name:<12}{}", short(value))?;
         }
         for path in written {
             writeln!(out, "{} of {}", path.display(), output::count(faces.len(), "face"))?;
         }
         Ok(out.flush()?)
+    }
+}
+
+/// A fact as people read it.
+fn short(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Number(number) if number.is_f64() => format!("{:.4}", number.as_f64().unwrap_or(f64::NAN)),
+        serde_json::Value::Array(values) => values.iter().map(short).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
     }
 }
 

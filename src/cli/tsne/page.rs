@@ -10,7 +10,7 @@ const FACE: usize = 96;
 
 /// What makes points of elements, and shows what is in them.
 const STYLE: &str = "<style>
-.plane { position: relative; aspect-ratio: 1; max-width: 900px; margin: 0 auto; background: var(--card); border: 1px solid var(--line); border-radius: 12px }
+.plane { position: relative; aspect-ratio: 1; max-width: 900px; margin: 24px auto 0; background: var(--card); border: 1px solid var(--line); border-radius: 12px }
 .plane > a { position: absolute; width: 9px; height: 9px; margin: -4.5px 0 0 -4.5px; border-radius: 50%; outline-offset: 2px }
 .plane > a > span { display: none; position: absolute; left: 8px; top: 8px; padding: 6px; width: 108px; border-radius: 8px; background: var(--card); border: 1px solid var(--line); color: var(--ink); font-size: 11px; line-height: 1.3; overflow-wrap: anywhere; pointer-events: none }
 .plane > a.left > span { left: auto; right: 8px } .plane > a.up > span { top: auto; bottom: 8px }
@@ -44,8 +44,7 @@ fn write_page(
     pictures: usize,
 ) -> fmt::Result {
     page::begin(page, title)?;
-    let facts: Vec<(&str, String)> =
-        facts.iter().map(|(name, value)| (*name, value.to_string().trim_matches('"').to_owned())).collect();
+    let facts: Vec<(&str, String)> = facts.iter().map(|(name, value)| (*name, super::short(value))).collect();
     let count = faces.len().to_string();
     let chips = facts.iter().map(|(name, value)| (*name, value.as_str())).chain([("faces", count.as_str())]);
     page::header(page, "embeddings", title, chips)?;

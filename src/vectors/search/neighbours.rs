@@ -163,7 +163,7 @@ impl Part<'_> {
 }
 
 /// Refuses rows that have no distance, by their number.
-fn check_norms(values: Values, norms: &[f32], dim: usize, what: &str, first: usize) -> Result<()> {
+pub(super) fn check_norms(values: Values, norms: &[f32], dim: usize, what: &str, first: usize) -> Result<()> {
     // Negated, so that NaN is found.
     #[allow(clippy::neg_cmp_op_on_partial_ord)]
     let Some(bad) = norms.iter().position(|&norm| !(norm <= MAX_NORM)) else { return Ok(()) };
