@@ -12,6 +12,7 @@ mod search;
 mod tasks;
 mod usage;
 mod vectors;
+mod video;
 mod weights;
 
 use std::fs::{self, File};
