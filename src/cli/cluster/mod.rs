@@ -158,7 +158,7 @@ impl Args {
             let first = faces.images[rows[0]].display();
             writeln!(out, "{}  {}, such as {first}", folders::name(number, members.len()), faces_of(rows.len()))?;
         }
-        let of = format!("{} of {}", faces_of(noise.len()), faces_of(faces.len()));
+        let of = format!("{} of {}", faces_of(noise.len()), faces.len());
         writeln!(out, "{}; {of} by themselves", output::count(members.len(), "cluster"))?;
         writeln!(out, "{} at {threshold:.3}: {origin}", self.method)?;
         if let Some(Agreement { precision, recall, f1 }) = agreement {
