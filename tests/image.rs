@@ -190,8 +190,12 @@ fn what_is_no_photograph_is_refused_by_name() {
         (b"\x1f\x8b\x08\0", "extract it (`tar -xzf FILE`)"),
         (b"\x0a\x23\xd7\xce\0", "RecordIO file (.rec)"),
         (b"BM is how this text starts", "not an image in a known format"),
+        #[cfg(not(feature = "heif"))]
         (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC is not supported; convert"),
+        #[cfg(not(feature = "heif"))]
         (b"\0\0\0\x18ftypavif\0\0\0\0", "AVIF is not supported; convert"),
+        #[cfg(feature = "heif")]
+        (b"\0\0\0\x18ftypheic\0\0\0\0", "libheif cannot decode it"),
         (b"\xff\x0a rest", "JPEG XL is not supported; convert"),
         (b"\xff\xd8\xff", "cut short"),
         (b"\xff\xd8\xff\xe0 but then something else entirely, which is no JPEG at all", "JPEG"),

@@ -6,7 +6,7 @@ use common::{Noise, devices};
 use warpface::Device;
 use warpface::face::Embeddings;
 use warpface::ops::RowStorage;
-use warpface::vectors::search::{DeviceRows, Hit, Neighbours};
+use warpface::vectors::search::{DeviceRows, Hit, Index, Neighbours, Storage, Table};
 
 /// Rows in all of space, on a coarse grid with many equal distances, or of a few values with many equal rows.
 fn rows(noise: &mut Noise, n: usize, dim: usize, grid: f32) -> Embeddings {
@@ -71,4 +71,28 @@ fn devices_prove_neighbours_in_every_storage() {
             assert_eq!(bits(&proved), bits(&expected), "{} {storage:?}", device.info().name);
         }
     });
+}
+
+/// An index lies on the device as it lies in its file.
+#[test]
+fn an_index_has_the_same_neighbours_on_every_device() {
+    let mut noise = Noise::new(93);
+    let base = rows(&mut noise, 300, 19, 0.0);
+    let mut queries = rows(&mut noise, 6, 19, 0.0);
+    queries.append(Embeddings::new(19, base.row(7).to_vec()));
+    let folder = tempfile::tempdir().unwrap();
+    let values = folder.path().join("values.npy");
+    std::fs::write(&values, common::npz::npy(&base.rows().map(<[f32]>::to_vec).collect::<Vec<_>>())).unwrap();
+    let table = Table::npy(&values).unwrap();
+    let cpu = Device::cpu(1).unwrap();
+    for storage in [Storage::F32, Storage::F16, Storage::Int8] {
+        let path = folder.path().join(format!("{storage}.index"));
+        Index::build(&path, &cpu, &table, storage).unwrap();
+        let index = Index::open(&path).unwrap();
+        let expected = index.neighbours(&cpu).unwrap().nearest(&queries, 5).unwrap();
+        devices::each_and_simulated(|device| {
+            let found = index.neighbours(device).unwrap().nearest(&queries, 5).unwrap();
+            assert_eq!(bits(&found), bits(&expected), "{} {storage}", device.info().name);
+        });
+    }
 }

@@ -25,6 +25,7 @@ mod search;
 mod threshold;
 mod train;
 mod tsne;
+mod video;
 
 use std::process::ExitCode;
 
@@ -110,6 +111,8 @@ enum Command {
     Cluster(cluster::Args),
     /// Find faces that are not like the others of their person, or like somebody else.
     Filter(filter::Args),
+    /// Follow faces through a video or a folder of frames: tracks, with a crop and an embedding each.
+    Video(video::Args),
     /// Measure by the LFW protocol.
     Lfw(lfw::Args),
     /// Measure below which distance two faces are of one person.
@@ -145,6 +148,7 @@ pub fn main() -> ExitCode {
         Command::Classify(command) => command.run(&cli.globals),
         Command::Cluster(args) => args.run(&cli.globals),
         Command::Filter(args) => args.run(&cli.globals),
+        Command::Video(args) => args.run(&cli.globals),
         Command::Lfw(args) => args.run(&cli.globals),
         Command::Threshold(args) => args.run(&cli.globals),
         Command::Tsne(args) => args.run(&cli.globals),

@@ -39,7 +39,7 @@ impl Limits {
     }
 }
 
-/// Reads a photograph: JPEG, PNG, GIF, WebP, BMP, TIFF or PNM.
+/// Reads a photograph: JPEG, PNG, GIF, WebP, BMP, TIFF or PNM; with the feature `heif` HEIC and AVIF, too.
 ///
 /// JPEG gives libjpeg's pixels. The EXIF orientation is applied. Grey is repeated into three equal channels; CMYK
 /// becomes RGB as in Pillow. Alpha is dropped, not composed, as the original's `img[:, :, 0:3]` does. Of 16-bit
@@ -65,6 +65,11 @@ pub fn decode_bytes(path: impl AsRef<Path>, bytes: &[u8], limits: &Limits) -> Re
             let accept = |header: &jpeg::Header| limits.check(header.width as u64, header.height as u64);
             let (header, data) = jpeg::decode(bytes, accept)?;
             oriented(header.width as u32, header.height as u32, data, header.orientation)
+        }
+        #[cfg(feature = "heif")]
+        Format::Heif => {
+            let (width, height, data) = super::heif::decode(bytes, |width, height| limits.check(width, height))?;
+            oriented(width, height, data, Orientation::NoTransforms)
         }
         Format::Other(format) => {
             let mut decoder = decoder(bytes, format, limits)?;
@@ -98,6 +103,12 @@ pub fn dimensions_bytes(path: impl AsRef<Path>, bytes: &[u8], limits: &Limits) -
                 let header = jpeg::header(bytes)?;
                 limits.check(header.width as u64, header.height as u64)?;
                 (header.width, header.height, header.orientation)
+            }
+            #[cfg(feature = "heif")]
+            Format::Heif => {
+                let (width, height) = super::heif::dimensions(bytes)?;
+                limits.check(width.into(), height.into())?;
+                (width as usize, height as usize, Orientation::NoTransforms)
             }
             Format::Other(format) => {
                 let mut decoder = decoder(bytes, format, limits)?;
@@ -134,6 +145,9 @@ fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>> {
 
 enum Format {
     Jpeg,
+    /// HEIC or AVIF.
+    #[cfg(feature = "heif")]
+    Heif,
     Other(ImageFormat),
 }
 
@@ -141,6 +155,12 @@ impl Format {
     fn of(bytes: &[u8]) -> Result<Format, String> {
         use ImageFormat::{Bmp, Gif, Png, Pnm, Tiff, WebP};
         let unsupported = |name: &str| Err(format!("{name} is not supported; convert it to JPEG or PNG"));
+        #[cfg(feature = "heif")]
+        let heif = |_: &str| Ok(Format::Heif);
+        #[cfg(not(feature = "heif"))]
+        let heif = |name: &str| {
+            Err(format!("{name} is not supported; convert it to JPEG or PNG, or build with the feature heif"))
+        };
         Ok(match bytes {
             [] => return Err("the file is empty; fetch or copy it again".to_owned()),
             [0xff, 0xd8, 0xff, ..] => Format::Jpeg,
@@ -152,9 +172,9 @@ impl Format {
             [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Format::Other(Tiff),
             [b'P', b'1'..=b'7', white, ..] if white.is_ascii_whitespace() => Format::Other(Pnm),
             [_, _, _, _, b'f', b't', b'y', b'p', brand @ ..] => match brand.get(..4) {
-                Some(b"avif" | b"avis") => return unsupported("AVIF"),
+                Some(b"avif" | b"avis") => return heif("AVIF"),
                 Some(b"heic" | b"heix" | b"hevc" | b"hevx" | b"heim" | b"heis" | b"mif1" | b"msf1") => {
-                    return unsupported("HEIC");
+                    return heif("HEIC");
                 }
                 _ => return unsupported("this MP4-like container (a video?)"),
             },

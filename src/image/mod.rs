@@ -15,6 +15,8 @@ mod draw;
 #[cfg(feature = "decode")]
 mod encode;
 mod foreign;
+#[cfg(feature = "heif")]
+mod heif;
 #[cfg(feature = "decode")]
 mod jpeg;
 mod people;

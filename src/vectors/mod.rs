@@ -24,5 +24,6 @@ pub mod filter;
 mod origin;
 pub mod project;
 pub mod search;
+pub mod tracks;
 
 pub use origin::Origin;

@@ -1,6 +1,7 @@
 //! The binary as its users meet it: exit codes, JSON on stdout only, bad input named and survived.
 
 mod classify;
+mod cluster;
 #[path = "../common/mod.rs"]
 mod common;
 mod filter;
@@ -11,6 +12,7 @@ mod search;
 mod tasks;
 mod usage;
 mod vectors;
+mod video;
 mod weights;
 
 use std::fs::{self, File};

@@ -86,7 +86,7 @@ impl Args {
             failures = folders::write(folder, put, &found.faces, &found.clusters)?;
         }
         if let Some(path) = &self.sheet {
-            self.write_sheet(path, &device, &found)?;
+            self.write_sheet(path, &found)?;
         }
         self.print(globals, &found)?;
         let faces = found.faces;
@@ -127,8 +127,8 @@ impl Args {
         Ok(Found { faces, clusters, threshold, origin, agreement })
     }
 
-    fn write_sheet(&self, path: &Path, device: &Device, found: &Found) -> Result<()> {
-        let page = sheet::page(device, &self.faces.paths, self.method, found);
+    fn write_sheet(&self, path: &Path, found: &Found) -> Result<()> {
+        let page = sheet::page(&self.faces.paths, self.method, found);
         if let Some(parent) = path.parent() {
             create_folder(parent)?;
         }

@@ -2,10 +2,7 @@
 
 use std::path::PathBuf;
 
-use rayon::prelude::*;
-
 use super::{Found, faces_of};
-use crate::backend::Device;
 use crate::cli::faces::Faces;
 use crate::cli::output;
 use crate::eval::report::sheet::{Card, Section, Sheet, html};
@@ -19,17 +16,22 @@ const SIDE: usize = 112;
 const SHOWN: usize = 60;
 
 /// The page.
-pub fn page(device: &Device, paths: &[PathBuf], method: Method, found: &Found) -> String {
+pub fn page(paths: &[PathBuf], method: Method, found: &Found) -> String {
     let Found { faces, clusters, threshold, agreement, .. } = found;
     let (members, noise) = (clusters.members(), clusters.noise());
+    let groups = members.iter().chain((!noise.is_empty()).then_some(&noise));
+    let pictures = groups.clone().flat_map(|rows| shown(rows)).map(|&row| Some(row));
+    let mut pictures = faces.thumbnails(pictures, SIDE).into_iter();
     let titled = |(number, rows): (usize, &Vec<usize>)| {
-        let person = if agreement.is_some() { most_frequent(faces, rows) } else { None };
-        section(device, faces, &super::folders::name(number, members.len()), rows, person)
+        let is_cluster = number < members.len();
+        let title = match is_cluster {
+            true => super::folders::name(number, members.len()),
+            false => "by themselves".to_owned(),
+        };
+        let person = if agreement.is_some() && is_cluster { most_frequent(faces, rows) } else { None };
+        section(faces, title, rows, person, &mut pictures)
     };
-    let mut sections: Vec<Section> = members.iter().enumerate().map(titled).collect();
-    if !noise.is_empty() {
-        sections.push(section(device, faces, "By themselves", &noise, None));
-    }
+    let sections = groups.enumerate().map(titled).collect();
     let mut figures = vec![
         ("clusters".to_owned(), members.len().to_string(), String::new()),
         ("faces".to_owned(), faces.len().to_string(), format!("{} by themselves", noise.len())),
@@ -61,19 +63,29 @@ fn most_frequent<'a>(faces: &'a Faces, rows: &[usize]) -> Option<&'a str> {
     people.max_by_key(|people| people.len()).map(|people| people[0])
 }
 
-/// The faces of a cluster; those that are not of `person`, where one is given, are marked.
-fn section(device: &Device, faces: &Faces, title: &str, rows: &[usize], person: Option<&str>) -> Section {
+/// The rows that have a card.
+fn shown(rows: &[usize]) -> &[usize] {
+    &rows[..rows.len().min(SHOWN)]
+}
+
+/// The faces of a cluster, each with the next picture; those that are not of `person`, where one is given, are marked.
+fn section(
+    faces: &Faces,
+    title: String,
+    rows: &[usize],
+    person: Option<&str>,
+    pictures: &mut impl Iterator<Item = Option<Vec<u8>>>,
+) -> Section {
     let card = |&row: &usize| Card {
-        picture: faces.thumbnail(row, SIDE).ok(),
+        picture: pictures.next().flatten(),
         name: faces.images[row].file_name().unwrap_or_default().to_string_lossy().into_owned(),
         note: faces.labels[row].clone(),
         marked: person.is_some_and(|person| person != faces.labels[row]),
     };
-    let shown = &rows[..rows.len().min(SHOWN)];
-    let cards = device.install(|| shown.par_iter().map(card).collect());
-    let lead = match rows.len() - shown.len() {
+    let cards: Vec<Card> = shown(rows).iter().map(card).collect();
+    let lead = match rows.len() - cards.len() {
         0 => faces_of(rows.len()),
         more => format!("{}; {more} more are not shown", faces_of(rows.len())),
     };
-    Section { title: title.to_owned(), lead, cards }
+    Section { title, lead, cards }
 }

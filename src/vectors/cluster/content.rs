@@ -1,7 +1,6 @@
 //! Rows by their content, whatever order they came in.
 
 use crate::face::Embeddings;
-use crate::{Error, Result};
 
 /// The distinct rows in the order of their bits, and where each came from.
 pub(super) struct Content {
@@ -14,11 +13,7 @@ pub(super) struct Content {
 }
 
 impl Content {
-    /// Refuses values that are not finite.
-    pub fn new(rows: &Embeddings) -> Result<Content> {
-        if let Some(row) = rows.rows().position(|row| row.iter().any(|x| !x.is_finite())) {
-            return Err(Error::invalid(format!("row {row}"), "has a value that is not finite"));
-        }
+    pub fn new(rows: &Embeddings) -> Content {
         let bits = |&row: &u32| rows.row(row as usize).iter().map(|x| x.to_bits());
         let mut order: Vec<u32> = (0..rows.len() as u32).collect();
         order.sort_unstable_by(|a, b| bits(a).cmp(bits(b)));
@@ -28,7 +23,7 @@ impl Content {
             values.extend_from_slice(rows.row(group[0] as usize));
             copies.push(group.len() as u32);
         }
-        Ok(Content { distinct: Embeddings::new(rows.dim(), values), copies, of })
+        Content { distinct: Embeddings::new(rows.dim(), values), copies, of }
     }
 
     /// How many distinct rows there are.

@@ -1,8 +1,8 @@
 //! Who is the same person, where nobody has said so.
 //!
-//! Three methods over exact neighbours ([`Neighbours`](super::search::Neighbours)). The clusters do not depend on the order
+//! Three methods over exact neighbours ([`Neighbours`]). The clusters do not depend on the order
 //! of the rows: work goes through them in the order of their content, ties are broken by it, and rows of equal content are
-//! one ([`content`]).
+//! one.
 //!
 //! ```
 //! use warpface::Device;
@@ -34,6 +34,7 @@ use std::str::FromStr;
 use crate::backend::Device;
 use crate::error::Field;
 use crate::face::Embeddings;
+use crate::vectors::search::Neighbours;
 use crate::{Error, Result};
 use content::Content;
 
@@ -197,7 +198,9 @@ pub fn cluster(
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Clusters> {
     options.check()?;
-    let content = Content::new(rows)?;
+    // Refuses what has no distance, by the row's number here.
+    Neighbours::new(device, rows)?;
+    let content = Content::new(rows);
     let named = match options.method {
         _ if rows.is_empty() => return Ok(Clusters::default()),
         Method::ChineseWhispers => whispers::cluster(device, &content, options, progress)?,

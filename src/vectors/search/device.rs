@@ -42,6 +42,11 @@ pub trait RowSource: Sync {
 
     /// Neighbouring rows, one after the other.
     fn read(&self, rows: Range<usize>) -> Cow<'_, [f32]>;
+
+    /// How a device best keeps them.
+    fn storage(&self) -> RowStorage {
+        RowStorage::F32
+    }
 }
 
 impl RowSource for Embeddings {
@@ -259,7 +264,10 @@ fn moved(row: &[f32], storage: RowStorage) -> f64 {
     let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>().sqrt();
     let apart = norm(&mut row.iter().zip(&stored).map(|(&x, &y)| f64::from(x) - f64::from(y)));
     // A kernel may round the product of an int8 and its scale, or not.
-    let rounding = norm(&mut stored.iter().map(|&y| f64::from(y))) * f64::from(f32::EPSILON);
+    let rounding = match storage {
+        RowStorage::Int8 => norm(&mut stored.iter().map(|&y| f64::from(y))) * f64::from(f32::EPSILON),
+        RowStorage::F32 | RowStorage::F16 => 0.0,
+    };
     let moved = apart + rounding;
     if moved.is_finite() { moved } else { f64::INFINITY }
 }
@@ -316,7 +324,7 @@ impl OnDevice {
         }
         // Those for fewer candidates make room first.
         *uploaded = None;
-        let rows = Arc::new(DeviceRows::upload(device, from, RowStorage::F32, k)?);
+        let rows = Arc::new(DeviceRows::upload(device, from, from.storage(), k)?);
         *uploaded = Some((k, rows.clone()));
         Ok(rows)
     }

@@ -9,6 +9,7 @@ use crate::backend::Device;
 use crate::backend::cpu::Cpu;
 use crate::backend::cpu::nearest::{self, Coded, Found, MAX_DIM, MAX_NORM, Rows, Segment, Values};
 use crate::face::Embeddings;
+use crate::ops::RowStorage;
 use crate::{Error, Result};
 
 /// Rows that queries are compared with.
@@ -144,6 +145,15 @@ impl RowSource for Neighbours<'_> {
             }
         }
         Cow::Owned(read)
+    }
+
+    fn storage(&self) -> RowStorage {
+        let all = |is: fn(&Part) -> bool| self.parts.iter().filter(|part| !part.norms.is_empty()).all(is);
+        match () {
+            () if all(|part| matches!(part.values, Values::F16(_))) => RowStorage::F16,
+            () if all(|part| part.codes.is_some()) => RowStorage::Int8,
+            () => RowStorage::F32,
+        }
     }
 }
 
