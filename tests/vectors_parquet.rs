@@ -41,3 +41,33 @@ fn what_makes_no_vectors_is_named() {
         assert!(Table::parquet(&cut).unwrap_err().to_string().contains("cut.parquet"));
     }
 }
+
+/// Bytes changed anywhere: an error that names the file, or vectors, and no panic.
+#[test]
+fn damaged_files_do_no_harm() {
+    // What the reader says while it unwinds is not for the log of tests.
+    std::panic::set_hook(Box::new(|_| {}));
+    let folder = tempfile::tempdir().unwrap();
+    let (path, mut noise) = (folder.path().join("damaged.parquet"), common::Noise::new(1));
+    let mut below = move |n: usize| ((noise.unit() * n as f32) as usize).min(n - 1);
+    let mut refused = 0;
+    for name in ["lists", "fixed", "large", "columns", "two", "text"] {
+        let good = std::fs::read(file(name)).unwrap();
+        for _ in 0..300 {
+            let mut bytes = good.clone();
+            for _ in 0..1 + below(3) {
+                let at = if below(2) == 0 { below(bytes.len()) } else { bytes.len() - 1 - below(500) };
+                bytes[at] = below(256) as u8;
+            }
+            std::fs::write(&path, &bytes).unwrap();
+            let read = std::panic::catch_unwind(|| Table::parquet(&path));
+            let Ok(Err(error)) = read else {
+                assert!(read.is_ok(), "{name} panics");
+                continue;
+            };
+            assert!(error.to_string().contains("damaged.parquet"), "{error}");
+            refused += 1;
+        }
+    }
+    assert!(refused > 300, "{refused}");
+}

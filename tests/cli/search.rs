@@ -130,6 +130,27 @@ fn arrays_of_other_types_are_read() {
 }
 
 #[test]
+fn parquet_is_searched_and_put_into_an_index() {
+    let (lists, folder) = (files::golden("vectors/lists.parquet"), tempfile::tempdir().unwrap());
+    let index = folder.path().join("index");
+    search(&["build", text(&index), text(&lists)]).expect(DONE);
+    for base in [&lists, &index] {
+        let run = search(&["query", text(base), text(&files::golden("vectors/columns.parquet")), "-k", "2", "--json"]);
+        let lines = run.expect(DONE).json();
+        assert_eq!(lines.len(), 50);
+        let near = &lines[7]["hits"];
+        assert_eq!(
+            (&near[0]["row"], &near[0]["distance"], &near[0]["name"]),
+            (&7.into(), &0.0.into(), &"näme 7".into())
+        );
+        assert_eq!((&near[1]["row"], &near[1]["distance"]), (&6.into(), &6.0.into()));
+    }
+    search(&["build", text(&index), text(&files::golden("vectors/two.parquet")), "--overwrite"])
+        .expect(NOTHING)
+        .says(&["two.parquet", "a, b"]);
+}
+
+#[test]
 fn bad_input_is_named_and_nothing_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);

@@ -29,6 +29,12 @@ impl Table {
     /// length among them.
     pub fn parquet(path: impl AsRef<Path>) -> Result<Table> {
         let path = path.as_ref();
+        // Of damaged files a few make the reader panic, which is this file's fault and not the program's.
+        std::panic::catch_unwind(|| Table::read_parquet(path))
+            .unwrap_or_else(|_| Err(Error::data(path, "is damaged, or no Parquet file; write it again")))
+    }
+
+    fn read_parquet(path: &Path) -> Result<Table> {
         let file = File::open(path).map_err(Error::io(path, "read"))?;
         let broken = |error: ParquetError| Error::data(path, format!("cannot be read as Parquet: {error}"));
         let reader = SerializedFileReader::new(file).map_err(broken)?;
