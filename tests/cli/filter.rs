@@ -80,7 +80,9 @@ fn photographs_are_moved_aside_and_none_is_lost() {
     filter(&["--outlier-distance=-1"]).expect(USAGE).says(&["--outlier-distance"]);
     filter(&["--dry-run"]).expect(USAGE);
     with(&weights, &["filter", "--aligned", text(&data.path().join("Ann"))]).expect(DONE).says(&["only outliers"]);
-    ["Ann/Ann_0002.png", "Bob/Bob_0002.png"].map(|name| fs::remove_file(data.path().join(name)).unwrap());
+    for name in ["Ann/Ann_0002.png", "Bob/Bob_0002.png"] {
+        fs::remove_file(data.path().join(name)).unwrap();
+    }
     let run = filter(&["--json"]).expect(DONE);
     run.says(&["2 names of one photograph"]);
     assert_eq!(run.json().pop().unwrap()["outlier_distance"], Value::Null);
