@@ -108,7 +108,9 @@ fn read_all(path: &Path, mut from: impl BufRead, every: usize, to: &SyncSender<F
             Err(e) => Err(Error::data(path, format!("frame {number} is cut: {e}"))),
         };
         let is_last = frame.is_err();
-        if (is_last || number.is_multiple_of(every)) && to.send((number, frame)).is_err() || is_last {
+        let is_wanted = is_last || number.is_multiple_of(every);
+        let nobody_listens = is_wanted && to.send((number, frame)).is_err();
+        if is_last || nobody_listens {
             return number;
         }
         number += 1;

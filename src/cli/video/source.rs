@@ -36,7 +36,7 @@ impl Frames {
             return Ok((Frames::Video(ffmpeg, frames), Vec::new()));
         }
         let mut found = image::collect(&[path.to_owned()]);
-        found.images.sort_by(|a, b| natural(a).cmp(&natural(b)));
+        found.images.sort_by_cached_key(|path| natural(path));
         Ok((Frames::Folder(found.images, 0), found.problems))
     }
 
