@@ -21,7 +21,7 @@ const COMBINATIONS: [Combination; 8] = [
     native("wgpu"),
     native("cuda,wgpu"),
     native("decode"),
-    native("decode,ndarray,cuda"),
+    native("decode,ndarray,parquet,cuda"),
     native("cli"),
     Combination { features: "wgpu", wasm: true },
 ];
