@@ -72,6 +72,7 @@ fn rounded_up(square: f64) -> f32 {
 /// Queries that meet all rows together, quantized: at most `WIDTH`.
 pub(super) struct Coding {
     /// How many vectors of 16 queries: 1 or 2; 0 where the queries lie one after the other.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
     vectors: usize,
     stride: usize,
     /// `[stride / 4][vectors * 16][4]`, or `[queries][stride]`.
@@ -138,6 +139,7 @@ pub(super) struct CodeTile<'a> {
     /// The most that each query lets pass.
     pub limits: &'a [f32],
     /// How many bytes on the codes lie that are asked for meanwhile; 0 for none.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
     pub ahead: usize,
     /// For each row a bit for each query that passes.
     pub passed: &'a mut [u32],
