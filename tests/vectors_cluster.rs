@@ -17,7 +17,7 @@ fn on_cpu(rows: &Embeddings, options: &ClusterOptions) -> Clusters {
     run(&Device::cpu(2).unwrap(), rows, options)
 }
 
-/// Rows around the axes, so many around each, then as many by themselves; the first rows twice.
+/// Rows around the axes, the same number around each, then as many by themselves; the first rows twice.
 fn people(noise: &mut Noise, around: usize, people: usize) -> (Embeddings, Vec<usize>) {
     let dim = 2 * people;
     let (mut values, mut who) = (Vec::new(), Vec::new());

@@ -23,7 +23,7 @@ pub struct Args {
     /// An .npy of the queries
     #[arg(value_name = "QUERIES")]
     queries: PathBuf,
-    /// Queries at once: the first so many
+    /// Queries at once, from the first on
     #[arg(long, default_value_t = 1, value_name = "N")]
     count: usize,
     /// How many of the nearest

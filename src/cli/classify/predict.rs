@@ -25,7 +25,7 @@ pub struct Args {
     photos: Vec<PathBuf>,
     #[command(flatten)]
     classifier: ClassifierArgs,
-    /// Name so many people for each face, the likeliest first
+    /// People to name for each face, the likeliest first
     #[arg(long, default_value_t = 1, value_name = "N")]
     top: usize,
     /// Write the photographs with frames and names drawn in: a JPEG as JPEG, all others as PNG

@@ -13,7 +13,7 @@ pub struct SplitArgs {
     /// are parted, else 1]
     #[arg(long, value_name = "N")]
     min_images_per_class: Option<usize>,
-    /// Train on so many photographs of each person, drawn by the seed, and test with the others
+    /// Photographs of each person to train on, drawn by the seed; the others are tested
     #[arg(long, value_name = "N")]
     train_images_per_class: Option<usize>,
     /// What photographs, and the folds of probabilities, are drawn by

@@ -26,7 +26,7 @@ pub enum Put {
     Link,
 }
 
-/// The folder of a cluster, of so many.
+/// The folder of a cluster; `of` is how many there are.
 pub fn name(cluster: usize, of: usize) -> String {
     let digits = of.saturating_sub(1).to_string().len().max(3);
     format!("cluster_{cluster:0digits$}")

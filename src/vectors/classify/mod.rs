@@ -100,7 +100,7 @@ impl Options {
         self
     }
 
-    /// With votes of so many of the nearest faces.
+    /// With votes of this number of the nearest faces.
     pub fn neighbours(mut self, neighbours: usize) -> Self {
         self.neighbours = neighbours;
         self
@@ -112,7 +112,7 @@ impl Options {
         self
     }
 
-    /// With a threshold that takes such a share of strangers' faces for somebody known.
+    /// With a threshold that takes this share of strangers' faces for somebody known.
     pub fn false_accept_rate(mut self, rate: f64) -> Self {
         self.false_accept_rate = rate;
         self

@@ -84,7 +84,7 @@ pub struct DeviceRows {
     candidates: usize,
     dim: usize,
     device: Device,
-    /// The blocks planned for so many queries at once.
+    /// The blocks, planned for a number of queries.
     planned: Mutex<Option<(usize, Plans)>>,
 }
 
@@ -173,7 +173,7 @@ impl DeviceRows {
         Ok(found)
     }
 
-    /// The blocks, planned for so many queries.
+    /// The blocks, planned for this number of queries.
     fn plans(&self, queries: usize) -> Result<Plans> {
         let mut planned = self.planned.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, plans)) = planned.as_ref().filter(|(of, _)| *of == queries) {

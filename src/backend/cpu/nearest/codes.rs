@@ -166,7 +166,7 @@ impl CodeTile<'_> {
     }
 }
 
-/// Whether queries are best laid one after the other, being so many.
+/// Whether this number of queries is best laid one after the other.
 pub(super) fn lies_in_rows(isa: Isa, queries: usize) -> bool {
     #[cfg(target_arch = "x86_64")]
     if vnni::is_available(isa) {

@@ -25,7 +25,7 @@ pub(crate) use scan::{nearest, within};
 
 use super::Cpu;
 
-/// Queries that are measured against every row: the arithmetic of so many still waits for memory.
+/// Queries that are measured against every row: at this number arithmetic still waits for memory.
 const FEW: usize = 3;
 
 /// Values of rows, one row after the other, as they are stored.

@@ -15,7 +15,7 @@ pub(super) struct Gram {
 }
 
 impl Gram {
-    /// Of so many points, row after row.
+    /// Of a number of points, row after row.
     pub fn new(points: usize, values: Vec<f64>) -> Self {
         debug_assert_eq!(values.len(), points * points);
         Gram { points, values }
