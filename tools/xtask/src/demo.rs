@@ -71,6 +71,10 @@ pub fn run(args: &Args) -> Result<()> {
     say("done; look at");
     eprintln!("  {}  figures, ROC, histograms, the hardest pairs", demo.join("report.html").display());
     eprintln!("  {}  the photographs with what was found", demo.join("annotated").display());
-    eprintln!("  {}  the faces by clusters, and {} as points", demo.join("people.html").display(), demo.join("faces.html").display());
+    eprintln!(
+        "  {}  the faces by clusters, and {} as points",
+        demo.join("people.html").display(),
+        demo.join("faces.html").display()
+    );
     Ok(())
 }
