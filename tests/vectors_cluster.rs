@@ -178,3 +178,19 @@ fn progress_ends_where_it_said() {
         assert!(told.is_sorted() && told.last().is_some_and(|(done, of)| done == of), "{method}: {told:?}");
     }
 }
+
+/// A photograph that is there several times makes no clusters of its own.
+#[test]
+fn copies_change_nothing() {
+    let mut noise = Noise::new(8);
+    let (rows, _) = people(&mut noise, 9, 6);
+    let repeated = Embeddings::new(rows.dim(), rows.as_slice().repeat(3));
+    for method in METHODS {
+        let options = ClusterOptions { min_faces: 1, ..ClusterOptions::new(method, 1.0) };
+        let (once, thrice) = (on_cpu(&rows, &options), on_cpu(&repeated, &options));
+        assert_eq!(once.len(), thrice.len(), "{method}");
+        let pairs = (0..repeated.len()).map(|row| (once.of(row % rows.len()), thrice.of(row)));
+        let distinct: std::collections::BTreeSet<_> = pairs.collect();
+        assert_eq!(distinct.len(), once.len(), "{method}");
+    }
+}

@@ -7,7 +7,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::context::{Globals, create_folder};
-use super::{Outcome, output};
+use super::{Outcome, Usage, output};
 use crate::error::{Field, message};
 use crate::train::pairs::{RandomPairs, SameRatio};
 use crate::{Error, eval, files};
@@ -53,6 +53,10 @@ impl Args {
         if same == 0 || different == 0 {
             let problem = format!("{} pairs by {} leave none of one kind: ask for more", self.count, self.same_ratio);
             return Err(Error::invalid(Field("count"), problem).into());
+        }
+        if self.folds == 0 || self.folds > self.count {
+            let problem = format!("--folds: {} pairs cannot be split into {} folds", self.count, self.folds);
+            return Err(Usage(problem).into());
         }
         let draw = if self.balanced { eval::generate_balanced } else { eval::generate_counts };
         let (possible_same, possible_different) = eval::possible_pairs(&people);

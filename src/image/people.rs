@@ -1,7 +1,7 @@
 //! Who is a person: a folder for each, in a folder of people. Every command asks here, so that all count alike.
 
 use std::collections::HashSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -110,7 +110,7 @@ impl Labelled {
         }
         let nothing = found.people.is_empty() && found.problems.is_empty() && self.images.is_empty();
         let (people, left_out) = found.or_left_out();
-        people.into_iter().for_each(|person| self.add(&person.name.to_string_lossy(), person.photos));
+        people.into_iter().for_each(|person| self.add(&text(&person.name), person.photos));
         self.problems.extend(left_out);
         if nothing {
             self.problems.push(Error::image(root, "no photographs are in this folder"));
@@ -153,9 +153,37 @@ fn no_folder(path: &Path) -> Option<String> {
     Some(format!("is no folder with a folder for each person, but {what}"))
 }
 
+/// A name as text, in which what is no Unicode is written by its bytes, as `\\xff`: two names stay two.
+fn text(name: &OsStr) -> String {
+    let mut text = String::new();
+    for chunk in name.as_encoded_bytes().utf8_chunks() {
+        text += chunk.valid();
+        chunk.invalid().iter().for_each(|byte| text += &format!("\\x{byte:02x}"));
+    }
+    text
+}
+
 /// A folder's name, also of one that is called `.` or `..`.
 pub(crate) fn name_of(folder: &Path) -> String {
-    let lossy = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
-    let named = lossy(folder).or_else(|| lossy(&folder.canonicalize().ok()?));
+    let named = |path: &Path| path.file_name().map(text);
+    let named = named(folder).or_else(|| named(&folder.canonicalize().ok()?));
     named.unwrap_or_else(|| folder.display().to_string())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::ffi::OsStrExt;
+
+    use super::*;
+
+    #[test]
+    fn names_that_are_no_unicode_stay_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [&b"\xff"[..], b"\xfe", b"B\xc3\xa9"] {
+            let person = folder.path().join(OsStr::from_bytes(name));
+            std::fs::create_dir(&person).unwrap();
+            std::fs::write(person.join("1.jpg"), "").unwrap();
+        }
+        assert_eq!(labelled(&[folder.path().to_owned()]).labels, ["B\u{e9}", "\\xfe", "\\xff"]);
+    }
 }

@@ -19,6 +19,11 @@ pub fn embedded(people: usize, each: usize) -> TempDir {
     folder
 }
 
+/// A photograph in which nobody is.
+fn save_faceless(folder: &Path) {
+    super::save(&folder.join("x/1.png"), &noise(60, 60, 1));
+}
+
 fn write_npy(path: &Path, shape: &[u64], values: impl Iterator<Item = f32>) {
     let file = File::create(path).unwrap();
     let mut writer = npyz::WriteOptions::new().default_dtype().shape(shape).writer(file).begin_nd().unwrap();
@@ -44,6 +49,8 @@ fn pairs_are_drawn_and_measured() {
     assert_eq!(fs::read_to_string(&file).unwrap(), first);
     again(&["--seed", "1", "--same-ratio", "1:3", "--overwrite"]).expect(DONE);
     assert_ne!(fs::read_to_string(&file).unwrap(), first);
+    again(&["--folds", "0"]).expect(USAGE).says(&["--folds"]);
+    again(&["--folds", "5"]).expect(USAGE).says(&["--folds"]);
     let few = ["pairs", text(data.path()), "-o", text(&file), "--count", "1000"];
     warpface(&few).expect(NOTHING).says(&["2 pairs of one person and 4 of two", "--count"]);
     warpface(&["pairs", text(data.path()), "-o", text(&file), "--count", "1"]).expect(USAGE).says(&["--count"]);
@@ -85,6 +92,22 @@ fn a_threshold_is_measured_kept_and_gone_by() {
     let compared = with(&weights, &compare).expect(DONE).json().pop().unwrap();
     assert_eq!(compared["threshold"], line["f1"]["threshold"]);
     assert!(compared["threshold_origin"].as_str().unwrap().contains("best by F1"), "{compared}");
+    // Faces that are all the same tell nobody apart: what was kept stays.
+    for name in ["Ann/Ann_0002.png", "Bob/Bob_0001.png", "Bob/Bob_0002.png"] {
+        fs::copy(data.path().join("Ann/Ann_0001.png"), data.path().join(name)).unwrap();
+    }
+    with(&weights, &save).expect(USAGE).says(&["--save", "nobody apart"]);
+    let again = with(&weights, &compare).expect(DONE).json().pop().unwrap();
+    assert_eq!(again["threshold"], compared["threshold"]);
+    // What cannot be read is named beside what it led to.
+    fs::write(data.path().join("Ann/Ann_0001.png"), "no photograph").unwrap();
+    fs::remove_dir_all(data.path().join("Bob")).unwrap();
+    with(&weights, &save).expect(NOTHING).says(&["Ann_0001.png", "two people are needed"]);
+    let none = tempfile::tempdir().unwrap();
+    save_faceless(none.path());
+    let png = out.path().join("x.png");
+    let tsne = ["tsne", text(none.path()), "-o", text(&png), "--model", text(&model)];
+    with(&weights, &tsne).expect(NOTHING).says(&["nothing is drawn"]);
 }
 
 #[test]
@@ -107,6 +130,9 @@ fn embeddings_are_drawn_the_same_whatever_the_threads() {
     draw(&["--iterations", "300", "--seed", "9"]).expect(DONE);
     assert!(fs::read(&png).unwrap() != first);
     draw(&["--method", "pca"]).expect(DONE);
+    draw(&["--learning-rate", "1e30"]).expect(USAGE).says(&["--learning-rate"]);
+    let two = ["tsne", text(folder.path()), text(folder.path()), "-o", text(&png)];
+    warpface(&two).expect(NOTHING).says(&["stands alone"]);
     draw(&["--perplexity", "0"]).expect(USAGE).says(&["--perplexity"]);
     warpface(&["tsne", text(embedded(1, 3).path()), "-o", text(&png)])
         .expect(NOTHING)

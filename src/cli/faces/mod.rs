@@ -81,6 +81,10 @@ impl FacesArgs {
         {
             return folder::read(folder, &globals.weights);
         }
+        if let Some(folder) = self.paths.iter().find(|folder| folder::is_written(folder)) {
+            let problem = "is what `embed` wrote, and stands alone: give it by itself, or photographs";
+            return Err(Error::data(folder, problem).into());
+        }
         let options = self.detect.options()?;
         self.crops.check(self.aligned)?;
         self.align.check()?;

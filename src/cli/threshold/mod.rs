@@ -79,11 +79,16 @@ impl Args {
             most: self.max_pairs,
         };
         let embeddings = &faces.embeddings;
-        let (pairs, best) = device.install(|| -> crate::Result<_> {
+        let measured = device.install(|| -> crate::Result<_> {
             let pairs = labelled_pairs(embeddings.as_slice(), embeddings.dim(), &faces.labels, &options)?;
             let best = best_thresholds(&pairs, &options)?;
             Ok((pairs, best))
-        })?;
+        });
+        if measured.is_err() {
+            // What could not be read may be why.
+            output::list_failures(faces.len(), &faces.failures);
+        }
+        let (pairs, best) = measured?;
         if (best.different as f64) * self.far < 1.0 {
             let count = output::count(best.different, "pair");
             eprintln!("{count} of different people cannot tell a rate of {}: none of them is accepted", self.far);
@@ -128,6 +133,10 @@ impl Args {
             return Err(Error::weights(&model, "is not the file that made these embeddings, though its name is").into());
         }
         let (chosen, what) = self.chosen(by, best);
+        if best.accuracy.score <= 0.5 || chosen.threshold <= 0.0 {
+            let problem = "these faces tell nobody apart: no threshold is better than a guess, and none is kept";
+            return Err(Error::invalid(Field("save"), problem).into());
+        }
         let folders: Vec<String> = self.faces.paths.iter().map(|path| name_of(path)).collect();
         let origin_of_threshold = format!("{what}, of {} people in {}", best.people, folders.join(", "));
         let threshold = saved::Threshold { distance: chosen.threshold, origin: origin_of_threshold };

@@ -68,10 +68,15 @@ pub fn of_model(model: Option<&Path>, sha256_of_model: Option<&str>, metric: Met
             _ if saved.sha256 != hash => {
                 eprintln!("{}: is of another file of this name, and not taken", file.display());
             }
-            Some(entry) if entry.threshold.is_finite() => {
+            Some(entry) if entry.threshold.is_finite() && entry.threshold > 0.0 => {
                 return Ok(Threshold { distance: entry.threshold, origin: entry.origin.clone() });
             }
-            _ => {}
+            Some(entry) => {
+                let problem =
+                    format!("holds the threshold {}, which is no distance above 0; remove it", entry.threshold);
+                return Err(Error::data(&file, problem).into());
+            }
+            None => {}
         }
     }
     let published = sha256_of_model.and_then(manifest::lookup).map(|entry| entry.name.as_str());
@@ -121,6 +126,10 @@ mod tests {
         assert_eq!((of(Metric::Euclidean), of(Metric::Cosine)), (1.5, 0.25));
         std::fs::write(&model, "other weights").unwrap();
         assert_eq!(of(Metric::Euclidean), 1.242);
+        std::fs::write(&model, "weights").unwrap();
+        save(&model, &hash, Metric::Euclidean, &threshold(0.0)).unwrap();
+        let error = of_model(Some(&model), None, Metric::Euclidean).err().unwrap().to_string();
+        assert!(error.contains("m.pb.threshold.json") && error.contains("no distance above 0"), "{error}");
         std::fs::write(beside(&model), "{}").unwrap();
         let error = of_model(Some(&model), None, Metric::Euclidean).err().unwrap().to_string();
         assert!(error.contains("m.pb.threshold.json"), "{error}");

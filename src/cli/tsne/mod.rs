@@ -82,7 +82,9 @@ impl Args {
         let device = globals.open_device()?;
         let faces = self.faces.embed(globals, &device, "tsne")?;
         if faces.is_empty() {
-            return Ok(output::list_failures(faces.without_face.len(), &faces.failures));
+            output::list_failures(0, &faces.failures);
+            eprintln!("no face: nothing is drawn");
+            return Ok(Outcome::Nothing);
         }
         let picture = self.picture(&device, &faces)?;
         let places = places(&picture.points);

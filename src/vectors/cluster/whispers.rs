@@ -23,7 +23,8 @@ struct Listeners {
 }
 
 /// Every distinct row begins in a cluster of its own. Round by round, each time in another order, each takes the cluster that
-/// its neighbours, and copies of itself, are of by most weight; its own, then the first by content, of equal ones.
+/// its neighbours are of by most weight; its own, then the first by content, of equal ones. Copies count once: else a
+/// photograph that is there twice would listen to itself.
 pub(super) fn cluster(
     device: &Device,
     content: &Content,
@@ -41,9 +42,8 @@ pub(super) fn cluster(
         for &row in &order {
             let row = row as usize;
             let own = of[row];
-            weights[own as usize] += content.copies(row) as f64 - 1.0;
             for &(other, weight) in listeners.of(row) {
-                weights[of[other as usize] as usize] += f64::from(weight) * content.copies(other as usize) as f64;
+                weights[of[other as usize] as usize] += f64::from(weight);
             }
             let mut best = own;
             for &(other, _) in listeners.of(row) {

@@ -59,7 +59,7 @@ impl TsneOptions {
             return wrong("exaggeration", format!("{} is no factor from 1 on", self.exaggeration));
         }
         if self.learning_rate.is_some_and(|rate| !(rate > 0.0 && rate.is_finite())) {
-            return wrong("learning_rate", "is no length above 0".to_owned());
+            return wrong("learning_rate", format!("{} is no length above 0", self.learning_rate.unwrap_or_default()));
         }
         if !(0.0..1.0).contains(&self.theta) {
             return wrong("theta", format!("{} is not 0 to below 1", self.theta));
@@ -84,7 +84,8 @@ pub struct Layout {
 /// done. The same rows, options and device give the same bits whatever the threads.
 ///
 /// # Errors
-/// Options that make no sense, fewer than four rows, a row with a value that is not finite.
+/// Options that make no sense, fewer than four rows, a row with a value that is not finite, steps so long that points fly
+/// apart.
 pub fn tsne(
     device: &Device,
     rows: &Embeddings,
@@ -104,7 +105,7 @@ pub fn tsne(
         hits.truncate(count);
     }
     let first = first_layout(device, rows, options.seed);
-    Ok(device.install(|| {
+    let layout = device.install(|| {
         let similarities = Similarities::new(&neighbours, perplexity);
         drop(neighbours);
         let mut descent = Descent::new(&similarities, first, options);
@@ -114,7 +115,11 @@ pub fn tsne(
         }
         let divergence = descent.divergence();
         Layout { points: descent.points, divergence, perplexity }
-    }))
+    });
+    if !layout.divergence.is_finite() {
+        return Err(Error::invalid(Field("learning_rate"), "points flew apart: take a shorter step"));
+    }
+    Ok(layout)
 }
 
 /// The principal components, small, with a little noise that moves equal rows apart.
@@ -255,5 +260,7 @@ mod tests {
         assert!(refused(groups(3, 1), &options).contains("four rows"));
         assert!(refused(groups(9, 1), &TsneOptions { perplexity: f64::NAN, ..options.clone() }).contains("perplexity"));
         assert!(refused(groups(9, 1), &TsneOptions { theta: 1.0, ..options }).contains("theta"));
+        let long = TsneOptions { learning_rate: Some(1e30), ..TsneOptions::default() };
+        assert!(refused(groups(30, 2), &long).contains("learning_rate"));
     }
 }
