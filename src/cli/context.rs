@@ -390,6 +390,25 @@ pub fn progress(len: usize, what: &'static str) -> ProgressBar {
     ProgressBar::new(len as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())).with_message(what)
 }
 
+/// Refuses a folder that cannot be made, before long work: makes it, and takes away what was not there.
+pub fn check_folder(path: &Path) -> Result<()> {
+    let is_missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+    let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
+    let made = create_folder(path);
+    // From the inside out; what another process put something in stays.
+    missing.into_iter().for_each(|folder| drop(std::fs::remove_dir(folder)));
+    made
+}
+
+/// Refuses a file that cannot be written, as far as its folder tells.
+pub fn check_file(path: &Path, field: &'static str) -> Result<()> {
+    if path.is_dir() {
+        let problem = format!("{} is a folder: name a file", path.display());
+        return Err(Error::invalid(Field(field), problem).into());
+    }
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or(Ok(()), check_folder)
+}
+
 /// Creates a folder with its parents.
 pub fn create_folder(path: &Path) -> Result<()> {
     Ok(std::fs::create_dir_all(path).map_err(Error::io(path, "create"))?)

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::context::create_folder;
+use super::context::{check_folder, create_folder};
 use super::names::{Suffix, distinct, relative_to_common};
 use super::photos::Photo;
 use crate::Error;
 use crate::error::Field;
 use crate::face::Face;
-use crate::image::{self, DrawFace};
+use crate::image::{self, DrawFace, FaceName};
 
 /// Where drawn photographs go.
 pub struct Drawn {
@@ -30,11 +30,12 @@ impl Drawn {
             let problem = format!("{} is one of the photographs; name a folder apart from them", path.display());
             return Err(Error::invalid(Field("draw"), problem).into());
         }
+        check_folder(folder)?;
         Ok(Drawn { places })
     }
 
     /// Writes the photograph with its faces, and their names or else scores, in the format that the place's suffix says.
-    pub fn draw(&self, photo: &Photo, faces: &[Face], names: Option<&[String]>) -> Result<(), Error> {
+    pub fn draw(&self, photo: &Photo, faces: &[Face], names: Option<&[FaceName]>) -> Result<(), Error> {
         let path = &self.places[photo.index];
         let mut picture = photo.image.clone();
         let faces: Vec<DrawFace> = faces

@@ -90,7 +90,8 @@ impl Args {
             output::json_line(&mut out, &line)?;
         } else {
             let (all, file) = (output::count(pairs.pairs.len(), "pair"), self.output.display());
-            writeln!(out, "{all} in {file}: {same} of one person, {different} of two, in {} folds", self.folds)?;
+            let folds = output::count(self.folds, "fold");
+            writeln!(out, "{all} in {file}: {same} of one person, {different} of two, in {folds}")?;
             out.flush()?;
         }
         Ok(output::list_failures(pairs.pairs.len(), &left_out))

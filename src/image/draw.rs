@@ -13,31 +13,45 @@ pub struct DrawFace {
     pub landmarks: [[f32; 2]; 5],
 }
 
+/// What stands beside a face in place of its score.
+#[cfg(feature = "decode")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaceName {
+    /// The text.
+    pub text: String,
+    /// Whether it is somebody's name: the frames of others are grey.
+    pub is_known: bool,
+}
+
 const FRAME: [u8; 3] = [64, 224, 128];
+/// Of a face that is of nobody known.
+#[cfg(feature = "decode")]
+const GREY: [u8; 3] = [176, 176, 176];
 const MARK: [u8; 3] = [255, 196, 0];
 const INK: [u8; 3] = [16, 32, 24];
 
 /// Draws each face's frame, landmarks and score, in lines whose width goes with the photograph's size.
 pub fn draw_faces(img: &mut Rgb8, faces: &[DrawFace]) {
     let line = line_width(img);
-    draw_marks(img, faces, line);
+    draw_marks(img, faces, line, |_| FRAME);
     for face in faces {
         let glyphs: Vec<Glyph> = format!("{:.2}", face.score).chars().filter_map(digit).collect();
-        draw_tab(img, face, line, line, &glyphs);
+        draw_tab(img, face, line, line, FRAME, &glyphs);
     }
 }
 
-/// [`draw_faces`] with a text for each face, such as a name, in place of its score. ASCII and Latin-1 are drawn, an
+/// [`draw_faces`] with a name for each face in place of its score. ASCII and Latin-1 are drawn, an
 /// underscore as a space, and a box for any other character; a text that is longer than the photograph is wide is cut.
 #[cfg(feature = "decode")]
-pub fn draw_named_faces(img: &mut Rgb8, faces: &[DrawFace], names: &[String]) {
+pub fn draw_named_faces(img: &mut Rgb8, faces: &[DrawFace], names: &[FaceName]) {
     let line = line_width(img);
-    draw_marks(img, faces, line);
+    let color = |face: usize| if names.get(face).is_none_or(|name| name.is_known) { FRAME } else { GREY };
+    draw_marks(img, faces, line, color);
     // A letter has more dots than a digit, and a name more letters than a score.
     let dot = (line / 2.0).floor().max(1.0);
-    for (face, name) in faces.iter().zip(names) {
-        let glyphs: Vec<Glyph> = name.chars().map(letter).collect();
-        draw_tab(img, face, line, dot, &glyphs);
+    for (i, (face, name)) in faces.iter().zip(names).enumerate() {
+        let glyphs: Vec<Glyph> = name.text.chars().map(letter).collect();
+        draw_tab(img, face, line, dot, color(i), &glyphs);
     }
 }
 
@@ -46,10 +60,10 @@ fn line_width(img: &Rgb8) -> f32 {
     (longest / 300.0).round().max(2.0)
 }
 
-/// All frames, and over them the landmarks.
-fn draw_marks(img: &mut Rgb8, faces: &[DrawFace], line: f32) {
-    for face in faces {
-        draw_frame(img, face.bounds, line);
+/// All frames, in the colour of the face at each place, and over them the landmarks.
+fn draw_marks(img: &mut Rgb8, faces: &[DrawFace], line: f32, color: impl Fn(usize) -> [u8; 3]) {
+    for (i, face) in faces.iter().enumerate() {
+        draw_frame(img, face.bounds, line, color(i));
     }
     for face in faces {
         let side = (face.bounds[2] - face.bounds[0]).abs();
@@ -60,19 +74,19 @@ fn draw_marks(img: &mut Rgb8, faces: &[DrawFace], line: f32) {
     }
 }
 
-fn draw_frame(img: &mut Rgb8, [x1, y1, x2, y2]: [f32; 4], line: f32) {
+fn draw_frame(img: &mut Rgb8, [x1, y1, x2, y2]: [f32; 4], line: f32, color: [u8; 3]) {
     let (outer, inner) = ((line / 2.0).floor(), (line / 2.0).ceil());
     for (a, b) in [(y1 - outer, y1 + inner), (y2 - inner, y2 + outer)] {
-        fill_rect(img, [x1 - outer, a, x2 + outer, b], FRAME);
+        fill_rect(img, [x1 - outer, a, x2 + outer, b], color);
     }
     for (a, b) in [(x1 - outer, x1 + inner), (x2 - inner, x2 + outer)] {
-        fill_rect(img, [a, y1 - outer, b, y2 + outer], FRAME);
+        fill_rect(img, [a, y1 - outer, b, y2 + outer], color);
     }
 }
 
 /// A text on a tab on the frame's upper edge, or under it where the photograph ends; moved to the left as far as it would
 /// reach beyond the photograph.
-fn draw_tab(img: &mut Rgb8, face: &DrawFace, line: f32, dot: f32, glyphs: &[Glyph]) {
+fn draw_tab(img: &mut Rgb8, face: &DrawFace, line: f32, dot: f32, color: [u8; 3], glyphs: &[Glyph]) {
     let rows = glyphs.iter().map(|glyph| glyph.rows.len()).max().unwrap_or(0);
     let columns: usize = glyphs.iter().map(|glyph| glyph.width + 1).sum();
     let (width, height) = ((columns as f32 + 1.0) * dot, (rows as f32 + 2.0) * dot);
@@ -81,7 +95,7 @@ fn draw_tab(img: &mut Rgb8, face: &DrawFace, line: f32, dot: f32, glyphs: &[Glyp
     let left =
         if left + width > img.width() as f32 { (img.width() as f32 - width).clamp(0.0, left.max(0.0)) } else { left };
     let top = if above >= 0.0 { above } else { face.bounds[1] };
-    fill_rect(img, [left, top, left + width, top + height], FRAME);
+    fill_rect(img, [left, top, left + width, top + height], color);
     let mut x = left + dot;
     for glyph in glyphs {
         for (row, bits) in glyph.rows.iter().enumerate() {

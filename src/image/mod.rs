@@ -36,7 +36,7 @@ pub use crop::{center_crop, crop, crop_or_pad, flip_horizontal};
 #[cfg(feature = "decode")]
 pub use decode::{Limits, decode, decode_bytes, dimensions, dimensions_bytes};
 #[cfg(feature = "decode")]
-pub use draw::draw_named_faces;
+pub use draw::{FaceName, draw_named_faces};
 pub use draw::{DrawFace, draw_faces};
 #[cfg(feature = "decode")]
 pub use encode::{encode_jpeg, encode_png, save_jpeg, save_png};

@@ -30,12 +30,14 @@ use crate::{Error, Result};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// It is like the others of its person, or there are none.
+    /// It is like the others of its person.
     Fine,
     /// It is farther from its person's other faces than nearly all faces are from theirs.
     Outlier,
     /// It is nearer to somebody else than to its person's other faces.
     Mislabelled,
+    /// It is its person's only face: nothing can be said of it.
+    Unknown,
 }
 
 /// A face beside the centres of people, which are the means of their faces. Distances are Euclidean, not squared, as the
@@ -119,7 +121,8 @@ pub fn measure(
         face.verdict = match face.to_own {
             Some(own) if face.to_other < own => Verdict::Mislabelled,
             Some(own) if own > outlier_distance => Verdict::Outlier,
-            _ => Verdict::Fine,
+            Some(_) => Verdict::Fine,
+            None => Verdict::Unknown,
         };
     }
     Ok(Found { people, faces, outlier_distance })
@@ -171,7 +174,7 @@ mod tests {
             (5.0, Some(7.5), Some(1), 1.0)
         );
         assert_eq!(eight.verdict, Verdict::Mislabelled);
-        assert_eq!((found.faces[0].to_own, found.faces[0].verdict), (None, Verdict::Fine));
+        assert_eq!((found.faces[0].to_own, found.faces[0].verdict), (None, Verdict::Unknown));
         assert_eq!(found.ranked(), [3, 1, 2, 0, 4]);
     }
 
@@ -191,10 +194,10 @@ mod tests {
     }
 
     #[test]
-    fn equal_and_lonely_faces_are_fine() {
-        for found in [measured(&[1.0; 4], &["a", "a", "b", "b"], None), measured(&[1.0, 2.0], &["a", "b"], None)] {
-            assert!(found.unwrap().faces.iter().all(|face| face.verdict == Verdict::Fine));
-        }
+    fn equal_faces_are_fine_and_of_lonely_ones_nothing_is_said() {
+        let all = |found: Result<Found>, verdict| found.unwrap().faces.iter().all(|face| face.verdict == verdict);
+        assert!(all(measured(&[1.0; 4], &["a", "a", "b", "b"], None), Verdict::Fine));
+        assert!(all(measured(&[1.0, 2.0], &["a", "b"], Some(0.0)), Verdict::Unknown));
         let one = measured(&[1.0, 2.0], &["a", "a"], None).unwrap().faces[0];
         assert_eq!((one.nearest_other, one.to_other), (None, f64::INFINITY));
         assert!(measured(&[], &[], None).unwrap().faces.is_empty());

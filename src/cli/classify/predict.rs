@@ -13,8 +13,9 @@ use crate::cli::drawn::Drawn;
 use crate::cli::faces::origin;
 use crate::cli::photos::{self, GivenCrops, Photo, Tally};
 use crate::cli::{Outcome, output};
+use crate::error::Field;
 use crate::face::{Aligner, Detector, Face};
-use crate::image::{self, Rgb8};
+use crate::image::{self, FaceName, Rgb8};
 use crate::vectors::classify::{Classifier, Prediction};
 
 #[derive(Debug, clap::Args)]
@@ -28,7 +29,7 @@ pub struct Args {
     /// People to name for each face, the likeliest first
     #[arg(long, default_value_t = 1, value_name = "N")]
     top: usize,
-    /// Write the photographs with frames and names drawn in: a JPEG as JPEG, all others as PNG
+    /// Write the photographs with frames, grey around the unknown, and names drawn in: a JPEG as JPEG, all others as PNG
     #[arg(long, value_name = "DIR")]
     draw: Option<PathBuf>,
     /// The photographs are crops already, of a face each
@@ -133,6 +134,9 @@ impl Args {
         let options = self.detect.options()?;
         self.crops.check(self.aligned)?;
         self.align.check()?;
+        if self.top == 0 {
+            return Err(crate::Error::invalid(Field("top"), "0: nobody would be named; 1 is the likeliest").into());
+        }
         let trained = self.classifier.open()?;
         let globals = &self.classifier.globals(globals, trained.origin.as_ref())?;
         let found = image::collect(&self.photos);
@@ -205,9 +209,9 @@ fn draw(drawn: &Drawn, photo: &Photo, named: &[Named]) -> Result<(), crate::Erro
     let whole = Face { bounds: [0.0, 0.0, width, height], score: 1.0, landmarks: [[f64::NAN; 2]; 5] };
     let faces: Vec<Face> = named.iter().map(|named| named.face.unwrap_or(whole)).collect();
     let name = |named: &Named| match named.name {
-        UNKNOWN => UNKNOWN.to_owned(),
-        name => format!("{name} {:.2}", named.probability),
+        UNKNOWN => FaceName { text: UNKNOWN.to_owned(), is_known: false },
+        name => FaceName { text: format!("{name} {:.2}", named.probability), is_known: true },
     };
-    let names: Vec<String> = named.iter().map(name).collect();
+    let names: Vec<FaceName> = named.iter().map(name).collect();
     drawn.draw(photo, &faces, Some(&names))
 }

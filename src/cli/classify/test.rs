@@ -16,7 +16,7 @@ use crate::vectors::classify::{Prediction, Trained};
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example: warpface classify test lfw/ -c people.safetensors\n\nOf the folder that the classifier was trained on, the photographs that it was not trained on are taken. `accuracy` is the share of faces of known people whose likeliest person is right, as in the original, whatever `unknown` says."
+    after_help = "Example: warpface classify test lfw/ -c people.safetensors\n\nPhotographs that the classifier was trained on are left out: those whose embeddings are equal to the bit, and of the folder that was parted in training all that were drawn. `accuracy` is the share of faces of known people whose likeliest person is right, as in the original, whatever `unknown` says."
 )]
 pub struct Args {
     #[command(flatten)]
@@ -53,6 +53,8 @@ struct Score<'a> {
     strangers: usize,
     /// Those of strangers who were taken for somebody.
     accepted: usize,
+    /// Faces that were trained on, and are left out.
+    trained_on: usize,
     /// Who was taken for whom, and how often.
     confused: BTreeMap<(&'a str, &'a str), usize>,
 }
@@ -64,10 +66,10 @@ impl Args {
         let device = globals.open_device()?;
         let faces = self.faces.embed(globals, &device, "classify")?;
         self.classifier.require(faces.origin.as_ref(), faces.embeddings.dim(), &trained)?;
-        let rows = self.rows(&trained, &faces)?;
+        let (rows, trained_on) = self.rows(&trained, &faces)?;
         let found = trained.classifier.predict(&device, &split::rows(&faces, &rows))?;
         let mut out = output::stdout();
-        let mut score = Score::default();
+        let mut score = Score { trained_on, ..Score::default() };
         for (&row, found) in rows.iter().zip(&found) {
             let line = score.add(&trained, &faces, row, found);
             if globals.json {
@@ -80,6 +82,9 @@ impl Args {
         let done = if score.known == 0 { 0 } else { faces.len() + faces.without_face.len() };
         if done == 0 {
             eprintln!("no face of anybody whom the classifier knows: there is no accuracy");
+            if globals.json {
+                self.tell(globals, &trained, &score, &mut out)?;
+            }
             output::list_failures(0, &faces.failures);
             return Ok(Outcome::Nothing);
         }
@@ -87,12 +92,31 @@ impl Args {
         Ok(output::list_failures(done, &faces.failures))
     }
 
-    /// The faces to test with.
-    fn rows(&self, trained: &Trained, faces: &Faces) -> Result<Vec<usize>> {
+    /// The faces to test with, and how many were left out because they were trained on: an accuracy on them says nothing.
+    fn rows(&self, trained: &Trained, faces: &Faces) -> Result<(Vec<usize>, usize)> {
+        let (chosen, is_same) = self.chosen(trained, faces)?;
+        let known = trained.classifier.known();
+        let trained_on = known.holds(&faces.embeddings, &faces.labels)?;
+        let (old, new): (Vec<usize>, Vec<usize>) = chosen.iter().copied().partition(|&row| trained_on[row]);
+        let nothing_new = !new.iter().any(|&row| known.people().contains(&faces.labels[row]));
+        if (is_same && old.is_empty()) || (!old.is_empty() && nothing_new) {
+            eprintln!("warning: these are the photographs that it was trained on: the accuracy says nothing of others");
+            return Ok((chosen, 0));
+        }
+        match old.len() {
+            0 => {}
+            1 => eprintln!("1 photograph was trained on, and is left out"),
+            many => eprintln!("{many} photographs were trained on, and are left out"),
+        }
+        Ok((new, old.len()))
+    }
+
+    /// The faces that are asked for; and whether the names of the photographs are those of all that were trained on.
+    fn chosen(&self, trained: &Trained, faces: &Faces) -> Result<(Vec<usize>, bool)> {
         if self.split.is_given() {
             let parts = self.split.parts(&faces.labels)?;
             split::tell(&parts);
-            return Ok(if self.split.split().is_some() { parts.test } else { parts.train });
+            return Ok((if self.split.split().is_some() { parts.test } else { parts.train }, false));
         }
         let same = trained.photographs.as_ref().is_some_and(|hash| *hash == split::fingerprint(faces));
         match trained.split.filter(|_| same) {
@@ -100,21 +124,14 @@ impl Args {
                 let parts = split.parts(&faces.labels)?;
                 let (test, train) = (output::count(parts.test.len(), "face"), split.train_images);
                 eprintln!("{test}: those that were not trained on, {train} of each person (seed {})", split.seed);
-                Ok(parts.test)
+                Ok((parts.test, false))
             }
-            None => {
-                if same {
-                    eprintln!(
-                        "warning: these are the photographs that it was trained on: the accuracy says nothing of others"
-                    );
-                }
-                Ok((0..faces.len()).collect())
-            }
+            None => Ok(((0..faces.len()).collect(), same)),
         }
     }
 
     fn tell(&self, globals: &Globals, trained: &Trained, score: &Score, out: &mut impl Write) -> Result<()> {
-        let accuracy = score.right as f64 / score.known as f64;
+        let accuracy = (score.known > 0).then(|| score.right as f64 / score.known as f64);
         if globals.json {
             let confusions: Vec<_> = score
                 .confusions()
@@ -122,7 +139,7 @@ impl Args {
                 .collect();
             let summary = json!({
                 "accuracy": accuracy, "faces": score.known, "right": score.right, "refused": score.refused,
-                "strangers": score.strangers, "strangers_accepted": score.accepted, "confusions": confusions,
+                "trained_on": score.trained_on, "strangers": score.strangers, "strangers_accepted": score.accepted, "confusions": confusions,
                 "people": trained.classifier.known().people().len(), "method": trained.classifier.method(),
                 "unknown_threshold": trained.classifier.unknown().threshold,
                 "classifier": output::path(&self.classifier.classifier),
@@ -138,7 +155,9 @@ impl Args {
             let strangers = output::count(score.strangers, "face");
             writeln!(out, "taken for somebody: {} of {strangers} of people it does not know", score.accepted)?;
         }
-        writeln!(out, "accuracy {accuracy:.4} ({} of {})", score.right, score.known)?;
+        if let Some(accuracy) = accuracy {
+            writeln!(out, "accuracy {accuracy:.4} ({} of {})", score.right, score.known)?;
+        }
         Ok(out.flush()?)
     }
 }

@@ -8,7 +8,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::split::{self, SplitArgs};
-use crate::cli::context::{Globals, create_folder, progress};
+use crate::cli::context::{Globals, check_file, create_folder, progress};
 use crate::cli::faces::{Faces, FacesArgs};
 use crate::cli::{Outcome, output};
 use crate::vectors::classify::{Classifier, KnownFaces, Method, Options, Parts, SvmOptions, Trained};
@@ -44,6 +44,7 @@ pub struct Args {
 impl Args {
     pub fn run(&self, globals: &Globals) -> Result<Outcome> {
         let start = Instant::now();
+        check_file(&self.classifier, "classifier")?;
         let device = globals.open_device()?;
         let faces = self.faces.embed(globals, &device, "classify")?;
         if faces.is_empty() {

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::context::{Globals, create_folder};
+use super::context::{Globals, check_file, check_folder, create_folder};
 use super::faces::{Faces, FacesArgs};
 use super::{Outcome, output};
 use crate::error::Field;
@@ -56,6 +56,10 @@ impl Args {
     pub fn run(&self, globals: &Globals) -> Result<Outcome> {
         if let Some(folder) = &self.move_to {
             self.check_apart(folder)?;
+            check_folder(folder)?;
+        }
+        for (path, field) in [(&self.sheet, "sheet"), (&self.metrics, "metrics")] {
+            path.as_ref().map_or(Ok(()), |path| check_file(path, field))?;
         }
         let device = globals.open_device()?;
         let mut faces = self.faces.embed(globals, &device, "filter")?;
@@ -93,7 +97,7 @@ impl Args {
 
     fn marks(&self, verdict: Verdict) -> bool {
         match self.only {
-            None => verdict != Verdict::Fine,
+            None => matches!(verdict, Verdict::Outlier | Verdict::Mislabelled),
             Some(Only::Outliers) => verdict == Verdict::Outlier,
             Some(Only::Mislabelled) => verdict == Verdict::Mislabelled,
         }
@@ -157,15 +161,18 @@ impl Args {
             writeln!(out, "{what}: {} to {}", one.from, one.to)?;
         }
         let (all, people) = (output::count(faces.len(), "face"), output::count(found.people.len(), "name"));
-        writeln!(
-            out,
-            "{all} of {people}: {mislabelled} nearer to somebody else, {} beyond {:.3}",
-            output::count(outliers, "outlier"),
-            found.outlier_distance
-        )?;
+        let outliers = output::count(outliers, "outlier");
+        let beyond = match finite(found.outlier_distance) {
+            Some(distance) => format!("{outliers} beyond {distance:.3}"),
+            None => format!("limit of outliers: {NO_LIMIT}"),
+        };
+        writeln!(out, "{all} of {people}: {mislabelled} nearer to somebody else, {beyond}")?;
         Ok(out.flush()?)
     }
 }
+
+/// The distance of outliers where nobody has two faces.
+const NO_LIMIT: &str = "none (no outliers can be told)";
 
 /// Tells of people of whom nothing can be said.
 fn tell_of_few(found: &Found) {

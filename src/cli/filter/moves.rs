@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -56,7 +56,7 @@ impl Moves {
         }
         create_folder(&self.folder)?;
         let path = self.folder.join(JOURNAL);
-        let open = OpenOptions::new().append(true).create(true).open(&path);
+        let open = OpenOptions::new().read(true).append(true).create(true).open(&path);
         let mut journal = open.map_err(Error::io(&path, "write"))?;
         let mut moved = Vec::new();
         for one in self.list {
@@ -83,20 +83,37 @@ impl Move {
         }
         // Holds the place: whatever is there, even a link to nothing, stays.
         File::create_new(to)?;
+        let length = journal.metadata().map(|facts| facts.len());
         let moved = self.write(journal).and_then(|()| into(from, to));
         if moved.is_err() {
             let _ = fs::remove_file(to);
+            // The journal tells of no move that was none.
+            if let Ok(length) = length {
+                let _ = journal.set_len(length).and_then(|()| journal.sync_data());
+            }
         }
         moved
     }
 
-    /// Writes the journal's line to the disk.
+    /// Writes the journal's line to the disk, on a line of its own also where an earlier one was cut.
     fn write(&self, journal: &mut File) -> io::Result<()> {
-        let mut line = serde_json::to_vec(self)?;
+        let mut line = if ends_in_a_line(journal)? { Vec::new() } else { vec![b'\n'] };
+        serde_json::to_writer(&mut line, self)?;
         line.push(b'\n');
         journal.write_all(&line)?;
         journal.sync_data()
     }
+}
+
+/// Whether what is appended begins a line.
+fn ends_in_a_line(journal: &mut File) -> io::Result<bool> {
+    if journal.metadata()?.len() == 0 {
+        return Ok(true);
+    }
+    let mut last = [0];
+    journal.seek(SeekFrom::End(-1))?;
+    journal.read_exact(&mut last)?;
+    Ok(last == *b"\n")
 }
 
 /// Puts a file in the place that an empty file of ours holds.
@@ -147,5 +164,29 @@ mod tests {
         assert_eq!(lines.len(), 1);
         fs::rename(lines[0]["to"].as_str().unwrap(), lines[0]["from"].as_str().unwrap()).unwrap();
         assert!(a.exists());
+    }
+    #[test]
+    fn the_journal_tells_only_of_what_was_moved_and_a_cut_line_stays_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let [a, b, c] = ["in/ann/1.jpg", "in/bob/1.jpg", "in/cy/1.jpg"].map(|name| dir.path().join(name));
+        [&a, &b].into_iter().for_each(|path| write(path, "photograph"));
+        // A folder cannot be moved onto the file that holds its place.
+        fs::create_dir_all(&c).unwrap();
+        let aside = dir.path().join("aside");
+        let journal = aside.join(JOURNAL);
+        write(&journal, "{\"from\":\"/cu");
+        // A file lies where bob's folder would be.
+        write(&aside.join("bob"), "in the way");
+        let images = [a.clone(), b.clone(), c.clone()];
+        let mut failures = Vec::new();
+        let moved = Moves::new(&aside, &images, &[1, 2]).run(&mut failures).unwrap();
+        assert_eq!((moved.len(), failures.len()), (0, 2));
+        assert!(failures[0].to_string().contains("bob/1.jpg") && b.exists() && c.is_dir());
+        assert_eq!(fs::read_to_string(&journal).unwrap(), "{\"from\":\"/cu");
+        assert!(!aside.join("cy/1.jpg").exists());
+        let moved = Moves::new(&aside, &images, &[0, 1, 2]).run(&mut failures).unwrap();
+        let text = fs::read_to_string(&journal).unwrap();
+        let line = serde_json::to_string(&moved[0]).unwrap();
+        assert_eq!((moved.len(), text), (1, format!("{{\"from\":\"/cu\n{line}\n")));
     }
 }

@@ -1,6 +1,6 @@
 //! The page of `filter`: what is marked, beside faces that are typical of the same people.
 
-use super::words;
+use super::{NO_LIMIT, finite, words};
 use crate::cli::faces::Faces;
 use crate::cli::output;
 use crate::eval::report::sheet::{self, Card, Section, Sheet};
@@ -26,7 +26,8 @@ pub fn html(faces: &Faces, found: &Found, marked: &[usize]) -> String {
     let mut pictures = faces.thumbnails(rows.map(|&row| Some(row)), FACE).into_iter();
     let sections = shown.iter().map(|shown| section(faces, found, shown, &mut pictures)).collect();
     let count = |verdict| found.faces.iter().filter(|face| face.verdict == verdict).count().to_string();
-    let beyond = format!("beyond {:.3} from a person's other faces", found.outlier_distance);
+    let beyond = finite(found.outlier_distance).map(|x| format!("beyond {x:.3} from a person's other faces"));
+    let beyond = beyond.unwrap_or_else(|| format!("limit: {NO_LIMIT}"));
     sheet::html(&Sheet {
         kind: "filter".to_owned(),
         title: "Doubtful faces".to_owned(),
@@ -85,6 +86,7 @@ fn section(
     };
     let mut cards: Vec<Card> = shown.marked.iter().map(|&row| card(row, true)).collect();
     cards.extend(shown.typical.iter().map(|&row| card(row, false)));
-    let lead = format!("{} marked, beside the most typical", output::count(shown.marked.len(), "face"));
+    let beside = if shown.typical.is_empty() { "" } else { ", beside the most typical" };
+    let lead = format!("{} marked{beside}", output::count(shown.marked.len(), "face"));
     Section { title: name.clone(), lead, cards }
 }

@@ -1,5 +1,6 @@
 //! The faces that a classifier knows.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use crate::face::Embeddings;
@@ -104,6 +105,21 @@ impl KnownFaces {
         (0..self.people.len()).map(|person| mean(self.rows_of(person).map(|row| self.faces.row(row)))).collect()
     }
 
+    /// Which of some faces, with the names of their people, are known: equal to the bit to a row of the same person.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for numbers of rows and names that differ.
+    pub fn holds(&self, faces: &Embeddings, names: &[String]) -> Result<Vec<bool>> {
+        if faces.len() != names.len() {
+            return Err(Error::invalid("names of people", format!("{} for {} embeddings", names.len(), faces.len())));
+        }
+        let bits = |row: &[f32]| -> Vec<u32> { row.iter().map(|x| x.to_bits()).collect() };
+        let all = self.faces.rows().enumerate();
+        let known: HashSet<(&str, Vec<u32>)> =
+            all.map(|(row, values)| (self.people[self.person_of(row)].as_str(), bits(values))).collect();
+        Ok(faces.rows().zip(names).map(|(row, name)| known.contains(&(name.as_str(), bits(row)))).collect())
+    }
+
     /// Rows of different people that are equal, as pairs: the same face under two names.
     pub fn equal_rows(&self) -> Vec<(usize, usize)> {
         let bits = |row: usize| self.faces.row(row).iter().map(|x| x.to_bits());
@@ -132,6 +148,11 @@ mod tests {
         assert_eq!((known.rows_of(1), known.person_of(0), known.person_of(3)), (2..4, 0, 1));
         assert_eq!(known.centres(), [[1.5], [3.5], [3.0]]);
         assert_eq!(known.equal_rows(), [(2, 4)]);
+        // Somebody else's equal face is none of the person's, and neither is one that is nearly equal.
+        let tested = Embeddings::new(1, vec![3.0, 3.0, 3.0_f32.next_up(), 1.0, 1.0]);
+        let of = names(&["bob", "ann", "bob", "ann", "zoe"]);
+        assert_eq!(known.holds(&tested, &of).unwrap(), [true, false, false, true, false]);
+        assert!(known.holds(&tested, &of[1..]).unwrap_err().to_string().contains("4 for 5"));
     }
 
     #[test]
