@@ -326,6 +326,18 @@ fn faces_are_drawn_where_they_are() {
         draw_faces(&mut img, &[DrawFace { bounds: [wild, 10.0, -5.0, wild], score: wild, landmarks }]);
     }
     draw_faces(&mut Rgb8::black(0, 0), &[face([0.0; 4])]);
+    // Of somebody unknown in grey, frame and tab; of others in a colour.
+    let mut img = Rgb8::black(200, 150);
+    let name = |text: &str, is_known| FaceName { text: text.to_owned(), is_known };
+    let faces = [face([10.0, 50.0, 60.0, 120.0]), face([120.0, 50.0, 180.0, 120.0])];
+    draw_named_faces(&mut img, &faces, &[name("ann", true), name("unknown", false)]);
+    let is_grey = |x: usize, y: usize| {
+        let at = &img.row(y)[x * 3..][..3];
+        at[0] == at[1] && at[1] == at[2] && at[0] > 0
+    };
+    assert!(is_grey(120, 90) && is_grey(180, 90) && is_grey(150, 120), "frame of the unknown");
+    assert!(is_grey(120, 48) && !is_grey(10, 48), "tab");
+    assert!(!is_grey(10, 90) && img.row(90)[31] > 0, "frame of the known");
 }
 
 #[test]

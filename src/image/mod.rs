@@ -35,9 +35,9 @@ pub(crate) use crop::pad;
 pub use crop::{center_crop, crop, crop_or_pad, flip_horizontal};
 #[cfg(feature = "decode")]
 pub use decode::{Limits, decode, decode_bytes, dimensions, dimensions_bytes};
+pub use draw::{DrawFace, draw_faces};
 #[cfg(feature = "decode")]
 pub use draw::{FaceName, draw_named_faces};
-pub use draw::{DrawFace, draw_faces};
 #[cfg(feature = "decode")]
 pub use encode::{encode_jpeg, encode_png, save_jpeg, save_png};
 pub use foreign::foreign;

@@ -36,6 +36,18 @@ fn people_are_told_apart_tested_and_named() {
         run.says(&["not trained on"]);
         let same = with(&weights, &[&test[..], &["--json", "--train-images-per-class", "5"]].concat()).expect(DONE);
         assert_eq!(same.out, run.out);
+        // Whatever the flags, nothing that was trained on is tested with.
+        let images = |lines: &[Value]| lines.iter().map(|line| line["image"].to_string()).collect::<Vec<_>>();
+        let all = with(&weights, &[&test[..], &["--json", "--min-images-per-class", "1"]].concat()).expect(DONE);
+        all.says(&["25 photographs were trained on, and are left out"]);
+        let (all_last, all) = all.json().split_last().map(|(last, all)| (last.clone(), all.to_vec())).unwrap();
+        assert_eq!((&all_last["trained_on"], images(&all)), (&25.into(), images(lines)));
+        let other = [&test[..], &["--json", "--train-images-per-class", "5", "--seed", "7"]].concat();
+        let other = with(&weights, &other).expect(DONE).json();
+        let (other_last, other) = other.split_last().unwrap();
+        assert!(images(other).iter().all(|image| images(lines).contains(image)));
+        let left_out = other_last["trained_on"].as_u64().unwrap() as usize;
+        assert!(left_out > 0 && left_out + other.len() == lines.len(), "{other_last}");
         let text_of = with(&weights, &test).expect(DONE).out;
         assert!(text_of.lines().last().unwrap().starts_with("accuracy "), "{text_of}");
         let none = with(&weights, &[&test[..], &["--json", "--unknown-threshold", "0"]].concat()).expect(DONE);
@@ -71,6 +83,8 @@ fn people_are_told_apart_tested_and_named() {
     let run = with(&weights, &[&predict[..], &["--draw", text(photo.parent().unwrap())]].concat()).expect(USAGE);
     run.says(&["--draw"]);
 
+    run_without_sense(&weights, &predict, folder.path());
+
     // Another model is refused by name, before anything is embedded.
     let origin: Value = serde_json::from_slice(&fs::read(vectors.path().join("origin.json")).unwrap()).unwrap();
     let (model, other) = (origin["model"].as_str().unwrap(), folder.path().join("other.pb"));
@@ -79,6 +93,16 @@ fn people_are_told_apart_tested_and_named() {
     run.says(&["svm.safetensors", model, "other.pb", "two models"]);
     let run = with(folder.path(), &predict).expect(NOTHING);
     run.says(&["svm.safetensors", model, "--model"]);
+}
+
+/// Flags of `classify predict` that make no sense are named before any face is.
+fn run_without_sense(weights: &Path, predict: &[&str], folder: &Path) {
+    with(weights, &[predict, &["--top", "0"]].concat()).expect(USAGE).says(&["--top", "nobody would be named"]);
+    let file = folder.join("in_the_way");
+    fs::write(&file, "in the way").unwrap();
+    let run = with(weights, &[predict, &["--draw", text(&file.join("drawn"))]].concat()).expect(NOTHING);
+    run.says(&["cannot create", "in_the_way"]);
+    assert_eq!(run.out, "");
 }
 
 #[test]
@@ -99,6 +123,14 @@ fn what_cannot_be_trained_on_or_loaded_is_named() {
     train(&[text(root)], &["--penalty", "0"]).expect(USAGE).says(&["--penalty"]);
     train(&[text(root)], &["--false-accept-rate", "1"]).expect(USAGE).says(&["--false-accept-rate"]);
     assert!(!file.exists());
+    let write = |place: &Path| {
+        let run = with(&weights, &["classify", "train", "--aligned", text(root), "-c", text(place)]);
+        // Nothing was embedded before.
+        assert!(!run.err.contains("device: "), "{}", run.err);
+        run
+    };
+    write(&ann).expect(USAGE).says(&["--classifier", "Ann is a folder"]);
+    write(&ann.join("Ann_0001.png/below/c.safetensors")).expect(NOTHING).says(&["cannot create", "Ann_0001.png"]);
     // One photograph a person is enough; the same photograph under two names is told.
     fs::copy(root.join("Ann/Ann_0001.png"), root.join("Bob/Bob_0003.png")).unwrap();
     let run = train(&[text(root)], &[]).expect(DONE);
@@ -117,9 +149,18 @@ fn what_cannot_be_trained_on_or_loaded_is_named() {
     let strange = ["classify", "test", "--aligned", text(strangers.path()), "-c", text(&file), "--json"];
     let run = with(&weights, &strange).expect(NOTHING);
     run.says(&["no face of anybody"]);
-    save(&strangers.path().join("Ann/Ann_0009.png"), &noise(160, 160, 0));
+    let last = run.json().pop().unwrap();
+    assert_eq!((last.get("accuracy"), &last["strangers"]), (Some(&Value::Null), &1.into()), "{last}");
+    save(&strangers.path().join("Ann/Ann_0009.png"), &noise(160, 160, 55));
     let last = with(&weights, &strange).expect(DONE).json().pop().unwrap();
-    assert_eq!((&last["faces"], &last["strangers"]), (&1.into(), &1.into()));
+    assert_eq!((&last["faces"], &last["strangers"], &last["trained_on"]), (&1.into(), &1.into(), &0.into()));
+    // Of photographs that were added, those are tested with.
+    train(&[text(root)], &["--json"]).expect(DONE);
+    test(&["--json", "--seed", "3"]).expect(DONE).says(&["these are the photographs that it was trained on"]);
+    save(&root.join("Ann/Ann_0010.png"), &noise(160, 160, 56));
+    let run = test(&["--json"]).expect(DONE);
+    run.says(&["photographs were trained on, and are left out"]);
+    assert_eq!((run.json().len(), run.json().pop().unwrap()["faces"].as_u64()), (2, Some(1)));
 
     fs::write(&file, &fs::read(&file).unwrap()[..900]).unwrap();
     test(&[]).expect(NOTHING).says(&["c.safetensors", "damaged or cut"]);

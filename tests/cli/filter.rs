@@ -74,6 +74,28 @@ fn photographs_are_moved_aside_and_none_is_lost() {
     let after: Vec<Vec<u8>> = all(data.path()).iter().map(|path| fs::read(path).unwrap()).collect();
     assert!(before == after);
 
+    // A move that fails leaves the journal as it was: a file lies where the folder would be.
+    let blocked = tempfile::tempdir().unwrap();
+    fs::write(blocked.path().join("Bob"), "in the way").unwrap();
+    fs::write(blocked.path().join("moved.jsonl"), "{\"cut").unwrap();
+    let run = filter(&["--outlier-distance", "0", "--json", "--move-to", text(blocked.path())]).expect(PARTLY);
+    run.says(&["Bob_0001.png", "Bob_0002.png", "cannot be made"]);
+    let moved = run.json().pop().unwrap()["moved"].as_array().unwrap().clone();
+    let journal = fs::read_to_string(blocked.path().join("moved.jsonl")).unwrap();
+    let journal: Vec<&str> = journal.lines().collect();
+    assert_eq!((journal.len(), journal[0]), (3, "{\"cut"));
+    for (line, moved) in journal[1..].iter().zip(&moved) {
+        assert_eq!(serde_json::from_str::<Value>(line).unwrap(), *moved);
+        fs::rename(moved["to"].as_str().unwrap(), moved["from"].as_str().unwrap()).unwrap();
+    }
+    // Places that cannot be written are told before anything is looked at.
+    let (photo, ann) = (data.path().join("Ann/Ann_0001.png"), data.path().join("Ann"));
+    for flag in ["--sheet", "--metrics"] {
+        assert_eq!(filter(&[flag, text(&photo.join("below/x"))]).expect(NOTHING).out, "");
+        filter(&[flag, text(&ann)]).expect(USAGE).says(&[flag, "is a folder"]);
+    }
+    filter(&["--move-to", text(&blocked.path().join("Bob/below"))]).expect(NOTHING).says(&["cannot create", "Bob"]);
+
     // One person, people of one photograph, and the same photograph over and over.
     let inside = data.path().join("aside");
     filter(&["--move-to", text(&inside)]).expect(USAGE).says(&["--move-to", "would be a person"]);
@@ -85,7 +107,13 @@ fn photographs_are_moved_aside_and_none_is_lost() {
     }
     let run = filter(&["--json"]).expect(DONE);
     run.says(&["2 names of one photograph"]);
-    assert_eq!(run.json().pop().unwrap()["outlier_distance"], Value::Null);
+    let lines = run.json();
+    assert!(lines[..2].iter().all(|line| line["verdict"] == "unknown"), "{lines:?}");
+    assert_eq!((&lines[2]["outlier_distance"], &lines[2]["marked"]), (&Value::Null, &Value::Array(vec![])));
+    let said = filter(&["--sheet", text(&aside.path().join("sheet.html"))]).expect(DONE).out;
+    assert!(said.contains("limit of outliers: none (no outliers can be told)") && !said.contains("inf"), "{said}");
+    let page = fs::read_to_string(aside.path().join("sheet.html")).unwrap();
+    assert!(page.contains("limit: none (no outliers can be told)") && !page.contains("inf "));
     for name in ["Ann/Ann_0003.png", "Bob/Bob_0003.png", "Bob/Bob_0004.png"] {
         fs::copy(data.path().join("Ann/Ann_0001.png"), data.path().join(name)).unwrap();
     }
@@ -98,5 +126,8 @@ fn photographs_are_moved_aside_and_none_is_lost() {
     drop(data);
     let args = ["filter", text(vectors.path()), "--outlier-distance", "0", "--sheet", text(&sheet)];
     with(&weights, &args).expect(DONE).says(&["sheet: "]);
+    // Where all of somebody's faces are marked, nothing stands beside them.
+    let page = fs::read_to_string(&sheet).unwrap();
+    assert!(page.contains("faces marked") && !page.contains("beside the most typical"));
     warpface(&["filter", "--help"]).expect(DONE);
 }

@@ -88,16 +88,23 @@ fn faces_are_followed_through_a_folder_of_frames() {
     for (flag, value) in [("--every", "0"), ("--overlap", "2"), ("--distance", "NaN"), ("--rejoin-distance", "inf")] {
         run(&[flag, value]).expect(USAGE).says(&[flag]);
     }
+    // A place that cannot be written is told before any frame is looked at, and nothing is left of trying.
+    let file = out.path().join("file");
+    fs::write(&file, "in the way").unwrap();
+    for place in [file.clone(), file.join("below")] {
+        let run = run(&["-o", text(&place)]).expect(NOTHING);
+        run.says(&["cannot create", "file"]);
+        assert_eq!(run.out, "");
+    }
     let nothing = tempfile::tempdir().unwrap();
     with(&weights, &["video", text(nothing.path())]).expect(NOTHING).says(&["no photographs are in this folder"]);
     with(&weights, &["video", text(&nothing.path().join("v.mp4"))]).expect(NOTHING).says(&["v.mp4", "cannot read"]);
     assert!(warpface(&["video", "--help"]).expect(DONE).out.contains("Example:"));
 }
 
-/// A video of the frames, without loss.
-fn encode(folder: &Path, video: &Path) -> bool {
+/// A video of the frames.
+fn encode(folder: &Path, codec: &[&str], video: &Path) -> bool {
     let args = ["-v", "error", "-nostdin", "-framerate", "10", "-i"];
-    let codec = ["-c:v", "ffv1", "-g", "1", "-pix_fmt", "bgr0"];
     let input = folder.join("frame%d.png");
     match Command::new("ffmpeg").args(args).arg(&input).args(codec).arg(video).status() {
         Ok(status) => status.success(),
@@ -119,7 +126,8 @@ fn a_video_is_read_through_ffmpeg_also_where_it_is_cut() {
     let missing = run(&whole, &["--ffmpeg", "/nonexistent/ffmpeg"]).expect(NOTHING);
     missing.says(&["-http:x.mkv", "/nonexistent/ffmpeg", "--ffmpeg", "folder of frames"]);
     fs::remove_file(&whole).unwrap();
-    if !encode(folder.path(), &whole) {
+    // Without loss.
+    if !encode(folder.path(), &["-c:v", "ffv1", "-g", "1", "-pix_fmt", "bgr0"], &whole) {
         return;
     }
     // The same pixels, and so the same boxes and tracks.
@@ -150,6 +158,44 @@ fn a_video_is_read_through_ffmpeg_also_where_it_is_cut() {
     let text_file = videos.path().join("v.mp4");
     fs::write(&text_file, "no video").unwrap();
     let run = run(&text_file, &["-o", text(&videos.path().join("none"))]).expect(NOTHING);
-    run.says(&["v.mp4", "Invalid data"]);
+    run.says(&["v.mp4", "is no video that ffmpeg knows", "Invalid data"]);
     assert!(!videos.path().join("none").exists());
+}
+
+/// The first `frames` of an FLV file, cut between two of them.
+fn flv_start(bytes: &[u8], frames: usize) -> &[u8] {
+    const VIDEO: u8 = 9;
+    let (mut at, mut seen) = (13, 0);
+    while seen < frames {
+        seen += usize::from(bytes[at] == VIDEO);
+        at += 15 + u32::from_be_bytes([0, bytes[at + 1], bytes[at + 2], bytes[at + 3]]) as usize;
+    }
+    &bytes[..at]
+}
+
+#[test]
+fn cuts_that_ffmpeg_does_not_tell_are_told() {
+    let (Some(weights), Some(folder)) = (common::weights(&files::ALL), frames()) else { return };
+    let videos = tempfile::tempdir().unwrap();
+    let at = |name: &str| videos.path().join(name);
+    let run = |name: &str| with(&weights, &["video", "--json", "--every", "6", text(&at(name))]);
+    if !encode(folder.path(), &[], &at("whole.gif")) || !encode(folder.path(), &[], &at("whole.flv")) {
+        return;
+    }
+    for whole in ["whole.gif", "whole.flv"] {
+        assert!(!run(whole).expect(DONE).err.contains("warning: whole"), "{whole}");
+    }
+    let gif = fs::read(at("whole.gif")).unwrap();
+    fs::write(at("cut.gif"), &gif[..gif.len() * 6 / 10]).unwrap();
+    run("cut.gif").expect(PARTLY).says(&["cut.gif", "ends before its end"]);
+    fs::write(at("last.gif"), &gif[..gif.len() - 1]).unwrap();
+    run("last.gif").expect(PARTLY).says(&["last.gif", "the end of a GIF is missing"]);
+    let flv = fs::read(at("whole.flv")).unwrap();
+    fs::write(at("cut.flv"), flv_start(&flv, 6)).unwrap();
+    let cut = run("cut.flv").expect(PARTLY);
+    cut.says(&["warning: ", "cut.flv", "about 12 frames, and 6 came", "ends before its end"]);
+    assert_eq!(cut.json().pop().unwrap()["frames"], 1);
+    // A video in which there is no frame.
+    fs::write(at("none.flv"), flv_start(&flv, 0)).unwrap();
+    run("none.flv").expect(NOTHING).says(&["none.flv", "is no video that ffmpeg knows"]);
 }

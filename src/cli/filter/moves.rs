@@ -79,7 +79,9 @@ impl Move {
         // Fails where something is gone, before anything is made.
         fs::symlink_metadata(from)?;
         if let Some(folder) = to.parent() {
-            fs::create_dir_all(folder)?;
+            // No `AlreadyExists`, which is said of photographs: a file may lie in the folder's place.
+            let told = |e| io::Error::other(format!("{} cannot be made: {e}", folder.display()));
+            fs::create_dir_all(folder).map_err(told)?;
         }
         // Holds the place: whatever is there, even a link to nothing, stays.
         File::create_new(to)?;

@@ -1,6 +1,6 @@
 //! A video's frames, through a pipe from ffmpeg as PPM pictures.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -27,16 +27,28 @@ pub struct Ffmpeg {
     child: Child,
     messages: Option<JoinHandle<String>>,
     reader: Option<JoinHandle<usize>>,
-    /// How many frames the file says it has.
+    /// What the file's header says.
+    pub told: Told,
+}
+
+/// What a file's header says of its frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Told {
+    /// How many there are.
     pub frames: Option<usize>,
-    /// Frames in a second, on average.
+    /// How many come in a second, on average.
     pub rate: Option<f64>,
+    /// Whether `frames` is what ffmpeg should give. It is none where duration and rate only suggest it.
+    is_count: bool,
+    /// Whether fewer may be all that there are: MP4's edit lists hide some, and Matroska's rate may vary. ffmpeg itself tells
+    /// where these are cut.
+    may_be_fewer: bool,
 }
 
 impl Ffmpeg {
     /// Begins with a file; each `every`-th frame comes through the channel.
     pub fn open(path: &Path, program: &Path, every: usize) -> Result<(Self, Receiver<Frame>)> {
-        let (frames, rate) = probe(path, program);
+        let told = probe(path, program);
         let mut command = Command::new(program);
         command.args(["-v", "error", "-nostdin", "-i"]).arg(local(path));
         // Every frame once, as it lies in the file.
@@ -51,24 +63,56 @@ impl Ffmpeg {
             None => 0,
         });
         let messages = child.stderr.take().map(|stderr| std::thread::spawn(move || last_of(stderr)));
-        Ok((Ffmpeg { child, messages, reader: Some(reader), frames, rate }, frames_of))
+        Ok((Ffmpeg { child, messages, reader: Some(reader), told }, frames_of))
     }
 
     /// Waits for its end: what went wrong, in its words. What only might be wrong is told.
     pub fn close(mut self, path: &Path) -> Option<String> {
         let read = self.reader.take().and_then(|reader| reader.join().ok()).unwrap_or(0);
-        if let Some(frames) = self.frames.filter(|&frames| frames > read + 1) {
-            eprintln!("warning: {}: its header speaks of {frames} frames, and {read} came", path.display());
+        let missing = self.told.missing(read);
+        if let Some((words, _)) = missing.as_ref().filter(|_| read > 0) {
+            eprintln!("warning: {}: {words}", path.display());
         }
         let status = self.child.wait();
         let messages = self.messages.take().and_then(|messages| messages.join().ok()).unwrap_or_default();
         match (in_short(&messages), status) {
             (said, _) if !said.is_empty() => Some(said),
-            (_, Ok(status)) if status.success() => None,
+            (_, Ok(status)) if status.success() => match missing {
+                _ if read == 0 => Some("no frame came of it".to_owned()),
+                Some((words, true)) => Some(words),
+                _ if is_cut_gif(path) => Some("the end of a GIF is missing".to_owned()),
+                _ => None,
+            },
             (_, Ok(status)) => Some(format!("ffmpeg ended with {status}")),
             (_, Err(e)) => Some(e.to_string()),
         }
     }
+}
+
+impl Told {
+    /// What is to be said where fewer frames came, and whether the file must be cut.
+    fn missing(&self, came: usize) -> Option<(String, bool)> {
+        let told = self.frames?;
+        let missing = told.saturating_sub(came);
+        let much = missing > 2 && missing as f64 > 0.05 * told as f64;
+        let about = if self.is_count { "" } else { "about " };
+        let words = format!("its header speaks of {about}{told} frames, and {came} came");
+        (much || self.is_count && missing > 1).then_some((words, much && !self.may_be_fewer))
+    }
+}
+
+/// Whether it is a GIF without its last byte: ffmpeg takes what is there for all. Zeros that fill a file up are no part of it.
+fn is_cut_gif(path: &Path) -> bool {
+    let ends = || -> io::Result<([u8; 4], Vec<u8>)> {
+        let mut file = std::fs::File::open(path)?;
+        let (mut first, mut last) = ([0; 4], Vec::new());
+        file.read_exact(&mut first)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(MESSAGES as u64)))?;
+        file.read_to_end(&mut last)?;
+        Ok((first, last))
+    };
+    ends().is_ok_and(|(first, last)| first == *b"GIF8" && last.into_iter().rfind(|&byte| byte != 0) != Some(0x3b))
 }
 
 impl Drop for Ffmpeg {
@@ -181,19 +225,33 @@ fn in_short(messages: &str) -> String {
     lines.split_off(lines.len().saturating_sub(LINES)).join("; ")
 }
 
-/// What ffprobe, beside ffmpeg, says of number and rate of frames; nothing where it is missing or does not know.
-fn probe(path: &Path, ffmpeg: &Path) -> (Option<usize>, Option<f64>) {
+/// What ffprobe, beside ffmpeg, says of a file; nothing where it is missing or does not know.
+fn probe(path: &Path, ffmpeg: &Path) -> Told {
     let mut command = Command::new(ffmpeg.with_file_name("ffprobe"));
-    command.args(["-v", "quiet", "-select_streams", "v:0", "-show_entries", "stream=avg_frame_rate,nb_frames"]);
+    let entries = "stream=avg_frame_rate,nb_frames,duration:format=duration,format_name,nb_streams";
+    command.args(["-v", "quiet", "-select_streams", "v:0", "-show_entries", entries]);
     command.args(["-of", "json", "-i"]).arg(local(path)).stdin(Stdio::null());
-    let told =
-        command.output().ok().and_then(|output| serde_json::from_slice::<serde_json::Value>(&output.stdout).ok());
-    let Some(stream) = told.as_ref().and_then(|told| told["streams"].get(0)) else { return (None, None) };
+    let told = command.output().ok().and_then(|output| serde_json::from_slice(&output.stdout).ok());
+    told.map_or_else(Told::default, |told| facts(&told))
+}
+
+/// What ffprobe's JSON says.
+fn facts(told: &serde_json::Value) -> Told {
+    let (stream, format) = (&told["streams"][0], &told["format"]);
     let text = |key: &str| stream[key].as_str();
     let rate = text("avg_frame_rate").and_then(|rate| rate.split_once('/'));
     let rate = rate.and_then(|(a, b)| Some((a.parse::<f64>().ok()?, b.parse::<f64>().ok()?)));
     let rate = rate.map(|(frames, seconds)| frames / seconds).filter(|rate| rate.is_finite() && *rate > 0.0);
-    (text("nb_frames").and_then(|frames| frames.parse().ok()), rate)
+    let count = text("nb_frames").and_then(|frames| frames.parse().ok());
+    let is_one_of =
+        |names: &[&str]| format["format_name"].as_str().is_some_and(|name| name.split(',').any(|x| names.contains(&x)));
+    // The whole file's duration may be another stream's, where there is another; FLV has no other.
+    let whole = || format["duration"].as_str().filter(|_| format["nb_streams"] == 1 || is_one_of(&["flv"]));
+    let seconds = text("duration").or_else(whole).and_then(|seconds| seconds.parse::<f64>().ok());
+    let suggested = seconds.zip(rate).map(|(seconds, rate)| (seconds * rate).round());
+    let suggested = suggested.filter(|frames| frames.is_finite() && *frames >= 0.0).map(|frames| frames as usize);
+    let may_be_fewer = is_one_of(&["mp4", "matroska"]);
+    Told { frames: count.or(suggested), rate, is_count: count.is_some(), may_be_fewer }
 }
 
 #[cfg(test)]
@@ -206,6 +264,32 @@ mod tests {
         assert_eq!(in_short(said), "[mov] one; file:x: two; three ] @ 0x");
         assert_eq!(in_short("[h264 @ 0x55] bad\n[h264 @ 0x77] bad\n"), "[h264] bad");
         assert_eq!(in_short(" \n"), "");
+    }
+
+    #[test]
+    fn frames_that_are_missing_are_told_from_rounding() {
+        let told = |stream: serde_json::Value, format: serde_json::Value| {
+            facts(&serde_json::json!({ "streams": [stream], "format": format }))
+        };
+        let flv = serde_json::json!({ "duration": "10.0", "format_name": "flv", "nb_streams": 1 });
+        let counted = serde_json::json!({ "avg_frame_rate": "10/1", "nb_frames": "100" });
+        let rated = serde_json::json!({ "avg_frame_rate": "10/1" });
+        let cut = |told: Told, came| told.missing(came).map(|(_, is_cut)| is_cut);
+        let by_duration = told(rated.clone(), flv.clone());
+        assert_eq!((by_duration.frames, by_duration.rate), (Some(100), Some(10.0)));
+        assert_eq!(
+            [60, 94, 95, 98, 100, 120].map(|came| cut(by_duration, came)),
+            [Some(true), Some(true), None, None, None, None]
+        );
+        let by_count = told(counted.clone(), flv);
+        assert_eq!([60, 96, 99, 100].map(|came| cut(by_count, came)), [Some(true), Some(false), None, None]);
+        // An MP4 may have frames before its edit list's beginning.
+        let mp4 = serde_json::json!({ "duration": "10.0", "format_name": "mov,mp4,m4a", "nb_streams": 1 });
+        assert_eq!(cut(told(counted, mp4), 60), Some(false));
+        // The sound may last longer.
+        let two = serde_json::json!({ "duration": "10.0", "format_name": "asf", "nb_streams": 2 });
+        assert_eq!(told(rated, two).frames, None);
+        assert_eq!(facts(&serde_json::Value::Null), Told::default());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::json;
 
-use super::context::{AlignArgs, CropArgs, DetectArgs, Globals, Model, progress};
+use super::context::{AlignArgs, CropArgs, DetectArgs, Globals, Model, check_folder, progress};
 use super::faces::origin;
 use super::{Outcome, output, threshold};
 use crate::error::Field;
@@ -109,6 +109,9 @@ impl Args {
         if self.every == 0 {
             return Err(Error::invalid(Field("every"), "0: no frame would be looked at; 1 is all").into());
         }
+        if let Some(folder) = &self.output {
+            check_folder(&folder.join(write::CROPS))?;
+        }
         let (mut frames, mut failures) = Frames::open(&self.path, &self.ffmpeg, self.every)?;
         let device = globals.open_device()?;
         let model = globals.open_model(&device, &self.crops)?;
@@ -121,8 +124,13 @@ impl Args {
         let mut out = output::stdout();
         self.follow(globals, &device, &eyes, &mut frames, &mut tracker, &mut found, &mut failures, &mut out)?;
         if let Some(words) = frames.close(&self.path) {
-            let after = output::count(found.frames, "frame");
-            let problem = format!("ends before its end, or is damaged, after {after} that were looked at: {words}");
+            let problem = match found.frames {
+                0 => format!("is no video that ffmpeg knows, or is damaged: {words}"),
+                looked_at => {
+                    let after = output::count(looked_at, "frame");
+                    format!("ends before its end, or is damaged, after {after} that were looked at: {words}")
+                }
+            };
             failures.push(Error::data(&self.path, problem));
         }
         found.tracks = tracker.finish();

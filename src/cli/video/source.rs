@@ -44,7 +44,7 @@ impl Frames {
     pub fn len(&self) -> Option<usize> {
         match self {
             Frames::Folder(images, _) => Some(images.len()),
-            Frames::Video(ffmpeg, _) => ffmpeg.frames,
+            Frames::Video(ffmpeg, _) => ffmpeg.told.frames,
         }
     }
 
@@ -52,7 +52,7 @@ impl Frames {
     pub fn rate(&self) -> Option<f64> {
         match self {
             Frames::Folder(..) => None,
-            Frames::Video(ffmpeg, _) => ffmpeg.rate,
+            Frames::Video(ffmpeg, _) => ffmpeg.told.rate,
         }
     }
 

@@ -14,6 +14,9 @@ use crate::vectors::Origin;
 use crate::vectors::tracks::{Placed, Track};
 use crate::{Error, files};
 
+/// The folder of crops.
+pub const CROPS: &str = "crops";
+
 /// What was found.
 #[derive(Default)]
 pub struct Found {
@@ -53,7 +56,7 @@ impl Found {
 
     /// Writes crops, embeddings and tracks.json.
     pub fn write(&mut self, folder: &Path, origin: Origin) -> Result<()> {
-        let crops = folder.join("crops");
+        let crops = folder.join(CROPS);
         create_folder(&crops)?;
         let name = |track: usize| format!("track_{track:04}");
         self.places = (0..self.tracks.len()).map(|i| crops.join(format!("{}.png", name(i)))).collect();
