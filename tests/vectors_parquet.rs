@@ -24,12 +24,24 @@ fn every_layout_gives_the_vectors() {
 }
 
 #[test]
+fn a_null_is_no_name() {
+    let table = Table::parquet(file("nameless")).unwrap();
+    assert_eq!([0, 1, 2].map(|row| table.name(row)), [Some("a"), None, Some("")]);
+}
+
+#[test]
 fn what_makes_no_vectors_is_named() {
     for (name, words) in [
         ("null", &["row 1", "null"][..]),
         ("uneven", &["row 1", "1 values", "2"]),
         ("two", &["a, b"]),
         ("text", &["no column of lists"]),
+        ("struct", &["`point`", "column of lists"]),
+        ("map", &["`m`", "column of lists"]),
+        ("gzip", &["gzip", "zstd"]),
+        ("brotli", &["brotli", "zstd"]),
+        ("wide", &["row 1", "beyond f32's range"]),
+        ("wide_columns", &["row 1", "beyond f32's range"]),
     ] {
         let error = Table::parquet(file(name)).unwrap_err().to_string();
         assert!(error.contains(&format!("{name}.parquet")) && words.iter().all(|word| error.contains(word)), "{error}");

@@ -15,6 +15,19 @@ pub fn path(path: impl AsRef<Path>) -> String {
     path.as_ref().to_string_lossy().into_owned()
 }
 
+/// Text for people, with control characters as escapes such as `\n`: a name is no more than one line, and does nothing to a
+/// terminal.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() {
+            true => out.extend(c.escape_default()),
+            false => out.push(c),
+        }
+    }
+    out
+}
+
 /// Writes one JSON value as a line, and flushes it: a reader of the output sees it at once.
 pub fn json_line(to: &mut impl Write, value: &impl Serialize) -> anyhow::Result<()> {
     serde_json::to_writer(&mut *to, value).map_err(io::Error::from)?;

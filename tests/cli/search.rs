@@ -169,11 +169,28 @@ fn bad_input_is_named_and_nothing_is_lost() {
     query(&index, &at("wide.npy")).expect(NOTHING).says(&[text(&index), "2 values", "3"]);
     // Values that are no numbers, or too large.
     f32s(&at("nan.npy"), 3, &[0.0, 1.0, 1.0, f32::NAN, 0.0, 0.0]);
-    search(&["add", text(&index), text(&at("nan.npy"))]).expect(NOTHING).says(&["row 1", "not finite"]);
-    query(&index, &at("nan.npy")).expect(NOTHING).says(&["query 1", "not finite"]);
-    query(&at("nan.npy"), &rows).expect(NOTHING).says(&["row 1", "not finite"]);
+    search(&["add", text(&index), text(&at("nan.npy"))]).expect(NOTHING).says(&["nan.npy: row 1", "not finite"]);
+    query(&index, &at("nan.npy")).expect(NOTHING).says(&["nan.npy: query 1", "not finite"]);
+    query(&at("nan.npy"), &rows).expect(NOTHING).says(&["nan.npy: row 1", "not finite"]);
+    let infinite = files::golden("vectors/infinite.parquet");
+    query(&infinite, &rows).expect(NOTHING).says(&["infinite.parquet: row 1", "not finite"]);
+    let doubles: Vec<u8> = [0.0, 1.0, -1e300, 0.0].into_iter().flat_map(f64::to_le_bytes).collect();
+    npy(&at("doubles.npy"), "<f8", &[2, 2], &doubles);
+    query(&at("doubles.npy"), &rows).expect(NOTHING).says(&["doubles.npy: row 1", "beyond f32's range"]);
+    // The number of a query is its number in the file.
+    let mut many = vec![1.0; 2 * 1500];
+    many[2 * 1400] = f32::INFINITY;
+    f32s(&at("many.npy"), 1500, &many);
+    query(&index, &at("many.npy")).expect(NOTHING).says(&["many.npy: query 1400", "not finite"]);
     f32s(&at("far.npy"), 1, &[1e30, 0.0]);
     query(&at("far.npy"), &rows).expect(NOTHING).says(&["row 0", "scale"]);
+    // Places.
+    fs::create_dir(at("folder")).unwrap();
+    let run = search(&["build", text(&at("folder")), text(&at("no photographs")), "--overwrite"]);
+    run.expect(NOTHING).says(&[text(&at("folder")), "is no file"]);
+    search(&["build", text(&at("text.d/index")), text(&rows)]).expect(DONE);
+    let run = search(&["build", text(&rows.join("index")), text(&at("no photographs"))]);
+    run.expect(NOTHING).says(&[text(&rows), "cannot create"]);
     // Names.
     fs::write(at("names.txt"), "a\nb\n").unwrap();
     let run = search(&["build", text(&at("x")), text(&rows), "--names", text(&at("names.txt"))]);
@@ -277,4 +294,68 @@ fn photographs_are_put_in_and_looked_for() {
     partly.says(&["broken.png"]);
     run(&["add", text(&index), text(&bob)]).expect(PARTLY);
     assert_eq!(Index::open(&index).unwrap().len(), 6);
+}
+
+/// One byte of the head block that counts: all rows are found, with a warning, and `add` wants a word.
+#[test]
+fn a_damaged_head_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (index, rows) = (folder.path().join("index"), folder.path().join("rows.npy"));
+    f32s(&rows, 2, &[1.0, 0.0, 0.0, 1.0]);
+    search(&["build", text(&index), text(&rows)]).expect(DONE);
+    for (at, len) in [(40, 2), (2048 + 24, 4)] {
+        let query = ["query", text(&index), text(&rows), "-k", "9", "--json"];
+        let answer = search(&query).expect(DONE);
+        assert!(!answer.err.contains("damaged"), "{}", answer.err);
+        assert_eq!(answer.json()[0]["hits"].as_array().unwrap().len(), len);
+        let mut bytes = fs::read(&index).unwrap();
+        bytes[at] ^= 0x40;
+        fs::write(&index, &bytes).unwrap();
+        let again = search(&query).expect(DONE);
+        again.says(&["warning", text(&index), "damaged", "--repair"]);
+        assert_eq!(again.out, answer.out);
+        search(&["add", text(&index), text(&rows)]).expect(NOTHING).says(&[text(&index), "damaged", "--repair"]);
+        assert!(fs::read(&index).unwrap() == bytes);
+        search(&["add", text(&index), text(&rows), "--repair"]).expect(DONE).says(&["written anew"]);
+        assert_eq!(Index::open(&index).unwrap().len(), len + 2);
+    }
+}
+
+#[test]
+fn add_tells_that_it_waits_for_a_reader() {
+    let folder = tempfile::tempdir().unwrap();
+    let (index, rows) = (folder.path().join("index"), folder.path().join("rows.npy"));
+    f32s(&rows, 2, &[1.0, 0.0, 0.0, 1.0]);
+    search(&["build", text(&index), text(&rows)]).expect(DONE);
+    let reader = Index::open(&index).unwrap();
+    let args = ["search", "add", text(&index), text(&rows), "--device", "cpu"];
+    let mut child = command(&args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap()));
+    assert!(lines.any(|line| line.unwrap().contains("is in use by another process; waiting up to 10 s")));
+    assert_eq!(reader.len(), 2);
+    drop(reader);
+    lines.for_each(drop);
+    assert!(child.wait().unwrap().success());
+    assert_eq!(Index::open(&index).unwrap().len(), 4);
+}
+
+#[test]
+fn names_are_one_line_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let (names, rows) = (folder.path().join("names.txt"), folder.path().join("rows.npy"));
+    let index = folder.path().join("index");
+    f32s(&rows, 2, &[1.0, 0.0, 0.0, 1.0]);
+    fs::write(&names, "\u{1b}[2Jred\u{7}\nnäme\t2\n").unwrap();
+    search(&["build", text(&index), text(&rows), "--names", text(&names)]).expect(DONE);
+    let run = search(&["query", text(&index), text(&rows)]).expect(DONE);
+    assert!(run.out.contains("\\u{1b}[2Jred\\u{7}\n") && run.out.contains("näme\\t2\n"), "{}", run.out);
+    assert!(!run.out.contains('\u{1b}'));
+    // Where a column has a null there is no name.
+    let nameless = files::golden("vectors/nameless.parquet");
+    f32s(&rows, 1, &[2.0]);
+    search(&["build", text(&index), text(&nameless), "--overwrite"]).expect(DONE);
+    for base in [&nameless, &index] {
+        let run = search(&["query", text(base), text(&rows), "-k", "1", "--json"]).expect(DONE);
+        assert_eq!((&run.json()[0]["hits"][0]["row"], &run.json()[0]["hits"][0]["name"]), (&1.into(), &Value::Null));
+    }
 }

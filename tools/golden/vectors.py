@@ -35,6 +35,16 @@ def main():
     write(out, "null", {"vector": pa.array([[1.0, 2.0], [3.0, None]], pa.list_(pa.float32()))}, "none")
     write(out, "uneven", {"vector": pa.array([[1.0, 2.0], [3.0]], pa.list_(pa.float32()))}, "none")
     write(out, "two", {"a": lists, "b": lists}, "snappy")
+    write(out, "gzip", {"vector": lists}, "gzip")
+    write(out, "brotli", {"vector": lists}, "brotli")
+    write(out, "struct", {"point": pa.array([{"x": 1.0}, {"x": 2.0}], pa.struct([("x", pa.float32())]))}, "none")
+    write(out, "map", {"m": pa.array([[("a", 1.0)]], pa.map_(pa.string(), pa.float32()))}, "none")
+    wide = pa.array([[1.0, 2.0], [3.0, 1e300]], pa.list_(pa.float64()))
+    write(out, "wide", {"vector": wide}, "none")
+    write(out, "wide_columns", {"x": pa.array([1.0, 2.0]), "y": pa.array([3.0, -1e300])}, "none")
+    write(out, "infinite", {"vector": pa.array([[1.0, 2.0], [3.0, float("inf")]], pa.list_(pa.float32()))}, "none")
+    some = {"name": pa.array(["a", None, ""]), "vector": pa.array([[1.0], [2.0], [3.0]], pa.list_(pa.float32()))}
+    write(out, "nameless", some, "none")
     write(out, "text", {"name": names()}, "snappy")
 
 

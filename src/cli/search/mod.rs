@@ -9,11 +9,12 @@ use std::time::Instant;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::context::{Globals, progress};
+use super::context::{Globals, create_folder, progress};
 use super::faces::FacesArgs;
 use super::{Outcome, output};
 use crate::Error;
 use crate::error::{Field, message};
+use crate::files::Aside;
 use crate::vectors::search::{Hit, Index, Storage};
 
 pub use rows::Base;
@@ -68,6 +69,9 @@ struct AddArgs {
     index: PathBuf,
     #[command(flatten)]
     rows: RowsArgs,
+    /// Write a damaged head block anew from the other one, and add behind all bytes that are there
+    #[arg(long)]
+    repair: bool,
 }
 
 /// Vectors with their names, as flags.
@@ -115,6 +119,7 @@ impl BuildArgs {
             ];
             return Err(Error::data(&self.index, problem).into());
         }
+        self.check_place()?;
         let device = globals.open_device()?;
         let given = Given::open(&self.rows.faces, self.rows.names.as_deref(), globals, &device, "embed")?;
         if given.table.is_empty() {
@@ -138,14 +143,32 @@ impl BuildArgs {
     }
 }
 
+impl BuildArgs {
+    /// Finds out before photographs are looked at whether the index can be written; its folder is made.
+    fn check_place(&self) -> Result<()> {
+        if self.index.exists() && !self.index.is_file() {
+            let problem = "is no file, and an index is one; give the name of a file";
+            return Err(Error::data(&self.index, problem).into());
+        }
+        if let Some(folder) = self.index.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            create_folder(folder)?;
+        }
+        drop(Aside::create(&self.index).map_err(Error::io(&self.index, "create"))?);
+        Ok(())
+    }
+}
+
 impl AddArgs {
     fn run(&self, globals: &Globals) -> Result<Outcome> {
-        // What cannot be added to is told before photographs are looked at.
-        Index::open(&self.index)?;
         let device = globals.open_device()?;
+        if self.repair && Index::repair(&self.index, &device, rows::waiting(&self.index))? {
+            eprintln!("{}: its damaged head block is written anew", self.index.display());
+        }
+        // What cannot be added to is told before photographs are looked at.
+        Index::open_waiting(&self.index, rows::waiting(&self.index))?.require_whole()?;
         let given = Given::open(&self.rows.faces, self.rows.names.as_deref(), globals, &device, "embed")?;
         let added = given.table.len();
-        let rows = Index::add(&self.index, &device, &given.table)?;
+        let rows = Index::add_waiting(&self.index, &device, &given.table, rows::waiting(&self.index))?;
         let mut out = output::stdout();
         if globals.json {
             let summary = json!({ "index": output::path(&self.index), "added": added, "rows": rows });
@@ -177,6 +200,7 @@ impl QueryArgs {
             let problem = format!("holds vectors of {} values, and the queries have {}", base.dim(), given.table.dim());
             return Err(Error::data(&self.index, problem).into());
         }
+        given.table.check(&device, "query")?;
         let near = base.neighbours(&device)?;
         let (queries, start) = (given.table.len(), Instant::now());
         let bar = progress(queries, "search");
@@ -219,11 +243,12 @@ impl QueryArgs {
             return Ok(out.write_all(b"\n")?);
         }
         match image {
-            Some(image) => writeln!(out, "{}", image.display())?,
+            Some(image) => writeln!(out, "{}", output::escaped(&output::path(image)))?,
             None => writeln!(out, "query {query}")?,
         }
         for hit in hits {
-            writeln!(out, "  {:<9} {:>8}  {}", hit.distance, hit.row, base.name(hit.row).unwrap_or_default())?;
+            let name = output::escaped(base.name(hit.row).unwrap_or_default());
+            writeln!(out, "  {:<9} {:>8}  {name}", hit.distance, hit.row)?;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Result;
 
@@ -106,6 +107,13 @@ impl Given {
     }
 }
 
+/// Tells that an index is waited for.
+pub fn waiting(path: &Path) -> impl FnOnce(Duration) {
+    move |patience| {
+        eprintln!("{} is in use by another process; waiting up to {} s", path.display(), patience.as_secs());
+    }
+}
+
 /// What is searched.
 pub enum Base {
     Index(Index),
@@ -116,7 +124,14 @@ impl Base {
     /// An index, a file of vectors, or a folder that `embed` wrote.
     pub fn open(path: &Path, globals: &Globals) -> Result<Base> {
         if kind_of(path)? == Kind::Index {
-            let index = Index::open(path)?;
+            let index = Index::open_waiting(path, waiting(path))?;
+            if index.damaged() {
+                eprintln!(
+                    "warning: {}: one of its two head blocks is damaged, and the other one counts; \
+                     `warpface search add --repair` writes both anew",
+                    path.display()
+                );
+            }
             let (rows, dim, storage) = (index.len(), index.dim(), index.storage());
             eprintln!("index: {rows} rows of {dim} values in {storage}, {}", path.display());
             return Ok(Base::Index(index));

@@ -3,14 +3,15 @@
 use std::fs::File;
 use std::path::Path;
 
-use ::parquet::basic::Type;
+use ::parquet::basic::{Compression, ConvertedType, LogicalType, Repetition, Type};
 use ::parquet::column::reader::ColumnReader;
 use ::parquet::data_type::DataType;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
-use ::parquet::schema::types::ColumnDescPtr;
+use ::parquet::schema::types::{ColumnDescPtr, SchemaDescriptor};
 
 use super::Table;
+use super::table::{beyond, is_beyond};
 use crate::face::Embeddings;
 use crate::{Error, Result};
 
@@ -22,7 +23,8 @@ const NAMES: [&str; 2] = ["name", "names"];
 impl Table {
     /// The vectors of a Parquet file, in memory: of its one column of lists of f32 or f64, all of one length, or of its
     /// columns of f32 or f64, a value of each vector each. Names come from the column `name` or `names`, else from the one
-    /// column of text. f64 is rounded to f32. Pages may be plain, or compressed by snappy, zstd or lz4.
+    /// column of text. f64 is rounded to f32; fields of structs are not read. Pages may be plain, or compressed by snappy,
+    /// zstd or lz4.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Data`] for a file that is damaged, or holds no such columns, or a null or a list of another
@@ -38,9 +40,11 @@ impl Table {
         let file = File::open(path).map_err(Error::io(path, "read"))?;
         let broken = |error: ParquetError| Error::data(path, format!("cannot be read as Parquet: {error}"));
         let reader = SerializedFileReader::new(file).map_err(broken)?;
-        let columns = reader.metadata().file_metadata().schema_descr().columns().to_vec();
-        let vectors = Vectors::find(&columns).map_err(|problem| Error::data(path, problem))?;
-        let names = names_column(&columns);
+        let schema = reader.metadata().file_metadata().schema_descr();
+        let vectors = Vectors::find(schema).map_err(|problem| Error::data(path, problem))?;
+        let names = names_column(schema.columns());
+        let read: Vec<usize> = vectors.columns().chain(names).collect();
+        check_codecs(&reader, &read).map_err(|problem| Error::data(path, problem))?;
         let (mut rows, mut text) = (Rows::default(), Vec::new());
         for group in 0..reader.num_row_groups() {
             let group = reader.get_row_group(group).map_err(broken)?;
@@ -59,12 +63,12 @@ impl Table {
                 text.extend(texts(reader).map_err(|problem| Error::data(path, problem))?);
             }
         }
-        let table = Table::from(Embeddings::new(rows.dim.unwrap_or(0), rows.values));
+        let table = Table::from(Embeddings::new(rows.dim.unwrap_or(0), rows.values)).of_file(path);
         match names {
             Some(_) if text.len() != table.len() => {
                 Err(Error::data(path, format!("has {} names of {} rows", text.len(), table.len())))
             }
-            Some(_) => table.with_names(text),
+            Some(_) => table.with_some_names(text),
             None => Ok(table),
         }
     }
@@ -84,17 +88,23 @@ enum Vectors {
 }
 
 impl Vectors {
-    fn find(columns: &[ColumnDescPtr]) -> Result<Vectors, String> {
-        let numbers = |column: &&ColumnDescPtr| matches!(column.physical_type(), Type::FLOAT | Type::DOUBLE);
-        let at = |level: i16| {
-            let of_level = columns.iter().enumerate().filter(move |(_, column)| column.max_rep_level() == level);
-            of_level.filter(|(_, column)| numbers(column)).map(|(i, _)| i).collect::<Vec<_>>()
-        };
-        let (flat, lists) = (at(0), at(1));
+    fn find(schema: &SchemaDescriptor) -> Result<Vectors, String> {
+        let columns = schema.columns();
+        let is_number = |i: &usize| matches!(columns[*i].physical_type(), Type::FLOAT | Type::DOUBLE);
+        let numbers = || (0..columns.len()).filter(is_number);
+        let flat: Vec<usize> = numbers().filter(|&i| is_flat(&columns[i])).collect();
+        let lists: Vec<usize> = numbers().filter(|&i| is_list(schema, i)).collect();
         match lists[..] {
             [list] => Ok(Vectors::Lists(list)),
             [] if !flat.is_empty() => Ok(Vectors::Columns(flat)),
-            [] => Err("has no column of lists of f32 or f64, nor columns of such numbers".to_owned()),
+            [] => Err(match numbers().next() {
+                Some(i) => format!(
+                    "has numbers within `{}` alone, which is neither a column of numbers nor one of lists of them; \
+                     save its vectors as a column of lists",
+                    columns[i].path().parts()[0]
+                ),
+                None => "has no column of lists of f32 or f64, nor columns of such numbers".to_owned(),
+            }),
             _ => {
                 let names: Vec<String> = lists.iter().map(|&i| columns[i].path().parts()[0].clone()).collect();
                 Err(format!("has several columns of lists: {}; save the one of the vectors alone", names.join(", ")))
@@ -110,9 +120,43 @@ impl Vectors {
     }
 }
 
+/// Whether a column has one value a row, and is no field of a struct.
+fn is_flat(column: &ColumnDescPtr) -> bool {
+    column.max_rep_level() == 0 && column.path().parts().len() == 1
+}
+
+/// Whether a column is of lists of plain values: not of structs, and no map.
+fn is_list(schema: &SchemaDescriptor, column: usize) -> bool {
+    let (root, leaf) = (schema.get_column_root(column), &schema.columns()[column]);
+    let info = root.get_basic_info();
+    // Lists of two levels and of three are both written.
+    let list = info.converted_type() == ConvertedType::LIST || info.logical_type_ref() == Some(&LogicalType::List);
+    let bare = root.is_primitive() && info.has_repetition() && info.repetition() == Repetition::REPEATED;
+    leaf.max_rep_level() == 1 && (bare || list && leaf.path().parts().len() <= 3)
+}
+
+/// Refuses columns with a compression that is not read.
+fn check_codecs(reader: &SerializedFileReader<File>, columns: &[usize]) -> Result<(), String> {
+    for group in reader.metadata().row_groups() {
+        for &column in columns {
+            let codec = match group.column(column).compression() {
+                Compression::GZIP(_) => "gzip",
+                Compression::BROTLI(_) => "brotli",
+                Compression::LZO => "lzo",
+                _ => continue,
+            };
+            return Err(format!(
+                "is compressed by {codec}, which is not read; write it by snappy, zstd or lz4, such as with pyarrow's \
+                 compression=\"zstd\""
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// The column of names.
 fn names_column(columns: &[ColumnDescPtr]) -> Option<usize> {
-    let text = |column: &ColumnDescPtr| column.physical_type() == Type::BYTE_ARRAY && column.max_rep_level() == 0;
+    let text = |column: &ColumnDescPtr| column.physical_type() == Type::BYTE_ARRAY && is_flat(column);
     let text: Vec<usize> = (0..columns.len()).filter(|&i| text(&columns[i])).collect();
     let named = text.iter().copied().find(|&i| NAMES.contains(&columns[i].name()));
     named.or(if let [one] = text[..] { Some(one) } else { None })
@@ -122,6 +166,8 @@ fn names_column(columns: &[ColumnDescPtr]) -> Option<usize> {
 #[derive(Default)]
 struct Column {
     values: Vec<f32>,
+    /// The first of them that f32 cannot hold.
+    beyond: Option<usize>,
     definitions: Vec<i16>,
     repetitions: Vec<i16>,
     rows: usize,
@@ -131,22 +177,27 @@ struct Column {
 fn numbers(reader: ColumnReader) -> Result<Column, String> {
     let problem = |error: ParquetError| format!("cannot be read as Parquet: {error}");
     match reader {
-        ColumnReader::FloatColumnReader(reader) => read(reader, |x| x).map_err(problem),
-        ColumnReader::DoubleColumnReader(reader) => read(reader, |x| x as f32).map_err(problem),
+        ColumnReader::FloatColumnReader(reader) => read(reader, f64::from).map_err(problem),
+        ColumnReader::DoubleColumnReader(reader) => read(reader, |x| x).map_err(problem),
         _ => Err("has a column of another type than it says".to_owned()),
     }
 }
 
 fn read<T: DataType>(
     mut reader: ::parquet::column::reader::ColumnReaderImpl<T>,
-    value: impl Fn(T::T) -> f32,
+    value: impl Fn(T::T) -> f64,
 ) -> Result<Column, ParquetError> {
     let mut column = Column::default();
     loop {
         let mut values = Vec::new();
         let (definitions, repetitions) = (&mut column.definitions, &mut column.repetitions);
         let (rows, ..) = reader.read_records(STEP, Some(definitions), Some(repetitions), &mut values)?;
-        column.values.extend(values.into_iter().map(&value));
+        for wide in values.into_iter().map(&value) {
+            if is_beyond(wide) {
+                column.beyond.get_or_insert(column.values.len());
+            }
+            column.values.push(wide as f32);
+        }
         column.rows += rows;
         if rows == 0 {
             return Ok(column);
@@ -154,8 +205,8 @@ fn read<T: DataType>(
     }
 }
 
-/// All names of a column of text; nulls are empty.
-fn texts(reader: ColumnReader) -> Result<Vec<String>, String> {
+/// All names of a column of text; none where there is a null.
+fn texts(reader: ColumnReader) -> Result<Vec<Option<String>>, String> {
     let ColumnReader::ByteArrayColumnReader(mut reader) = reader else {
         return Err("has a column of another type than it says".to_owned());
     };
@@ -172,7 +223,7 @@ fn texts(reader: ColumnReader) -> Result<Vec<String>, String> {
     let mut texts = texts.into_iter().map(|text| String::from_utf8_lossy(text.data()).into_owned());
     // A required column has no definitions.
     let there = |row: usize| definitions.get(row).is_none_or(|&level| level > 0);
-    Ok((0..rows).map(|row| if there(row) { texts.next().unwrap_or_default() } else { String::new() }).collect())
+    Ok((0..rows).map(|row| if there(row) { texts.next() } else { None }).collect())
 }
 
 /// Rows so far.
@@ -203,6 +254,9 @@ impl Rows {
         if !column.repetitions.is_empty() {
             self.check(first + row, len)?;
         }
+        if let (Some(value), Some(dim)) = (column.beyond, self.dim) {
+            return Err(beyond(first + value / dim));
+        }
         self.values.extend(&column.values);
         Ok(())
     }
@@ -222,6 +276,9 @@ impl Rows {
         if let Some(column) = columns.iter().find(|column| column.values.len() != rows) {
             let null = column.definitions.iter().position(|&level| level == 0).unwrap_or(0);
             return Err(format!("row {} has a null in it", self.count() + null));
+        }
+        if let Some(row) = columns.iter().filter_map(|column| column.beyond).min() {
+            return Err(beyond(self.count() + row));
         }
         self.values.reserve(rows * columns.len());
         for row in 0..rows {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use half::f16;
@@ -11,6 +12,7 @@ use super::neighbours::Part;
 use crate::backend::Device;
 use crate::backend::cpu::nearest::Values;
 use crate::backend::mapped::Mapped;
+use crate::error::Subject;
 use crate::face::Embeddings;
 use crate::vectors::Origin;
 use crate::weights::npy;
@@ -21,8 +23,10 @@ use crate::{Error, Result};
 pub struct Table {
     dim: usize,
     rows: Rows,
-    names: Option<Vec<String>>,
+    names: Option<Vec<Option<String>>>,
     origin: Option<Origin>,
+    /// Where it was read, for messages.
+    file: Option<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -38,7 +42,7 @@ enum Rows {
 
 impl From<Embeddings> for Table {
     fn from(rows: Embeddings) -> Table {
-        Table { dim: rows.dim(), rows: Rows::Memory(rows), names: None, origin: None }
+        Table { dim: rows.dim(), rows: Rows::Memory(rows), names: None, origin: None, file: None }
     }
 }
 
@@ -85,16 +89,21 @@ impl Table {
                 let map = Mapped::new(&file, len).map_err(Error::io(path, "map"))?;
                 Rows::Mapped { map, begin, half: size == 2 }
             }
-            false => Rows::Memory(Embeddings::new(dim, read(&mut file, path, begin, len, &header.descr)?)),
+            false => Rows::Memory(Embeddings::new(dim, read(&mut file, path, begin..len, dim, &header.descr)?)),
         };
-        Ok(Table { dim, rows, names: None, origin: None })
+        Ok(Table { dim, rows, names: None, origin: None, file: Some(path.to_owned()) })
     }
 
     /// With a name for each row.
     ///
     /// # Errors
     /// [`Error::Invalid`] for another number of names than of rows.
-    pub fn with_names(mut self, names: Vec<String>) -> Result<Table> {
+    pub fn with_names(self, names: Vec<String>) -> Result<Table> {
+        self.with_some_names(names.into_iter().map(Some).collect())
+    }
+
+    /// With a name for some rows.
+    pub(super) fn with_some_names(mut self, names: Vec<Option<String>>) -> Result<Table> {
         if names.len() != self.len() {
             let problem = format!("{}, and there are {} rows: one for each", names.len(), self.len());
             return Err(Error::invalid("names", problem));
@@ -126,7 +135,7 @@ impl Table {
 
     /// A row's name.
     pub fn name(&self, row: usize) -> Option<&str> {
-        self.names.as_ref()?.get(row).map(String::as_str)
+        self.names.as_ref()?.get(row)?.as_deref()
     }
 
     /// Whether rows have names.
@@ -139,8 +148,35 @@ impl Table {
         self.origin.as_ref()
     }
 
+    /// With the file that it was read from.
+    #[cfg(feature = "parquet")]
+    pub(super) fn of_file(mut self, path: &Path) -> Table {
+        self.file = Some(path.to_owned());
+        self
+    }
+
+    /// An error about a row, with the file that the row is from.
+    pub(super) fn told(&self, error: Error) -> Error {
+        match (&self.file, error) {
+            (Some(file), Error::Invalid { what: Subject::Text(what), problem }) => {
+                Error::data(file, format!("{what}: {problem}"))
+            }
+            (_, error) => error,
+        }
+    }
+
+    /// Refuses rows that have no distance; `what` is what a row is called.
+    ///
+    /// # Errors
+    /// [`Error::Data`] that names the file, and [`Error::Invalid`] for rows of none; [`Error::Device`] if the device's
+    /// threads cannot be started.
+    pub fn check(&self, device: &Device, what: &str) -> Result<()> {
+        let checked = Part::new(&device.host()?, self.values(), self.dim, what, 0).map(drop);
+        checked.map_err(|error| self.told(error))
+    }
+
     /// These rows, in f32.
-    pub fn rows(&self, rows: std::ops::Range<usize>) -> Embeddings {
+    pub fn rows(&self, rows: Range<usize>) -> Embeddings {
         let values = match self.values().rows(rows, self.dim) {
             Values::F32(values) => values.to_vec(),
             Values::F16(values) => values.iter().map(|x| x.to_f32()).collect(),
@@ -154,7 +190,7 @@ impl Table {
     /// As [`Neighbours::new`].
     pub fn neighbours<'a>(&'a self, device: &'a Device) -> Result<Neighbours<'a>> {
         let host = device.host()?;
-        let part = Part::new(&host, self.values(), self.dim, "row", 0)?;
+        let part = Part::new(&host, self.values(), self.dim, "row", 0).map_err(|error| self.told(error))?;
         Neighbours::of(device, host, self.dim, vec![part])
     }
 
@@ -168,35 +204,50 @@ impl Table {
 }
 
 /// Values that are not stored as this processor has them, a piece at a time.
-fn read(file: &mut File, path: &Path, begin: usize, end: usize, descr: &str) -> Result<Vec<f32>> {
+fn read(file: &mut File, path: &Path, bytes: Range<usize>, dim: usize, descr: &str) -> Result<Vec<f32>> {
     let size = match descr {
         "<f8" | ">f8" => 8,
         "<f4" | ">f4" => 4,
         _ => 2,
     };
-    let value = |bytes: &[u8]| -> f32 {
+    let value = |bytes: &[u8]| -> f64 {
         let mut little = [0; 8];
         little[..bytes.len()].copy_from_slice(bytes);
         if descr.starts_with('>') {
             little[..bytes.len()].reverse();
         }
         match bytes.len() {
-            8 => f64::from_le_bytes(little) as f32,
-            4 => f32::from_le_bytes([little[0], little[1], little[2], little[3]]),
-            _ => f16::from_le_bytes([little[0], little[1]]).to_f32(),
+            8 => f64::from_le_bytes(little),
+            4 => f32::from_le_bytes([little[0], little[1], little[2], little[3]]).into(),
+            _ => f16::from_le_bytes([little[0], little[1]]).into(),
         }
     };
-    let mut values = Vec::with_capacity((end - begin) / size);
+    let mut values = Vec::with_capacity(bytes.len() / size);
     let mut piece = vec![0; 1 << 20];
-    file.seek(SeekFrom::Start(begin as u64)).map_err(Error::io(path, "read"))?;
-    let mut left = end - begin;
+    file.seek(SeekFrom::Start(bytes.start as u64)).map_err(Error::io(path, "read"))?;
+    let mut left = bytes.len();
     while left > 0 {
         let piece = &mut piece[..left.min(1 << 20)];
         file.read_exact(piece).map_err(Error::io(path, "read"))?;
-        values.extend(piece.chunks_exact(size).map(value));
+        for wide in piece.chunks_exact(size).map(value) {
+            if is_beyond(wide) {
+                return Err(Error::data(path, beyond(values.len() / dim)));
+            }
+            values.push(wide as f32);
+        }
         left -= piece.len();
     }
     Ok(values)
+}
+
+/// Whether a number is too large for f32.
+pub(super) fn is_beyond(wide: f64) -> bool {
+    wide.is_finite() && (wide as f32).is_infinite()
+}
+
+/// What is wrong with a row that has a number too large for f32.
+pub(super) fn beyond(row: usize) -> String {
+    format!("row {row} has a value that is beyond f32's range, {:.1e}; scale all rows down", f32::MAX)
 }
 
 /// Names from a text file, a line each.

@@ -1,8 +1,8 @@
 //! Where everything lies in an index.
 //!
 //! Numbers are little-endian. A file begins with two head blocks, of which the valid one of the higher generation counts: what
-//! is added is written behind the end first, and counts from the moment in which the older block names it. Behind the
-//! blocks come, from byte 4,096 on, JSON with what made the vectors, and then segments, one for each time that rows were
+//! is added is written behind the end first, and counts from the moment in which the older block names it. Then the other
+//! block names it too, so that either may be damaged later without a loss. Behind the blocks come, from byte 4,096 on, JSON with what made the vectors, and then segments, one for each time that rows were
 //! added, the last of which the head names and each of which names the one before:
 //!
 //! | part of a segment | bytes |
@@ -13,6 +13,8 @@
 //! | scales and errors of codes, f32 each (int8) | `rows` pairs |
 //! | codes (int8) | `rows` times `dim`, whole lines of 64 |
 //! | names: where each begins and the last ends, u64, then UTF-8 | `rows + 1` numbers, and their text; nothing without names |
+//!
+//! The highest bit of where a name begins says that the row has none.
 //!
 //! Each part begins at a multiple of 64.
 
@@ -31,6 +33,8 @@ pub(super) const HEAD_LEN: usize = 16 + 9 * 8 + 16;
 pub(super) const BODY: u64 = 4096;
 /// What parts begin at multiples of.
 pub(super) const ALIGN: u64 = 64;
+/// In the place where a name begins: the row has none.
+pub(super) const NO_NAME: u64 = 1 << 63;
 const SEGMENT: u64 = u64::from_le_bytes(*b"segment\n");
 pub(super) const SEGMENT_LEN: usize = 64;
 
@@ -69,7 +73,13 @@ impl Head {
         bytes
     }
 
-    pub fn read(bytes: &[u8]) -> Result<Head, NoHead> {
+    /// Which block a head of a generation is written to.
+    pub fn block(generation: u64) -> usize {
+        (generation % 2) as usize
+    }
+
+    /// What is in a block.
+    pub fn read(bytes: &[u8], block: usize) -> Result<Head, NoHead> {
         if bytes.len() < HEAD_LEN || bytes[..16] != MAGIC {
             return Err(NoHead::Foreign);
         }
@@ -79,7 +89,8 @@ impl Head {
         }
         let [_, generation, dim, storage, rows, end, last, json, _] = words;
         let storage = Storage::ALL.into_iter().find(|known| *known as u64 == storage);
-        match storage.filter(|_| is_sealed(&bytes[..HEAD_LEN])) {
+        let in_place = Head::block(generation) == block;
+        match storage.filter(|_| in_place && is_sealed(&bytes[..HEAD_LEN])) {
             Some(storage) => Ok(Head { generation, dim, storage, rows, end, last, json }),
             None => Err(NoHead::Damaged),
         }

@@ -19,6 +19,7 @@ use super::{Neighbours, Storage, Table};
 use crate::backend::Device;
 use crate::backend::cpu::nearest::{MAX_DIM, Values, stride};
 use crate::backend::mapped::Mapped;
+use crate::error::{Field, message};
 use crate::files::Aside;
 use crate::vectors::Origin;
 use crate::{Error, Result};
@@ -32,8 +33,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Vectors in a file, open for queries.
 ///
 /// The file is mapped: rows are read when they are compared, and memory is the system's cache of the file. It is held under
-/// a shared lock; [`add`](Index::add) takes an exclusive one. A process that ends while it adds, whenever that is, leaves
-/// the rows that were there; what it had written is overwritten by the next.
+/// a shared lock; [`add`](Index::add) takes an exclusive one, and so waits until nobody reads. A process that ends while it
+/// adds, whenever that is, leaves the rows that were there; what it had written is overwritten by the next.
+///
+/// Which rows there are is written twice. Where one of the two is damaged, the other counts ([`damaged`](Index::damaged)), and
+/// nothing is added until [`repair`](Index::repair) has written both anew.
 ///
 /// ```
 /// use warpface::Device;
@@ -61,6 +65,7 @@ pub struct Index {
     _file: File,
     map: Mapped,
     head: Head,
+    damaged: bool,
     segments: Vec<Segment>,
     origin: Option<Origin>,
 }
@@ -102,11 +107,25 @@ impl Index {
     /// As [`Index::build`] and [`Index::open`]; [`Error::Data`] for rows of another length, and [`Error::Invalid`] for those of
     /// another model. The index is then as it was.
     pub fn add(path: impl AsRef<Path>, device: &Device, table: &Table) -> Result<usize> {
+        Index::add_waiting(path, device, table, |_| ())
+    }
+
+    /// As [`add`](Index::add); `waits` is called once if another process has the index open, with how long it is waited for.
+    ///
+    /// # Errors
+    /// As [`Index::add`].
+    pub fn add_waiting(
+        path: impl AsRef<Path>,
+        device: &Device,
+        table: &Table,
+        waits: impl FnOnce(Duration),
+    ) -> Result<usize> {
         let path = path.as_ref();
         let mut file = OpenOptions::new().read(true).write(true).open(path).map_err(Error::io(path, "open"))?;
-        lock(&file, path, File::try_lock)?;
+        lock(&file, path, File::try_lock, waits)?;
         let (head, origin) = {
             let index = Index::of(path.to_owned(), file.try_clone().map_err(Error::io(path, "open"))?)?;
+            index.require_whole()?;
             (index.head, index.origin)
         };
         if table.dim() as u64 != head.dim && !table.is_empty() {
@@ -128,15 +147,44 @@ impl Index {
         Ok(head.rows as usize)
     }
 
+    /// Writes both head blocks of an index anew where one is damaged, from the other. Bytes behind the end that this one
+    /// names stay, as they may be rows that the damaged one named: what is added comes behind them. Returns whether one
+    /// was damaged. `waits` is as for [`add_waiting`](Index::add_waiting).
+    ///
+    /// # Errors
+    /// As [`Index::open`], and [`Error::Io`] if it cannot be written.
+    pub fn repair(path: impl AsRef<Path>, device: &Device, waits: impl FnOnce(Duration)) -> Result<bool> {
+        let path = path.as_ref();
+        let mut file = OpenOptions::new().read(true).write(true).open(path).map_err(Error::io(path, "open"))?;
+        lock(&file, path, File::try_lock, waits)?;
+        let (mut head, damaged) = {
+            let index = Index::of(path.to_owned(), file.try_clone().map_err(Error::io(path, "open"))?)?;
+            (index.head, index.damaged)
+        };
+        if damaged {
+            head.end = file.metadata().map_err(Error::io(path, "read"))?.len();
+            Writer { disk: &mut file, path, host: &device.host()? }.commit(&head)?;
+        }
+        Ok(damaged)
+    }
+
     /// Opens an index.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Data`] for a file that is no index, is of another version, damaged or cut short, or that another
     /// process adds to for a long time.
     pub fn open(path: impl AsRef<Path>) -> Result<Index> {
+        Index::open_waiting(path, |_| ())
+    }
+
+    /// As [`open`](Index::open); `waits` is called once if another process adds to the index, with how long it is waited for.
+    ///
+    /// # Errors
+    /// As [`Index::open`].
+    pub fn open_waiting(path: impl AsRef<Path>, waits: impl FnOnce(Duration)) -> Result<Index> {
         let path = path.as_ref();
         let file = File::open(path).map_err(Error::io(path, "read"))?;
-        lock(&file, path, File::try_lock_shared)?;
+        lock(&file, path, File::try_lock_shared, waits)?;
         Index::of(path.to_owned(), file)
     }
 
@@ -148,13 +196,14 @@ impl Index {
         let path = path.as_ref();
         let file = File::open(path).map_err(Error::io(path, "read"))?;
         let mut start = Vec::new();
-        file.take(layout::MAGIC.len() as u64).read_to_end(&mut start).map_err(Error::io(path, "read"))?;
-        Ok(start == layout::MAGIC)
+        file.take(BODY).read_to_end(&mut start).map_err(Error::io(path, "read"))?;
+        // Either block tells, so that a damaged one does not make it something else.
+        Ok(HEADS.iter().any(|&at| start.get(at as usize..).is_some_and(|block| block.starts_with(&layout::MAGIC))))
     }
 
     fn of(path: PathBuf, mut file: File) -> Result<Index> {
         little_endian(&path)?;
-        let head = head(&path, &mut file)?;
+        let (head, damaged) = head(&path, &mut file)?;
         let wrong = |problem: &str| Error::data(&path, problem);
         let map = Mapped::new(&file, head.end as usize).map_err(Error::io(&path, "map"))?;
         let (mut segments, mut at) = (Vec::new(), head.last);
@@ -174,7 +223,7 @@ impl Index {
         }
         let json = map.get(BODY as usize..(BODY.saturating_add(head.json)) as usize).ok_or_else(|| wrong(DAMAGED))?;
         let Facts { origin } = serde_json::from_slice(json).map_err(|_| wrong(DAMAGED))?;
-        Ok(Index { path, _file: file, map, head, segments, origin })
+        Ok(Index { path, _file: file, map, head, damaged, segments, origin })
     }
 
     /// How many rows there are.
@@ -190,6 +239,31 @@ impl Index {
     /// Length of a row.
     pub fn dim(&self) -> usize {
         self.head.dim as usize
+    }
+
+    /// Whether one of the two head blocks, which say how many rows there are, is damaged. The other counts: all rows are
+    /// there, but for those of an [`add`](Index::add) that was interrupted.
+    pub fn damaged(&self) -> bool {
+        self.damaged
+    }
+
+    /// Refuses an index with a damaged head block.
+    ///
+    /// # Errors
+    /// [`Error::Data`].
+    pub(crate) fn require_whole(&self) -> Result<()> {
+        match self.damaged {
+            false => Ok(()),
+            true => Err(Error::data(
+                &self.path,
+                message![
+                    format!("has a damaged head block; the other one names {} rows: ", self.len()),
+                    "if that is right, write both anew by ",
+                    Field("repair"),
+                    ", else take a copy"
+                ],
+            )),
+        }
     }
 
     /// How rows are stored.
@@ -209,10 +283,12 @@ impl Index {
             if row < segment.rows {
                 let place = |row: u64| {
                     let place: &u64 = self.values::<u64>(segment.places, segment.rows + 1).get(row as usize)?;
-                    Some(u64::from_le(*place) as usize)
+                    Some(u64::from_le(*place))
                 };
                 let text = segment.has_names().then(|| self.values::<u8>(segment.names, segment.text))?;
-                return std::str::from_utf8(text.get(place(row)?..place(row + 1)?)?).ok();
+                let begin = place(row).filter(|begin| begin & layout::NO_NAME == 0)?;
+                let end = place(row + 1)? & !layout::NO_NAME;
+                return std::str::from_utf8(text.get(begin as usize..end as usize)?).ok();
             }
             row -= segment.rows;
         }
@@ -251,12 +327,12 @@ impl Index {
 
 const DAMAGED: &str = "is damaged: its parts do not fit each other; build it again, or take a copy";
 
-/// The head block that counts, of a file that is long enough.
-fn head(path: &Path, file: &mut File) -> Result<Head> {
+/// The head block that counts, of a file that is long enough, and whether the other one is damaged.
+fn head(path: &Path, file: &mut File) -> Result<(Head, bool)> {
     let mut start = Vec::new();
     file.seek(SeekFrom::Start(0)).map_err(Error::io(path, "read"))?;
     file.take(BODY).read_to_end(&mut start).map_err(Error::io(path, "read"))?;
-    let heads = HEADS.map(|at| Head::read(start.get(at as usize..).unwrap_or_default()));
+    let heads = [0, 1].map(|block| Head::read(start.get(HEADS[block] as usize..).unwrap_or_default(), block));
     let valid = heads.iter().flatten().max_by_key(|head| head.generation);
     let Some(head) = valid else {
         let version = heads.iter().find_map(|head| match head {
@@ -283,7 +359,7 @@ fn head(path: &Path, file: &mut File) -> Result<Head> {
         let problem = format!("is cut short: {bytes} bytes of {}; take a copy, or build it again", head.end);
         return Err(Error::data(path, problem));
     }
-    Ok(*head)
+    Ok((*head, heads.iter().any(Result::is_err)))
 }
 
 fn facts(table: &Table) -> Vec<u8> {
@@ -299,13 +375,21 @@ fn little_endian(path: &Path) -> Result<()> {
     }
 }
 
-/// Takes a lock, waiting for whoever has it.
-fn lock(file: &File, path: &Path, take: impl Fn(&File) -> Result<(), TryLockError>) -> Result<()> {
-    let start = Instant::now();
+/// Takes a lock, waiting for whoever has it; `waits` is told once.
+fn lock(
+    file: &File,
+    path: &Path,
+    take: impl Fn(&File) -> Result<(), TryLockError>,
+    waits: impl FnOnce(Duration),
+) -> Result<()> {
+    let (start, mut waits) = (Instant::now(), Some(waits));
     loop {
         match take(file) {
             Ok(()) => return Ok(()),
             Err(TryLockError::WouldBlock) if start.elapsed() < PATIENCE => {
+                if let Some(waits) = waits.take() {
+                    waits(PATIENCE);
+                }
                 std::thread::sleep(Duration::from_millis(20))
             }
             Err(TryLockError::WouldBlock) => {

@@ -9,7 +9,7 @@ use half::f16;
 use rayon::prelude::*;
 
 use super::super::{Storage, Table};
-use super::layout::{ALIGN, BODY, HEADS, Head, Segment};
+use super::layout::{ALIGN, BODY, HEADS, Head, NO_NAME, Segment};
 use crate::backend::cpu::Cpu;
 use crate::backend::cpu::nearest::{self, Coded, Values};
 use crate::face::Embeddings;
@@ -57,17 +57,15 @@ pub(super) struct Writer<'a, D> {
 }
 
 impl<D: Disk> Writer<'_, D> {
-    /// Begins an index: JSON, and a head without rows. Returns the head.
+    /// Begins an index: JSON, and room for the head blocks, which the first rows fill. Returns a head without rows.
     pub fn begin(&mut self, dim: usize, storage: Storage, json: &[u8]) -> Result<Head> {
         let end = BODY + json.len() as u64;
-        let head = Head { generation: 1, dim: dim as u64, storage, rows: 0, end, last: 0, json: json.len() as u64 };
         self.put(0, &[0; BODY as usize])?;
         self.put(BODY, json)?;
-        self.put(HEADS[1], &head.bytes())?;
-        Ok(head)
+        Ok(Head { generation: 0, dim: dim as u64, storage, rows: 0, end, last: 0, json: json.len() as u64 })
     }
 
-    /// Writes a table's rows behind the end, waits for the disk, and only then lets the older head block name them.
+    /// Writes a table's rows behind the end, waits for the disk, and only then lets the head blocks name them.
     pub fn append(&mut self, head: &Head, table: &Table) -> Result<Head> {
         let text = names(table).map(|(_, text)| text.len() as u64);
         let at = head.end.next_multiple_of(ALIGN);
@@ -76,7 +74,9 @@ impl<D: Disk> Writer<'_, D> {
         let step = (PIECE / table.dim()).max(1);
         let pieces = || (0..table.len()).step_by(step).map(|first| first..table.len().min(first + step));
         // All are looked at before the file is touched.
-        pieces().try_for_each(|rows| Piece::new(self.host, head.storage, table, rows).map(drop))?;
+        pieces()
+            .try_for_each(|rows| Piece::new(self.host, head.storage, table, rows).map(drop))
+            .map_err(|e| table.told(e))?;
         self.put(segment.at, &segment.bytes())?;
         pieces().try_for_each(|rows| self.rows(head, &segment, table, rows))?;
         if let Some((places, text)) = names(table) {
@@ -85,15 +85,18 @@ impl<D: Disk> Writer<'_, D> {
             self.put(segment.names, text.as_bytes())?;
         }
         self.sync()?;
-        let next = Head {
-            generation: head.generation + 1,
-            rows: head.rows + segment.rows,
-            end: segment.end,
-            last: segment.at,
-            ..*head
-        };
-        self.put(HEADS[(next.generation % 2) as usize], &next.bytes())?;
-        self.sync()?;
+        let rows = head.rows + segment.rows;
+        self.commit(&Head { rows, end: segment.end, last: segment.at, ..*head })
+    }
+
+    /// Lets both head blocks name a state, the older one first: each waits for the disk, so that one is always whole.
+    pub fn commit(&mut self, head: &Head) -> Result<Head> {
+        let mut next = *head;
+        for _ in HEADS {
+            next.generation += 1;
+            self.put(HEADS[Head::block(next.generation)], &next.bytes())?;
+            self.sync()?;
+        }
         Ok(next)
     }
 
@@ -179,7 +182,10 @@ fn names(table: &Table) -> Option<(Vec<u64>, String)> {
         return None;
     }
     for row in 0..table.len() {
-        text += table.name(row).unwrap_or_default();
+        match table.name(row) {
+            Some(name) => text += name,
+            None => places[row] |= NO_NAME,
+        }
         places.push(text.len() as u64);
     }
     Some((places, text))
