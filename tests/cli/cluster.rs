@@ -65,11 +65,7 @@ fn clusters_are_told_and_written() {
     }
     let flags = ["-o", text(&out), "--sheet", text(&page), "--evaluate"];
     let run = cluster(folder.path(), &flags).expect(DONE);
-    assert!(
-        run.out.contains("cluster_000  3 faces") && run.out.contains("2 clusters; 2 faces of 7 by"),
-        "{}",
-        run.out
-    );
+    assert!(run.out.contains("cluster_000  3 faces") && run.out.contains("2 clusters; 2 faces of 7 by"), "{}", run.out);
     let names = |folder: &str| -> Vec<String> {
         let entries = fs::read_dir(out.join(folder)).unwrap();
         let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
