@@ -39,9 +39,12 @@ fn tiny(dim: usize) -> f64 {
     (dim + 16) as f64 * (-130f64).exp2()
 }
 
-/// A row's part of the comparison, from its squared length; rounded down.
+/// A row's part of the comparison, from its squared length; rounded down. It is asked for at every row, so that it is in f32:
+/// a share of 2^-22 pays for the factor's and the product's rounding, the subtraction for what underflows.
+#[inline]
 pub(super) fn half(norm: f32, dim: usize) -> f32 {
-    (((1.0 - share(dim)) * f64::from(norm) / 2.0) as f32).next_down()
+    let factor = ((1.0 - share(dim)) / 2.0 * (1.0 - (-22f64).exp2())) as f32;
+    norm * factor - f32::MIN_POSITIVE
 }
 
 /// The most that a query of this squared length lets pass, where distances up to `distance` are looked for; rounded up.
@@ -52,9 +55,10 @@ pub(super) fn limit(distance: f32, norm: f32, dim: usize) -> f32 {
     (((f64::from(distance) + tiny(dim) - (1.0 - share(dim)) * f64::from(norm)) / 2.0) as f32).next_up()
 }
 
-/// A length, not below the real one, from a squared length by the fixed order.
-pub(super) fn length(norm: f32, dim: usize) -> f32 {
-    // A share of 2^-11 pays for the squared length's own rounding, up to 65,536 values; the rest for what underflowed.
-    let norm = f64::from(norm) * (1.0 + 1.0 / 2048.0) + dim as f64 * (-148f64).exp2();
-    (norm.sqrt() as f32).next_up()
+/// A length, not below the real one, from a squared length by the fixed order; in f32, as [`half`].
+#[inline]
+pub(super) fn length(norm: f32) -> f32 {
+    // A share of 2^-11 pays for the squared length's own rounding, up to 65,536 values, as much for the arithmetic here; the
+    // rest for what underflowed, up to 2^-132.
+    (norm * (1.0 + 1.0 / 1024.0) + f32::MIN_POSITIVE).sqrt()
 }

@@ -365,7 +365,7 @@ impl<'a> Scan<'a> {
         self.halves.clear();
         self.halves.extend(segment.norms[block.clone()].iter().map(|&norm| bound::half(norm, dim)));
         self.lengths.clear();
-        self.lengths.extend(segment.norms[block].iter().map(|&norm| bound::length(norm, dim)));
+        self.lengths.extend(segment.norms[block].iter().map(|&norm| bound::length(norm)));
         let (halves, lengths) = (std::mem::take(&mut self.halves), std::mem::take(&mut self.lengths));
         let mut passed = [0; codes::HEIGHT];
         for (group, coding) in batch.codings.iter().enumerate() {
