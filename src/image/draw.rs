@@ -24,7 +24,7 @@ pub struct FaceName {
 }
 
 const FRAME: [u8; 3] = [64, 224, 128];
-/// Of a face that is of nobody known.
+/// Of an unknown face.
 #[cfg(feature = "decode")]
 const GREY: [u8; 3] = [176, 176, 176];
 const MARK: [u8; 3] = [255, 196, 0];

@@ -143,7 +143,7 @@ pub struct Prediction {
     pub probabilities: Vec<f64>,
     /// The squared Euclidean distance to the nearest person's centre.
     pub distance: f64,
-    /// Whether that is within the threshold; else it is nobody known.
+    /// Whether that is within the threshold; else the face is unknown.
     pub is_known: bool,
 }
 
@@ -229,7 +229,7 @@ impl Classifier {
         }
     }
 
-    /// From which distance on a face is of nobody known, and how that was measured.
+    /// The distance from which on a face is unknown, and how it was measured.
     pub fn unknown(&self) -> &Unknown {
         &self.unknown
     }

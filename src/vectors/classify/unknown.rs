@@ -1,4 +1,4 @@
-//! From which distance on a face is of nobody who is known.
+//! The distance from which on a face is unknown.
 //!
 //! A face is as far from the known people as from the nearest of their centres (squared Euclidean). Every person in turn is
 //! taken for a stranger: how far their faces are from all others tells which distance lets how many strangers in. No other
@@ -16,7 +16,7 @@ use crate::vectors::centre::{left_out, squared_distance};
 /// A threshold, and what it was measured to do.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Unknown {
-    /// A face farther than this from every known person is of nobody known.
+    /// A face farther than this from every known person is unknown.
     pub threshold: f64,
     /// The share of strangers' faces that may be taken for somebody known.
     pub false_accept_rate: f64,
