@@ -61,13 +61,21 @@ impl Device {
     /// # Errors
     /// [`crate::Error::Device`] says what an explicitly named device lacks. [`DeviceKind::Auto`] always finds the CPU.
     pub fn open(kind: DeviceKind, threads: usize) -> Result<Device> {
+        Self::open_or(kind, || cpu::Cpu::new(threads))
+    }
+
+    /// As [`Device::open`]; where it comes to the CPU, the one that `cpu` makes.
+    ///
+    /// # Errors
+    /// As [`Device::open`], and those of `cpu`.
+    pub fn open_or(kind: DeviceKind, cpu: impl FnOnce() -> Result<cpu::Cpu>) -> Result<Device> {
         match kind {
-            DeviceKind::Cpu => Self::cpu(threads),
+            DeviceKind::Cpu => Ok(Self::from_backend(cpu()?)),
             DeviceKind::Wgpu => open_wgpu(),
             DeviceKind::Cuda => open_cuda(),
             DeviceKind::Auto => open_cuda().or_else(|_| match open_wgpu() {
                 Ok(device) if !device.info().software => Ok(device),
-                _ => Self::cpu(threads),
+                _ => Ok(Self::from_backend(cpu()?)),
             }),
         }
     }

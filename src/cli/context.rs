@@ -11,6 +11,7 @@ use super::fields::flag;
 use super::output;
 use super::photos::GivenCrops;
 use crate::Precision;
+use crate::backend::cpu::{ConvAlgorithm, Cpu};
 use crate::backend::{Device, DeviceKind};
 use crate::error::{Field, message};
 use crate::face::{
@@ -39,6 +40,10 @@ pub struct Globals {
     /// bf16 has f32's range and 8 bits. Sums are always f32, and so is all of detection. Other than f32: cuda only
     #[arg(long, global = true, default_value_t = Precision::F32, value_name = "f32|tf32|f16|bf16")]
     pub precision: Precision,
+    /// Convolutions of the embedding on the CPU: direct takes every product of the definition; auto takes Winograd's minimal
+    /// filtering where it is faster, which moves an embedding's values by about 1e-6
+    #[arg(long, global = true, default_value_t = ConvAlgorithm::Auto, value_name = "direct|auto")]
+    pub conv: ConvAlgorithm,
     /// Folder of the weight files
     #[arg(long, global = true, default_value = "weights", value_name = "DIR")]
     pub weights: PathBuf,
@@ -269,7 +274,7 @@ pub struct Model {
 impl Globals {
     /// Opens the device.
     pub fn open_device(&self) -> Result<Device> {
-        let device = Device::open(self.device, self.threads)?;
+        let device = Device::open_or(self.device, || Ok(Cpu::new(self.threads)?.conv(self.conv)))?;
         device.backend().check(self.precision)?;
         if self.threads != 0 && device.info().kind != "cpu" {
             // Beside a GPU the host decodes and standardizes on rayon's pool; it may be there from an earlier call.

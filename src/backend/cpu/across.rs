@@ -65,7 +65,7 @@ pub(super) fn outputs(isa: Isa) -> usize {
     match isa {
         Isa::Portable => 2,
         Isa::Avx2 => 4,
-        Isa::Avx512 => MAX_OUTPUTS,
+        Isa::Avx512 | Isa::Avx512Bf16 => MAX_OUTPUTS,
     }
 }
 

@@ -351,7 +351,7 @@ mod tests {
     fn cache(isa: Isa) -> usize {
         match isa {
             Isa::Portable | Isa::Avx2 => 256 << 10,
-            Isa::Avx512 => 512 << 10,
+            Isa::Avx512 | Isa::Avx512Bf16 => 512 << 10,
         }
     }
 

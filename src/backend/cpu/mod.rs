@@ -13,9 +13,11 @@ mod constants;
 mod conv2d;
 mod conv2d_bwd_data;
 mod conv2d_bwd_filter;
+mod conv_algorithm;
 mod dot;
 mod elementwise;
 mod executable;
+mod isa;
 mod local_conv2d;
 mod local_conv2d_bwd;
 mod lrn;
@@ -44,8 +46,9 @@ use super::{Backend, DeviceInfo, Module, States, check_states, roofline};
 use crate::error::Field;
 use crate::{Error, Graph, Precision, Result};
 
+pub use conv_algorithm::ConvAlgorithm;
 pub use executable::{CpuExecutable, CpuModule};
-pub use simd::Isa;
+pub use isa::Isa;
 pub use states::CpuStates;
 
 /// More threads than this are a slip of the keyboard, and would take minutes to start.
@@ -55,17 +58,18 @@ const MAX_THREADS: usize = 1024;
 #[derive(Clone, Debug)]
 pub struct Cpu {
     isa: Isa,
+    conv: ConvAlgorithm,
     pool: Arc<rayon::ThreadPool>,
     arenas: Arc<Mutex<Vec<Aligned>>>,
 }
 
 impl Cpu {
-    /// The CPU with this many threads; 0 is one for each core at hand.
+    /// The CPU with this many threads, 0 being one for each core at hand, and the kernels of [`Isa::from_env`].
     ///
     /// # Errors
-    /// [`Error::Device`] if the threads cannot be started.
+    /// Those of [`Cpu::with_isa`]; [`Error::Invalid`] if `WARPFACE_ISA` names no instruction set.
     pub fn new(threads: usize) -> Result<Self> {
-        Self::with_isa(threads, Isa::detect())
+        Self::with_isa(threads, Isa::from_env()?)
     }
 
     /// As [`Cpu::new`], with the kernels of an instruction set that may be lower than the machine's.
@@ -74,9 +78,7 @@ impl Cpu {
     /// [`Error::Device`] if the machine lacks the instruction set or the threads cannot be started;
     /// [`Error::Invalid`] for more than 1,024 threads.
     pub fn with_isa(threads: usize, isa: Isa) -> Result<Self> {
-        if !isa.is_available() {
-            return Err(Error::device("cpu", format!("this machine has no {isa}; it has {}", Isa::detect())));
-        }
+        isa.check()?;
         if threads > MAX_THREADS {
             return Err(Error::invalid(
                 Field("threads"),
@@ -85,7 +87,17 @@ impl Cpu {
         }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         let pool = pool.map_err(|e| Error::device("cpu", format!("cannot start {threads} threads: {e}")))?;
-        Ok(Cpu { isa, pool: Arc::new(pool), arenas: Arc::default() })
+        Ok(Cpu { isa, conv: ConvAlgorithm::default(), pool: Arc::new(pool), arenas: Arc::default() })
+    }
+
+    /// The same processor and threads, with graphs that are loaded from now on convolving so.
+    pub fn conv(self, conv: ConvAlgorithm) -> Self {
+        Cpu { conv, ..self }
+    }
+
+    /// How loaded graphs convolve.
+    pub fn conv_algorithm(&self) -> ConvAlgorithm {
+        self.conv
     }
 
     /// The threads that work is spread over.
@@ -132,7 +144,10 @@ impl Backend for Cpu {
             driver: self.isa.to_string(),
             memory: total_memory(),
             software: false,
-            limits: vec![("threads".to_owned(), self.threads().to_string())],
+            limits: vec![
+                ("threads".to_owned(), self.threads().to_string()),
+                ("instruction set".to_owned(), self.isa.name().to_owned()),
+            ],
         }
     }
 

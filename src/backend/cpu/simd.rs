@@ -1,73 +1,8 @@
-//! Instruction sets, and the few vector operations that register tiles are made of.
-
-use std::fmt;
+//! The few vector operations that register tiles are made of, for each instruction set.
 
 use half::f16;
 
-/// An instruction set with kernels of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isa {
-    /// Whatever the compiler targets.
-    Portable,
-    /// x86-64 with AVX2 and FMA: 8 lanes, 16 registers.
-    Avx2,
-    /// x86-64 with AVX-512F: 16 lanes, 32 registers.
-    Avx512,
-}
-
-impl Isa {
-    /// All of them, the best last.
-    pub const ALL: [Isa; 3] = [Isa::Portable, Isa::Avx2, Isa::Avx512];
-
-    /// The best this machine has.
-    pub fn detect() -> Isa {
-        Isa::ALL.into_iter().rev().find(|isa| isa.is_available()).unwrap_or(Isa::Portable)
-    }
-
-    /// Whether this machine has it.
-    pub fn is_available(self) -> bool {
-        match self {
-            Isa::Portable => true,
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => {
-                // Every processor with AVX2 has the conversion of halves, too.
-                is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c")
-            }
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => is_x86_feature_detected!("avx512f"),
-            #[cfg(not(target_arch = "x86_64"))]
-            _ => false,
-        }
-    }
-
-    /// Output channels in one vector.
-    pub fn lanes(self) -> usize {
-        match self {
-            Isa::Portable | Isa::Avx2 => 8,
-            Isa::Avx512 => 16,
-        }
-    }
-
-    /// Rows (pixels) of the tallest register tile two vectors wide: accumulators, two filter vectors and one
-    /// broadcast must fit the register file.
-    pub fn rows(self) -> usize {
-        match self {
-            Isa::Portable => 4,
-            Isa::Avx2 => 6,
-            Isa::Avx512 => 13,
-        }
-    }
-}
-
-impl fmt::Display for Isa {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Isa::Portable => "portable",
-            Isa::Avx2 => "AVX2 + FMA",
-            Isa::Avx512 => "AVX-512",
-        })
-    }
-}
+pub use super::isa::Isa;
 
 /// A vector of f32 lanes.
 pub(super) trait Simd: Copy {
@@ -337,7 +272,7 @@ macro_rules! per_isa {
                     #[cfg(target_arch = "x86_64")]
                     Isa::Avx2 => avx2(tile),
                     #[cfg(target_arch = "x86_64")]
-                    Isa::Avx512 => avx512(tile),
+                    Isa::Avx512 | Isa::Avx512Bf16 => avx512(tile),
                     #[cfg(not(target_arch = "x86_64"))]
                     _ => unreachable!("not available on this architecture"),
                 }

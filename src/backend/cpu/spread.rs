@@ -37,7 +37,7 @@ pub(super) fn images(isa: Isa) -> usize {
     match isa {
         Isa::Portable => 2,
         Isa::Avx2 => 4,
-        Isa::Avx512 => MAX_IMAGES,
+        Isa::Avx512 | Isa::Avx512Bf16 => MAX_IMAGES,
     }
 }
 

@@ -6,7 +6,7 @@ macro_rules! vectorized {
     ($($(#[$attribute:meta])* $visible:vis fn $name:ident$(<$life:lifetime>)?($($arg:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block)+) => {$(
         $(#[$attribute])*
         #[allow(clippy::too_many_arguments)]
-        $visible fn $name$(<$life>)?(isa: $crate::backend::cpu::simd::Isa, $($arg: $type),*) $(-> $result)? {
+        $visible fn $name$(<$life>)?(isa: $crate::backend::cpu::Isa, $($arg: $type),*) $(-> $result)? {
             #[inline(always)]
             fn body$(<$life>)?($($arg: $type),*) $(-> $result)? $body
 
@@ -23,13 +23,13 @@ macro_rules! vectorized {
             }
 
             match isa {
-                $crate::backend::cpu::simd::Isa::Portable => body($($arg),*),
+                $crate::backend::cpu::Isa::Portable => body($($arg),*),
                 // SAFETY: a device's instruction set is one that the machine has.
                 #[cfg(target_arch = "x86_64")]
-                $crate::backend::cpu::simd::Isa::Avx2 => unsafe { avx2($($arg),*) },
+                $crate::backend::cpu::Isa::Avx2 => unsafe { avx2($($arg),*) },
                 // SAFETY: as above.
                 #[cfg(target_arch = "x86_64")]
-                $crate::backend::cpu::simd::Isa::Avx512 => unsafe { avx512($($arg),*) },
+                $crate::backend::cpu::Isa::Avx512 | $crate::backend::cpu::Isa::Avx512Bf16 => unsafe { avx512($($arg),*) },
                 #[cfg(not(target_arch = "x86_64"))]
                 _ => unreachable!("not available on this architecture"),
             }

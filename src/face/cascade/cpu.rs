@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rayon::prelude::*;
 
 use super::{Cascade, Level, Proposal, candidates, levels};
-use crate::backend::cpu::{Cpu, CpuExecutable, CpuModule};
+use crate::backend::cpu::{ConvAlgorithm, Cpu, CpuExecutable, CpuModule};
 use crate::face::{DetectOptions, Face};
 use crate::image::{AreaResize, Rgb8};
 use crate::models::Mtcnn;
@@ -59,6 +59,8 @@ impl CpuCascade {
     /// # Errors
     /// None today; the networks are packed in host memory.
     pub fn new(cpu: Cpu, networks: &Mtcnn, options: &DetectOptions) -> Result<Self> {
+        // Boxes are the original's: each network's scores decide what the next one sees.
+        let cpu = cpu.conv(ConvAlgorithm::Direct);
         let load = |graph: &Arc<crate::Graph>| -> Result<Network> {
             Ok(Network { module: cpu.module(graph.clone())?, plans: Mutex::default() })
         };

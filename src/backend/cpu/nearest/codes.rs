@@ -219,7 +219,7 @@ mod vnni {
     const AHEAD: usize = 4096;
 
     pub(super) fn is_available(isa: Isa) -> bool {
-        isa == Isa::Avx512 && is_x86_feature_detected!("avx512vnni")
+        isa >= Isa::Avx512 && is_x86_feature_detected!("avx512vnni")
     }
 
     /// # Safety

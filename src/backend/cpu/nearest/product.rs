@@ -50,7 +50,7 @@ impl Product<'_> {
 /// Rows of the tallest tile: accumulators, vectors of queries and a broadcast must fit the register file.
 pub(super) fn height(isa: Isa, vectors: usize) -> usize {
     match (isa, vectors) {
-        (Isa::Avx512, 1) => MAX_ROWS,
+        (Isa::Avx512 | Isa::Avx512Bf16, 1) => MAX_ROWS,
         _ => isa.rows(),
     }
 }
