@@ -127,7 +127,7 @@ pub(super) unsafe fn run(
     assert_eq!(layout.k, geometry.kernel[0] * geometry.kernel[1] * geometry.x[3]);
     assert!([epilogue.bias, epilogue.alpha].into_iter().flatten().all(|values| values.len() == layout.c_out));
     assert!(epilogue.residual.is_none_or(|(_, residual)| residual.len() == pixels * layout.c_out));
-    let blocks = pixels.div_ceil(BLOCK);
+    let blocks = workers.even(pixels.div_ceil(BLOCK));
     // Few pixels: split the panels too, so that every thread has work.
     let groups = workers.few().div_ceil(blocks.max(1)).min(layout.count());
     workers.each(blocks * groups, |task| {
