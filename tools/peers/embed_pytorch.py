@@ -1,4 +1,5 @@
-"""Embedding by PyTorch: Inception-ResNet-v1 with folded batch norms, channels last, eager and compiled."""
+"""Embedding by PyTorch: Inception-ResNet-v1 with folded batch norms, channels last, eager and compiled; in bf16 by autocast,
+or with all values in bf16."""
 
 import copy
 
@@ -29,19 +30,28 @@ def start(job):
     with np.load(f"{job['work']}/facenet.npz") as weights:
         network = Network(folded(dict(weights))).eval().to(memory_format=torch.channels_last)
 
-    def setting(network):
+    bf16 = job["precision"] == "bf16"
+
+    def setting(network, values=torch.float32):
+        def one(batch):
+            # A view: NHWC memory under NCHW extents is what channels last means.
+            x = torch.from_numpy(batch).permute(0, 3, 1, 2).to(values)
+            return network(x).float().numpy()
+
         def run(batches):
-            with torch.no_grad():
-                # A view: NHWC memory under NCHW extents is what channels last means.
-                return np.concatenate([network(torch.from_numpy(batch).permute(0, 3, 1, 2)).numpy() for batch in batches])
+            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bf16 and values == torch.float32):
+                return np.concatenate([one(batch) for batch in batches])
 
         return run
 
-    def compiled(**options):
-        return setting(torch.compile(copy.deepcopy(network), dynamic=False, options=options))
+    def compiled(values=torch.float32, **options):
+        return setting(torch.compile(copy.deepcopy(network).to(values), dynamic=False, options=options), values)
 
     # Frozen: constants of the compiled network are folded and packed once.
     settings = {"eager": setting(network), "compiled": compiled(), "frozen": compiled(freezing=True)}
+    if bf16:
+        settings = {f"{name}, autocast": run for name, run in settings.items()}
+        settings["frozen, all bf16"] = compiled(torch.bfloat16, freezing=True)
     return worker.versions("torch"), settings
 
 

@@ -1,7 +1,7 @@
 """warpface beside its peers, in one run and by turns: what `cargo xtask peers` starts.
 
-Every peer is a process of its own (worker.py), started once; in each round each setting of each peer works for some
-seconds while the others wait. The median round counts, and of a peer's settings the best. A setting whose embeddings are
+Every peer is a process of its own (worker.py), started once; in each round each setting of each member works for some
+seconds while the others wait. The median round counts, and of a member's settings the best. A setting whose embeddings are
 not ours is left out; a peer with no other is no peer, and is listed as missing with the reason.
 """
 
@@ -9,104 +9,81 @@ import argparse
 import csv
 import datetime
 import json
-import os
 import platform
 import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 
+import page
+from contest import HERE, Build, Contest, Contestant, Missing, Peer, say
 from worker import photograph
 
-HERE = Path(__file__).parent
 EMBED = ["onnxruntime", "openvino", "tensorflow", "pytorch"]
 DETECT = ["original", "facenet_pytorch"]
 TRAIN = ["pytorch"]
+# ONNX Runtime's CPU kernels know bf16 on Arm alone.
+EMBED_BF16 = ["openvino", "tensorflow", "pytorch"]
+CONTESTS = ["embed", "bf16", "detect", "train"]
 BATCHES = [32, 1]
 # Training: photographs of a batch, their side, and people that the classifier tells apart.
 TRAIN_BATCH, TRAIN_SIZE, CLASSES = 16, 160, 1000
-# The least cosine at which two embeddings of one crop are the same.
-SAME = 0.9999
-# Between two turns: threads that wait busily for more work give up meanwhile.
-REST = 0.3
+# The least cosine with our f32 embedding of the same crop at which another is the same.
+SAME = {"f32": 0.9999, "bf16": 0.9995}
 
 
-def say(text):
-    print(text, file=sys.stderr, flush=True)
-
-
-class Missing(Exception):
-    """Why a peer takes no part."""
-
-
-class Peer:
-    """A peer in its own process."""
-
-    def __init__(self, task, name, job, log):
-        self.task, self.name = task, name
-        threads = str(job["threads"])
-        self.process = subprocess.Popen(
-            [sys.executable, str(HERE / f"{task}_{name}.py")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=open(log, "w"),
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
-        )
-        self.log = log
-        ready = self.ask(job)
-        if "missing" in ready:
-            raise Missing(ready["missing"])
-        self.versions, self.settings = ready["versions"], ready["settings"]
-
-    def ask(self, request):
-        try:
-            self.process.stdin.write(json.dumps(request) + "\n")
-            self.process.stdin.flush()
-        except BrokenPipeError:
-            pass
-        line = self.process.stdout.readline()
-        if not line:
-            lines = [line for line in Path(self.log).read_text().splitlines() if line.strip()]
-            raise Missing(lines[-1] if lines else "it ended without a word")
-        return json.loads(line)
-
-    def save(self, setting, batch, path):
-        self.ask({"setting": setting, "batch": batch, "save": str(path)})
-
-    def rate(self, setting, batch, seconds):
-        return self.ask({"setting": setting, "batch": batch, "seconds": seconds})["rate"]
-
-    def stop(self):
-        self.process.stdin.close()
-        self.process.wait()
-
-
-class Warpface:
-    """Our own binary; every turn is a process, which warms up before it measures."""
+class Run:
+    """What the contests share."""
 
     def __init__(self, args):
-        self.args = args
+        self.args, self.work = args, args.work
+        self.photographs = args.work / "photographs"
+        self.paths = choose(args.photos, args.count, self.photographs)
+        self.missing = {}
+        self.builds = self.open_builds()
+        self.warpface = self.builds["warpface"]
 
-    def run(self, *command):
-        flags = ["--device", self.args.device, "--threads", str(self.args.threads), "--weights", str(self.args.weights)]
-        line = [str(self.args.binary), *flags, "--model", str(self.args.weights / "graph_final.pb"), *map(str, command)]
-        done = subprocess.run(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        # 3: done, but for some photographs.
-        if done.returncode not in (0, 3):
-            sys.exit(f"{' '.join(line)} failed:\n{done.stderr}")
-        return done.stdout
+    def build(self, binary, isa=None):
+        return Build(binary, self.args.weights, self.args.device, self.args.threads, isa)
 
-    def rate(self, task, batch, seconds, photographs):
-        if task == "train":
-            flags = ["--batch", batch, "--size", TRAIN_SIZE, "--classes", CLASSES]
-        else:
-            flags = [photographs, *(["--batch", batch] if task == "embed" else [])]
-        line = json.loads(self.run("--json", "bench", task, *flags, "--seconds", seconds))
-        return line["faces_per_second" if task == "embed" else "photographs_per_second"]
+    def open_builds(self):
+        """All builds by the names of their rows."""
+        args = self.args
+        builds = {"warpface": self.build(args.binary)}
+        if args.before:
+            builds["before"] = self.build(args.before)
+        if not args.avx2:
+            return builds
+        for name, held in (("warpface", None), ("before", args.before_avx2)):
+            if name not in builds:
+                continue
+            own = builds[name].kernels()
+            lower = self.build(held or Path(builds[name].line[0]), "avx2")
+            if "512" in own and "512" not in lower.kernels():
+                builds[f"{name} avx2"] = lower
+            else:
+                self.missing[f"{name} avx2"] = f"its kernels are {lower.kernels()}" + (
+                    ", whatever WARPFACE_ISA says" if "512" in own else " already"
+                )
+        return builds
+
+    def start(self, name, contest):
+        """A peer of a contest, about to be started."""
+        job = {"threads": self.args.threads, "work": str(self.work), "batches": contest.batches}
+        job.update(contest.job)
+        log = self.work / f"{contest.task}_{contest.precision}_{name}.log"
+        return lambda: Peer(name, contest.task, job, log)
+
+    def measure(self, contest, peers, check, own):
+        """All members enter and make their rounds; `own` makes a contestant of a build."""
+        for name, build in self.builds.items():
+            contest.enter(name, lambda: own(build), check)
+        for name in peers:
+            contest.enter(name, self.start(name, contest), check)
+        contest.run(self.args.rounds, self.args.seconds)
+        return contest
 
 
 def choose(folder, count, into):
@@ -152,129 +129,92 @@ def compare_boxes(ours, theirs):
     }
 
 
-class Contest:
-    """One task: who takes part, and how they did."""
+class Crops:
+    """The faces that all embed, and our own f32 embeddings of them, by direct convolutions where there is a choice."""
 
-    def __init__(self, task, names, batches):
-        self.task, self.names, self.batches = task, names, batches
-        self.peers, self.missing, self.agreement, self.versions = {}, {}, {}, {}
-        self.rounds, self.rows = {}, []
+    def __init__(self, run):
+        self.run, self.folder, self.file = run, run.work / "crops", run.work / "crops.npy"
+        run.warpface.run("align", run.photographs, self.folder)
+        self.files, crops = read_crops(self.folder)
+        np.save(self.file, crops)
+        direct = next(iter(run.warpface.convolutions().values()))
+        self.ours = np.load(self.embeddings(run.warpface, direct))
 
-    def start(self, job, work, check):
-        """Starts the peers and compares what they compute with ours."""
-        for name in self.names:
-            say(f"  {name}")
-            peer = None
-            try:
-                peer = Peer(self.task, name, job, work / f"{self.task}_{name}.log")
-                self.agreement[name] = check(peer)
-                self.peers[name] = peer
-                self.versions.update(peer.versions)
-            except Missing as reason:
-                say(f"    missing: {reason}")
-                self.missing[name] = str(reason)
-                if peer:
-                    peer.stop()
+    def embeddings(self, build, flags):
+        """The file of a build's embeddings."""
+        to = self.run.work / "embeddings"
+        build.run(*flags, "embed", self.folder, "--aligned", "-o", to)
+        paths = (to / "paths.txt").read_text().splitlines()
+        assert [Path(path).resolve() for path in paths] == [path.resolve() for path in self.files]
+        return to / "embeddings.npy"
 
-    def run(self, args, warpface, photographs):
-        """The rounds; everybody in turn."""
-        for turn in range(args.rounds):
-            say(f"  round {turn + 1} of {args.rounds}")
-            for batch in self.batches:
-                rate = warpface.rate(self.task, batch, args.seconds, photographs)
-                self.keep("warpface", "default", batch, rate)
-                for name, peer in self.peers.items():
-                    for setting in peer.settings:
-                        time.sleep(REST)
-                        self.keep(name, setting, batch, peer.rate(setting, batch, args.seconds))
-                time.sleep(REST)
-        for peer in self.peers.values():
-            peer.stop()
-
-    def keep(self, name, setting, batch, rate):
-        self.rows.append([self.task, batch, name, setting, rate])
-        self.rounds.setdefault(batch, {}).setdefault(name, {}).setdefault(setting, []).append(rate)
-
-    def best(self, batch, name):
-        """The best setting's median rate, and the setting."""
-        settings = self.rounds.get(batch, {}).get(name)
-        if not settings:
-            return None, None
-        return max((statistics.median(rates), setting) for setting, rates in settings.items())
-
-    def ratio(self, batch, names):
-        """Our rate to that of the fastest of some peers; None if one of them is missing."""
-        rates = [self.best(batch, name)[0] for name in names]
-        return None if None in rates else self.best(batch, "warpface")[0] / max(rates)
-
-    def rates(self, batch):
-        return {name: self.best(batch, name)[0] for name in ["warpface", *self.names]}
-
-    def settings(self, batch):
-        return {name: self.best(batch, name)[1] for name in self.names}
-
-
-def embed_contest(args, warpface, photographs):
-    say("embedding: the same crops, the same weights")
-    crops_folder = args.work / "crops"
-    warpface.run("align", photographs, crops_folder)
-    files, crops = read_crops(crops_folder)
-    np.save(args.work / "crops.npy", crops)
-    warpface.run("embed", crops_folder, "--aligned", "-o", args.work / "ours")
-    ours = np.load(args.work / "ours/embeddings.npy")
-    paths = (args.work / "ours/paths.txt").read_text().splitlines()
-    assert [Path(path).resolve() for path in paths] == [path.resolve() for path in files]
-
-    def least_cosine(peer, setting, batch):
-        path = args.work / "theirs.npy"
-        peer.save(setting, batch, path)
-        theirs = np.load(path)
+    def least_cosine(self, member, setting, batch):
+        path = self.run.work / "theirs.npy"
+        member.save(setting, batch, path)
+        theirs = np.load(path).astype(np.float64)
+        ours = self.ours.astype(np.float64)
         cosines = (ours * theirs).sum(1) / np.linalg.norm(ours, axis=1) / np.linalg.norm(theirs, axis=1)
         return float(cosines.min())
 
-    def check(peer):
-        least = {setting: min(least_cosine(peer, setting, batch) for batch in BATCHES) for setting in peer.settings}
-        wrong = {setting: cosine for setting, cosine in least.items() if not cosine >= SAME}
+    def check(self, member, same):
+        """The least cosine of each setting; a setting whose embeddings are not the same is taken out."""
+        # A build's batch is nothing to its results.
+        batches = BATCHES[:1] if isinstance(member, Contestant) else BATCHES
+        least = {setting: min(self.least_cosine(member, setting, batch) for batch in batches) for setting in member.settings}
+        wrong = {setting: cosine for setting, cosine in least.items() if not cosine >= same}
         for setting, cosine in wrong.items():
             say(f"    {setting}: left out, it computes something else (least cosine with ours {cosine:.6f})")
-        peer.settings = [setting for setting in peer.settings if setting not in wrong]
-        if not peer.settings:
+        member.settings = [setting for setting in member.settings if setting not in wrong]
+        if not member.settings:
             raise Missing(f"it computes something else: the least cosine with our embeddings is {max(least.values()):.6f}")
-        return {"crops": len(ours), "least_cosine": min(least[name] for name in peer.settings), "wrong_settings": wrong}
+        return {"crops": len(self.ours), "least_cosine": least, "wrong_settings": wrong}
 
-    contest = Contest("embed", EMBED, BATCHES)
-    job = {"threads": args.threads, "work": str(args.work), "crops": str(args.work / "crops.npy"), "batches": BATCHES}
-    contest.start(job, args.work, check)
-    contest.run(args, warpface, crops_folder)
-    return contest, len(crops)
+    def contest(self, precision, peers):
+        """Embedding in a precision."""
+        contest = Contest("embed", precision, BATCHES)
+        contest.job = {"crops": str(self.file), "precision": precision}
+
+        def own(build):
+            settings = {precision: ["--precision", precision]} if precision != "f32" else build.convolutions()
+            return Contestant(build, settings, lambda batch: ["embed", self.folder, "--batch", batch], self.embeddings)
+
+        return self.run.measure(contest, peers, lambda member: self.check(member, SAME[precision]), own)
 
 
-def detect_contest(args, warpface, photographs, paths):
+def detect_contest(run):
     say("detection: the same photographs, decoded first")
-    lines = [json.loads(line) for line in warpface.run("--json", "detect", photographs).splitlines()]
-    ours = {Path(line["image"]).name: [face["box"] for face in line["faces"]] for line in lines}
-    paths = [path for path in paths if path.name in ours]
 
-    def check(peer):
-        path = args.work / "theirs.json"
-        peer.save(peer.settings[0], 1, path)
-        theirs = [[box for box, _ in faces] for faces in json.loads(path.read_text())]
-        return compare_boxes([ours[path.name] for path in paths], theirs)
+    def found(build, flags):
+        """The faces by photograph."""
+        lines = [json.loads(line) for line in build.run("--json", *flags, "detect", run.photographs).splitlines()]
+        return {Path(line["image"]).name: [(face["box"], face["score"]) for face in line["faces"]] for line in lines}
 
-    contest = Contest("detect", DETECT, [1])
-    job = {"threads": args.threads, "work": str(args.work), "photographs": [str(path) for path in paths]}
-    contest.start(job, args.work, check)
-    contest.run(args, warpface, photographs)
-    return contest
+    first = found(run.warpface, [])
+    paths = [path for path in run.paths if path.name in first]
+    ours = [[box for box, _ in first[path.name]] for path in paths]
+
+    def save(build, flags):
+        path, faces = run.work / "ours.json", found(build, flags)
+        path.write_text(json.dumps([faces.get(path.name, []) for path in paths]))
+        return path
+
+    def check(member):
+        path = run.work / "theirs.json"
+        member.save(member.settings[0], 1, path)
+        return compare_boxes(ours, [[box for box, _ in faces] for faces in json.loads(path.read_text())])
+
+    contest = Contest("detect", "f32", [1])
+    contest.job = {"photographs": [str(path) for path in paths]}
+    own = lambda build: Contestant(build, {"default": []}, lambda batch: ["detect", run.photographs], save)
+    return run.measure(contest, DETECT, check, own)
 
 
-def train_contest(args, warpface):
+def train_contest(run):
     say("training: the same network, sizes and optimizer, made-up photographs")
-    contest = Contest("train", TRAIN, [TRAIN_BATCH])
-    job = {"threads": args.threads, "work": str(args.work), "batches": [TRAIN_BATCH], "size": TRAIN_SIZE, "classes": CLASSES}
-    contest.start(job, args.work, lambda peer: {})
-    contest.run(args, warpface, None)
-    return contest
+    contest = Contest("train", "f32", [TRAIN_BATCH])
+    contest.job = {"size": TRAIN_SIZE, "classes": CLASSES}
+    bench = lambda batch: ["train", "--batch", batch, "--size", TRAIN_SIZE, "--classes", CLASSES]
+    return run.measure(contest, TRAIN, lambda member: {}, lambda build: Contestant(build, build.convolutions(), bench, None))
 
 
 def cpu_name():
@@ -285,46 +225,38 @@ def cpu_name():
         return platform.processor() or platform.machine()
 
 
-def table(summary):
-    """The summary for people."""
-    yield f"{summary['cpu']}, {summary['threads']} threads, {summary['date']}, commit {summary['commit']}"
-    yield ""
-    yield f"{'faces/s':<18}" + "".join(f"{'batch ' + batch:>26}" for batch in summary["embed"]) + f"{'least cosine':>16}"
-    for name in ["warpface", *EMBED]:
-        cells = []
-        for batch, rates in summary["embed"].items():
-            setting = summary["embed_settings"][batch].get(name)
-            cells.append(f"{rates[name]:.1f}" + (f" ({setting})" if setting else "") if rates[name] else "-")
-        cosine = summary["embed_agreement"].get(name, {}).get("least_cosine")
-        yield f"{name:<18}" + "".join(f"{cell:>26}" for cell in cells) + (f"{cosine:>16.6f}" if cosine else "")
-    yield ""
-    yield f"{'photographs/s':<18}{'':>26}{'same count':>14}{'within 1 px':>14}{'median IoU':>12}"
-    for name in ["warpface", *DETECT]:
-        rate, setting = summary["detect"][name], summary["detect_settings"].get(name)
-        cell = f"{rate:.1f}" + (f" ({setting})" if setting else "") if rate else "-"
-        line = f"{name:<18}{cell:>26}"
-        if found := summary["detect_agreement"].get(name):
-            same = f"{found['same_count']}/{found['photographs']}"
-            close = f"{found['within_1px']}/{found['our_boxes']}"
-            iou = "-" if found["median_iou"] is None else f"{found['median_iou']:.4f}"
-            line += f"{same:>14}{close:>14}{iou:>12}"
-        yield line
-    yield ""
-    yield f"{'training, batch ' + str(TRAIN_BATCH):<18}"
-    for name in ["warpface", *TRAIN]:
-        rate, setting = summary["train"][name], summary["train_settings"].get(name)
-        yield f"{name:<18}{(f'{rate:.2f}' + (f' ({setting})' if setting else '')) if rate else '-':>26}"
-    yield ""
-    for name, reason in summary["missing"].items():
-        yield f"missing: {name}: {reason}"
-    for key in summary:
-        if "_ratio_" in key:
-            yield f"{key:<36}" + ("-" if summary[key] is None else f"{summary[key]:.2f}")
+def prepare(run):
+    """The published graph in the forms that peers read."""
+    say("the published graph in the peers' forms")
+    line = [sys.executable, str(HERE / "prepare.py"), str(run.args.weights / "graph_final.pb"), str(run.work)]
+    with open(run.work / "prepare.log", "w") as log:
+        if subprocess.run(line, stdout=log, stderr=log).returncode != 0:
+            say(f"  failed, see {run.work / 'prepare.log'}: peers that need a missing form will be missing")
 
 
-def main():
+def contests(run):
+    """Those that were asked for, by name."""
+    only, found = run.args.only, {}
+    crops = Crops(run) if {"embed", "bf16"} & set(only) else None
+    if "embed" in only:
+        say("embedding: the same crops, the same weights")
+        found["embed"] = crops.contest("f32", EMBED)
+    if "bf16" in only:
+        say("embedding in bf16")
+        found["bf16"] = crops.contest("bf16", EMBED_BF16)
+    if "detect" in only:
+        found["detect"] = detect_contest(run)
+    if "train" in only:
+        found["train"] = train_contest(run)
+    return found
+
+
+def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--binary", type=Path, required=True, help="the warpface binary")
+    parser.add_argument("--before", type=Path, help="another, which has rows of its own")
+    parser.add_argument("--before-avx2", type=Path, help="that build held to AVX2, where it does not know WARPFACE_ISA")
+    parser.add_argument("--avx2", action="store_true", help="rows of our builds held to AVX2")
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--photos", type=Path, required=True, help="a folder of photographs")
     parser.add_argument("--work", type=Path, required=True, help="an empty folder for what is made on the way")
@@ -333,63 +265,49 @@ def main():
     parser.add_argument("--count", type=int, required=True, help="photographs to take, at most")
     parser.add_argument("--rounds", type=int, required=True)
     parser.add_argument("--seconds", type=float, required=True, help="of each turn")
+    parser.add_argument("--only", nargs="+", choices=CONTESTS, default=CONTESTS)
     parser.add_argument("--commit", required=True)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rows", type=Path, help="a CSV file of every turn's rate")
-    args = parser.parse_args()
+    return parser.parse_args()
 
-    warpface = Warpface(args)
-    photographs = args.work / "photographs"
-    paths = choose(args.photos, args.count, photographs)
-    say("the published graph in the peers' forms")
-    prepare = [sys.executable, str(HERE / "prepare.py"), str(args.weights / "graph_final.pb"), str(args.work)]
-    with open(args.work / "prepare.log", "w") as log:
-        if subprocess.run(prepare, stdout=log, stderr=log).returncode != 0:
-            say(f"  failed, see {args.work / 'prepare.log'}: peers that need a missing form will be missing")
 
-    embed, crops = embed_contest(args, warpface, photographs)
-    detect = detect_contest(args, warpface, photographs, paths)
-    train = train_contest(args, warpface)
-    headline = BATCHES[0]
+def main():
+    args = arguments()
+    try:
+        run = Run(args)
+        prepare(run)
+        found = contests(run)
+    except Missing as reason:
+        sys.exit(f"warpface failed: {reason}")
+    ratios = page.ratios(found)
     summary = {
         "date": datetime.date.today().isoformat(),
         "commit": args.commit,
         "device": args.device,
         "cpu": cpu_name(),
+        "kernels": run.warpface.kernels(),
         "threads": args.threads,
         "rounds": args.rounds,
         "seconds": args.seconds,
-        "photographs": len(paths),
-        "crops": crops,
-        "versions": {"python": platform.python_version(), **embed.versions, **detect.versions, **train.versions},
-        "embed": {str(batch): embed.rates(batch) for batch in BATCHES},
-        "embed_settings": {str(batch): embed.settings(batch) for batch in BATCHES},
-        "embed_agreement": embed.agreement,
-        "detect": detect.rates(1),
-        "detect_settings": detect.settings(1),
-        "detect_agreement": detect.agreement,
-        "train": train.rates(TRAIN_BATCH),
-        "train_settings": train.settings(TRAIN_BATCH),
-        "missing": {**embed.missing, **detect.missing, **{f"train {name}": why for name, why in train.missing.items()}},
-        "all_rates": {
-            "embed": {str(batch): rates for batch, rates in embed.rounds.items()},
-            "detect": detect.rounds.get(1),
-            "train": train.rounds.get(TRAIN_BATCH),
-        },
-        "embed_ratio_to_fastest_peer": embed.ratio(headline, EMBED),
-        "embed_ratio_to_onnxruntime": embed.ratio(headline, ["onnxruntime"]),
-        "embed_batch_1_ratio_to_fastest_peer": embed.ratio(1, EMBED),
-        "embed_batch_1_ratio_to_onnxruntime": embed.ratio(1, ["onnxruntime"]),
-        "detect_ratio_to_original": detect.ratio(1, ["original"]),
-        "detect_ratio_to_facenet_pytorch": detect.ratio(1, ["facenet_pytorch"]),
-        "train_ratio_to_pytorch": train.ratio(TRAIN_BATCH, TRAIN),
+        "photographs": len(run.paths),
+        "versions": {"python": platform.python_version()},
+        "rates": {name: contest.rates() for name, contest in found.items()},
+        "agreement": {name: contest.agreement for name, contest in found.items()},
+        "missing": {f"warpface: {name}": reason for name, reason in run.missing.items()},
+        "ratios": [ratio._asdict() for ratio in ratios],
     }
+    for name, contest in found.items():
+        summary["versions"].update(contest.versions)
+        summary["missing"].update({f"{name}: {who}": reason for who, reason in contest.missing.items()})
     if args.rows:
         with open(args.rows, "w", newline="") as file:
             rows = csv.writer(file, lineterminator="\n")
-            rows.writerow(["task", "batch", "who", "setting", "per_second"])
-            rows.writerows(row for contest in (embed, detect, train) for row in contest.rows)
-    print(json.dumps(summary) if args.json else "\n".join(table(summary)))
+            rows.writerow(["task", "precision", "batch", "who", "setting", "per_second"])
+            rows.writerows(row for contest in found.values() for row in contest.rows)
+    print("\n".join(page.lines(summary, found, ratios)), flush=True)
+    if args.json:
+        print(json.dumps(summary))
 
 
 main()

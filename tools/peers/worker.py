@@ -3,7 +3,8 @@
 A peer offers settings: names, each with a function. Whoever asks measures them in turn with the other peers', so that
 all of them meet the same moods of the machine.
 
-An embedding setting takes a list of batches [n, 160, 160, 3] f32, standardized, and returns all embeddings [m, d].
+An embedding setting takes a list of batches [n, 160, 160, 3] f32, standardized, and returns all embeddings [m, d] f32; the
+job names the precision that it computes in.
 A detection setting takes a list of photographs [h, w, 3] u8 RGB and returns for each a list of (box, score).
 A training setting takes made-up photographs [n, h, w, 3] f32, makes a step, and returns the loss.
 """

@@ -1,6 +1,6 @@
 //! Batch normalization in training: each op reads its input once.
 
-use super::channels::{Channels, add_rows};
+use super::channels::{Channels, add_rows, quarters};
 use super::vectorized::vectorized;
 use super::workers::{Shared, Workers};
 use crate::ops::{Activation, BatchMoments, BatchNormTrain};
@@ -9,7 +9,15 @@ vectorized! {
     /// Adds up wide rows' squared distances from `mean`.
     fn add_squares(sums: &mut [f32], x: &[f32], mean: &[f32]) {
         let width = sums.len();
-        for x in x.chunks(width) {
+        let mut fours = x.chunks_exact(4 * width);
+        for x in &mut fours {
+            let [a, b, c, d] = quarters(x);
+            for (((((sum, &mean), &a), &b), &c), &d) in sums.iter_mut().zip(mean).zip(a).zip(b).zip(c).zip(d) {
+                let (a, b, c, d) = (a - mean, b - mean, c - mean, d - mean);
+                *sum += (a * a + b * b) + (c * c + d * d);
+            }
+        }
+        for x in fours.remainder().chunks(width) {
             sums.iter_mut().zip(x).zip(mean).for_each(|((sum, &x), &mean)| *sum += (x - mean) * (x - mean));
         }
     }
@@ -28,16 +36,12 @@ vectorized! {
     fn add_gradients(sums: [&mut [f32]; 2], x: &[f32], dy: &[f32], mean: &[f32], factor: &[f32], beta: &[f32], floor: f32) {
         let [dz_sum, product_sum] = sums;
         let width = mean.len();
-        for (x, dy) in x.chunks(width).zip(dy.chunks(width)) {
-            let sums = dz_sum.iter_mut().zip(product_sum.iter_mut());
-            for (((((sum, product), &x), &dy), (&mean, &factor)), &beta) in
-                sums.zip(x).zip(dy).zip(mean.iter().zip(factor)).zip(beta)
-            {
-                let centered = x - mean;
-                let dz = if centered * factor + beta > floor { dy } else { 0.0 };
-                *sum += dz;
-                *product += dz * centered;
-            }
+        let (mut xs, mut dys) = (x.chunks_exact(4 * width), dy.chunks_exact(4 * width));
+        for (x, dy) in (&mut xs).zip(&mut dys) {
+            add_gradients_of_rows(dz_sum, product_sum, quarters(x), quarters(dy), mean, factor, beta, floor);
+        }
+        for (x, dy) in xs.remainder().chunks(width).zip(dys.remainder().chunks(width)) {
+            add_gradients_of_rows(dz_sum, product_sum, [x], [dy], mean, factor, beta, floor);
         }
     }
 
@@ -53,6 +57,36 @@ vectorized! {
                 *to = factor * (dz - first - centered * second);
             }
         }
+    }
+}
+
+/// Adds up the gradients of some wide rows, of which the last may be shorter where it is alone.
+#[allow(clippy::too_many_arguments)]
+#[inline(always)]
+fn add_gradients_of_rows<const ROWS: usize>(
+    dz_sum: &mut [f32],
+    product_sum: &mut [f32],
+    x: [&[f32]; ROWS],
+    dy: [&[f32]; ROWS],
+    mean: &[f32],
+    factor: &[f32],
+    beta: &[f32],
+    floor: f32,
+) {
+    let width = x[0].len();
+    let (x, dy) = (x.map(|x| &x[..width]), dy.map(|dy| &dy[..width]));
+    let (dz_sum, product_sum) = (&mut dz_sum[..width], &mut product_sum[..width]);
+    let (mean, factor, beta) = (&mean[..width], &factor[..width], &beta[..width]);
+    for i in 0..width {
+        let (mut sum, mut product) = (0.0, 0.0);
+        for row in 0..ROWS {
+            let centered = x[row][i] - mean[i];
+            let dz = if centered * factor[i] + beta[i] > floor { dy[row][i] } else { 0.0 };
+            sum += dz;
+            product += dz * centered;
+        }
+        dz_sum[i] += sum;
+        product_sum[i] += product;
     }
 }
 

@@ -74,11 +74,26 @@ impl Channels {
     }
 }
 
+/// Four wide rows: what they add up to is read and written once for all of them.
+#[inline(always)]
+pub(super) fn quarters(rows: &[f32]) -> [&[f32]; 4] {
+    let (first, second) = rows.split_at(rows.len() / 2);
+    let ((a, b), (c, d)) = (first.split_at(first.len() / 2), second.split_at(second.len() / 2));
+    [a, b, c, d]
+}
+
 vectorized! {
     /// Adds wide rows up.
     pub fn add_rows(sums: &mut [f32], x: &[f32]) {
         let width = sums.len();
-        x.chunks(width).for_each(|x| sums.iter_mut().zip(x).for_each(|(sum, &x)| *sum += x));
+        let mut fours = x.chunks_exact(4 * width);
+        for x in &mut fours {
+            let [a, b, c, d] = quarters(x);
+            for ((((sum, &a), &b), &c), &d) in sums.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+                *sum += (a + b) + (c + d);
+            }
+        }
+        fours.remainder().chunks(width).for_each(|x| sums.iter_mut().zip(x).for_each(|(sum, &x)| *sum += x));
     }
 }
 

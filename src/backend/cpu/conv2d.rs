@@ -175,7 +175,7 @@ pub(super) unsafe fn run(
     assert_eq!(layout.k, geometry.kernel[0] * geometry.kernel[1] * geometry.x[3]);
     epilogue.check(pixels, layout.c_out);
     let epilogue = epilogue.padded(&layout);
-    let blocks = pixels.div_ceil(BLOCK);
+    let blocks = workers.even(pixels.div_ceil(BLOCK));
     // Few pixels: split the panels too, so that every thread has work.
     let groups = workers.few().div_ceil(blocks.max(1)).min(layout.count());
     workers.each(blocks * groups, |task| {

@@ -8,27 +8,32 @@ use std::ops::Range;
 
 use super::aligned::Aligned;
 use super::conv2d::ConvGeometry;
-use super::elementwise;
+use super::elementwise::{self, copy_rows};
 use super::outer::Outer;
-use super::vectorized::vectorized;
 use super::workers::{Shared, Workers, part};
 
 /// Pixels of a block: a panel of the input and the gradients of a tile stay in the first-level cache.
 const BLOCK: usize = 168;
 /// Pixels of a partial sum, about.
 const CHUNK: usize = 4096;
+/// The same, where a task's partial sums stay in the second-level cache: threads that share pixels, rather than filters,
+/// read the input once.
+const SMALL_CHUNK: usize = 1024;
+/// The most values of such filters.
+const FEW_FILTERS: usize = 1 << 17;
 /// Tiles that make up for the copy of a panel.
-const WORTHWHILE: usize = 3;
+const WORTHWHILE: usize = 11;
 /// The most partial sums.
 const CHUNKS: usize = 16;
 
-fn chunks(pixels: usize) -> usize {
-    (pixels / CHUNK).clamp(1, CHUNKS)
+fn chunks(pixels: usize, filters: usize) -> usize {
+    let chunk = if filters <= FEW_FILTERS { SMALL_CHUNK } else { CHUNK };
+    (pixels / chunk).clamp(1, CHUNKS)
 }
 
 /// Values that all partial sums take, for filters of this many values.
 pub(super) fn scratch(pixels: usize, filters: usize) -> usize {
-    match chunks(pixels) {
+    match chunks(pixels, filters) {
         1 => 0,
         chunks => chunks * filters,
     }
@@ -48,12 +53,14 @@ pub(super) unsafe fn run(
 ) {
     let pixels = geometry.pixels();
     let work = Work::new(workers, geometry, x, dy);
-    let (chunks, filters) = (chunks(pixels), work.c_out * work.k());
+    let filters = work.c_out * work.k();
+    let chunks = chunks(pixels, filters);
     let whole = chunks == 1;
     assert!(whole || scratch.len() >= chunks * filters);
     let partial = Shared::new(if whole { dw } else { scratch.as_mut_ptr() });
     let units = work.units();
-    let groups = workers.few().div_ceil(chunks).min(units);
+    let mut groups = (workers.few().div_ceil(chunks)..units).filter(|groups| workers.is_even(chunks * groups));
+    let groups = groups.next().unwrap_or(units);
     workers.each(chunks * groups, |task| {
         let (chunk, group) = (task / groups, task % groups);
         // SAFETY: chunks have partial sums of their own, and groups partition the tiles.
@@ -137,7 +144,7 @@ impl<'a> Work<'a> {
                 if copied {
                     // SAFETY: a run is readable as a whole.
                     let x = |pixel: usize| unsafe { std::slice::from_raw_parts(starts[pixel][0].add(first), width) };
-                    gather(isa, &mut panel, 2 * lanes, starts.len(), x);
+                    copy_rows(isa, &mut panel, 2 * lanes, starts.len(), x);
                     copies.clear();
                     copies.extend(panel.chunks_exact(2 * lanes).zip(&starts).map(|(x, &[_, dy])| [x.as_ptr(), dy]));
                 }
@@ -186,22 +193,6 @@ impl<'a> Work<'a> {
             }
             if oy == ay.out {
                 (oy, image) = (0, image + 1);
-            }
-        }
-    }
-}
-
-vectorized! {
-    /// Copies each pixel's values to rows of `stride`.
-    fn gather<'a>(to: &mut [f32], stride: usize, pixels: usize, from: impl Fn(usize) -> &'a [f32]) {
-        for (pixel, to) in to.chunks_exact_mut(stride).take(pixels).enumerate() {
-            let from = from(pixel);
-            // Whole vectors without a call.
-            match from.len() {
-                32 => to[..32].copy_from_slice(&from[..32]),
-                16 => to[..16].copy_from_slice(&from[..16]),
-                8 => to[..8].copy_from_slice(&from[..8]),
-                len => to[..len].copy_from_slice(from),
             }
         }
     }

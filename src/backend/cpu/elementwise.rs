@@ -27,6 +27,20 @@ vectorized! {
         to.iter_mut().zip(b).for_each(|(to, &b)| *to += factor * b);
     }
 
+    /// Copies rows to rows of `stride`.
+    pub fn copy_rows<'a>(to: &mut [f32], stride: usize, rows: usize, from: impl Fn(usize) -> &'a [f32]) {
+        for (row, to) in to.chunks_exact_mut(stride).take(rows).enumerate() {
+            let from = from(row);
+            // Whole vectors without a call.
+            match from.len() {
+                32 => to[..32].copy_from_slice(&from[..32]),
+                16 => to[..16].copy_from_slice(&from[..16]),
+                8 => to[..8].copy_from_slice(&from[..8]),
+                len => to[..len].copy_from_slice(from),
+            }
+        }
+    }
+
     pub fn moving_average(average: &mut [f32], x: &[f32], part: f32) {
         average.iter_mut().zip(x).for_each(|(average, &x)| *average -= part * (*average - x));
     }

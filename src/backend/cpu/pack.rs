@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
+use super::elementwise::copy_rows;
 use super::simd::Isa;
+use super::transpose::Transpose;
 use super::workers::{Shared, Workers};
 
 /// A task's share of a panel.
 const PIECE: usize = 512;
-/// Values of a filter that are moved at once: a cache line.
-const LINE: usize = 16;
 
 /// The extents of packed filters: `[panel][k][channel]`, `k` counting taps and channels in.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -69,14 +69,7 @@ impl<'a> Panels<'a> {
     pub fn forward(workers: Workers, layout: PanelLayout, w: &[f32], to: &'a mut [f32]) -> Self {
         assert_eq!(w.len(), layout.c_out * layout.k);
         pack(workers, layout, to, |channels, width, ks, to| {
-            for from in ks.clone().step_by(LINE) {
-                let line = from..ks.end.min(from + LINE);
-                let rows = &mut to[(from - ks.start) * width..][..line.len() * width];
-                for (lane, o) in channels.clone().enumerate() {
-                    let filter = &w[o * layout.k..][line.clone()];
-                    filter.iter().enumerate().for_each(|(i, &value)| rows[i * width + lane] = value);
-                }
-            }
+            turn_over(workers.isa(), layout, w, channels, width, ks, to);
         })
     }
 
@@ -94,11 +87,40 @@ impl<'a> Panels<'a> {
         let c_in = layout.c_out;
         assert_eq!((w.len(), layout.k), (c_out * taps * c_in, of.len() * c_out));
         pack(workers, layout, to, |channels, width, ks, to| {
-            for (k, row) in ks.zip(to.chunks_exact_mut(width)) {
+            let filter = |k: usize| {
                 let (tap, o) = (of[k / c_out], k % c_out);
-                row[..channels.len()].copy_from_slice(&w[(o * taps + tap) * c_in..][channels.clone()]);
-            }
+                &w[(o * taps + tap) * c_in..][channels.clone()]
+            };
+            copy_rows(workers.isa(), to, width, ks.len(), |row| filter(ks.start + row));
         })
+    }
+}
+
+/// Packs some channels' filters `[c_out, k]`: rows of `width` for these `ks`.
+fn turn_over(
+    isa: Isa,
+    layout: PanelLayout,
+    w: &[f32],
+    channels: Range<usize>,
+    width: usize,
+    ks: Range<usize>,
+    to: &mut [f32],
+) {
+    assert!(w.len() >= channels.end * layout.k && ks.end <= layout.k && to.len() >= ks.len() * width);
+    let whole = channels.len() / layout.lanes * layout.lanes;
+    let turned = Transpose {
+        from: w[channels.start * layout.k + ks.start..].as_ptr(),
+        from_row: layout.k,
+        to: to.as_mut_ptr(),
+        to_row: width,
+        rows: whole,
+        columns: ks.len(),
+    };
+    // SAFETY: the channels' filters have these values, and `to` has a row for each of them.
+    unsafe { turned.run(isa) };
+    for lane in whole..channels.len() {
+        let filter = &w[(channels.start + lane) * layout.k..][ks.clone()];
+        filter.iter().zip(to.chunks_exact_mut(width)).for_each(|(&value, row)| row[lane] = value);
     }
 }
 

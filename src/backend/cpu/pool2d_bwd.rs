@@ -50,10 +50,17 @@ pub(super) unsafe fn run(workers: Workers, geometry: ConvGeometry, pool: Pool, d
         let of = |pixel: usize| pixel * c + first..pixel * c + last;
         // SAFETY: tasks have images or channels of their own; the rest is the caller's promise.
         let pixel_of_dx = |pixel: usize| unsafe { dx.slice(of(pixel)) };
-        (image * h * w..(image + 1) * h * w).for_each(|pixel| pixel_of_dx(pixel).fill(0.0));
+        // Rows are cleared when the first window reaches them, so that they are in cache.
+        let mut cleared = 0;
+        let mut clear_to = |end: usize| {
+            let rows = cleared..end.max(cleared);
+            cleared = rows.end;
+            rows.flat_map(|iy| (0..w).map(move |ix| (image * h + iy) * w + ix)).for_each(|i| pixel_of_dx(i).fill(0.0));
+        };
         let mut left = vec![0.0f32; last - first];
         for (oy, ox) in (0..ay.out).flat_map(|oy| (0..ax.out).map(move |ox| (oy, ox))) {
             let rows = ay.span(oy, h, geometry.kernel[0], geometry.stride[0]);
+            clear_to(rows.end);
             let columns = ax.span(ox, w, geometry.kernel[1], geometry.stride[1]);
             let count = (rows.len() * columns.len()) as f32;
             let output = of((image * ay.out + oy) * ax.out + ox);
@@ -70,5 +77,6 @@ pub(super) unsafe fn run(workers: Workers, geometry: ConvGeometry, pool: Pool, d
                 }
             }
         }
+        clear_to(h);
     });
 }

@@ -30,7 +30,22 @@ impl<'a> Workers<'a> {
 
     /// How many tasks keep every thread busy, one of them being held up: few, where tasks read the same values.
     pub fn few(&self) -> usize {
-        if self.parallel { 2 * self.cpu.threads() } else { 1 }
+        if self.parallel { 2 * self.threads() } else { 1 }
+    }
+
+    /// How many threads there are.
+    fn threads(&self) -> usize {
+        if self.parallel { self.cpu.threads() } else { 1 }
+    }
+
+    /// Whether each thread has as many of so many tasks, all of one size, as the others.
+    pub fn is_even(&self, tasks: usize) -> bool {
+        tasks.is_multiple_of(self.threads())
+    }
+
+    /// At least as many tasks, and as many for each thread where there is one for each.
+    pub fn even(&self, tasks: usize) -> usize {
+        if tasks < self.threads() { tasks } else { tasks.next_multiple_of(self.threads()) }
     }
 
     /// Runs tasks `0..tasks`. Which thread has which must not show in the results.

@@ -34,6 +34,18 @@ pub struct Args {
     /// How long each setting of each peer works in a round
     #[arg(long, default_value_t = 3.0, value_name = "SECONDS")]
     seconds: f64,
+    /// Hold only these contests, on the processor [default: all of them]
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "CONTEST,..")]
+    only: Vec<Contest>,
+    /// Another build of warpface, which takes part beside this one, on the processor
+    #[arg(long, value_name = "BINARY")]
+    before: Option<PathBuf>,
+    /// Both builds held to AVX2, too, by WARPFACE_ISA
+    #[arg(long)]
+    avx2: bool,
+    /// What stands for --before held to AVX2, where that does not know WARPFACE_ISA
+    #[arg(long, value_name = "BINARY", requires_all = ["before", "avx2"])]
+    before_avx2: Option<PathBuf>,
     /// The last line is a JSON object (on cuda, every line is)
     #[arg(long)]
     json: bool,
@@ -62,12 +74,30 @@ enum Device {
     Cuda,
 }
 
+/// What is contested on the processor.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Contest {
+    /// Embedding in f32
+    Embed,
+    /// Embedding in bf16
+    Bf16,
+    /// Detection
+    Detect,
+    /// A step of training
+    Train,
+}
+
 pub fn run(args: &Args) -> Result<()> {
     for (name, least) in [("--threads", args.threads), ("--count", args.count), ("--rounds", args.rounds)] {
         if least == 0 {
             bail!("{name} must be at least 1");
         }
     }
+    let elsewhere = args.search || args.device == Device::Cuda;
+    ensure!(
+        !(elsewhere && (args.avx2 || args.before.is_some() || !args.only.is_empty())),
+        "--only, --before and --avx2 are for the contests on the processor: leave them out"
+    );
     if args.search {
         return search(args);
     }
@@ -97,13 +127,36 @@ pub fn run(args: &Args) -> Result<()> {
     run.args(["--threads", &args.threads.to_string(), "--count", &args.count.to_string()]);
     run.args(["--rounds", &args.rounds.to_string(), "--seconds", &args.seconds.to_string()]);
     run.args(["--commit", &shell::commit()]);
-    if args.json {
-        run.arg("--json");
-    }
+    contests(args, &mut run)?;
     match kept(args)? {
-        Some(kept) => keep(&kept, run.arg("--rows").arg(kept.with("csv")), "the rates"),
+        Some(kept) => {
+            let text = output(run.arg("--rows").arg(kept.with("csv")))?;
+            // What is for machines is no part of the page.
+            let page = text.lines().filter(|line| !line.starts_with('{')).collect::<Vec<_>>().join("\n");
+            write(&kept, &format!("{page}\n"))
+        }
         None => shell::run(&mut run),
     }
+}
+
+/// Which contests are held, and who takes part besides.
+fn contests(args: &Args, run: &mut Command) -> Result<()> {
+    if !args.only.is_empty() {
+        let names = args.only.iter().filter_map(clap::ValueEnum::to_possible_value);
+        run.arg("--only").args(names.map(|name| name.get_name().to_owned()));
+    }
+    for (flag, binary) in [("--before", &args.before), ("--before-avx2", &args.before_avx2)] {
+        if let Some(binary) = binary {
+            ensure!(binary.is_file(), "{flag}: {} is no file", binary.display());
+            run.arg(flag).arg(std::path::absolute(binary)?);
+        }
+    }
+    for (flag, wanted) in [("--avx2", args.avx2), ("--json", args.json)] {
+        if wanted {
+            run.arg(flag);
+        }
+    }
+    Ok(())
 }
 
 /// Where a run is to be kept.
@@ -140,13 +193,24 @@ fn search(args: &Args) -> Result<()> {
 
 /// Runs a program, and keeps what it prints as a page.
 fn keep(run: &Run, program: &mut Command, what: &str) -> Result<()> {
+    let text = output(program)?;
+    write(run, &format!("{what}:\n\n```\n{text}```\n"))
+}
+
+/// What a program prints, which is passed on, too.
+fn output(program: &mut Command) -> Result<String> {
     let output = program.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot start python")?;
-    let text = String::from_utf8_lossy(&output.stdout);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
     print!("{text}");
     ensure!(output.status.success(), "measuring failed ({})", output.status);
+    Ok(text)
+}
+
+/// Writes a run's page.
+fn write(run: &Run, text: &str) -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let header = run.header(&format!("cargo xtask {}", words.join(" ")));
-    runs::write(&run.page(), &format!("{header}\n{what}:\n\n```\n{text}```\n"))
+    runs::write(&run.page(), &format!("{header}\n{text}"))
 }
 
 /// An empty folder for what is made on the way.
