@@ -145,7 +145,7 @@ unsafe fn kernel<V: Simd, const ROWS: usize, const VECTORS: usize, const UNROLL:
                 acc[row][v].store(sums[row].as_mut_ptr().add(v * V::LANES));
             }
         }
-        for (row, sums) in sums[..ROWS].iter_mut().enumerate() {
+        for (row, sums) in sums[..ROWS].iter().enumerate() {
             epilogue::<V, VECTORS>(&tile.epilogue, row, sums);
         }
     }
@@ -156,7 +156,7 @@ unsafe fn kernel<V: Simd, const ROWS: usize, const VECTORS: usize, const UNROLL:
 /// # Safety
 /// As [`Tile::run`].
 #[inline(always)]
-unsafe fn epilogue<V: Simd, const VECTORS: usize>(e: &TileEpilogue, row: usize, sums: &mut [f32; MAX_WIDTH]) {
+unsafe fn epilogue<V: Simd, const VECTORS: usize>(e: &TileEpilogue, row: usize, sums: &[f32; MAX_WIDTH]) {
     // SAFETY: bias and alpha hold whole vectors; the residual's and the output's rows hold `channels` values.
     unsafe {
         let whole = e.channels == VECTORS * V::LANES;
@@ -185,10 +185,11 @@ unsafe fn epilogue<V: Simd, const VECTORS: usize>(e: &TileEpilogue, row: usize, 
                 Activation::Relu => y.max(zero),
                 Activation::PRelu => y.max(zero).mul_add(V::load(e.alpha.add(at)), y.min(zero)),
             };
-            y.store(if whole { to.add(at) } else { sums.as_mut_ptr().add(at) });
-        }
-        if !whole {
-            to.copy_from_nonoverlapping(sums.as_ptr(), e.channels);
+            if whole {
+                y.store(to.add(at));
+            } else {
+                y.store_first(to.add(at), e.channels.saturating_sub(at).min(V::LANES));
+            }
         }
     }
 }
