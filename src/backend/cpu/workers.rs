@@ -33,11 +33,6 @@ impl<'a> Workers<'a> {
         if self.parallel { 2 * self.threads() } else { 1 }
     }
 
-    /// How many threads there are.
-    fn threads(&self) -> usize {
-        if self.parallel { self.cpu.threads() } else { 1 }
-    }
-
     /// Whether each thread has as many of so many tasks, all of one size, as the others.
     pub fn is_even(&self, tasks: usize) -> bool {
         tasks.is_multiple_of(self.threads())
