@@ -1,4 +1,5 @@
-//! Minimal filtering along one axis: `OUT` outputs of a filter of `TAPS` taps from `TAPS + OUT - 1` products.
+//! Minimal filtering along one axis: `OUT` outputs of a filter of `TAPS` taps from `TAPS + OUT - 1` products, where the
+//! definition has `TAPS * OUT`.
 //!
 //! Winograd's F(m, r) is polynomial multiplication at points (S. Winograd, Arithmetic Complexity of Computations, 1980; A.
 //! Lavin and S. Gray, Fast Algorithms for Convolutional Neural Networks, 2016, section 4). Here the points are 0, pairs `±p`
@@ -12,7 +13,7 @@
 use super::super::simd::Simd;
 
 /// The most pairs of points.
-const MAX_PAIRS: usize = 3;
+const MAX_PAIRS: usize = 4;
 
 /// One axis of a minimal filtering.
 pub(super) trait Axis {
@@ -22,13 +23,17 @@ pub(super) trait Axis {
     const OUT: usize;
     /// The points besides 0 and infinity, each of which stands for `±p`. Without taps to save there are none.
     const PAIRS: &'static [f64];
-    /// Products of a patch, and its inputs.
+    /// Products of a patch, and its pixels.
     const POINTS: usize = Self::TAPS + Self::OUT - 1;
     /// The coefficients of `w`, in `x^2`.
     const W: [f32; MAX_PAIRS + 1] = polynomial(Self::PAIRS, MAX_PAIRS);
     /// Those of `w / (x^2 - p^2)` for each pair.
-    const W_WITHOUT: [[f32; MAX_PAIRS + 1]; MAX_PAIRS] =
-        [polynomial(Self::PAIRS, 0), polynomial(Self::PAIRS, 1), polynomial(Self::PAIRS, 2)];
+    const W_WITHOUT: [[f32; MAX_PAIRS + 1]; MAX_PAIRS] = [
+        polynomial(Self::PAIRS, 0),
+        polynomial(Self::PAIRS, 1),
+        polynomial(Self::PAIRS, 2),
+        polynomial(Self::PAIRS, 3),
+    ];
 }
 
 /// `prod (t - p^2)` over all pairs but one, the lowest power first.
@@ -65,13 +70,13 @@ impl Axis for F43 {
     const PAIRS: &'static [f64] = &[0.75, 1.5];
 }
 
-/// F(2, 7).
-pub(super) struct F27;
+/// F(4, 7), with points whose polynomials are exact in f32, too.
+pub(super) struct F47;
 
-impl Axis for F27 {
+impl Axis for F47 {
     const TAPS: usize = 7;
-    const OUT: usize = 2;
-    const PAIRS: &'static [f64] = &[0.5, 1.0, 2.0];
+    const OUT: usize = 4;
+    const PAIRS: &'static [f64] = &[0.375, 0.75, 1.25, 1.75];
 }
 
 /// One tap: nothing is transformed.
@@ -91,19 +96,20 @@ impl Axis for Single {
 pub(super) unsafe fn input<V: Simd, A: Axis, const POINTS: usize>(d: [V; POINTS]) -> [V; POINTS] {
     const { assert!(POINTS == A::POINTS) };
     let pairs = A::PAIRS.len();
+    if pairs == 0 {
+        return d;
+    }
     let mut to = d;
-    if pairs > 0 {
-        // SAFETY: the caller has the instruction set.
-        unsafe {
-            to[0] = evaluate(&d, 0, &A::W, pairs);
-            to[POINTS - 1] = evaluate(&d, 1, &A::W, pairs);
-            for pair in 0..pairs {
-                let even = evaluate(&d, 2, &A::W_WITHOUT[pair], pairs - 1);
-                let odd = evaluate(&d, 1, &A::W_WITHOUT[pair], pairs - 1);
-                let p = A::PAIRS[pair] as f32;
-                to[1 + 2 * pair] = even.mul_add(odd, V::splat(p));
-                to[2 + 2 * pair] = even.mul_add(odd, V::splat(-p));
-            }
+    // SAFETY: the caller has the instruction set.
+    unsafe {
+        to[0] = evaluate(&d, 0, &A::W, pairs);
+        to[POINTS - 1] = evaluate(&d, 1, &A::W, pairs);
+        for pair in 0..pairs {
+            let even = evaluate(&d, 2, &A::W_WITHOUT[pair], pairs - 1);
+            let odd = evaluate(&d, 1, &A::W_WITHOUT[pair], pairs - 1);
+            let p = A::PAIRS[pair] as f32;
+            to[1 + 2 * pair] = even.mul_add(odd, V::splat(p));
+            to[2 + 2 * pair] = even.mul_add(odd, V::splat(-p));
         }
     }
     to
@@ -212,7 +218,7 @@ mod tests {
     #[test]
     fn transforms_filter() {
         check::<F43, 6, 4>();
-        check::<F27, 8, 2>();
+        check::<F47, 10, 4>();
         check::<Single, 1, 1>();
     }
 }

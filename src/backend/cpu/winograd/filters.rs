@@ -4,7 +4,7 @@ use super::super::aligned::Aligned;
 use super::super::pack::PanelLayout;
 use super::super::workers::{Shared, Workers};
 use super::Form;
-use super::axis::{self, Axis, F27, F43, Single};
+use super::axis::{self, Axis, F43, F47, Single};
 
 /// Transformed filters: in panels of channels out, each with its factor of a product `[patches, c_in] x [c_in, c_out]` at every
 /// point.
@@ -50,8 +50,8 @@ impl WinogradFilters {
 fn transform(form: Form, taps: &[f64]) -> Vec<f64> {
     match form {
         Form::Square3 => along::<F43, F43>(taps),
-        Form::Row7 => along::<Single, F27>(taps),
-        Form::Column7 => along::<F27, Single>(taps),
+        Form::Row7 => along::<Single, F47>(taps),
+        Form::Column7 => along::<F47, Single>(taps),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::super::simd::{Isa, Simd, per_isa};
 use super::super::tile::{MAX_WIDTH, TileEpilogue};
 use super::Form;
-use super::axis::{self, Axis, F27, F43, Single};
+use super::axis::{self, Axis, F43, F47, Single};
 use crate::ops::Activation;
 
 /// Patches to be transformed.
@@ -81,13 +81,13 @@ unsafe fn dispatch<V: Simd>(work: Work) {
         match work {
             Work::In(patches) => match patches.form {
                 Form::Square3 => patches_in::<V, F43, F43, 6, 6>(patches),
-                Form::Row7 => patches_in::<V, Single, F27, 1, 8>(patches),
-                Form::Column7 => patches_in::<V, F27, Single, 8, 1>(patches),
+                Form::Row7 => patches_in::<V, Single, F47, 1, 10>(patches),
+                Form::Column7 => patches_in::<V, F47, Single, 10, 1>(patches),
             },
             Work::Out(products) => match products.form {
                 Form::Square3 => products_out::<V, F43, F43, 6, 6, 4, 4>(products),
-                Form::Row7 => products_out::<V, Single, F27, 1, 8, 1, 2>(products),
-                Form::Column7 => products_out::<V, F27, Single, 8, 1, 2, 1>(products),
+                Form::Row7 => products_out::<V, Single, F47, 1, 10, 1, 4>(products),
+                Form::Column7 => products_out::<V, F47, Single, 10, 1, 4, 1>(products),
             },
         }
     }
