@@ -1,12 +1,13 @@
 //! A graph's constants as the CPU runs on them: filters packed, and read for that alone.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use super::Cpu;
-use super::pack::{Packed, Panels};
+use super::filters::{Filters, form};
+use super::winograd::Form;
 use super::workers::Workers;
 use crate::graph::{Constant, NodeId, Source};
 use crate::ops::Op;
@@ -15,7 +16,7 @@ use crate::{Graph, Result, Tensor};
 /// What a graph's constants became.
 pub(super) struct Constants {
     /// Filters of convolutions and dense layers.
-    packed: HashMap<NodeId, Packed>,
+    packed: HashMap<NodeId, Filters>,
     /// What steps read as it is.
     values: HashMap<NodeId, Arc<Tensor>>,
 }
@@ -24,12 +25,16 @@ impl Constants {
     /// Reads what still lies in a file. Each filter is read, packed and freed by one thread, so that few of them are
     /// in memory twice.
     pub fn load(cpu: &Cpu, graph: &Graph) -> Result<Self> {
-        let uses = Uses::of(graph);
-        let filters: Vec<(NodeId, &Constant)> = uses.filters.iter().map(|&id| (id, constant(graph, id))).collect();
+        let uses = Uses::of(cpu, graph);
+        let filters: Vec<_> = uses.filters.iter().map(|(&id, &form)| (id, constant(graph, id), form)).collect();
         let alone = filters.len() == 1;
-        let pack = |&(id, constant): &(NodeId, &Constant)| {
-            let w = constant.value()?;
-            Ok((id, Packed::new(Workers::new(cpu, alone), w.dims()[0], w.data())))
+        let pack = |&(id, constant, form): &(NodeId, &Constant, Option<Form>)| {
+            let (w, workers) = (constant.value()?, Workers::new(cpu, alone));
+            let filters = match form {
+                Some(form) => Filters::winograd(workers, form, w.dims(), w.data()),
+                None => Filters::direct(workers, w.dims()[0], w.data()),
+            };
+            Ok((id, filters))
         };
         let packed = cpu.pool().install(|| filters.par_iter().with_max_len(1).map(pack).collect::<Result<_>>())?;
         let mut values = HashMap::new();
@@ -39,9 +44,9 @@ impl Constants {
         Ok(Constants { packed, values })
     }
 
-    /// A filter's panels, if it is packed.
-    pub fn panels(&self, id: NodeId) -> Option<Panels<'_>> {
-        self.packed.get(&id).map(Packed::panels)
+    /// A filter, if it is packed.
+    pub fn filters(&self, id: NodeId) -> Option<&Filters> {
+        self.packed.get(&id)
     }
 
     /// A constant's values, unless it is a filter that nothing reads but convolutions and dense layers.
@@ -52,26 +57,31 @@ impl Constants {
 
 /// Which constants are filters, and which are read as they are; those in memory already are always among the latter.
 struct Uses {
-    filters: BTreeSet<NodeId>,
+    /// With the minimal filtering that all their users take, if there is one.
+    filters: BTreeMap<NodeId, Option<Form>>,
     values: BTreeSet<NodeId>,
 }
 
 impl Uses {
-    fn of(graph: &Graph) -> Self {
+    fn of(cpu: &Cpu, graph: &Graph) -> Self {
         let is_constant = |id: NodeId| matches!(graph.nodes()[id.index()].source, Source::Param(_));
-        let (mut filters, mut values) = (BTreeSet::new(), BTreeSet::new());
+        let (mut filters, mut values) = (BTreeMap::new(), BTreeSet::new());
         for node in graph.nodes() {
             let Source::Op(op, inputs) = &node.source else { continue };
             for (i, &id) in inputs.iter().enumerate().filter(|&(_, &id)| is_constant(id)) {
                 let convolves = matches!(op, Op::Conv2d(_) | Op::Dense(_)) && i == 1;
-                match convolves && constant(graph, id).shape().rank() > 1 {
-                    true => filters.insert(id),
-                    false => values.insert(id),
-                };
+                let shape = constant(graph, id).shape();
+                if convolves && shape.rank() > 1 {
+                    let form = form(cpu.conv_algorithm(), op, shape.dims());
+                    let of_all = filters.entry(id).or_insert(form);
+                    *of_all = of_all.filter(|_| *of_all == form);
+                } else {
+                    values.insert(id);
+                }
             }
         }
         values.extend(graph.outputs().iter().filter(|&&id| is_constant(id)));
-        values.extend(filters.iter().filter(|&&id| constant(graph, id).here().is_some()));
+        values.extend(filters.keys().filter(|&&id| constant(graph, id).here().is_some()));
         Uses { filters, values }
     }
 }

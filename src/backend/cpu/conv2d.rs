@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::pack::Panels;
+use super::pack::{PanelLayout, Panels};
 use super::simd::Isa;
 use super::tile::{Tile, TileEpilogue};
 use super::workers::{Workers, part};
@@ -62,6 +62,54 @@ pub(super) struct Epilogue<'a> {
     pub alpha: Option<&'a [f32]>,
     /// The scale of the sums, and what is added to them: dense `[pixels, c_out]`.
     pub residual: Option<(f32, &'a [f32])>,
+}
+
+impl<'a> Epilogue<'a> {
+    /// Asserts that operands are as long as `pixels` of `c_out` channels ask.
+    pub fn check(&self, pixels: usize, c_out: usize) {
+        assert!([self.bias, self.alpha].into_iter().flatten().all(|values| values.len() == c_out));
+        assert!(self.residual.is_none_or(|(_, residual)| residual.len() == pixels * c_out));
+    }
+
+    /// The same for register tiles.
+    pub fn padded(&self, layout: &PanelLayout) -> PaddedEpilogue<'a> {
+        let pad = |values: Option<&[f32]>| {
+            values.map(|values| {
+                let mut padded = values.to_vec();
+                padded.resize(values.len().next_multiple_of(2 * layout.lanes), 0.0);
+                padded
+            })
+        };
+        PaddedEpilogue { epilogue: *self, bias: pad(self.bias), alpha: pad(self.alpha), c_out: layout.c_out }
+    }
+}
+
+/// An epilogue with whole vectors of channels, so that tiles read them without a tail.
+pub(super) struct PaddedEpilogue<'a> {
+    epilogue: Epilogue<'a>,
+    bias: Option<Vec<f32>>,
+    alpha: Option<Vec<f32>>,
+    c_out: usize,
+}
+
+impl PaddedEpilogue<'_> {
+    /// For a panel's channels, from pixel `first` on; where it goes is left open.
+    pub fn of(&self, channels: Range<usize>, first: usize) -> TileEpilogue {
+        let of = |values: &Option<Vec<f32>>| values.as_ref().map_or(std::ptr::null(), |v| v[channels.start..].as_ptr());
+        let (scale, residual) = self.epilogue.residual.unwrap_or((1.0, &[]));
+        let residual = residual.get(first * self.c_out + channels.start..).filter(|rest| !rest.is_empty());
+        TileEpilogue {
+            bias: of(&self.bias),
+            activation: self.epilogue.activation,
+            alpha: of(&self.alpha),
+            residual: residual.map_or(std::ptr::null(), <[f32]>::as_ptr),
+            residual_stride: self.c_out,
+            scale,
+            to: std::ptr::null(),
+            first: channels.start,
+            channels: channels.len(),
+        }
+    }
 }
 
 /// Where the output goes: pixel `p`'s channels start at `p * stride`, unless the pixels are some of a larger image's.
@@ -125,8 +173,8 @@ pub(super) unsafe fn run(
     let (pixels, layout) = (geometry.pixels(), w.layout);
     assert_eq!(x.len(), geometry.x.iter().product::<usize>());
     assert_eq!(layout.k, geometry.kernel[0] * geometry.kernel[1] * geometry.x[3]);
-    assert!([epilogue.bias, epilogue.alpha].into_iter().flatten().all(|values| values.len() == layout.c_out));
-    assert!(epilogue.residual.is_none_or(|(_, residual)| residual.len() == pixels * layout.c_out));
+    epilogue.check(pixels, layout.c_out);
+    let epilogue = epilogue.padded(&layout);
     let blocks = workers.even(pixels.div_ceil(BLOCK));
     // Few pixels: split the panels too, so that every thread has work.
     let groups = workers.few().div_ceil(blocks.max(1)).min(layout.count());
@@ -145,7 +193,7 @@ unsafe fn run_block(
     geometry: &ConvGeometry,
     x: &[f32],
     w: Panels,
-    epilogue: &Epilogue,
+    epilogue: &PaddedEpilogue,
     y: Output,
     pixels: Range<usize>,
     panels: Range<usize>,
@@ -164,35 +212,13 @@ unsafe fn run_block(
             geometry.starts(bounds(tile) + row, x.as_ptr(), zeros.as_ptr(), &mut starts[at + row..], rows);
         }
     }
-    // Whole vectors of channels, so that tiles read them without a tail.
-    let pad = |values: Option<&[f32]>| {
-        values.map(|values| {
-            let mut padded = values.to_vec();
-            padded.resize(values.len().next_multiple_of(2 * w.layout.lanes), 0.0);
-            padded
-        })
-    };
-    let (bias, alpha) = (pad(epilogue.bias), pad(epilogue.alpha));
-    let (scale, residual) = epilogue.residual.unwrap_or((1.0, &[]));
-    let residual_from =
-        |at: usize| residual.get(at..).filter(|rest| !rest.is_empty()).map_or(std::ptr::null(), <[f32]>::as_ptr);
     for panel in panels {
         let (channels, vectors) = w.layout.channels(panel);
-        let of = |values: &Option<Vec<f32>>| values.as_ref().map_or(std::ptr::null(), |v| v[channels.start..].as_ptr());
         for tile in 0..tiles {
             let (from, to) = (bounds(tile), bounds(tile + 1));
             let starts = &starts[(from - pixels.start) * runs..(to - pixels.start) * runs];
-            let tile_epilogue = TileEpilogue {
-                bias: of(&bias),
-                activation: epilogue.activation,
-                alpha: of(&alpha),
-                residual: residual_from(from * w.layout.c_out + channels.start),
-                residual_stride: w.layout.c_out,
-                scale,
-                to: outputs[from - pixels.start..].as_ptr(),
-                first: channels.start,
-                channels: channels.len(),
-            };
+            let tile_epilogue =
+                TileEpilogue { to: outputs[from - pixels.start..].as_ptr(), ..epilogue.of(channels.clone(), from) };
             let work =
                 Tile { starts, rows: to - from, run, w: w.panel(panel).as_ptr(), vectors, epilogue: tile_epilogue };
             // SAFETY: starts point at whole runs of `x` or at `zeros`; the panel is as long as packed; the pixels'

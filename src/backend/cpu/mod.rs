@@ -17,6 +17,7 @@ mod conv_algorithm;
 mod dot;
 mod elementwise;
 mod executable;
+mod filters;
 mod isa;
 mod local_conv2d;
 mod local_conv2d_bwd;
@@ -36,6 +37,7 @@ mod step;
 mod tile;
 mod transpose;
 mod vectorized;
+mod winograd;
 mod workers;
 
 use std::sync::{Arc, Mutex, PoisonError};

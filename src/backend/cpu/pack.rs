@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use super::aligned::Aligned;
 use super::elementwise::copy_rows;
 use super::simd::Isa;
 use super::transpose::Transpose;
@@ -43,7 +42,7 @@ impl PanelLayout {
     }
 
     /// Where a panel begins.
-    fn start(&self, panel: usize) -> usize {
+    pub fn start(&self, panel: usize) -> usize {
         panel * 2 * self.lanes * self.k
     }
 }
@@ -56,6 +55,12 @@ pub(super) struct Panels<'a> {
 }
 
 impl<'a> Panels<'a> {
+    /// Values that are packed already.
+    pub fn new(layout: PanelLayout, values: &'a [f32]) -> Self {
+        assert_eq!(values.len(), layout.len());
+        Panels { layout, values }
+    }
+
     pub fn panel(&self, panel: usize) -> &'a [f32] {
         &self.values[self.layout.start(panel)..]
     }
@@ -142,25 +147,4 @@ fn pack<'a>(
         fill(channels, width, ks, to);
     });
     Panels { layout, values: to }
-}
-
-/// Filters of a constant, packed once.
-#[derive(Debug)]
-pub(super) struct Packed {
-    layout: PanelLayout,
-    values: Aligned,
-}
-
-impl Packed {
-    /// Packs filters `[c_out, ..]`.
-    pub fn new(workers: Workers, c_out: usize, w: &[f32]) -> Self {
-        let layout = PanelLayout::new(workers.isa(), w.len() / c_out.max(1), c_out);
-        let mut values = Aligned::zeros(layout.len());
-        Panels::forward(workers, layout, w, &mut values);
-        Packed { layout, values }
-    }
-
-    pub fn panels(&self) -> Panels<'_> {
-        Panels { layout: self.layout, values: &self.values }
-    }
 }

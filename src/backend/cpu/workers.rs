@@ -23,14 +23,14 @@ impl<'a> Workers<'a> {
         self.cpu.isa()
     }
 
+    /// How many tasks run at once.
+    pub fn threads(&self) -> usize {
+        if self.parallel { self.cpu.threads() } else { 1 }
+    }
+
     /// How many tasks keep every thread busy, one of them being held up: few, where tasks read the same values.
     pub fn few(&self) -> usize {
         if self.parallel { 2 * self.threads() } else { 1 }
-    }
-
-    /// How many threads there are.
-    fn threads(&self) -> usize {
-        if self.parallel { self.cpu.threads() } else { 1 }
     }
 
     /// Whether each thread has as many of so many tasks, all of one size, as the others.

@@ -2,9 +2,10 @@
 
 use super::{Work, geometry};
 use crate::backend::cpu::conv2d::{self, ConvGeometry, Epilogue, Output};
+use crate::backend::cpu::filters::Filters;
 use crate::backend::cpu::pack::{PanelLayout, Panels};
 use crate::backend::cpu::simd::Isa;
-use crate::backend::cpu::{conv2d_bwd_data, conv2d_bwd_filter, local_conv2d};
+use crate::backend::cpu::{conv2d_bwd_data, conv2d_bwd_filter, local_conv2d, winograd};
 use crate::graph::{Region, Step};
 use crate::ops::{Conv2d, Conv2dBwdData, Conv2dBwdFilter, Dense, Op, window};
 
@@ -115,10 +116,13 @@ impl Work<'_> {
         // SAFETY: as the caller promises.
         unsafe {
             let packed = match self.step.inputs[1].region {
-                Region::Param(id) => self.constants.panels(id),
+                Region::Param(id) => self.constants.filters(id),
                 Region::Arena | Region::State(_) => None,
             };
-            let panels = packed.unwrap_or_else(|| {
+            if let Some(Filters::Winograd(w)) = packed {
+                return winograd::run(self.workers, geometry, self.x(0), w, epilogue, y);
+            }
+            let panels = packed.and_then(Filters::panels).unwrap_or_else(|| {
                 let (w, c_out) = (self.x(1), self.dims(1)[0]);
                 let layout = PanelLayout::new(self.workers.isa(), w.len() / c_out.max(1), c_out);
                 Panels::forward(self.workers, layout, w, scratch)

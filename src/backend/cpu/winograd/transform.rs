@@ -1,0 +1,224 @@
+//! Patches to points, and points to outputs: both transforms on vectors of channels.
+
+use super::super::simd::{Isa, Simd, per_isa};
+use super::super::tile::TileEpilogue;
+use super::Form;
+use super::axis::{self, Axis, F27, F43, Single};
+use crate::ops::Activation;
+
+/// Patches to be transformed.
+#[derive(Clone, Copy)]
+pub(super) struct Patches<'a> {
+    pub form: Form,
+    /// Where each pixel of each patch starts: `[patches][points]`.
+    pub pixels: &'a [*const f32],
+    /// Vectors of channels.
+    pub vectors: usize,
+    /// Where the first point goes, `[patches][channels]`, and values from one point to the next.
+    pub to: *mut f32,
+    pub stride: usize,
+}
+
+/// Products to be brought back.
+#[derive(Clone, Copy)]
+pub(super) struct Products<'a> {
+    pub form: Form,
+    /// The first point's products, `[patches][vectors * lanes]`, and values from one point to the next.
+    pub from: *const f32,
+    pub stride: usize,
+    /// Vectors of channels: 1 or 2.
+    pub vectors: usize,
+    /// The output pixels of each patch, `[patches][outputs]`: past the border there is [`OUTSIDE`].
+    pub pixels: &'a [usize],
+    /// From the products to the output, the first row being the first pixel of all.
+    pub epilogue: TileEpilogue,
+    /// Where that pixel starts, and values from one pixel to the next.
+    pub to: *mut f32,
+    pub to_stride: usize,
+}
+
+/// No pixel.
+pub(super) const OUTSIDE: usize = usize::MAX;
+
+impl Patches<'_> {
+    /// Transforms them with the kernels of `isa`.
+    ///
+    /// # Safety
+    /// The machine has `isa`; every pixel is readable, and every point's rows are writable.
+    pub unsafe fn run(self, isa: Isa) {
+        // SAFETY: the caller's promises.
+        unsafe { by_isa(isa, Work::In(self)) }
+    }
+}
+
+impl Products<'_> {
+    /// Brings them back with the kernels of `isa`.
+    ///
+    /// # Safety
+    /// The machine has `isa`; rows are readable; what the epilogue points to is as [`TileEpilogue`] says, for all pixels.
+    pub unsafe fn run(self, isa: Isa) {
+        // SAFETY: the caller's promises.
+        unsafe { by_isa(isa, Work::Out(self)) }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Work<'a> {
+    In(Patches<'a>),
+    Out(Products<'a>),
+}
+
+per_isa!(Work);
+
+/// Picks the transform whose extents are constants.
+///
+/// # Safety
+/// As [`Patches::run`] and [`Products::run`].
+#[inline(always)]
+unsafe fn dispatch<V: Simd>(work: Work) {
+    // SAFETY: the caller's promises.
+    unsafe {
+        match work {
+            Work::In(patches) => match patches.form {
+                Form::Square3 => patches_in::<V, F43, F43, 6, 6>(patches),
+                Form::Row7 => patches_in::<V, Single, F27, 1, 8>(patches),
+                Form::Column7 => patches_in::<V, F27, Single, 8, 1>(patches),
+            },
+            Work::Out(products) => match products.form {
+                Form::Square3 => products_out::<V, F43, F43, 6, 6, 4, 4>(products),
+                Form::Row7 => products_out::<V, Single, F27, 1, 8, 1, 2>(products),
+                Form::Column7 => products_out::<V, F27, Single, 8, 1, 2, 1>(products),
+            },
+        }
+    }
+}
+
+/// # Safety
+/// As [`Patches::run`].
+// Indices are constants once unrolled, and show which register meets which.
+#[allow(clippy::needless_range_loop)]
+#[inline(always)]
+unsafe fn patches_in<V: Simd, Y: Axis, X: Axis, const PY: usize, const PX: usize>(patches: Patches) {
+    let channels = patches.vectors * V::LANES;
+    for (patch, pixels) in patches.pixels.chunks_exact(PY * PX).enumerate() {
+        for c in (0..channels).step_by(V::LANES) {
+            // SAFETY: pixels hold `channels` values, and each point has a row for each patch.
+            unsafe {
+                let to = patches.to.add(patch * channels + c);
+                let mut rows = [[V::splat(0.0); PX]; PY];
+                for y in 0..PY {
+                    let mut row = [V::splat(0.0); PX];
+                    for x in 0..PX {
+                        row[x] = V::load(pixels[y * PX + x].add(c));
+                    }
+                    rows[y] = axis::input::<V, X, PX>(row);
+                }
+                for x in 0..PX {
+                    let mut column = [V::splat(0.0); PY];
+                    for y in 0..PY {
+                        column[y] = rows[y][x];
+                    }
+                    let column = axis::input::<V, Y, PY>(column);
+                    for y in 0..PY {
+                        column[y].store(to.add((y * PX + x) * patches.stride));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As [`Products::run`].
+// Indices are constants once unrolled, and show which register meets which.
+#[allow(clippy::needless_range_loop)]
+#[inline(always)]
+unsafe fn products_out<
+    V: Simd,
+    Y: Axis,
+    X: Axis,
+    const PY: usize,
+    const PX: usize,
+    const OY: usize,
+    const OX: usize,
+>(
+    products: Products,
+) {
+    let width = products.vectors * V::LANES;
+    for v in 0..products.vectors {
+        // SAFETY: each patch has a row for each point; the caller's promises for the pixels.
+        unsafe {
+            let finish = Finish::<V>::new(&products.epilogue, v * V::LANES);
+            let mut from = products.from.add(v * V::LANES);
+            for pixels in products.pixels.chunks_exact(OY * OX) {
+                let mut columns = [[V::splat(0.0); OY]; PX];
+                for x in 0..PX {
+                    let mut column = [V::splat(0.0); PY];
+                    for y in 0..PY {
+                        column[y] = V::load(from.add((y * PX + x) * products.stride));
+                    }
+                    columns[x] = axis::output::<V, Y, PY, OY>(column);
+                }
+                for y in 0..OY {
+                    let mut row = [V::splat(0.0); PX];
+                    for x in 0..PX {
+                        row[x] = columns[x][y];
+                    }
+                    let row = axis::output::<V, X, PX, OX>(row);
+                    for x in 0..OX {
+                        let pixel = pixels[y * OX + x];
+                        if pixel != OUTSIDE {
+                            finish.write(row[x], pixel, products.to.add(pixel * products.to_stride));
+                        }
+                    }
+                }
+                from = from.add(width);
+            }
+        }
+    }
+}
+
+/// An epilogue for one vector of channels. Bias and slopes are at hand, since what is written might be where they lie, as far
+/// as the compiler knows.
+struct Finish<'a, V> {
+    epilogue: &'a TileEpilogue,
+    at: usize,
+    bias: V,
+    alpha: V,
+    activation: Activation,
+    /// A whole vector and no residual.
+    simple: bool,
+    to: usize,
+}
+
+impl<'a, V: Simd> Finish<'a, V> {
+    /// # Safety
+    /// As [`TileEpilogue::finish`].
+    #[inline(always)]
+    unsafe fn new(e: &'a TileEpilogue, at: usize) -> Self {
+        // SAFETY: bias and alpha hold whole vectors.
+        let load = |from: *const f32| unsafe { if from.is_null() { V::splat(0.0) } else { V::load(from.add(at)) } };
+        let simple = e.residual.is_null() && e.channels >= at + V::LANES;
+        let to = e.first + at;
+        Finish { epilogue: e, at, bias: load(e.bias), alpha: load(e.alpha), activation: e.activation, simple, to }
+    }
+
+    /// # Safety
+    /// As [`TileEpilogue::finish`].
+    #[inline(always)]
+    unsafe fn write(&self, sums: V, pixel: usize, to: *mut f32) {
+        // SAFETY: the caller's promises.
+        unsafe {
+            if !self.simple {
+                return self.epilogue.finish(sums, self.at, pixel, to);
+            }
+            let (y, zero) = (sums.add(self.bias), V::splat(0.0));
+            let y = match self.activation {
+                Activation::None => y,
+                Activation::Relu => y.max(zero),
+                Activation::PRelu => y.max(zero).mul_add(self.alpha, y.min(zero)),
+            };
+            y.store(to.add(self.to));
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Winograd's minimal filtering against the definition in f64, at odd sizes, and its promises: the batch and the threads do
+//! not show.
+
+use std::sync::Arc;
+
+use warpface::backend::cpu::{ConvAlgorithm, Cpu, Isa};
+use warpface::ops::{Activation, Conv2d, Operator, Padding};
+use warpface::{Device, Graph, Shape, Tensor};
+
+fn noise(shape: &[usize], seed: u64) -> Tensor {
+    let mut state = seed.wrapping_mul(0x9e3779b97f4a7c15) | 1;
+    let data = (0..shape.iter().product::<usize>())
+        .map(|_| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+        })
+        .collect();
+    Tensor::new(shape, data)
+}
+
+/// A convolution with all that an epilogue has.
+struct Case {
+    x: Tensor,
+    op: Conv2d,
+    params: Vec<Tensor>,
+    residual: Tensor,
+}
+
+impl Case {
+    fn new([n, h, w, c_in]: [usize; 4], [c_out, k_h, k_w]: [usize; 3], padding: Padding) -> Self {
+        let op = Conv2d::new(padding).activation(Activation::PRelu).residual(0.25);
+        let filters = noise(&[c_out, k_h, k_w, c_in], 1);
+        let out = Conv2d::new(padding).shape(&[&[n, h, w, c_in].into(), filters.shape(), &[c_out].into()]).unwrap();
+        let residual = noise(out.dims(), 5);
+        let params = vec![filters, noise(&[c_out], 2), noise(&[c_out], 3)];
+        Case { x: noise(&[n, h, w, c_in], 4), op, params, residual }
+    }
+
+    fn graph(&self) -> Arc<Graph> {
+        let mut graph = Graph::new();
+        let (x, residual) = (graph.input("x"), graph.input("residual"));
+        let [w, b, alpha] = [0, 1, 2].map(|i| graph.param(["w", "b", "alpha"][i], self.params[i].clone()));
+        let y = graph.op("conv", self.op.clone(), &[x, w, b, alpha, residual]);
+        graph.output(y);
+        Arc::new(graph)
+    }
+
+    fn run(&self, cpu: &Cpu, parallel: bool) -> Vec<f32> {
+        let shapes = [self.x.shape().clone(), self.residual.shape().clone()];
+        let run = cpu.module(self.graph()).unwrap().executable(&shapes, parallel).unwrap();
+        warpface::backend::Executable::run(&run, &[self.x.data(), self.residual.data()]).unwrap().remove(0)
+    }
+
+    /// The definition, in f64.
+    fn expected(&self) -> Vec<f64> {
+        let all = [&self.x, &self.params[0], &self.params[1], &self.params[2], &self.residual];
+        let all = all.map(|tensor| {
+            Tensor::<f64>::new(tensor.shape().clone(), tensor.data().iter().map(|&x| x.into()).collect())
+        });
+        self.op.reference(&all.iter().collect::<Vec<_>>()).data().to_vec()
+    }
+}
+
+fn isas() -> impl Iterator<Item = Isa> {
+    Isa::ALL.into_iter().filter(|isa| isa.is_available())
+}
+
+const SAME: Padding = Padding::Same;
+const VALID: Padding = Padding::Valid;
+
+#[test]
+fn it_agrees_with_the_definition() {
+    for (x, w, padding) in [
+        ([1, 3, 3, 32], [32, 3, 3], VALID),
+        ([2, 9, 7, 32], [40, 3, 3], SAME),
+        ([3, 1, 1, 32], [33, 3, 3], SAME),
+        ([1, 38, 38, 80], [192, 3, 3], VALID),
+        ([5, 17, 17, 48], [100, 3, 3], SAME),
+        ([3, 8, 8, 128], [128, 1, 7], SAME),
+        ([3, 8, 8, 128], [128, 7, 1], SAME),
+        ([2, 9, 11, 32], [49, 1, 7], VALID),
+        ([2, 11, 5, 32], [64, 7, 1], VALID),
+        ([1, 5, 6, 32], [32, 3, 3], Padding::Around(2)),
+    ] {
+        let case = Case::new(x, w, padding);
+        let expected = case.expected();
+        let size = (expected.iter().map(|y| y * y).sum::<f64>() / expected.len() as f64).sqrt();
+        for isa in isas() {
+            for algorithm in ConvAlgorithm::ALL {
+                let cpu = Cpu::with_isa(2, isa).unwrap().conv(algorithm);
+                for parallel in [false, true] {
+                    let got = case.run(&cpu, parallel);
+                    let worst = got.iter().zip(&expected).map(|(&a, b)| (f64::from(a) - b).abs()).fold(0.0, f64::max);
+                    // Of the definition's own error, which grows with the sum's length, Winograd's is a few times.
+                    assert!(worst <= 2e-5 * size.max(1.0), "{isa}, {algorithm}, {x:?} by {w:?}: {worst:e} of {size}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn auto_is_another_arithmetic_where_there_are_channels_enough_and_only_there() {
+    for (x, w, differs) in [
+        ([1, 12, 12, 64], [64, 3, 3], true),
+        ([1, 12, 12, 64], [64, 1, 7], true),
+        ([1, 12, 12, 16], [64, 3, 3], false),
+        ([1, 12, 12, 40], [64, 3, 3], false),
+        ([1, 12, 12, 64], [16, 3, 3], false),
+        ([1, 12, 12, 64], [64, 1, 1], false),
+        ([1, 12, 12, 64], [64, 5, 5], false),
+    ] {
+        let case = Case::new(x, w, SAME);
+        let [direct, auto] = ConvAlgorithm::ALL.map(|conv| case.run(&Cpu::new(1).unwrap().conv(conv), false));
+        assert_eq!(direct != auto, differs, "{x:?} by {w:?}");
+    }
+}
+
+#[test]
+fn images_and_threads_do_not_show() {
+    for (kernel, size) in [([3, 3], [17, 17]), ([3, 3], [38, 38]), ([1, 7], [8, 8]), ([7, 1], [8, 8])] {
+        let n = 7;
+        let case = Case::new([n, size[0], size[1], 64], [96, kernel[0], kernel[1]], SAME);
+        for isa in isas() {
+            let together = case.run(&Cpu::with_isa(1, isa).unwrap(), false);
+            for threads in [2, 3, 8] {
+                let cpu = Cpu::with_isa(threads, isa).unwrap();
+                assert!(case.run(&cpu, true) == together, "{isa}, {kernel:?}, {threads} threads");
+                let device = Device::from_backend(cpu);
+                let module = device.backend().load(case.graph()).unwrap();
+                let image = |tensor: &Tensor| Shape::new([&[1], &tensor.dims()[1..]].concat());
+                let alone = module.plan(&[image(&case.x), image(&case.residual)]).unwrap();
+                let parts = [&case.x, &case.residual].map(|tensor| tensor.data().chunks(tensor.data().len() / n));
+                let [xs, residuals] = parts;
+                for ((x, residual), expected) in xs.zip(residuals).zip(together.chunks(together.len() / n)) {
+                    assert!(alone.run(&[x, residual]).unwrap()[0] == expected, "{isa}, {kernel:?}, alone");
+                }
+            }
+        }
+    }
+}
