@@ -158,6 +158,12 @@ pub trait States: Send + Sync {
 pub trait Module: Send + Sync {
     /// Prepares the graph for inputs of these shapes; nothing is allocated on the device after that.
     fn plan(&self, inputs: &[Shape]) -> Result<Box<dyn Executable>>;
+
+    /// As [`Module::plan`], for programs that spread batches over the processor's threads themselves: where the device is
+    /// the processor, a run stays on the thread that calls it.
+    fn plan_alone(&self, inputs: &[Shape]) -> Result<Box<dyn Executable>> {
+        self.plan(inputs)
+    }
 }
 
 /// A planned graph on a device, ready to run any number of times.

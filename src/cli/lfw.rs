@@ -12,11 +12,12 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::context::{AlignArgs, CropArgs, DetectArgs, Globals, Model, create_folder, progress};
-use super::photos::{self, GivenCrops, Photo, Tally, add};
+use super::photos::{self, GivenCrops, Tally};
+use super::pipeline::{Pipeline, Work};
 use super::{Outcome, output};
 use crate::error::Field;
 use crate::eval::{self, EvalOptions, Evaluation, Figures};
-use crate::face::{Aligner, Detector};
+use crate::face::{Aligner, Detector, Face};
 use crate::image::{self, Rgb8};
 use crate::ops::Metric;
 use crate::{Error, files};
@@ -147,20 +148,32 @@ struct Cropper<'a> {
 /// Of each photograph its embedding, or `None`.
 type OfPhotographs = Vec<Option<Vec<f32>>>;
 
-/// A crop, or `None` for a photograph without a face; and whether it is only the middle.
-type Crop = (Option<Rgb8>, bool);
+/// What was made of a photograph.
+struct Cropped {
+    /// `None` where there is no face.
+    crop: Option<Rgb8>,
+    /// Whether it is only the middle.
+    middle: bool,
+    /// Why a face could not be cut out.
+    failure: Option<Error>,
+}
 
 impl Cropper<'_> {
-    fn crops(&self, chunk: &[Photo], tally: &mut Tally) -> crate::Result<Vec<Crop>> {
-        let Some(detector) = &self.detector else {
-            return Ok(chunk.iter().map(|photo| (Some(self.given.input(&photo.image)), false)).collect());
+    /// The crop that a photograph is about, given its faces.
+    fn crop(&self, index: usize, photo: &Rgb8, faces: &[Face]) -> Cropped {
+        if self.detector.is_none() {
+            return Cropped { crop: Some(self.given.input(photo)), middle: false, failure: None };
+        }
+        let (crop, failure) = match photos::main_crop(photo, faces, &self.aligner) {
+            Ok(crop) => (crop, None),
+            Err(error) => (None, Some(photos::of_photo(&self.images.names()[index], &error))),
         };
-        let crops = photos::main_crops(detector, chunk, self.images.names(), &self.aligner, tally)?;
-        let or_middle = |(photo, crop): (&Photo, Option<Rgb8>)| match crop {
-            None if self.on_missing == OnMissing::CenterCrop => (Some(self.middle(&photo.image)), true),
-            crop => (crop, false),
-        };
-        Ok(chunk.iter().zip(crops).map(or_middle).collect())
+        match crop {
+            None if self.on_missing == OnMissing::CenterCrop => {
+                Cropped { crop: Some(self.middle(photo)), middle: true, failure }
+            }
+            crop => Cropped { crop, middle: false, failure },
+        }
     }
 
     fn middle(&self, photo: &Rgb8) -> Rgb8 {
@@ -171,9 +184,10 @@ impl Cropper<'_> {
 
     /// The crop of one photograph once more, as a PNG file's bytes: cheaper than keeping all.
     fn png(&self, index: usize) -> crate::Result<Vec<u8>> {
-        let photo = Photo { index, image: self.images.decode(index)? };
-        let crop = self.crops(std::slice::from_ref(&photo), &mut Tally::default())?.pop();
-        image::encode_png(&crop.and_then(|(crop, _)| crop).unwrap_or_else(|| Rgb8::black(1, 1)))
+        let photo = self.images.decode(index)?;
+        let faces = self.detector.as_ref().map_or(Ok(Vec::new()), |detector| detector.detect_one(&photo))?;
+        let crop = self.crop(index, &photo, &faces).crop;
+        image::encode_png(&crop.unwrap_or_else(|| Rgb8::black(1, 1)))
     }
 }
 
@@ -266,38 +280,28 @@ impl Args {
         let mut embeddings: OfPhotographs = vec![None; names.len()];
         let mut middles = Vec::new();
         let bar = progress(names.len(), "lfw");
-        let decode = |i| cropper.images.decode(i);
-        photos::for_each_of(names.len(), decode, model.embedder.device(), &bar, tally, |chunk, tally| {
-            let crops = cropper.crops(chunk, tally)?;
-            let mut found: Vec<(usize, &Rgb8)> = Vec::new();
-            for (photo, (crop, middle)) in chunk.iter().zip(&crops) {
-                let name = || names[photo.index].display().to_string();
-                match crop {
-                    Some(crop) => found.push((photo.index, crop)),
-                    None => skipped.push(format!("{}: no face found", name())),
+        let (embedder, detector) = (&model.embedder, cropper.detector.as_ref());
+        let pipeline = Pipeline { embedder, detector, batch: self.batch_size, bar: &bar };
+        let work = Work {
+            decode: |i| cropper.images.decode(i),
+            cut: |index: usize, photo: &Rgb8, faces: &[Face]| {
+                let Cropped { crop, middle, failure } = cropper.crop(index, photo, faces);
+                let mirrored = crop.as_ref().filter(|_| self.flip).map(image::flip_horizontal);
+                ((middle, failure), crop.into_iter().chain(mirrored).collect())
+            },
+            tell: |index: usize, (middle, failure): (bool, Option<Error>), rows: &[f32], failures: &mut Vec<Error>| {
+                let name = || names[index].display().to_string();
+                failures.extend(failure);
+                match rows {
+                    [] => skipped.push(format!("{}: no face found", name())),
+                    rows => embeddings[index] = Some(rows.to_vec()),
                 }
-                if *middle {
+                if middle {
                     middles.push(name());
                 }
-            }
-            let start = Instant::now();
-            for batch in found.chunks(self.batch_size) {
-                let plain: Vec<&Rgb8> = batch.iter().map(|(_, crop)| *crop).collect();
-                let rows = model.embedder.embed(&plain)?;
-                for ((index, _), row) in batch.iter().zip(&rows) {
-                    embeddings[*index] = Some(row.to_vec());
-                }
-                if self.flip {
-                    let mirrored: Vec<Rgb8> = plain.iter().map(|crop| image::flip_horizontal(crop)).collect();
-                    let rows = model.embedder.embed(&mirrored.iter().collect::<Vec<_>>())?;
-                    for ((index, _), row) in batch.iter().zip(&rows) {
-                        embeddings[*index].get_or_insert_default().extend_from_slice(row);
-                    }
-                }
-            }
-            add(&mut tally.embed, start);
-            Ok(())
-        })?;
+            },
+        };
+        pipeline.run(names.len(), tally, work)?;
         bar.finish_and_clear();
         Ok((embeddings, middles))
     }

@@ -20,6 +20,7 @@ mod names;
 mod output;
 mod pairs;
 mod photos;
+mod pipeline;
 mod plan;
 mod search;
 mod threshold;

@@ -116,29 +116,6 @@ pub fn of_photo(path: &Path, error: &Error) -> Error {
     Error::image(path, error.to_string())
 }
 
-/// The crops that a chunk's photographs are about; `None` where there is no face, or one that cannot be cut out, which
-/// goes to the tally by its photograph's name.
-pub fn main_crops(
-    detector: &Detector,
-    chunk: &[Photo],
-    names: &[PathBuf],
-    aligner: &Aligner,
-    tally: &mut Tally,
-) -> Result<Vec<Option<Rgb8>>> {
-    let faces = detect(detector, chunk, tally)?;
-    let start = Instant::now();
-    let crop = |(photo, faces): (&Photo, &Vec<Face>)| main_crop(&photo.image, faces, aligner);
-    let crops: Vec<_> = detector.device().install(|| chunk.par_iter().zip(&faces).map(crop).collect());
-    add(&mut tally.align, start);
-    let named = |(photo, crop): (&Photo, Result<Option<Rgb8>>)| {
-        crop.unwrap_or_else(|error| {
-            tally.failures.push(of_photo(&names[photo.index], &error));
-            None
-        })
-    };
-    Ok(chunk.iter().zip(crops).map(named).collect())
-}
-
 /// Pictures that are crops already, on their way to the network's size.
 pub struct GivenCrops {
     size: usize,

@@ -41,6 +41,8 @@ pub struct Embedder {
     full: Mutex<Option<Arc<dyn Executable>>>,
     /// The plan of the last smaller batch: one photograph at a time should not be planned each time.
     rest: Mutex<Option<Arc<dyn Executable>>>,
+    /// The plan of the last batch on one thread.
+    alone: Mutex<Option<Arc<dyn Executable>>>,
 }
 
 impl Embedder {
@@ -111,6 +113,7 @@ impl Embedder {
             batch,
             full: Mutex::default(),
             rest: Mutex::default(),
+            alone: Mutex::default(),
         })
     }
 
@@ -203,6 +206,22 @@ impl Embedder {
         Ok(Embeddings::new(self.dim, embeddings))
     }
 
+    /// As [`Embedder::embed`], all crops at once and, where the device is the processor, on the calling thread alone: any
+    /// number of threads may do so at a time.
+    ///
+    /// # Errors
+    /// As [`Embedder::embed`].
+    pub fn embed_alone(&self, crops: &[&Rgb8]) -> Result<Embeddings> {
+        self.check(crops)?;
+        let mut embeddings = Vec::with_capacity(crops.len() * self.dim);
+        if !crops.is_empty() {
+            let shape = [Shape::from([crops.len(), self.size, self.size, 3])];
+            let plan = self.kept(&self.alone, crops.len(), || self.module.plan_alone(&shape))?;
+            self.stream(&*plan, crops, &mut embeddings)?;
+        }
+        Ok(Embeddings::new(self.dim, embeddings))
+    }
+
     /// As [`Embedder::embed`], without blocking where the device need not: a browser cannot.
     ///
     /// # Errors
@@ -227,15 +246,21 @@ impl Embedder {
         &self,
         crops: &'a [&'a Rgb8],
     ) -> Result<impl Iterator<Item = (&'a [&'a Rgb8], &Mutex<Option<Arc<dyn Executable>>>, usize)>> {
-        if let Some(bad) = crops.iter().find(|crop| (crop.width(), crop.height()) != (self.size, self.size)) {
-            let problem = format!("expected {0} x {0} pixels, got {1} x {2}", self.size, bad.width(), bad.height());
-            return Err(Error::invalid("crop", problem));
-        }
+        self.check(crops)?;
         let (full, rest) = crops.split_at(crops.len() / self.batch * self.batch);
         let step = if self.device.backend().overlaps() { REST } else { 1 };
         let some = rest.len().next_multiple_of(step).min(self.batch);
         let parts = [(full, &self.full, self.batch), (rest, &self.rest, some)];
         Ok(parts.into_iter().filter(|(crops, ..)| !crops.is_empty()))
+    }
+
+    /// Refuses crops of another size.
+    fn check(&self, crops: &[&Rgb8]) -> Result<()> {
+        if let Some(bad) = crops.iter().find(|crop| (crop.width(), crop.height()) != (self.size, self.size)) {
+            let problem = format!("expected {0} x {0} pixels, got {1} x {2}", self.size, bad.width(), bad.height());
+            return Err(Error::invalid("crop", problem));
+        }
+        Ok(())
     }
 
     /// Writes the network's input for a batch, on all threads of the device.
@@ -273,14 +298,23 @@ impl Embedder {
 
     /// A plan for `n` crops: the one at hand, if it is for as many.
     fn planned(&self, plans: &Mutex<Option<Arc<dyn Executable>>>, n: usize) -> Result<Arc<dyn Executable>> {
+        self.kept(plans, n, || self.module.plan(&[Shape::from([n, self.size, self.size, 3])]))
+    }
+
+    /// The plan at hand, if it is for `n` crops, else a new one in its place.
+    fn kept(
+        &self,
+        plans: &Mutex<Option<Arc<dyn Executable>>>,
+        n: usize,
+        new: impl FnOnce() -> Result<Box<dyn Executable>>,
+    ) -> Result<Arc<dyn Executable>> {
         let mut plan = plans.lock().unwrap_or_else(PoisonError::into_inner);
         match &*plan {
             Some(plan) if plan.plan().inputs[0].shape.dims()[0] == n => Ok(plan.clone()),
             _ => {
                 // The memory of the one before is free for its successor.
                 *plan = None;
-                let new: Arc<dyn Executable> = self.module.plan(&[Shape::from([n, self.size, self.size, 3])])?.into();
-                Ok(plan.insert(new).clone())
+                Ok(plan.insert(new()?.into()).clone())
             }
         }
     }

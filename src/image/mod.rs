@@ -44,19 +44,17 @@ pub use foreign::foreign;
 #[cfg(feature = "cli")]
 pub(crate) use people::name_of;
 pub use people::{Labelled, People, PersonFolder, labelled, people};
+pub(crate) use resize_area::Method;
 pub use resize_area::{AreaResize, AreaTable, LinearTable, LinearTap, Tap, resize_area_f32, resize_area_u8};
 pub use resize_bilinear::resize_bilinear_pillow;
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+pub(crate) use resize_bilinear::{PillowResize, PillowTable};
 pub use scatter::{Dot, colour, scatter};
 pub use standardize::{prewhiten, standardize};
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 pub(crate) use warp::STEP as WARP_STEP;
 pub use warp::{Affine, Warp, invert_affine, warp_affine};
 pub(crate) use warp::{PARTS, Places, Source};
-#[cfg(any(feature = "cuda", feature = "wgpu"))]
-pub(crate) use {
-    resize_area::Method,
-    resize_bilinear::{PillowResize, PillowTable},
-};
 
 /// 8-bit RGB pixels, row-major, `[height, width, 3]`. With the feature `decode` an `image::RgbImage` becomes one.
 ///

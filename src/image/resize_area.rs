@@ -148,7 +148,6 @@ impl AreaResize {
     }
 
     /// The algorithm, for the backends that have it in their own words.
-    #[cfg_attr(not(any(feature = "cuda", feature = "wgpu")), allow(dead_code))]
     pub(crate) fn method(&self) -> &Method {
         &self.method
     }

@@ -9,6 +9,16 @@ use crate::{Shape, Tensor};
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Softmax;
 
+impl Softmax {
+    /// One row, in place.
+    pub fn row<T: Real>(row: &mut [T]) {
+        let max = row.iter().copied().fold(T::neg_infinity(), T::max);
+        row.iter_mut().for_each(|x| *x = (*x - max).exp());
+        let sum: T = row.iter().copied().sum();
+        row.iter_mut().for_each(|x| *x = *x / sum);
+    }
+}
+
 impl Operator for Softmax {
     const STEM: &'static str = "softmax";
 
@@ -34,10 +44,7 @@ impl Operator for Softmax {
         let mut y = inputs[0].clone();
         let c = y.shape().last();
         for row in y.data_mut().chunks_mut(c) {
-            let max = row.iter().copied().fold(T::neg_infinity(), T::max);
-            row.iter_mut().for_each(|x| *x = (*x - max).exp());
-            let sum: T = row.iter().copied().sum();
-            row.iter_mut().for_each(|x| *x = *x / sum);
+            Softmax::row(row);
         }
         y
     }

@@ -37,19 +37,34 @@ impl ConvGeometry {
         if unpadded { (k_h, k_w * c) } else { (k_h * k_w, c) }
     }
 
-    /// Writes where each run of output pixel `pixel` starts, `rows` apart; padding reads from `zeros`.
-    fn starts(&self, pixel: usize, x: *const f32, zeros: *const f32, to: &mut [*const f32], rows: usize) {
+    /// Writes where each run of these output pixels starts, `[run][pixel]`; padding reads from `zeros`.
+    fn starts(&self, pixels: Range<usize>, x: *const f32, zeros: *const f32, to: &mut [*const f32]) {
         let [_, h, w, c] = self.x;
         let [ay, ax] = self.axes;
-        let (ox, oy, image) = (pixel % ax.out, pixel / ax.out % ay.out, pixel / ax.out / ay.out);
         let (runs, _) = self.runs();
         let columns = if runs == self.kernel[0] { 1 } else { self.kernel[1] };
-        for run in 0..runs {
-            let (ky, kx) = (run / columns, run % columns);
-            let (iy, ix) = (oy * self.stride[0] + ky, ox * self.stride[1] + kx);
-            // Wraps below zero for pixels before the border, which is then past the extent as well.
-            let (iy, ix) = (iy.wrapping_sub(ay.before), ix.wrapping_sub(ax.before));
-            to[run * rows] = if iy < h && ix < w { x.wrapping_add(((image * h + iy) * w + ix) * c) } else { zeros };
+        let rows = pixels.len();
+        let (mut ox, line) = (pixels.start % ax.out, pixels.start / ax.out);
+        let (mut oy, mut image) = (line % ay.out, line / ay.out);
+        for row in 0..rows {
+            let mut at = row;
+            for ky in 0..self.kernel[0] {
+                // Wraps below zero for pixels before the border, which is then past the extent as well.
+                let iy = (oy * self.stride[0] + ky).wrapping_sub(ay.before);
+                let line = x.wrapping_add((image * h).wrapping_add(iy).wrapping_mul(w * c));
+                for kx in 0..columns {
+                    let ix = (ox * self.stride[1] + kx).wrapping_sub(ax.before);
+                    to[at] = if iy < h && ix < w { line.wrapping_add(ix * c) } else { zeros };
+                    at += rows;
+                }
+            }
+            ox += 1;
+            if ox == ax.out {
+                (ox, oy) = (0, oy + 1);
+            }
+            if oy == ay.out {
+                (oy, image) = (0, image + 1);
+            }
         }
     }
 }
@@ -206,11 +221,9 @@ unsafe fn run_block(
     let mut starts: Vec<*const f32> = vec![std::ptr::null(); pixels.len() * runs];
     // No runs: an input that no filter meets.
     for tile in (0..tiles).filter(|_| runs > 0) {
-        let rows = bounds(tile + 1) - bounds(tile);
-        let at = (bounds(tile) - pixels.start) * runs;
-        for row in 0..rows {
-            geometry.starts(bounds(tile) + row, x.as_ptr(), zeros.as_ptr(), &mut starts[at + row..], rows);
-        }
+        let (from, to) = (bounds(tile), bounds(tile + 1));
+        let starts = &mut starts[(from - pixels.start) * runs..(to - pixels.start) * runs];
+        geometry.starts(from..to, x.as_ptr(), zeros.as_ptr(), starts);
     }
     for panel in panels {
         let (channels, vectors) = w.layout.channels(panel);

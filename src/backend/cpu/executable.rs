@@ -50,6 +50,10 @@ impl Module for CpuModule {
             None => Box::new(whole),
         })
     }
+
+    fn plan_alone(&self, inputs: &[Shape]) -> Result<Box<dyn Executable>> {
+        Ok(Box::new(self.executable(inputs, false)?))
+    }
 }
 
 /// A planned graph on the CPU. Any number of threads may run it at once, each on an arena of its own.

@@ -26,6 +26,7 @@ pub(crate) mod nearest;
 mod optimizer;
 mod outer;
 mod pack;
+pub(crate) mod planes;
 mod pool2d;
 mod pool2d_bwd;
 mod reduce;

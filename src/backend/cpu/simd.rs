@@ -44,6 +44,10 @@ pub(super) trait Simd: Copy {
     /// # Safety
     /// The instruction set is there; `to` is writable for [`Simd::LANES`] values.
     unsafe fn store(self, to: *mut f32);
+    /// Writes the first lanes alone.
+    /// # Safety
+    /// The instruction set is there; `to` is writable for `lanes` values, [`Simd::LANES`] at most.
+    unsafe fn store_first(self, to: *mut f32, lanes: usize);
 }
 
 /// A half's value, without a branch where it is finite, so that loops of it are vectorized.
@@ -110,6 +114,11 @@ impl Simd for Lanes8 {
         // SAFETY: writable for 8 values, as the caller promises.
         unsafe { to.cast::<[f32; 8]>().write_unaligned(self.0) }
     }
+    #[inline(always)]
+    unsafe fn store_first(self, to: *mut f32, lanes: usize) {
+        // SAFETY: writable for so many values, as the caller promises.
+        unsafe { to.copy_from_nonoverlapping(self.0.as_ptr(), lanes) }
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -117,7 +126,7 @@ mod x86 {
     use std::arch::x86_64::*;
 
     macro_rules! simd {
-        ($vector:ty, $lanes:literal, $load:ident, $splat:ident, $mul_add:ident, $add:ident, $sub:ident, $mul:ident, $max:ident, $min:ident, $store:ident, $at_most:ident, $halves:ident) => {
+        ($vector:ty, $lanes:literal, $load:ident, $splat:ident, $mul_add:ident, $add:ident, $sub:ident, $mul:ident, $max:ident, $min:ident, $store:ident, $at_most:ident, $halves:ident, $first:ident) => {
             impl super::Simd for $vector {
                 const LANES: usize = $lanes;
                 #[inline(always)]
@@ -175,6 +184,11 @@ mod x86 {
                     // SAFETY: as the caller promises; the instruction takes any alignment.
                     unsafe { $store(to, self) }
                 }
+                #[inline(always)]
+                unsafe fn store_first(self, to: *mut f32, lanes: usize) {
+                    // SAFETY: as the caller promises; what is masked out is not touched.
+                    unsafe { $first(self, to, lanes) }
+                }
             }
         };
     }
@@ -201,6 +215,20 @@ mod x86 {
         unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) }
     }
 
+    #[inline(always)]
+    unsafe fn first_256(vector: __m256, to: *mut f32, lanes: usize) {
+        // SAFETY: the caller has the instruction set, and the lanes' values are writable.
+        unsafe {
+            let order = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+            _mm256_maskstore_ps(to, _mm256_cmpgt_epi32(_mm256_set1_epi32(lanes as i32), order), vector);
+        }
+    }
+    #[inline(always)]
+    unsafe fn first_512(vector: __m512, to: *mut f32, lanes: usize) {
+        // SAFETY: the caller has the instruction set, and the lanes' values are writable.
+        unsafe { _mm512_mask_storeu_ps(to, ((1u32 << lanes) - 1) as __mmask16, vector) }
+    }
+
     simd!(
         __m256,
         8,
@@ -214,7 +242,8 @@ mod x86 {
         _mm256_min_ps,
         _mm256_storeu_ps,
         at_most_256,
-        halves_256
+        halves_256,
+        first_256
     );
     simd!(
         __m512,
@@ -229,7 +258,8 @@ mod x86 {
         _mm512_min_ps,
         _mm512_storeu_ps,
         at_most_512,
-        halves_512
+        halves_512,
+        first_512
     );
 }
 

@@ -157,63 +157,39 @@ unsafe fn kernel<V: Simd, const ROWS: usize, const VECTORS: usize, const UNROLL:
 /// As [`Tile::run`].
 #[inline(always)]
 unsafe fn epilogue<V: Simd, const VECTORS: usize>(e: &TileEpilogue, row: usize, sums: &[f32; MAX_WIDTH]) {
-    for v in 0..VECTORS {
-        let at = v * V::LANES;
-        // SAFETY: `sums` holds the vectors; the rest is the caller's promise.
-        unsafe { e.finish(V::load(sums.as_ptr().add(at)), at, row, *e.to.add(row)) }
-    }
-}
-
-impl TileEpilogue {
-    /// Writes a vector of one row of the output from its sums, `at` counting channels from the panel's first.
-    ///
-    /// # Safety
-    /// The instruction set is there; what `self` points to is readable for the row; the row's channels are writable from
-    /// `to` on.
-    #[inline(always)]
-    pub unsafe fn finish<V: Simd>(&self, sums: V, at: usize, row: usize, to: *mut f32) {
-        // SAFETY: bias and alpha hold whole vectors; the residual's and the output's rows hold the panel's channels.
-        unsafe {
-            let left = self.channels.saturating_sub(at).min(V::LANES);
-            let mut y = sums;
-            if !self.bias.is_null() {
-                y = y.add(V::load(self.bias.add(at)));
+    // SAFETY: bias and alpha hold whole vectors; the residual's and the output's rows hold `channels` values.
+    unsafe {
+        let whole = e.channels == VECTORS * V::LANES;
+        let to = (*e.to.add(row)).add(e.first);
+        let mut padded = [0.0f32; MAX_WIDTH];
+        let mut residual = e.residual;
+        if !residual.is_null() {
+            residual = residual.add(row * e.residual_stride);
+            if !whole {
+                residual.copy_to_nonoverlapping(padded.as_mut_ptr(), e.channels);
+                residual = padded.as_ptr();
             }
-            if !self.residual.is_null() {
-                let residual = self.residual.add(row * self.residual_stride + at);
-                y = part_of::<V>(residual, left).mul_add(V::splat(self.scale), y);
+        }
+        for v in 0..VECTORS {
+            let at = v * V::LANES;
+            let mut y = V::load(sums.as_ptr().add(at));
+            if !e.bias.is_null() {
+                y = y.add(V::load(e.bias.add(at)));
+            }
+            if !residual.is_null() {
+                y = V::load(residual.add(at)).mul_add(V::splat(e.scale), y);
             }
             let zero = V::splat(0.0);
-            y = match self.activation {
+            y = match e.activation {
                 Activation::None => y,
                 Activation::Relu => y.max(zero),
-                Activation::PRelu => y.max(zero).mul_add(V::load(self.alpha.add(at)), y.min(zero)),
+                Activation::PRelu => y.max(zero).mul_add(V::load(e.alpha.add(at)), y.min(zero)),
             };
-            let to = to.add(self.first + at);
-            if left == V::LANES {
-                y.store(to);
+            if whole {
+                y.store(to.add(at));
             } else {
-                let mut values = [0.0f32; MAX_WIDTH];
-                y.store(values.as_mut_ptr());
-                to.copy_from_nonoverlapping(values.as_ptr(), left);
+                y.store_first(to.add(at), e.channels.saturating_sub(at).min(V::LANES));
             }
         }
-    }
-}
-
-/// A vector of which only the first `left` values are there; the others are zeros.
-///
-/// # Safety
-/// The instruction set is there; the values are readable.
-#[inline(always)]
-unsafe fn part_of<V: Simd>(from: *const f32, left: usize) -> V {
-    // SAFETY: the caller's promises.
-    unsafe {
-        if left == V::LANES {
-            return V::load(from);
-        }
-        let mut values = [0.0f32; MAX_WIDTH];
-        values.as_mut_ptr().copy_from_nonoverlapping(from, left);
-        V::load(values.as_ptr())
     }
 }

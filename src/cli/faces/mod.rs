@@ -4,14 +4,13 @@ mod folder;
 mod thumbnail;
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use anyhow::Result;
-use rayon::prelude::*;
 
 use super::context::{AlignArgs, CropArgs, DetectArgs, Globals, Model, progress};
 use super::output;
-use super::photos::{self, Photo, Tally, add};
+use super::photos::{self, Tally};
+use super::pipeline::{Pipeline, Work};
 use crate::Error;
 use crate::backend::Device;
 use crate::face::{Aligner, Detector, Embeddings, Face, choose};
@@ -113,61 +112,75 @@ impl FacesArgs {
         };
         let mut tally = Tally { failures: found.problems, ..Tally::default() };
         let bar = progress(found.images.len(), what);
-        photos::for_each_chunk(&found.images, embedder.device(), &bar, &mut tally, |chunk, tally| {
-            let cut: Vec<Vec<Cut>> = match detector {
-                Some(detector) => self.cut(detector, chunk, &found.images, aligner, &mut faces, tally)?,
-                None => chunk.iter().map(|photo| vec![whole(&photo.image, given.input(&photo.image))]).collect(),
-            };
-            for (photo, of_photo) in chunk.iter().zip(&cut) {
-                for (bounds, _) in of_photo {
-                    faces.images.push(found.images[photo.index].clone());
-                    faces.labels.push(found.labels[photo.index].clone());
-                    faces.boxes.push(*bounds);
+        let pipeline = Pipeline { embedder, detector, batch: usize::MAX, bar: &bar };
+        let mut values = Vec::new();
+        let work = Work {
+            decode: |i: usize| image::decode(&found.images[i]),
+            cut: |index: usize, photo: &Rgb8, of_photo: &[Face]| match detector {
+                Some(_) => self.cut(photo, of_photo, &found.images[index], aligner),
+                None => (Noted::crop(photo), vec![given.input(photo)]),
+            },
+            tell: |index: usize, noted: Noted, rows: &[f32], failures: &mut Vec<Error>| {
+                let path = &found.images[index];
+                faces.without_face.extend(noted.is_without().then(|| path.clone()));
+                faces.several.extend(noted.has_others.then(|| path.clone()));
+                failures.extend(noted.failures);
+                for bounds in noted.boxes {
+                    faces.images.push(path.clone());
+                    faces.labels.push(found.labels[index].clone());
+                    faces.boxes.push(bounds);
                 }
-            }
-            let start = Instant::now();
-            let crops: Vec<&Rgb8> = cut.iter().flatten().map(|(_, crop)| crop).collect();
-            faces.embeddings.append(embedder.embed(&crops)?);
-            add(&mut tally.embed, start);
-            Ok(())
-        })?;
+                values.extend_from_slice(rows);
+            },
+        };
+        pipeline.run(found.images.len(), &mut tally, work)?;
+        bar.finish_and_clear();
+        faces.embeddings = Embeddings::new(embedder.dim(), values);
         faces.failures = tally.failures;
         Ok(faces)
     }
 
-    /// The faces of a chunk's photographs; notes where there is none, and where there are more than are taken.
-    fn cut(
-        &self,
-        detector: &Detector,
-        chunk: &[Photo],
-        images: &[PathBuf],
-        aligner: &Aligner,
-        found: &mut Faces,
-        tally: &mut Tally,
-    ) -> Result<Vec<Vec<Cut>>> {
-        let faces = photos::detect(detector, chunk, tally)?;
-        let start = Instant::now();
-        let cut = |(photo, faces): (&Photo, &Vec<Face>)| cut_out(&photo.image, faces, self.all_faces, aligner);
-        let cut: Vec<Vec<_>> = detector.device().install(|| chunk.par_iter().zip(&faces).map(cut).collect());
-        add(&mut tally.align, start);
-        let sort = |((photo, faces), cut): ((&Photo, &Vec<Face>), Vec<crate::Result<Cut>>)| {
-            let path = &images[photo.index];
-            let (good, bad): (Vec<_>, Vec<_>) = cut.into_iter().partition(Result::is_ok);
-            found.without_face.extend((good.is_empty() && bad.is_empty()).then(|| path.clone()));
-            found.several.extend((faces.len() > 1 && !self.all_faces).then(|| path.clone()));
-            tally.failures.extend(bad.into_iter().filter_map(Result::err).map(|error| photos::of_photo(path, &error)));
-            good.into_iter().flatten().collect()
-        };
-        Ok(chunk.iter().zip(&faces).zip(cut).map(sort).collect())
+    /// The crops of a photograph's faces, and what there is to tell of it.
+    fn cut(&self, photo: &Rgb8, faces: &[Face], path: &Path, aligner: &Aligner) -> (Noted, Vec<Rgb8>) {
+        let mut noted = Noted { has_others: faces.len() > 1 && !self.all_faces, ..Noted::default() };
+        let mut crops = Vec::new();
+        for cut in cut_out(photo, faces, self.all_faces, aligner) {
+            match cut {
+                Ok((bounds, crop)) => {
+                    noted.boxes.push(bounds);
+                    crops.push(crop);
+                }
+                Err(error) => noted.failures.push(photos::of_photo(path, &error)),
+            }
+        }
+        (noted, crops)
+    }
+}
+
+/// What there is to tell of a photograph.
+#[derive(Default)]
+struct Noted {
+    /// The boxes of the faces that are taken.
+    boxes: Vec<[f64; 4]>,
+    /// Whether it has faces that are not taken.
+    has_others: bool,
+    /// Why some cannot be cut out.
+    failures: Vec<Error>,
+}
+
+impl Noted {
+    /// A photograph that is a crop.
+    fn crop(photo: &Rgb8) -> Self {
+        Noted { boxes: vec![[0.0, 0.0, photo.width() as f64, photo.height() as f64]], ..Noted::default() }
+    }
+
+    fn is_without(&self) -> bool {
+        self.boxes.is_empty() && self.failures.is_empty()
     }
 }
 
 /// A face's box, and its crop.
 type Cut = ([f64; 4], Rgb8);
-
-fn whole(photo: &Rgb8, crop: Rgb8) -> Cut {
-    ([0.0, 0.0, photo.width() as f64, photo.height() as f64], crop)
-}
 
 /// The faces that are taken of a photograph, and why some cannot be cut out.
 fn cut_out(photo: &Rgb8, faces: &[Face], all: bool, aligner: &Aligner) -> Vec<crate::Result<Cut>> {

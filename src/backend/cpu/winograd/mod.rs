@@ -121,7 +121,7 @@ pub(super) unsafe fn run(
     let grid = Grid::new(w.form, &geometry);
     let (_, most) = BLOCKS.into_iter().find(|&(c_in, _)| w.layout.k <= c_in).expect("the last line is of any number");
     let enough = workers.threads().min(grid.patches() / FEW_PATCHES).max(1);
-    let blocks = grid.patches().div_ceil(most).max(enough);
+    let blocks = workers.even(grid.patches().div_ceil(most).max(enough));
     let groups = workers.threads().div_ceil(blocks).min(w.layout.count());
     let work = Convolution { workers, geometry, grid, x, w, epilogue: epilogue.padded(&w.layout), y };
     workers.each(blocks * groups, |task| {

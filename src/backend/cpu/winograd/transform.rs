@@ -1,7 +1,7 @@
 //! Patches to points, and points to outputs: both transforms on vectors of channels.
 
 use super::super::simd::{Isa, Simd, per_isa};
-use super::super::tile::TileEpilogue;
+use super::super::tile::{MAX_WIDTH, TileEpilogue};
 use super::Form;
 use super::axis::{self, Axis, F27, F43, Single};
 use crate::ops::Activation;
@@ -178,47 +178,83 @@ unsafe fn products_out<
     }
 }
 
-/// An epilogue for one vector of channels. Bias and slopes are at hand, since what is written might be where they lie, as far
-/// as the compiler knows.
-struct Finish<'a, V> {
-    epilogue: &'a TileEpilogue,
-    at: usize,
+/// An epilogue for one vector of channels. All of it is at hand: as far as the compiler knows, what is written may be where
+/// the epilogue lies.
+struct Finish<V> {
     bias: V,
     alpha: V,
     activation: Activation,
-    /// A whole vector and no residual.
-    simple: bool,
-    to: usize,
+    scale: V,
+    /// The first pixel's residual, and values from one pixel to the next.
+    residual: *const f32,
+    residual_stride: usize,
+    /// Where the vector lies within a pixel, and how many of its channels there are.
+    first: usize,
+    channels: usize,
 }
 
-impl<'a, V: Simd> Finish<'a, V> {
+impl<V: Simd> Finish<V> {
+    /// For the vector that begins `at` after the panel's first channel.
+    ///
     /// # Safety
-    /// As [`TileEpilogue::finish`].
+    /// The instruction set is there; bias and alpha hold whole vectors.
     #[inline(always)]
-    unsafe fn new(e: &'a TileEpilogue, at: usize) -> Self {
-        // SAFETY: bias and alpha hold whole vectors.
+    unsafe fn new(e: &TileEpilogue, at: usize) -> Self {
+        // SAFETY: the caller's promises.
         let load = |from: *const f32| unsafe { if from.is_null() { V::splat(0.0) } else { V::load(from.add(at)) } };
-        let simple = e.residual.is_null() && e.channels >= at + V::LANES;
-        let to = e.first + at;
-        Finish { epilogue: e, at, bias: load(e.bias), alpha: load(e.alpha), activation: e.activation, simple, to }
+        Finish {
+            bias: load(e.bias),
+            alpha: load(e.alpha),
+            activation: e.activation,
+            // SAFETY: as above.
+            scale: unsafe { V::splat(e.scale) },
+            residual: if e.residual.is_null() { e.residual } else { e.residual.wrapping_add(at) },
+            residual_stride: e.residual_stride,
+            first: e.first + at,
+            channels: e.channels.saturating_sub(at).min(V::LANES),
+        }
     }
 
+    /// Writes the vector of a pixel, which starts at `to`.
+    ///
     /// # Safety
-    /// As [`TileEpilogue::finish`].
+    /// The instruction set is there; the pixel's residual is readable, and its channels are writable.
     #[inline(always)]
     unsafe fn write(&self, sums: V, pixel: usize, to: *mut f32) {
         // SAFETY: the caller's promises.
         unsafe {
-            if !self.simple {
-                return self.epilogue.finish(sums, self.at, pixel, to);
+            let (mut y, zero) = (sums.add(self.bias), V::splat(0.0));
+            if !self.residual.is_null() {
+                y = self.residual(pixel).mul_add(self.scale, y);
             }
-            let (y, zero) = (sums.add(self.bias), V::splat(0.0));
-            let y = match self.activation {
+            y = match self.activation {
                 Activation::None => y,
                 Activation::Relu => y.max(zero),
                 Activation::PRelu => y.max(zero).mul_add(self.alpha, y.min(zero)),
             };
-            y.store(to.add(self.to));
+            if self.channels == V::LANES {
+                y.store(to.add(self.first));
+            } else {
+                y.store_first(to.add(self.first), self.channels);
+            }
+        }
+    }
+
+    /// A pixel's residual; channels that are not there are zeros.
+    ///
+    /// # Safety
+    /// As [`Finish::write`].
+    #[inline(always)]
+    unsafe fn residual(&self, pixel: usize) -> V {
+        // SAFETY: the caller's promises.
+        unsafe {
+            let from = self.residual.add(pixel * self.residual_stride);
+            if self.channels == V::LANES {
+                return V::load(from);
+            }
+            let mut values = [0.0f32; MAX_WIDTH];
+            values.as_mut_ptr().copy_from_nonoverlapping(from, self.channels);
+            V::load(values.as_ptr())
         }
     }
 }

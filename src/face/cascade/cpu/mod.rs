@@ -1,5 +1,7 @@
 //! The cascade on the CPU: photographs side by side, each through pyramid, P-Net, R-Net and O-Net.
 
+mod proposals;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,15 +14,11 @@ use crate::image::{AreaResize, Rgb8};
 use crate::models::Mtcnn;
 use crate::ops::BoxPad;
 use crate::{Result, Shape};
+use proposals::{Band, Proposer};
 
-/// Input values of a strip of a pyramid level: with P-Net's widest activation, ten channels, it stays in a
-/// second-level cache of half a megabyte.
-const STRIP: usize = 32 * 1024;
-/// Rows of input that one row of P-Net's output sees.
-const FIELD: usize = 12;
 /// Crops that R-Net and O-Net take at once.
 const CROPS: usize = 16;
-/// Plans kept for strips of different sizes.
+/// Plans kept for different numbers of crops.
 const PLANS: usize = 256;
 
 /// A module and its plans, by input shape.
@@ -48,7 +46,7 @@ impl Network {
 pub struct CpuCascade {
     cpu: Cpu,
     options: DetectOptions,
-    pnet: Network,
+    pnet: Proposer,
     rnet: Network,
     onet: Network,
 }
@@ -57,22 +55,20 @@ impl CpuCascade {
     /// The cascade of these networks.
     ///
     /// # Errors
-    /// None today; the networks are packed in host memory.
+    /// [`crate::Error::Invalid`] for a proposal network that is no chain of layers.
     pub fn new(cpu: Cpu, networks: &Mtcnn, options: &DetectOptions) -> Result<Self> {
         // Boxes are the original's: each network's scores decide what the next one sees.
         let cpu = cpu.conv(ConvAlgorithm::Direct);
         let load = |graph: &Arc<crate::Graph>| -> Result<Network> {
             Ok(Network { module: cpu.module(graph.clone())?, plans: Mutex::default() })
         };
-        let (pnet, rnet, onet) = (load(&networks.pnet)?, load(&networks.rnet)?, load(&networks.onet)?);
+        let pnet = Proposer::new(&cpu, &networks.pnet, options.thresholds[0])?;
+        let (rnet, onet) = (load(&networks.rnet)?, load(&networks.onet)?);
         Ok(CpuCascade { cpu, options: *options, pnet, rnet, onet })
     }
 
     fn detect_one(&self, image: &Rgb8) -> Result<Vec<Face>> {
-        let levels = levels(image.width(), image.height(), &self.options);
-        let found: Result<Vec<(Level, Vec<Proposal>)>> =
-            levels.par_iter().map(|level| Ok((*level, self.proposals(image, level)?))).collect();
-        let boxes = candidates::propose(&found?);
+        let boxes = candidates::propose(&self.proposals(image));
         let refined = self.crops(&self.rnet, image, &boxes, 24)?;
         let [scores, offsets] = [0, 1].map(|i| refined.iter().map(move |outputs| outputs[i].as_slice()));
         let (scores, offsets): (Vec<f32>, Vec<[f32; 4]>) = (faces(scores), rows(offsets));
@@ -82,41 +78,19 @@ impl CpuCascade {
         Ok(candidates::finish(&boxes, &faces(scores), &rows(offsets), &rows(points), &self.options))
     }
 
-    /// P-Net's candidates in one level, column by column as the original lists them.
-    fn proposals(&self, image: &Rgb8, level: &Level) -> Result<Vec<Proposal>> {
-        let (w, h) = (level.width, level.height);
-        let mut pixels = vec![0; w * h * 3];
-        AreaResize::new((image.width(), image.height()), (w, h)).u8(image.data(), 3, &mut pixels);
-        // Convolutions shrink by 2 + 2 + 2 rows of cells, the pool halves, rounding up.
-        let rows_out = (h - 2).div_ceil(2) - 4;
-        let step = (STRIP / (3 * w) / 2).max(8);
-        let mut found = Vec::new();
-        for from in (0..rows_out).step_by(step) {
-            let to = (from + step).min(rows_out);
-            // The last strip takes what is left, so that the pool meets the true border.
-            let rows_in = if to == rows_out { h - 2 * from } else { 2 * (to - from - 1) + FIELD };
-            let plan = self.pnet.plan([1, rows_in, w, 3])?;
-            let strip = &pixels[2 * from * w * 3..][..rows_in * w * 3];
-            let fill = |inputs: &mut [&mut [f32]]| normalize(strip.iter().map(|&x| f32::from(x)), inputs[0]);
-            plan.run_in_place(fill, |outputs| {
-                let columns = outputs[0].len() / 2 / (to - from);
-                for (cell, probability) in outputs[0].chunks_exact(2).enumerate() {
-                    if probability[1] >= self.options.thresholds[0] {
-                        let (row, column) = (cell / columns, cell % columns);
-                        let offsets =
-                            |column: usize| std::array::from_fn(|i| outputs[1][(row * columns + column) * 4 + i]);
-                        found.push(Proposal {
-                            cell: [from + row, column],
-                            score: probability[1],
-                            offsets: offsets(column),
-                            mirrored: offsets(columns - 1 - column),
-                        });
-                    }
-                }
-            });
+    /// P-Net's candidates level by level, each column by column as the original lists them.
+    fn proposals(&self, image: &Rgb8) -> Vec<(Level, Vec<Proposal>)> {
+        let levels = levels(image.width(), image.height(), &self.options);
+        let photo = self.pnet.photo(image);
+        let bands = self.pnet.bands(&levels);
+        let of_band = |band: &Band| self.pnet.proposals(&photo, &levels[band.level], band);
+        let found: Vec<Vec<Proposal>> = bands.par_iter().map(of_band).collect();
+        let mut of_levels: Vec<(Level, Vec<Proposal>)> = levels.iter().map(|level| (*level, Vec::new())).collect();
+        bands.iter().zip(found).for_each(|(band, found)| of_levels[band.level].1.extend(found));
+        for (_, found) in &mut of_levels {
+            found.sort_by_key(|proposal| (proposal.cell[1], proposal.cell[0]));
         }
-        found.sort_by_key(|proposal| (proposal.cell[1], proposal.cell[0]));
-        Ok(found)
+        of_levels
     }
 
     /// A network's outputs on the crops of `boxes`, each resized to `size` squared; a few crops at a time.
@@ -140,9 +114,13 @@ impl Cascade for CpuCascade {
     }
 }
 
-/// Pixels, 0 to 255, as the networks take them. Scaling by a power of two is exact.
+/// Levels, 0 to 255, become `(level - CENTRE) * SCALE`. Scaling by a power of two is exact.
+const CENTRE: f32 = 127.5;
+const SCALE: f32 = 0.0078125;
+
+/// Levels as the networks take them.
 fn normalize(pixels: impl Iterator<Item = f32>, to: &mut [f32]) {
-    to.iter_mut().zip(pixels).for_each(|(to, x)| *to = (x - 127.5) * 0.0078125);
+    to.iter_mut().zip(pixels).for_each(|(to, x)| *to = (x - CENTRE) * SCALE);
 }
 
 /// The box's crop, black outside the photograph, resized to `size` squared and normalized.
@@ -163,7 +141,7 @@ fn crop(image: &Rgb8, b: [i64; 4], size: usize, to: &mut [f32]) {
         }
     }
     AreaResize::new((w, h), (size, size)).f32(&patch, 3, to);
-    to.iter_mut().for_each(|x| *x = (*x - 127.5) * 0.0078125);
+    to.iter_mut().for_each(|x| *x = (*x - CENTRE) * SCALE);
 }
 
 /// The probability of a face from rows of two.
