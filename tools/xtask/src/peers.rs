@@ -37,7 +37,8 @@ pub struct Args {
     /// Hold only these contests, on the processor [default: all of them]
     #[arg(long, value_enum, value_delimiter = ',', value_name = "CONTEST,..")]
     only: Vec<Contest>,
-    /// Another build of warpface, which takes part beside this one, on the processor
+    /// Another build of warpface, which takes part beside this one, on the processor; the page has its file's name, which
+    /// should tell its commit
     #[arg(long, value_name = "BINARY")]
     before: Option<PathBuf>,
     /// Both builds held to AVX2, too, by WARPFACE_ISA
@@ -206,9 +207,18 @@ fn output(program: &mut Command) -> Result<String> {
     Ok(text)
 }
 
+/// A word of the command line for a page: where a machine has its files is nobody's business, their names are.
+fn shown(word: String) -> String {
+    let path = Path::new(&word);
+    match path.file_name() {
+        Some(name) if path.is_absolute() => name.to_string_lossy().into_owned(),
+        _ => word,
+    }
+}
+
 /// Writes a run's page.
 fn write(run: &Run, text: &str) -> Result<()> {
-    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<String> = std::env::args().skip(1).map(shown).collect();
     let header = run.header(&format!("cargo xtask {}", words.join(" ")));
     runs::write(&run.page(), &format!("{header}\n{text}"))
 }
@@ -235,5 +245,18 @@ fn on_gpu(args: &Args, binary: &Path, weights: &Path, photos: &Path) -> Result<(
     match kept(args)? {
         Some(kept) => keep(&kept, run.arg("--rows").arg(kept.with("jsonl")), "each line as it was measured"),
         None => shell::run(&mut run),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_name_files_and_not_their_folders() {
+        assert_eq!(shown("/some/where/warpface-fb31bbf".into()), "warpface-fb31bbf");
+        for word in ["--before", "../shared/lfw", "/", "train"] {
+            assert_eq!(shown(word.into()), word);
+        }
     }
 }
