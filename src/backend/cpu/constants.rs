@@ -41,6 +41,7 @@ impl Constants {
         for id in uses.values {
             values.insert(id, constant(graph, id).value()?);
         }
+        give_back();
         Ok(Constants { packed, values })
     }
 
@@ -52,6 +53,19 @@ impl Constants {
     /// A constant's values, unless it is a filter that nothing reads but convolutions and dense layers.
     pub fn values(&self, id: NodeId) -> Option<&[f32]> {
         self.values.get(&id).map(|tensor| tensor.data())
+    }
+}
+
+/// Gives the pages of what was read and freed back to the system, where the allocator would keep them: with several
+/// threads they are a good part of a model's size.
+fn give_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        unsafe extern "C" {
+            fn malloc_trim(pad: usize) -> std::ffi::c_int;
+        }
+        // SAFETY: it may be called at any time, from any thread; what is in use stays as it is.
+        unsafe { malloc_trim(0) };
     }
 }
 
