@@ -5,9 +5,10 @@
 
 use std::ops::Range;
 
+use super::element::Element;
 use super::pack::Panels;
 use super::simd::Isa;
-use super::tile::{Tile, TileEpilogue};
+use super::tile::{Tile, TileEpilogue, Tiled};
 use super::workers::{Workers, part};
 use crate::ops::{Activation, window};
 
@@ -26,48 +27,50 @@ impl ConvGeometry {
         self.x[0] * self.axes[0].out * self.axes[1].out
     }
 
-    /// Runs per pixel and values per run. Without padding a kernel row is contiguous in the input.
-    pub fn runs(&self) -> (usize, usize) {
+    /// Runs per pixel and values per run. Without padding a kernel row is contiguous in the input; of an odd number of
+    /// channels, where steps take two, each tap is a run of its own, as filters are packed.
+    pub fn runs<E: Element>(&self) -> (usize, usize) {
         let [_, h, w, c] = self.x;
         let [k_h, k_w] = self.kernel;
         let inside = |axis: window::Axis, kernel: usize, stride: usize, extent: usize| {
             axis.before == 0 && (axis.out - 1) * stride + kernel <= extent
         };
         let unpadded = inside(self.axes[0], k_h, self.stride[0], h) && inside(self.axes[1], k_w, self.stride[1], w);
-        if unpadded { (k_h, k_w * c) } else { (k_h * k_w, c) }
+        if unpadded && c.is_multiple_of(E::STEP) { (k_h, k_w * c) } else { (k_h * k_w, c) }
     }
 
     /// Writes where each run of output pixel `pixel` starts, `rows` apart; padding reads from `zeros`.
-    fn starts(&self, pixel: usize, x: *const f32, zeros: *const f32, to: &mut [*const f32], rows: usize) {
+    fn starts<E: Element>(&self, pixel: usize, x: *const E, zeros: *const E, to: &mut [*const E], rows: usize) {
         let [_, h, w, c] = self.x;
         let [ay, ax] = self.axes;
         let (ox, oy, image) = (pixel % ax.out, pixel / ax.out % ay.out, pixel / ax.out / ay.out);
-        let (runs, _) = self.runs();
-        let columns = if runs == self.kernel[0] { 1 } else { self.kernel[1] };
-        for run in 0..runs {
-            let (ky, kx) = (run / columns, run % columns);
-            let (iy, ix) = (oy * self.stride[0] + ky, ox * self.stride[1] + kx);
+        let columns = if self.runs::<E>().0 == self.kernel[0] { 1 } else { self.kernel[1] };
+        let mut to = to.iter_mut().step_by(rows);
+        for ky in 0..self.kernel[0] {
             // Wraps below zero for pixels before the border, which is then past the extent as well.
-            let (iy, ix) = (iy.wrapping_sub(ay.before), ix.wrapping_sub(ax.before));
-            to[run * rows] = if iy < h && ix < w { x.wrapping_add(((image * h + iy) * w + ix) * c) } else { zeros };
+            let iy = (oy * self.stride[0] + ky).wrapping_sub(ay.before);
+            for (kx, to) in (0..columns).zip(&mut to) {
+                let ix = (ox * self.stride[1] + kx).wrapping_sub(ax.before);
+                *to = if iy < h && ix < w { x.wrapping_add(((image * h + iy) * w + ix) * c) } else { zeros };
+            }
         }
     }
 }
 
 /// What a convolution does with its sums.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Epilogue<'a> {
+pub(super) struct Epilogue<'a, E = f32> {
     pub bias: Option<&'a [f32]>,
     pub activation: Activation,
     pub alpha: Option<&'a [f32]>,
     /// The scale of the sums, and what is added to them: dense `[pixels, c_out]`.
-    pub residual: Option<(f32, &'a [f32])>,
+    pub residual: Option<(f32, &'a [E])>,
 }
 
 /// Where the output goes: pixel `p`'s channels start at `p * stride`, unless the pixels are some of a larger image's.
 #[derive(Clone, Copy)]
-pub(super) struct Output {
-    pub to: *mut f32,
+pub(super) struct Output<E = f32> {
+    pub to: *mut E,
     pub stride: usize,
     pub grid: Option<Grid>,
 }
@@ -85,14 +88,14 @@ pub(super) struct Grid {
     pub out: [usize; 2],
 }
 
-impl Output {
+impl<E: Element> Output<E> {
     /// Pixels that follow each other.
-    pub fn new(to: *mut f32, stride: usize) -> Self {
+    pub fn new(to: *mut E, stride: usize) -> Self {
         Output { to, stride, grid: None }
     }
 
     /// Where pixel `at` starts.
-    pub fn pixel(&self, at: usize) -> *mut f32 {
+    pub fn pixel(&self, at: usize) -> *mut E {
         let at = self.grid.map_or(at, |grid| {
             let (x, y, image) = (at % grid.out[1], at / grid.out[1] % grid.out[0], at / grid.out[1] / grid.out[0]);
             let (y, x) = (grid.first[0] + y * grid.step[0], grid.first[1] + x * grid.step[1]);
@@ -103,9 +106,9 @@ impl Output {
 }
 
 // SAFETY: tasks write disjoint pixels and channels.
-unsafe impl Send for Output {}
+unsafe impl<E: Element> Send for Output<E> {}
 // SAFETY: as above; nothing is read through it.
-unsafe impl Sync for Output {}
+unsafe impl<E: Element> Sync for Output<E> {}
 
 /// Pixels of a task: with at most 1,792 channels in, its input stays in the second-level cache.
 const BLOCK: usize = 168;
@@ -114,17 +117,17 @@ const BLOCK: usize = 168;
 ///
 /// # Safety
 /// `y` is writable for every output pixel, and overlaps neither `x` nor what the epilogue reads.
-pub(super) unsafe fn run(
+pub(super) unsafe fn run<E: Tiled>(
     workers: Workers,
     geometry: ConvGeometry,
-    x: &[f32],
-    w: Panels,
-    epilogue: Epilogue,
-    y: Output,
+    x: &[E],
+    w: Panels<E>,
+    epilogue: Epilogue<E>,
+    y: Output<E>,
 ) {
     let (pixels, layout) = (geometry.pixels(), w.layout);
     assert_eq!(x.len(), geometry.x.iter().product::<usize>());
-    assert_eq!(layout.k, geometry.kernel[0] * geometry.kernel[1] * geometry.x[3]);
+    assert_eq!(layout.k, geometry.kernel[0] * geometry.kernel[1] * geometry.x[3].next_multiple_of(E::STEP));
     assert!([epilogue.bias, epilogue.alpha].into_iter().flatten().all(|values| values.len() == layout.c_out));
     assert!(epilogue.residual.is_none_or(|(_, residual)| residual.len() == pixels * layout.c_out));
     let blocks = pixels.div_ceil(BLOCK);
@@ -140,22 +143,22 @@ pub(super) unsafe fn run(
 /// # Safety
 /// As [`run`], for these pixels and panels.
 #[allow(clippy::too_many_arguments)]
-unsafe fn run_block(
+unsafe fn run_block<E: Tiled>(
     isa: Isa,
     geometry: &ConvGeometry,
-    x: &[f32],
-    w: Panels,
-    epilogue: &Epilogue,
-    y: Output,
+    x: &[E],
+    w: Panels<E>,
+    epilogue: &Epilogue<E>,
+    y: Output<E>,
     pixels: Range<usize>,
     panels: Range<usize>,
 ) {
-    let (runs, run) = geometry.runs();
-    let zeros = vec![0.0f32; run];
-    let tiles = pixels.len().div_ceil(isa.rows());
+    let (runs, run) = geometry.runs::<E>();
+    let zeros = vec![E::default(); run];
+    let tiles = pixels.len().div_ceil(E::rows(isa));
     let bounds = |tile: usize| pixels.start + tile * pixels.len() / tiles;
-    let outputs: Vec<*mut f32> = pixels.clone().map(|pixel| y.pixel(pixel)).collect();
-    let mut starts: Vec<*const f32> = vec![std::ptr::null(); pixels.len() * runs];
+    let outputs: Vec<*mut E> = pixels.clone().map(|pixel| y.pixel(pixel)).collect();
+    let mut starts: Vec<*const E> = vec![std::ptr::null(); pixels.len() * runs];
     // No runs: an input that no filter meets.
     for tile in (0..tiles).filter(|_| runs > 0) {
         let rows = bounds(tile + 1) - bounds(tile);
@@ -175,7 +178,7 @@ unsafe fn run_block(
     let (bias, alpha) = (pad(epilogue.bias), pad(epilogue.alpha));
     let (scale, residual) = epilogue.residual.unwrap_or((1.0, &[]));
     let residual_from =
-        |at: usize| residual.get(at..).filter(|rest| !rest.is_empty()).map_or(std::ptr::null(), <[f32]>::as_ptr);
+        |at: usize| residual.get(at..).filter(|rest| !rest.is_empty()).map_or(std::ptr::null(), <[E]>::as_ptr);
     for panel in panels {
         let (channels, vectors) = w.layout.channels(panel);
         let of = |values: &Option<Vec<f32>>| values.as_ref().map_or(std::ptr::null(), |v| v[channels.start..].as_ptr());
