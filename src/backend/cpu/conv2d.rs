@@ -9,6 +9,7 @@ use super::element::Element;
 use super::pack::Panels;
 use super::simd::Isa;
 use super::tile::{Tile, TileEpilogue, Tiled};
+use super::windows::Windows;
 use super::workers::{Workers, part};
 use crate::ops::{Activation, window};
 
@@ -27,33 +28,15 @@ impl ConvGeometry {
         self.x[0] * self.axes[0].out * self.axes[1].out
     }
 
-    /// Runs per pixel and values per run. Without padding a kernel row is contiguous in the input; of an odd number of
-    /// channels, where steps take two, each tap is a run of its own, as filters are packed.
-    pub fn runs<E: Element>(&self) -> (usize, usize) {
+    /// Runs per pixel and values per run. Without padding a kernel row is contiguous in the input.
+    pub fn runs(&self) -> (usize, usize) {
         let [_, h, w, c] = self.x;
         let [k_h, k_w] = self.kernel;
         let inside = |axis: window::Axis, kernel: usize, stride: usize, extent: usize| {
             axis.before == 0 && (axis.out - 1) * stride + kernel <= extent
         };
         let unpadded = inside(self.axes[0], k_h, self.stride[0], h) && inside(self.axes[1], k_w, self.stride[1], w);
-        if unpadded && c.is_multiple_of(E::STEP) { (k_h, k_w * c) } else { (k_h * k_w, c) }
-    }
-
-    /// Writes where each run of output pixel `pixel` starts, `rows` apart; padding reads from `zeros`.
-    fn starts<E: Element>(&self, pixel: usize, x: *const E, zeros: *const E, to: &mut [*const E], rows: usize) {
-        let [_, h, w, c] = self.x;
-        let [ay, ax] = self.axes;
-        let (ox, oy, image) = (pixel % ax.out, pixel / ax.out % ay.out, pixel / ax.out / ay.out);
-        let columns = if self.runs::<E>().0 == self.kernel[0] { 1 } else { self.kernel[1] };
-        let mut to = to.iter_mut().step_by(rows);
-        for ky in 0..self.kernel[0] {
-            // Wraps below zero for pixels before the border, which is then past the extent as well.
-            let iy = (oy * self.stride[0] + ky).wrapping_sub(ay.before);
-            for (kx, to) in (0..columns).zip(&mut to) {
-                let ix = (ox * self.stride[1] + kx).wrapping_sub(ax.before);
-                *to = if iy < h && ix < w { x.wrapping_add(((image * h + iy) * w + ix) * c) } else { zeros };
-            }
-        }
+        if unpadded { (k_h, k_w * c) } else { (k_h * k_w, c) }
     }
 }
 
@@ -127,7 +110,7 @@ pub(super) unsafe fn run<E: Tiled>(
 ) {
     let (pixels, layout) = (geometry.pixels(), w.layout);
     assert_eq!(x.len(), geometry.x.iter().product::<usize>());
-    assert_eq!(layout.k, geometry.kernel[0] * geometry.kernel[1] * geometry.x[3].next_multiple_of(E::STEP));
+    assert_eq!(layout.k, (geometry.kernel[0] * geometry.kernel[1] * geometry.x[3]).next_multiple_of(E::STEP));
     assert!([epilogue.bias, epilogue.alpha].into_iter().flatten().all(|values| values.len() == layout.c_out));
     assert!(epilogue.residual.is_none_or(|(_, residual)| residual.len() == pixels * layout.c_out));
     let blocks = pixels.div_ceil(BLOCK);
@@ -153,20 +136,10 @@ unsafe fn run_block<E: Tiled>(
     pixels: Range<usize>,
     panels: Range<usize>,
 ) {
-    let (runs, run) = geometry.runs::<E>();
-    let zeros = vec![E::default(); run];
     let tiles = pixels.len().div_ceil(E::rows(isa));
-    let bounds = |tile: usize| pixels.start + tile * pixels.len() / tiles;
+    let bounds = |tile: usize| tile * pixels.len() / tiles;
     let outputs: Vec<*mut E> = pixels.clone().map(|pixel| y.pixel(pixel)).collect();
-    let mut starts: Vec<*const E> = vec![std::ptr::null(); pixels.len() * runs];
-    // No runs: an input that no filter meets.
-    for tile in (0..tiles).filter(|_| runs > 0) {
-        let rows = bounds(tile + 1) - bounds(tile);
-        let at = (bounds(tile) - pixels.start) * runs;
-        for row in 0..rows {
-            geometry.starts(bounds(tile) + row, x.as_ptr(), zeros.as_ptr(), &mut starts[at + row..], rows);
-        }
-    }
+    let windows = Windows::new(isa, geometry, x, pixels.clone());
     // Whole vectors of channels, so that tiles read them without a tail.
     let pad = |values: Option<&[f32]>| {
         values.map(|values| {
@@ -184,21 +157,28 @@ unsafe fn run_block<E: Tiled>(
         let of = |values: &Option<Vec<f32>>| values.as_ref().map_or(std::ptr::null(), |v| v[channels.start..].as_ptr());
         for tile in 0..tiles {
             let (from, to) = (bounds(tile), bounds(tile + 1));
-            let starts = &starts[(from - pixels.start) * runs..(to - pixels.start) * runs];
             let tile_epilogue = TileEpilogue {
                 bias: of(&bias),
                 activation: epilogue.activation,
                 alpha: of(&alpha),
-                residual: residual_from(from * w.layout.c_out + channels.start),
+                residual: residual_from((pixels.start + from) * w.layout.c_out + channels.start),
                 residual_stride: w.layout.c_out,
                 scale,
-                to: outputs[from - pixels.start..].as_ptr(),
+                to: outputs[from..].as_ptr(),
                 first: channels.start,
                 channels: channels.len(),
             };
-            let work =
-                Tile { starts, rows: to - from, run, w: w.panel(panel).as_ptr(), vectors, epilogue: tile_epilogue };
-            // SAFETY: starts point at whole runs of `x` or at `zeros`; the panel is as long as packed; the pixels'
+            let work = Tile {
+                starts: windows.starts[from..].as_ptr(),
+                between: pixels.len(),
+                runs: windows.runs,
+                rows: to - from,
+                run: windows.run,
+                w: w.panel(panel).as_ptr(),
+                vectors,
+                epilogue: tile_epilogue,
+            };
+            // SAFETY: starts point at whole runs, of `x` or what the windows hold; the panel is as long as packed; the pixels'
             // channels are this task's alone.
             unsafe { work.run(isa) };
         }

@@ -91,7 +91,7 @@ impl<'a> Work<'a> {
     fn new(workers: Workers<'a>, geometry: ConvGeometry, x: &'a [f32], dy: &'a [f32]) -> Self {
         assert_eq!(x.len(), geometry.x.iter().product::<usize>());
         let c_out = dy.len() / geometry.pixels();
-        let (runs, run) = geometry.runs::<f32>();
+        let (runs, run) = geometry.runs();
         let (panels, tiles) = (run.div_ceil(2 * workers.isa().lanes()), c_out.div_ceil(workers.isa().rows()));
         Work { workers, geometry, x, dy, c_out, runs, run, panels, tiles }
     }

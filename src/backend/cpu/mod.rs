@@ -40,6 +40,7 @@ mod step;
 mod tile;
 mod transpose;
 mod vectorized;
+mod windows;
 mod workers;
 
 use std::sync::{Arc, Mutex, PoisonError};

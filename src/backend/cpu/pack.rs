@@ -29,10 +29,9 @@ impl PanelLayout {
         PanelLayout { k, c_out, lanes: isa.lanes() }
     }
 
-    /// The layout of filters `[c_out, .., c_in]`, of `values` values, in a type: channels are whole steps.
-    pub fn of<E: Element>(isa: Isa, values: usize, c_out: usize, c_in: usize) -> Self {
-        let taps = values / (c_out * c_in).max(1);
-        PanelLayout::new(isa, taps * c_in.next_multiple_of(E::STEP), c_out)
+    /// The layout of filters `[c_out, ..]`, of `values` values, in a type: `k` is whole steps.
+    pub fn of<E: Element>(isa: Isa, values: usize, c_out: usize) -> Self {
+        PanelLayout::new(isa, (values / c_out.max(1)).next_multiple_of(E::STEP), c_out)
     }
 
     /// How many values there are, those that fill up the last vector included.
@@ -71,26 +70,20 @@ impl<'a, E: Element> Panels<'a, E> {
         &self.values[self.layout.start(panel)..]
     }
 
-    /// Packs filters `[c_out, .., c_in]` for a forward pass, in the layout that [`PanelLayout::of`] makes.
-    pub fn forward(workers: Workers, layout: PanelLayout, c_in: usize, w: &[f32], to: &'a mut [E]) -> Self {
-        let (step, padded) = (E::STEP, c_in.next_multiple_of(E::STEP));
-        assert_eq!(w.len() * padded, layout.c_out * layout.k * c_in);
-        let taps = layout.k / padded.max(1);
+    /// Packs filters `[c_out, k]` for a forward pass, in the layout that [`PanelLayout::of`] makes; zeros fill up a last
+    /// step.
+    pub fn forward(workers: Workers, layout: PanelLayout, w: &[f32], to: &'a mut [E]) -> Self {
+        let (step, k) = (E::STEP, w.len() / layout.c_out.max(1));
+        assert_eq!((w.len(), layout.k), (layout.c_out * k, k.next_multiple_of(step)));
         pack(workers, layout, to, |channels, width, ks, to| {
             for from in ks.clone().step_by(LINE) {
                 let line = from..ks.end.min(from + LINE);
                 let rows = &mut to[(from - ks.start) * width..][..line.len() * width];
                 for (lane, o) in channels.clone().enumerate() {
-                    let filter = &w[o * taps * c_in..][..taps * c_in];
-                    let mut put =
-                        |i: usize, value| rows[(i / step * width + lane) * step + i % step] = E::rounded(value);
-                    if padded == c_in {
-                        filter[line.clone()].iter().enumerate().for_each(|(i, &value)| put(i, value));
-                        continue;
+                    let filter = &w[o * k..][line.start..line.end.min(k)];
+                    for (i, &value) in filter.iter().enumerate() {
+                        rows[(i / step * width + lane) * step + i % step] = E::rounded(value);
                     }
-                    // Past a tap's last channel: zeros, which fill up its last step.
-                    let value = |k: usize| (k % padded < c_in).then(|| filter[k / padded * c_in + k % padded]);
-                    line.clone().enumerate().for_each(|(i, k)| put(i, value(k).unwrap_or(0.0)));
                 }
             }
         })
@@ -137,7 +130,7 @@ fn pack<'a, E: Element>(
         let start = layout.start(panel);
         // SAFETY: panels and pieces partition the values, of which there are enough.
         let to = unsafe { shared.slice(start + ks.start * width..start + ks.end * width) };
-        if channels.len() < width {
+        if channels.len() < width || E::STEP > 1 {
             to.fill(E::default());
         }
         fill(channels, width, ks, to);
@@ -154,12 +147,11 @@ pub(super) struct Packed<E> {
 }
 
 impl<E: Element> Packed<E> {
-    /// Packs filters `[c_out, .., c_in]`.
+    /// Packs filters `[c_out, ..]`.
     pub fn new(workers: Workers, w: &Tensor) -> Self {
-        let (c_out, c_in) = (w.dims()[0], w.shape().last());
-        let layout = PanelLayout::of::<E>(workers.isa(), w.data().len(), c_out, c_in);
+        let layout = PanelLayout::of::<E>(workers.isa(), w.data().len(), w.dims()[0]);
         let mut values = Aligned::zeros((layout.len() * size_of::<E>()).div_ceil(size_of::<f32>()));
-        Panels::<E>::forward(workers, layout, c_in, w.data(), bytemuck::cast_slice_mut(&mut values));
+        Panels::<E>::forward(workers, layout, w.data(), bytemuck::cast_slice_mut(&mut values));
         Packed { layout, values, of: PhantomData }
     }
 

@@ -15,7 +15,7 @@ pub(super) enum Reduce {
 }
 
 /// Channels of a group.
-const GROUP: usize = 64;
+const GROUP: usize = 32;
 
 /// Runs a pool.
 ///
@@ -48,43 +48,118 @@ pub(super) unsafe fn run<E: Element>(workers: Workers, geometry: ConvGeometry, x
 
 vectorized! {
     fn max[E: Element](to: &mut [E], window: &[&[E]]) {
-        reduce(to, window, f32::NEG_INFINITY, |y, x| y.max(x), |y| y);
+        reduce::<E, Max>(to, window);
     }
 
     fn mean[E: Element](to: &mut [E], window: &[&[E]]) {
-        let count = window.len() as f32;
-        reduce(to, window, 0.0, |y, x| y + x, |y| y / count);
+        reduce::<E, Mean>(to, window);
     }
 
     fn norm[E: Element](to: &mut [E], window: &[&[E]]) {
-        reduce(to, window, 0.0, |y, x| y + x * x, |y| y.sqrt());
+        reduce::<E, Norm>(to, window);
     }
 }
 
-/// Reduces the pixels of a window channel by channel: `add` takes what was reduced so far and a value, in the window's
-/// order.
+/// A running reduction. Functions, not closures: those are compiled without the instruction set unless they happen to be
+/// inlined.
+trait Reduction {
+    /// What it begins with.
+    const FIRST: f32;
+    /// Takes what was reduced so far and a value.
+    fn add(sum: f32, x: f32) -> f32;
+    /// From what was reduced, of `count` values, to the output.
+    fn finish(sum: f32, count: f32) -> f32;
+}
+
+struct Max;
+struct Mean;
+struct Norm;
+
+impl Reduction for Max {
+    const FIRST: f32 = f32::NEG_INFINITY;
+    #[inline(always)]
+    fn add(sum: f32, x: f32) -> f32 {
+        sum.max(x)
+    }
+    #[inline(always)]
+    fn finish(sum: f32, _: f32) -> f32 {
+        sum
+    }
+}
+
+impl Reduction for Mean {
+    const FIRST: f32 = 0.0;
+    #[inline(always)]
+    fn add(sum: f32, x: f32) -> f32 {
+        sum + x
+    }
+    #[inline(always)]
+    fn finish(sum: f32, count: f32) -> f32 {
+        sum / count
+    }
+}
+
+impl Reduction for Norm {
+    const FIRST: f32 = 0.0;
+    #[inline(always)]
+    fn add(sum: f32, x: f32) -> f32 {
+        sum + x * x
+    }
+    #[inline(always)]
+    fn finish(sum: f32, _: f32) -> f32 {
+        sum.sqrt()
+    }
+}
+
+/// Reduces the pixels of a window channel by channel, in the window's order.
 #[inline(always)]
-fn reduce<E: Element>(
-    to: &mut [E],
-    window: &[&[E]],
-    first: f32,
-    add: impl Fn(f32, f32) -> f32 + Copy,
-    finish: impl Fn(f32) -> f32 + Copy,
-) {
+fn reduce<E: Element, R: Reduction>(to: &mut [E], window: &[&[E]]) {
+    let count = window.len() as f32;
     let whole = to.len() / GROUP * GROUP;
     for (group, to) in to[..whole].as_chunks_mut::<GROUP>().0.iter_mut().enumerate() {
-        let mut sums = [first; GROUP];
-        for pixel in window {
-            let values = pixel[group * GROUP..].first_chunk::<GROUP>().expect("as many channels as the output has");
-            for i in 0..GROUP {
-                sums[i] = add(sums[i], values[i].widened());
-            }
+        let mut sums = Sums([R::FIRST; GROUP]);
+        // Nine pixels at once, as most windows have, since the compiler keeps sums in memory in between.
+        let (nines, rest) = window.as_chunks::<9>();
+        for pixels in nines {
+            take::<E, R, 9>(&mut sums, pixels, group * GROUP);
         }
-        for i in 0..GROUP {
-            to[i] = E::rounded(finish(sums[i]));
+        let (pairs, rest) = rest.as_chunks::<2>();
+        for pixels in pairs {
+            take::<E, R, 2>(&mut sums, pixels, group * GROUP);
+        }
+        for pixel in rest {
+            take::<E, R, 1>(&mut sums, &[pixel], group * GROUP);
+        }
+        for (to, sum) in to.iter_mut().zip(sums.0) {
+            *to = E::rounded(R::finish(sum, count));
         }
     }
     for (c, to) in to.iter_mut().enumerate().skip(whole) {
-        *to = E::rounded(finish(window.iter().fold(first, |sum, pixel| add(sum, pixel[c].widened()))));
+        let mut sum = R::FIRST;
+        for pixel in window {
+            sum = R::add(sum, pixel[c].widened());
+        }
+        *to = E::rounded(R::finish(sum, count));
+    }
+}
+
+/// A group's sums, from a cache line on.
+#[repr(align(64))]
+struct Sums([f32; GROUP]);
+
+/// Adds some pixels' channels from `first` on, one pixel after the other.
+#[inline(always)]
+fn take<E: Element, R: Reduction, const PIXELS: usize>(sums: &mut Sums, pixels: &[&[E]; PIXELS], first: usize) {
+    let empty = [E::default(); GROUP];
+    let mut values = [&empty; PIXELS];
+    for (values, pixel) in values.iter_mut().zip(pixels) {
+        *values = pixel[first..].first_chunk().expect("as many channels as the output has");
+    }
+    for (c, to) in sums.0.iter_mut().enumerate() {
+        let mut sum = *to;
+        for values in values {
+            sum = R::add(sum, values[c].widened());
+        }
+        *to = sum;
     }
 }

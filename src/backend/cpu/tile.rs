@@ -6,6 +6,8 @@
 //! padded. Per step, a tile of R x 2 vectors loads two filter vectors, broadcasts R inputs and does 2R multiply-adds, so
 //! the multiply-add ports are the limit.
 
+use std::mem::MaybeUninit;
+
 use half::bf16;
 
 use super::element::Element;
@@ -23,9 +25,12 @@ pub(super) type Sums = [[f32; MAX_WIDTH]; MAX_ROWS];
 
 /// A tile's work.
 #[derive(Clone, Copy)]
-pub(super) struct Tile<'a, E> {
-    /// Where each run starts for each row: `[runs][rows]`.
-    pub starts: &'a [*const E],
+pub(super) struct Tile<E> {
+    /// Where each run starts for each row: `[runs][rows]`, the runs `between` apart.
+    pub starts: *const *const E,
+    pub between: usize,
+    /// How many there are.
+    pub runs: usize,
     /// Pixels.
     pub rows: usize,
     /// Input values of a run.
@@ -71,20 +76,20 @@ pub(super) trait Tiled: Element {
     unsafe fn by_isa(isa: Isa, tile: Tile<Self>);
 }
 
-impl<E: Tiled> Tile<'_, E> {
+impl<E: Tiled> Tile<E> {
     /// Sums and finishes the tile with the kernels of `isa`.
     ///
     /// # Safety
-    /// The machine has `isa`; every start is readable for `run` values and `w` for the panel's; what `epilogue` points
+    /// The machine has `isa`; there is a start for each run and row, readable for `run` values, and `w` for the panel's; what `epilogue` points
     /// to is readable, or writable, for the tile's rows and channels, and the output overlaps nothing.
     pub unsafe fn run(self, isa: Isa) {
-        debug_assert!(self.rows <= E::rows(isa) && self.starts.len().is_multiple_of(self.rows.max(1)));
+        debug_assert!(self.rows <= E::rows(isa));
         // SAFETY: the caller's promises are this function's.
         unsafe { E::by_isa(isa, self) }
     }
 }
 
-type F32Tile<'a> = Tile<'a, f32>;
+type F32Tile = Tile<f32>;
 per_isa!(F32Tile);
 
 /// # Safety
@@ -135,19 +140,21 @@ impl Tiled for bf16 {
     }
 }
 
-/// Picks the tile whose extents are constants.
+/// Sums by the tile whose extents are constants, then finishes its rows.
 ///
 /// # Safety
 /// As [`Tile::run`].
 #[inline(always)]
 unsafe fn by_extents<E: Element, V: Multiply<E>>(tile: Tile<E>) {
+    let mut sums = MaybeUninit::<Sums>::uninit();
+    let to = sums.as_mut_ptr().cast::<f32>();
     macro_rules! by_rows {
         ($unroll:literal: $($rows:literal)+) => {
             // SAFETY: the caller's promises.
             unsafe {
                 match (tile.rows, tile.vectors) {
-                    $(($rows, 1) => kernel::<E, V, $rows, 1, $unroll>(tile),
-                      ($rows, 2) => kernel::<E, V, $rows, 2, $unroll>(tile),)+
+                    $(($rows, 1) => kernel::<E, V, $rows, 1, $unroll>(&tile, to),
+                      ($rows, 2) => kernel::<E, V, $rows, 2, $unroll>(&tile, to),)+
                     (rows, vectors) => unreachable!("no tile of {rows} rows by {vectors} vectors"),
                 }
             }
@@ -159,6 +166,17 @@ unsafe fn by_extents<E: Element, V: Multiply<E>>(tile: Tile<E>) {
         (16, _) => by_rows!(1: 1 2 3 4 5 6 7 8 9 10 11 12),
         _ => by_rows!(1: 1 2 3 4 5 6),
     }
+    // SAFETY: the caller's promises; the kernel has written the sums of the tile's rows and vectors.
+    unsafe {
+        match (tile.epilogue.residual.is_null(), tile.epilogue.activation) {
+            (true, Activation::None) => finish::<E, V, false, NONE>(&tile, to),
+            (true, Activation::Relu) => finish::<E, V, false, RELU>(&tile, to),
+            (true, Activation::PRelu) => finish::<E, V, false, PRELU>(&tile, to),
+            (false, Activation::None) => finish::<E, V, true, NONE>(&tile, to),
+            (false, Activation::Relu) => finish::<E, V, true, RELU>(&tile, to),
+            (false, Activation::PRelu) => finish::<E, V, true, PRELU>(&tile, to),
+        }
+    }
 }
 
 /// # Safety
@@ -167,7 +185,8 @@ unsafe fn by_extents<E: Element, V: Multiply<E>>(tile: Tile<E>) {
 #[allow(clippy::needless_range_loop)]
 #[inline(always)]
 unsafe fn kernel<E: Element, V: Multiply<E>, const ROWS: usize, const VECTORS: usize, const UNROLL: usize>(
-    tile: Tile<E>,
+    tile: &Tile<E>,
+    sums: *mut f32,
 ) {
     // SAFETY: `starts` holds ROWS pointers for each run, each readable for `run` values; the panel holds VECTORS vectors
     // for each step of each run; the rest is the caller's promise.
@@ -176,8 +195,8 @@ unsafe fn kernel<E: Element, V: Multiply<E>, const ROWS: usize, const VECTORS: u
         let mut w = tile.w;
         let width = V::LANES * E::STEP;
         let steps = tile.run / E::STEP;
-        for starts in tile.starts.chunks_exact(ROWS) {
-            let starts = &*starts.as_ptr().cast::<[*const E; ROWS]>();
+        for run in 0..tile.runs {
+            let starts = &*tile.starts.add(run * tile.between).cast::<[*const E; ROWS]>();
             for step in 0..steps / UNROLL {
                 // Loops, not closures: those are compiled without the instruction set unless they happen to be inlined.
                 let mut filters = [[V::factors(w); VECTORS]; UNROLL];
@@ -205,86 +224,62 @@ unsafe fn kernel<E: Element, V: Multiply<E>, const ROWS: usize, const VECTORS: u
                 }
                 w = w.add(VECTORS * width);
             }
-            if !tile.run.is_multiple_of(E::STEP) {
-                for row in 0..ROWS {
-                    let x = V::spread_one(starts[row].add(tile.run - 1));
-                    for v in 0..VECTORS {
-                        acc[row][v] = acc[row][v].add_products(x, V::factors(w.add(v * width)));
-                    }
-                }
-                w = w.add(VECTORS * width);
-            }
-        }
-        if tile.epilogue.channels == VECTORS * V::LANES {
-            for row in 0..ROWS {
-                let to = (*tile.epilogue.to.add(row)).add(tile.epilogue.first);
-                let residual = tile.epilogue.residual.wrapping_add(row * tile.epilogue.residual_stride);
-                for v in 0..VECTORS {
-                    let at = v * V::LANES;
-                    tile.epilogue.finish(acc[row][v], residual.wrapping_add(at), at).write(to.add(at));
-                }
-            }
-            return;
         }
         // Through memory, so that the rest is a loop and not as many copies of it as there are rows.
-        let mut sums: Sums = [[0.0; MAX_WIDTH]; MAX_ROWS];
         for row in 0..ROWS {
             for v in 0..VECTORS {
-                acc[row][v].store(sums[row].as_mut_ptr().add(v * V::LANES));
-            }
-        }
-        for (row, sums) in sums[..ROWS].iter().enumerate() {
-            padded::<E, V, VECTORS>(&tile.epilogue, row, sums);
-        }
-    }
-}
-
-impl<E: Element> TileEpilogue<E> {
-    /// From a vector of sums to the output's; its channels begin `at` after the panel's first.
-    ///
-    /// # Safety
-    /// As [`Tile::run`]; `residual` is readable for the vector's channels, where there is one.
-    #[inline(always)]
-    unsafe fn finish<V: Multiply<E>>(&self, sum: V, residual: *const E, at: usize) -> V {
-        // SAFETY: bias and alpha hold whole vectors; the rest is the caller's promise.
-        unsafe {
-            let mut y = sum;
-            if !self.bias.is_null() {
-                y = y.add(V::load(self.bias.add(at)));
-            }
-            if !self.residual.is_null() {
-                y = V::read(residual).mul_add(V::splat(self.scale), y);
-            }
-            let zero = V::splat(0.0);
-            match self.activation {
-                Activation::None => y,
-                Activation::Relu => y.max(zero),
-                Activation::PRelu => y.max(zero).mul_add(V::load(self.alpha.add(at)), y.min(zero)),
+                acc[row][v].store(sums.add(row * MAX_WIDTH + v * V::LANES));
             }
         }
     }
 }
 
-/// Writes one row of the output, fewer channels than the panel's vectors have, from its sums.
+/// Activations, as constants that code is made for.
+const NONE: u8 = 0;
+const RELU: u8 = 1;
+const PRELU: u8 = 2;
+
+/// Writes the output's rows from their sums.
 ///
 /// # Safety
-/// As [`Tile::run`].
+/// As [`Tile::run`]; `sums` holds those of the tile's rows and vectors.
 #[inline(always)]
-unsafe fn padded<E: Element, V: Multiply<E>, const VECTORS: usize>(
-    e: &TileEpilogue<E>,
-    row: usize,
-    sums: &[f32; MAX_WIDTH],
+unsafe fn finish<E: Element, V: Multiply<E>, const RESIDUAL: bool, const ACTIVATION: u8>(
+    tile: &Tile<E>,
+    sums: *const f32,
 ) {
-    // SAFETY: the residual's and the output's rows hold `channels` values; arrays hold whole vectors.
+    let e = &tile.epilogue;
+    let whole = e.channels == tile.vectors * V::LANES;
+    let (mut padded, mut part) = ([E::default(); MAX_WIDTH], [E::default(); MAX_WIDTH]);
+    // SAFETY: the residual's and the output's rows hold `channels` values; bias, alpha and the arrays hold whole vectors.
     unsafe {
-        let (mut residual, mut y) = ([E::default(); MAX_WIDTH], [E::default(); MAX_WIDTH]);
-        if !e.residual.is_null() {
-            e.residual.add(row * e.residual_stride).copy_to_nonoverlapping(residual.as_mut_ptr(), e.channels);
+        let zero = V::splat(0.0);
+        for row in 0..tile.rows {
+            let start = (*e.to.add(row)).add(e.first);
+            let mut residual = e.residual.wrapping_add(row * e.residual_stride);
+            if RESIDUAL && !whole {
+                residual.copy_to_nonoverlapping(padded.as_mut_ptr(), e.channels);
+                residual = padded.as_ptr();
+            }
+            let to = if whole { start } else { part.as_mut_ptr() };
+            for at in (0..tile.vectors).map(|v| v * V::LANES) {
+                let mut y = V::load(sums.add(row * MAX_WIDTH + at));
+                if !e.bias.is_null() {
+                    y = y.add(V::load(e.bias.add(at)));
+                }
+                if RESIDUAL {
+                    y = V::read(residual.add(at)).mul_add(V::splat(e.scale), y);
+                }
+                y = match ACTIVATION {
+                    RELU => y.max(zero),
+                    PRELU => y.max(zero).mul_add(V::load(e.alpha.add(at)), y.min(zero)),
+                    _ => y,
+                };
+                y.write(to.add(at));
+            }
+            if !whole {
+                start.copy_from_nonoverlapping(part.as_ptr(), e.channels);
+            }
         }
-        for at in (0..VECTORS).map(|v| v * V::LANES) {
-            let sum = V::load(sums.as_ptr().add(at));
-            e.finish(sum, residual.as_ptr().add(at), at).write(y.as_mut_ptr().add(at));
-        }
-        (*e.to.add(row)).add(e.first).copy_from_nonoverlapping(y.as_ptr(), e.channels);
     }
 }

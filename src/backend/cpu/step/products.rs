@@ -144,9 +144,9 @@ impl Work<'_> {
                 Region::Arena | Region::State(_) => None,
             };
             let panels = packed.unwrap_or_else(|| {
-                let (w, c_out, c_in) = (self.x::<f32>(1), self.dims(1)[0], self.shape(1).last());
-                let layout = PanelLayout::of::<E>(self.workers.isa(), w.len(), c_out, c_in);
-                Panels::forward(self.workers, layout, c_in, w, bytemuck::cast_slice_mut(scratch))
+                let (w, c_out) = (self.x::<f32>(1), self.dims(1)[0]);
+                let layout = PanelLayout::of::<E>(self.workers.isa(), w.len(), c_out);
+                Panels::forward(self.workers, layout, w, bytemuck::cast_slice_mut(scratch))
             });
             conv2d::run(self.workers, geometry, self.x(0), panels, epilogue, y);
         }
