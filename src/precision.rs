@@ -18,7 +18,8 @@ pub enum Precision {
     Tf32,
     /// f16 storage. CUDA.
     F16,
-    /// bf16 storage: f32's range, 8 significant bits. CUDA, from compute capability 8.0.
+    /// bf16 storage: f32's range, 8 significant bits. CUDA, from compute capability 8.0; all but training on processors with
+    /// AVX512-BF16.
     Bf16,
 }
 

@@ -91,8 +91,10 @@ fn it_agrees_with_the_definition() {
                 for parallel in [false, true] {
                     let got = case.run(&cpu, parallel);
                     let worst = got.iter().zip(&expected).map(|(&a, b)| (f64::from(a) - b).abs()).fold(0.0, f64::max);
-                    // Of the definition's own error, which grows with the sum's length, Winograd's is a few times.
-                    assert!(worst <= 2e-5 * size.max(1.0), "{isa}, {algorithm}, {x:?} by {w:?}: {worst:e} of {size}");
+                    // Winograd's error is a few times the definition's, which grows with the sum's length; the worst of all
+                    // values tells patches of 4 from those of 4 x 4.
+                    let bound = if w[1..] == [3, 3] { 2e-5 } else { 6e-5 };
+                    assert!(worst <= bound * size.max(1.0), "{isa}, {algorithm}, {x:?} by {w:?}: {worst:e} of {size}");
                 }
             }
         }

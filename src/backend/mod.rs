@@ -212,12 +212,14 @@ pub(crate) fn one_by_one<E: Executable + ?Sized>(
 
 /// Refuses other precisions than f32.
 pub(crate) fn only_f32(device: &str, precision: Precision) -> Result<()> {
-    if precision == Precision::F32 {
-        return Ok(());
-    }
-    let problem =
-        message!["runs in f32 alone; ", Field("precision"), format!(" {precision} needs "), Field("device"), " cuda"];
-    Err(crate::Error::device(device, problem))
+    if precision == Precision::F32 { Ok(()) } else { Err(needs_cuda(device, "runs in f32 alone", precision)) }
+}
+
+/// A precision that is refused for what a device does instead.
+pub(crate) fn needs_cuda(device: &str, instead: &str, precision: Precision) -> crate::Error {
+    let asked = format!(" {precision} needs ");
+    let instead = format!("{instead}; ");
+    crate::Error::device(device, message![instead, Field("precision"), asked, Field("device"), " cuda"])
 }
 
 /// Checks that a graph finds its states among those of these lengths.

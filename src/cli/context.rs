@@ -37,7 +37,8 @@ pub struct Globals {
     #[arg(long, global = true, default_value = "auto", value_name = "auto|cpu|wgpu|cuda")]
     pub device: DeviceKind,
     /// Arithmetic of the embedding: f32 is exact; tf32 rounds factors to 11 bits; f16 stores halves, fastest on a GPU;
-    /// bf16 has f32's range and 8 bits. Sums are always f32, and so is all of detection. Other than f32: cuda only
+    /// bf16 has f32's range and 8 bits. Sums are always f32, and so is all of detection. Other than f32: cuda, and on
+    /// processors with AVX512-BF16 bf16 without training
     #[arg(long, global = true, default_value_t = Precision::F32, value_name = "f32|tf32|f16|bf16")]
     pub precision: Precision,
     /// Convolutions of the embedding on the CPU: direct takes every product of the definition; auto takes Winograd's minimal

@@ -31,7 +31,7 @@ fn precision_is_checked_by_name_and_by_device() {
         assert_eq!(run.out, "");
         // A machine without a GPU has no wgpu to refuse it.
         if device == "cpu" || !run.err.contains("Vulkan") {
-            run.says(&[device, "f32 alone", "--precision f16", "--device cuda"]);
+            run.says(&[device, "runs in f32", "--precision f16", "--device cuda"]);
         }
     }
     let Some(weights) = common::weights(&files::MTCNN) else { return };

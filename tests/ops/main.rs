@@ -165,6 +165,12 @@ fn check(device: Option<Device>, precision: Precision, cases: Vec<Case>) {
     }
 }
 
+/// The CPU, if it has bf16.
+fn cpu_bf16() -> Option<Device> {
+    let device = common::device(DeviceKind::Cpu)?;
+    common::precisions(&device).contains(&Precision::Bf16).then_some(device)
+}
+
 /// In every precision that the GPU at hand has.
 fn check_cuda(cases: fn() -> Vec<Case>) {
     let Some(device) = common::device(DeviceKind::Cuda) else { return };
@@ -180,6 +186,11 @@ macro_rules! backend_test {
         #[test]
         fn cpu() {
             crate::check(crate::common::device(warpface::DeviceKind::Cpu), warpface::Precision::F32, $cases());
+        }
+
+        #[test]
+        fn cpu_bf16() {
+            crate::check(crate::cpu_bf16(), warpface::Precision::Bf16, $cases());
         }
 
         #[test]

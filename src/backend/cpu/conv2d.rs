@@ -5,9 +5,11 @@
 
 use std::ops::Range;
 
+use super::element::Element;
 use super::pack::{PanelLayout, Panels};
 use super::simd::Isa;
-use super::tile::{Tile, TileEpilogue};
+use super::tile::{Tile, TileEpilogue, Tiled};
+use super::windows::Windows;
 use super::workers::{Workers, part};
 use crate::ops::{Activation, window};
 
@@ -36,50 +38,19 @@ impl ConvGeometry {
         let unpadded = inside(self.axes[0], k_h, self.stride[0], h) && inside(self.axes[1], k_w, self.stride[1], w);
         if unpadded { (k_h, k_w * c) } else { (k_h * k_w, c) }
     }
-
-    /// Writes where each run of these output pixels starts, `[run][pixel]`; padding reads from `zeros`.
-    fn starts(&self, pixels: Range<usize>, x: *const f32, zeros: *const f32, to: &mut [*const f32]) {
-        let [_, h, w, c] = self.x;
-        let [ay, ax] = self.axes;
-        let (runs, _) = self.runs();
-        let columns = if runs == self.kernel[0] { 1 } else { self.kernel[1] };
-        let rows = pixels.len();
-        let (mut ox, line) = (pixels.start % ax.out, pixels.start / ax.out);
-        let (mut oy, mut image) = (line % ay.out, line / ay.out);
-        for row in 0..rows {
-            let mut at = row;
-            for ky in 0..self.kernel[0] {
-                // Wraps below zero for pixels before the border, which is then past the extent as well.
-                let iy = (oy * self.stride[0] + ky).wrapping_sub(ay.before);
-                let line = x.wrapping_add((image * h).wrapping_add(iy).wrapping_mul(w * c));
-                for kx in 0..columns {
-                    let ix = (ox * self.stride[1] + kx).wrapping_sub(ax.before);
-                    to[at] = if iy < h && ix < w { line.wrapping_add(ix * c) } else { zeros };
-                    at += rows;
-                }
-            }
-            ox += 1;
-            if ox == ax.out {
-                (ox, oy) = (0, oy + 1);
-            }
-            if oy == ay.out {
-                (oy, image) = (0, image + 1);
-            }
-        }
-    }
 }
 
 /// What a convolution does with its sums.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Epilogue<'a> {
+pub(super) struct Epilogue<'a, E = f32> {
     pub bias: Option<&'a [f32]>,
     pub activation: Activation,
     pub alpha: Option<&'a [f32]>,
     /// The scale of the sums, and what is added to them: dense `[pixels, c_out]`.
-    pub residual: Option<(f32, &'a [f32])>,
+    pub residual: Option<(f32, &'a [E])>,
 }
 
-impl<'a> Epilogue<'a> {
+impl<'a, E> Epilogue<'a, E> {
     /// Asserts that operands are as long as `pixels` of `c_out` channels ask.
     pub fn check(&self, pixels: usize, c_out: usize) {
         assert!([self.bias, self.alpha].into_iter().flatten().all(|values| values.len() == c_out));
@@ -87,7 +58,10 @@ impl<'a> Epilogue<'a> {
     }
 
     /// The same for register tiles.
-    pub fn padded(&self, layout: &PanelLayout) -> PaddedEpilogue<'a> {
+    pub fn padded(&self, layout: &PanelLayout) -> PaddedEpilogue<'a, E>
+    where
+        E: Copy,
+    {
         let pad = |values: Option<&[f32]>| {
             values.map(|values| {
                 let mut padded = values.to_vec();
@@ -100,16 +74,16 @@ impl<'a> Epilogue<'a> {
 }
 
 /// An epilogue with whole vectors of channels, so that tiles read them without a tail.
-pub(super) struct PaddedEpilogue<'a> {
-    epilogue: Epilogue<'a>,
+pub(super) struct PaddedEpilogue<'a, E> {
+    epilogue: Epilogue<'a, E>,
     bias: Option<Vec<f32>>,
     alpha: Option<Vec<f32>>,
     c_out: usize,
 }
 
-impl PaddedEpilogue<'_> {
+impl<E> PaddedEpilogue<'_, E> {
     /// For a panel's channels, from pixel `first` on; where it goes is left open.
-    pub fn of(&self, channels: Range<usize>, first: usize) -> TileEpilogue {
+    pub fn of(&self, channels: Range<usize>, first: usize) -> TileEpilogue<E> {
         let of = |values: &Option<Vec<f32>>| values.as_ref().map_or(std::ptr::null(), |v| v[channels.start..].as_ptr());
         let (scale, residual) = self.epilogue.residual.unwrap_or((1.0, &[]));
         let residual = residual.get(first * self.c_out + channels.start..).filter(|rest| !rest.is_empty());
@@ -117,7 +91,7 @@ impl PaddedEpilogue<'_> {
             bias: of(&self.bias),
             activation: self.epilogue.activation,
             alpha: of(&self.alpha),
-            residual: residual.map_or(std::ptr::null(), <[f32]>::as_ptr),
+            residual: residual.map_or(std::ptr::null(), <[E]>::as_ptr),
             residual_stride: self.c_out,
             scale,
             to: std::ptr::null(),
@@ -129,8 +103,8 @@ impl PaddedEpilogue<'_> {
 
 /// Where the output goes: pixel `p`'s channels start at `p * stride`, unless the pixels are some of a larger image's.
 #[derive(Clone, Copy)]
-pub(super) struct Output {
-    pub to: *mut f32,
+pub(super) struct Output<E = f32> {
+    pub to: *mut E,
     pub stride: usize,
     pub grid: Option<Grid>,
 }
@@ -148,14 +122,14 @@ pub(super) struct Grid {
     pub out: [usize; 2],
 }
 
-impl Output {
+impl<E: Element> Output<E> {
     /// Pixels that follow each other.
-    pub fn new(to: *mut f32, stride: usize) -> Self {
+    pub fn new(to: *mut E, stride: usize) -> Self {
         Output { to, stride, grid: None }
     }
 
     /// Where pixel `at` starts.
-    pub fn pixel(&self, at: usize) -> *mut f32 {
+    pub fn pixel(&self, at: usize) -> *mut E {
         let at = self.grid.map_or(at, |grid| {
             let (x, y, image) = (at % grid.out[1], at / grid.out[1] % grid.out[0], at / grid.out[1] / grid.out[0]);
             let (y, x) = (grid.first[0] + y * grid.step[0], grid.first[1] + x * grid.step[1]);
@@ -166,9 +140,9 @@ impl Output {
 }
 
 // SAFETY: tasks write disjoint pixels and channels.
-unsafe impl Send for Output {}
+unsafe impl<E: Element> Send for Output<E> {}
 // SAFETY: as above; nothing is read through it.
-unsafe impl Sync for Output {}
+unsafe impl<E: Element> Sync for Output<E> {}
 
 /// Pixels of a task: with at most 1,792 channels in, its input stays in the second-level cache.
 const BLOCK: usize = 168;
@@ -177,17 +151,17 @@ const BLOCK: usize = 168;
 ///
 /// # Safety
 /// `y` is writable for every output pixel, and overlaps neither `x` nor what the epilogue reads.
-pub(super) unsafe fn run(
+pub(super) unsafe fn run<E: Tiled>(
     workers: Workers,
     geometry: ConvGeometry,
-    x: &[f32],
-    w: Panels,
-    epilogue: Epilogue,
-    y: Output,
+    x: &[E],
+    w: Panels<E>,
+    epilogue: Epilogue<E>,
+    y: Output<E>,
 ) {
     let (pixels, layout) = (geometry.pixels(), w.layout);
     assert_eq!(x.len(), geometry.x.iter().product::<usize>());
-    assert_eq!(layout.k, geometry.kernel[0] * geometry.kernel[1] * geometry.x[3]);
+    assert_eq!(layout.k, (geometry.kernel[0] * geometry.kernel[1] * geometry.x[3]).next_multiple_of(E::STEP));
     epilogue.check(pixels, layout.c_out);
     let epilogue = epilogue.padded(&layout);
     let blocks = workers.even(pixels.div_ceil(BLOCK));
@@ -203,38 +177,37 @@ pub(super) unsafe fn run(
 /// # Safety
 /// As [`run`], for these pixels and panels.
 #[allow(clippy::too_many_arguments)]
-unsafe fn run_block(
+unsafe fn run_block<E: Tiled>(
     isa: Isa,
     geometry: &ConvGeometry,
-    x: &[f32],
-    w: Panels,
-    epilogue: &PaddedEpilogue,
-    y: Output,
+    x: &[E],
+    w: Panels<E>,
+    epilogue: &PaddedEpilogue<E>,
+    y: Output<E>,
     pixels: Range<usize>,
     panels: Range<usize>,
 ) {
-    let (runs, run) = geometry.runs();
-    let zeros = vec![0.0f32; run];
-    let tiles = pixels.len().div_ceil(isa.rows());
-    let bounds = |tile: usize| pixels.start + tile * pixels.len() / tiles;
-    let outputs: Vec<*mut f32> = pixels.clone().map(|pixel| y.pixel(pixel)).collect();
-    let mut starts: Vec<*const f32> = vec![std::ptr::null(); pixels.len() * runs];
-    // No runs: an input that no filter meets.
-    for tile in (0..tiles).filter(|_| runs > 0) {
-        let (from, to) = (bounds(tile), bounds(tile + 1));
-        let starts = &mut starts[(from - pixels.start) * runs..(to - pixels.start) * runs];
-        geometry.starts(from..to, x.as_ptr(), zeros.as_ptr(), starts);
-    }
+    let tiles = pixels.len().div_ceil(E::rows(isa));
+    let bounds = |tile: usize| tile * pixels.len() / tiles;
+    let outputs: Vec<*mut E> = pixels.clone().map(|pixel| y.pixel(pixel)).collect();
+    let windows = Windows::new(isa, geometry, x, pixels.clone());
     for panel in panels {
         let (channels, vectors) = w.layout.channels(panel);
         for tile in 0..tiles {
             let (from, to) = (bounds(tile), bounds(tile + 1));
-            let starts = &starts[(from - pixels.start) * runs..(to - pixels.start) * runs];
             let tile_epilogue =
-                TileEpilogue { to: outputs[from - pixels.start..].as_ptr(), ..epilogue.of(channels.clone(), from) };
-            let work =
-                Tile { starts, rows: to - from, run, w: w.panel(panel).as_ptr(), vectors, epilogue: tile_epilogue };
-            // SAFETY: starts point at whole runs of `x` or at `zeros`; the panel is as long as packed; the pixels'
+                TileEpilogue { to: outputs[from..].as_ptr(), ..epilogue.of(channels.clone(), pixels.start + from) };
+            let work = Tile {
+                starts: windows.starts[from..].as_ptr(),
+                between: pixels.len(),
+                runs: windows.runs,
+                rows: to - from,
+                run: windows.run,
+                w: w.panel(panel).as_ptr(),
+                vectors,
+                epilogue: tile_epilogue,
+            };
+            // SAFETY: starts point at whole runs, of `x` or what the windows hold; the panel is as long as packed; the pixels'
             // channels are this task's alone.
             unsafe { work.run(isa) };
         }

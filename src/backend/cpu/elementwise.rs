@@ -1,5 +1,6 @@
 //! Ops on one element at a time, and copies.
 
+use super::element::Element;
 use super::vectorized::vectorized;
 use super::workers::{Shared, Workers};
 
@@ -50,11 +51,11 @@ vectorized! {
 ///
 /// # Safety
 /// `to` is writable for `len` elements, and overlaps nothing that `task` reads but through its first argument.
-pub(super) unsafe fn run(
+pub(super) unsafe fn run<E: Element>(
     workers: Workers,
-    to: *mut f32,
+    to: *mut E,
     len: usize,
-    task: impl Fn(&mut [f32], std::ops::Range<usize>) + Send + Sync,
+    task: impl Fn(&mut [E], std::ops::Range<usize>) + Send + Sync,
 ) {
     let to = Shared::new(to);
     workers.pieces(len, PIECE, |_, piece| {
@@ -67,25 +68,25 @@ pub(super) unsafe fn run(
 ///
 /// # Safety
 /// As [`run`].
-pub(super) unsafe fn copy(workers: Workers, to: *mut f32, from: &[f32]) {
+pub(super) unsafe fn copy<E: Element>(workers: Workers, to: *mut E, from: &[E]) {
     // SAFETY: as the caller promises.
     unsafe { run(workers, to, from.len(), |to, piece| to.copy_from_slice(&from[piece])) }
 }
 
 /// Copies channels `first..` of rows of `stride` values, as many as `to`'s rows take.
-pub(super) struct Rows<'a> {
-    pub from: &'a [f32],
+pub(super) struct Rows<'a, E> {
+    pub from: &'a [E],
     pub first: usize,
     pub stride: usize,
     pub channels: usize,
 }
 
-impl Rows<'_> {
+impl<E: Element> Rows<'_, E> {
     /// Copies each row to `to + row * to_stride`.
     ///
     /// # Safety
     /// The rows of `to` are writable and overlap nothing.
-    pub unsafe fn copy(&self, workers: Workers, to: *mut f32, to_stride: usize) {
+    pub unsafe fn copy(&self, workers: Workers, to: *mut E, to_stride: usize) {
         if self.channels == 0 {
             return;
         }

@@ -1,6 +1,7 @@
 //! The CPU: the oracle's arithmetic at speed, on any machine, with nothing installed.
 //!
-//! Convolutions, dense layers and their gradients run on register tiles chosen by instruction set (`simd`); pools run
+//! Convolutions, dense layers and their gradients run on register tiles chosen by instruction set (`simd`), in f32, and
+//! forward in bf16 too (`bf16`, `multiply`); pools run
 //! channel-wise; norms, sums and what works on one element at a time are loops that the compiler vectorizes
 //! (`vectorized`); everything else is small and runs the reference. Each output is summed in one fixed order, whatever
 //! the number of threads, so results do not depend on it; nor on the batch, where images do not meet.
@@ -8,6 +9,7 @@
 mod across;
 mod aligned;
 mod batch_norm;
+mod bf16;
 mod channels;
 mod constants;
 mod conv2d;
@@ -15,13 +17,14 @@ mod conv2d_bwd_data;
 mod conv2d_bwd_filter;
 mod conv_algorithm;
 mod dot;
+mod element;
 mod elementwise;
 mod executable;
-mod filters;
 mod isa;
 mod local_conv2d;
 mod local_conv2d_bwd;
 mod lrn;
+mod multiply;
 pub(crate) mod nearest;
 mod optimizer;
 mod outer;
@@ -38,6 +41,7 @@ mod step;
 mod tile;
 mod transpose;
 mod vectorized;
+mod windows;
 mod winograd;
 mod workers;
 
@@ -45,8 +49,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aligned::Aligned;
 
-use super::{Backend, DeviceInfo, Module, States, check_states, roofline};
-use crate::error::Field;
+use super::{Backend, DeviceInfo, Module, States, check_states, needs_cuda, only_f32, roofline};
+use crate::error::{Field, Message, message};
+use crate::ops::Op;
 use crate::{Error, Graph, Precision, Result};
 
 pub use conv_algorithm::ConvAlgorithm;
@@ -98,6 +103,14 @@ impl Cpu {
         Cpu { conv, ..self }
     }
 
+    /// The minimal filtering that an op takes for filters of this shape, if it takes one.
+    fn form(&self, op: &Op, w: &[usize]) -> Option<winograd::Form> {
+        match (self.conv, op) {
+            (ConvAlgorithm::Auto, Op::Conv2d(op)) => winograd::Form::of(w, op.stride),
+            _ => None,
+        }
+    }
+
     /// How loaded graphs convolve.
     pub fn conv_algorithm(&self) -> ConvAlgorithm {
         self.conv
@@ -134,8 +147,27 @@ impl Cpu {
     /// # Errors
     /// [`Error::Invalid`] for a graph with states, which [`Backend::states`] loads.
     pub fn module(&self, graph: Arc<Graph>) -> Result<CpuModule> {
+        self.module_in(graph, Precision::F32)
+    }
+
+    fn module_in(&self, graph: Arc<Graph>, precision: Precision) -> Result<CpuModule> {
         check_states(&graph, &[])?;
-        CpuModule::new(self.clone(), graph, None)
+        CpuModule::new(self.clone(), graph, precision, None)
+    }
+
+    /// Why graphs cannot run in bf16 here; `None` if they can.
+    fn lacks_bf16(&self) -> Option<Message> {
+        let way_out = |message: Message| message.then(" use ").then(Field("precision")).then(" f32");
+        let name = message![Field("precision"), " bf16 needs the instructions AVX512-BF16"];
+        match (self.isa, Isa::detect()) {
+            (Isa::Avx512Bf16, _) => None,
+            (lowered, Isa::Avx512Bf16) => Some(way_out(name.then(format!(
+                ", which this machine has, but WARPFACE_ISA or the caller lowered the kernels to {lowered}; without that it runs, or"
+            )))),
+            (_, best) => Some(way_out(name.then(format!(
+                " (AMD's processors since Zen 4, Intel's Xeons since Sapphire Rapids); this machine has {best};"
+            )))),
+        }
     }
 }
 
@@ -156,7 +188,16 @@ impl Backend for Cpu {
 
     fn load_in(&self, graph: Arc<Graph>, precision: Precision) -> Result<Arc<dyn Module>> {
         self.check(precision)?;
-        Ok(Arc::new(self.module(graph)?))
+        Ok(Arc::new(self.module_in(graph, precision)?))
+    }
+
+    fn check(&self, precision: Precision) -> Result<()> {
+        match precision {
+            Precision::F32 => Ok(()),
+            Precision::Bf16 => self.lacks_bf16().map_or(Ok(()), |problem| Err(Error::device("cpu", problem))),
+            Precision::F16 | Precision::Tf32 if self.lacks_bf16().is_some() => only_f32("cpu", precision),
+            Precision::F16 | Precision::Tf32 => Err(needs_cuda("cpu", "runs in f32 and bf16", precision)),
+        }
     }
 
     fn copy_rate(&self) -> Option<f64> {

@@ -1,16 +1,24 @@
-//! Filters as register tiles read them: in panels of as many channels as a tile is wide.
+//! Filters as register tiles read them: in panels of as many channels as a tile is wide, in the type that they are
+//! multiplied in.
 
+use std::marker::PhantomData;
 use std::ops::Range;
 
+use super::aligned::Aligned;
+use super::element::Element;
 use super::elementwise::copy_rows;
 use super::simd::Isa;
 use super::transpose::Transpose;
 use super::workers::{Shared, Workers};
+use crate::Tensor;
 
 /// A task's share of a panel.
 const PIECE: usize = 512;
+/// Values of a filter that are moved at once: a cache line.
+const LINE: usize = 16;
 
-/// The extents of packed filters: `[panel][k][channel]`, `k` counting taps and channels in.
+/// The extents of packed filters: `[panel][k / step][channel][step]`, `k` counting taps and channels in, and `step` the
+/// values that one step of a sum takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct PanelLayout {
     pub k: usize,
@@ -21,6 +29,11 @@ pub(super) struct PanelLayout {
 impl PanelLayout {
     pub fn new(isa: Isa, k: usize, c_out: usize) -> Self {
         PanelLayout { k, c_out, lanes: isa.lanes() }
+    }
+
+    /// The layout of filters `[c_out, ..]`, of `values` values, in a type: `k` is whole steps.
+    pub fn of<E: Element>(isa: Isa, values: usize, c_out: usize) -> Self {
+        PanelLayout::new(isa, (values / c_out.max(1)).next_multiple_of(E::STEP), c_out)
     }
 
     /// How many values there are, those that fill up the last vector included.
@@ -49,30 +62,40 @@ impl PanelLayout {
 
 /// Packed filters.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Panels<'a> {
+pub(super) struct Panels<'a, E = f32> {
     pub layout: PanelLayout,
-    values: &'a [f32],
+    values: &'a [E],
 }
 
-impl<'a> Panels<'a> {
-    /// Values that are packed already.
-    pub fn new(layout: PanelLayout, values: &'a [f32]) -> Self {
-        assert_eq!(values.len(), layout.len());
-        Panels { layout, values }
-    }
-
-    pub fn panel(&self, panel: usize) -> &'a [f32] {
+impl<'a, E: Element> Panels<'a, E> {
+    pub fn panel(&self, panel: usize) -> &'a [E] {
         &self.values[self.layout.start(panel)..]
     }
 
-    /// Packs filters `[c_out, k]` for a forward pass.
-    pub fn forward(workers: Workers, layout: PanelLayout, w: &[f32], to: &'a mut [f32]) -> Self {
-        assert_eq!(w.len(), layout.c_out * layout.k);
+    /// Packs filters `[c_out, k]` for a forward pass, in the layout that [`PanelLayout::of`] makes; zeros fill up a last
+    /// step.
+    pub fn forward(workers: Workers, layout: PanelLayout, w: &[f32], to: &'a mut [E]) -> Self {
+        let (step, k) = (E::STEP, w.len() / layout.c_out.max(1));
+        assert_eq!((w.len(), layout.k), (layout.c_out * k, k.next_multiple_of(step)));
         pack(workers, layout, to, |channels, width, ks, to| {
-            turn_over(workers.isa(), layout, w, channels, width, ks, to);
+            if step == 1 {
+                return turn_over(workers.isa(), layout, w, channels, width, ks, bytemuck::cast_slice_mut(to));
+            }
+            for from in ks.clone().step_by(LINE) {
+                let line = from..ks.end.min(from + LINE);
+                let rows = &mut to[(from - ks.start) * width..][..line.len() * width];
+                for (lane, o) in channels.clone().enumerate() {
+                    let filter = &w[o * k..][line.start..line.end.min(k)];
+                    for (i, &value) in filter.iter().enumerate() {
+                        rows[(i / step * width + lane) * step + i % step] = E::rounded(value);
+                    }
+                }
+            }
         })
     }
+}
 
+impl<'a> Panels<'a> {
     /// Packs these taps of filters `[c_out, taps, c_in]` for the gradient of the input, whose channels are the panels':
     /// `k` counts the taps given and `c_out`.
     pub fn backward(
@@ -125,12 +148,12 @@ fn turn_over(
 }
 
 /// Fills panels: `fill` gets channels, how many there are with the padding, which `k`, and their place.
-fn pack<'a>(
+fn pack<'a, E: Element>(
     workers: Workers,
     layout: PanelLayout,
-    to: &'a mut [f32],
-    fill: impl Fn(Range<usize>, usize, Range<usize>, &mut [f32]) + Send + Sync,
-) -> Panels<'a> {
+    to: &'a mut [E],
+    fill: impl Fn(Range<usize>, usize, Range<usize>, &mut [E]) + Send + Sync,
+) -> Panels<'a, E> {
     assert!(to.len() >= layout.len());
     let pieces = layout.k.div_ceil(PIECE);
     let shared = Shared::new(to.as_mut_ptr());
@@ -141,10 +164,32 @@ fn pack<'a>(
         let start = layout.start(panel);
         // SAFETY: panels and pieces partition the values, of which there are enough.
         let to = unsafe { shared.slice(start + ks.start * width..start + ks.end * width) };
-        if channels.len() < width {
-            to.fill(0.0);
+        if channels.len() < width || E::STEP > 1 {
+            to.fill(E::default());
         }
         fill(channels, width, ks, to);
     });
     Panels { layout, values: to }
+}
+
+/// Filters of a constant, packed once.
+#[derive(Debug)]
+pub(super) struct Packed<E> {
+    layout: PanelLayout,
+    values: Aligned,
+    of: PhantomData<E>,
+}
+
+impl<E: Element> Packed<E> {
+    /// Packs filters `[c_out, ..]`.
+    pub fn new(workers: Workers, w: &Tensor) -> Self {
+        let layout = PanelLayout::of::<E>(workers.isa(), w.data().len(), w.dims()[0]);
+        let mut values = Aligned::zeros((layout.len() * size_of::<E>()).div_ceil(size_of::<f32>()));
+        Panels::<E>::forward(workers, layout, w.data(), bytemuck::cast_slice_mut(&mut values));
+        Packed { layout, values, of: PhantomData }
+    }
+
+    pub fn panels(&self) -> Panels<'_, E> {
+        Panels { layout: self.layout, values: bytemuck::cast_slice(&self.values) }
+    }
 }

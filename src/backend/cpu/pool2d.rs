@@ -1,9 +1,8 @@
-//! Pools, channel-wise: a vector of channels of an output is a running reduction of the window's pixels.
-
-use std::ops::Range;
+//! Pools: each output is a running reduction over its window, a group of channels at a time, which stays in registers.
 
 use super::conv2d::{ConvGeometry, Output};
-use super::simd::{Isa, Simd, per_isa};
+use super::element::Element;
+use super::vectorized::vectorized;
 use super::workers::Workers;
 
 /// Which reduction.
@@ -19,129 +18,152 @@ pub(super) enum Reduce {
 ///
 /// # Safety
 /// `y` is writable for every output pixel and does not overlap `x`.
-pub(super) unsafe fn run(workers: Workers, geometry: ConvGeometry, x: &[f32], reduce: Reduce, y: Output) {
+pub(super) unsafe fn run<E: Element>(workers: Workers, geometry: ConvGeometry, x: &[E], reduce: Reduce, y: Output<E>) {
     let [n, h, w, c] = geometry.x;
     let [ay, ax] = geometry.axes;
     assert_eq!(x.len(), n * h * w * c);
     let line = |line: usize| {
         let (oy, image) = (line % ay.out, line / ay.out);
         let rows = ay.span(oy, h, geometry.kernel[0], geometry.stride[0]);
-        let image = &x[image * h * w * c..][..h * w * c];
-        // SAFETY: a line's pixels are its own, and its windows lie within the image; the caller promises the rest.
-        unsafe { Line { geometry: &geometry, image, rows, reduce, first: line * ax.out, y }.run(workers.isa()) }
+        let mut window = Vec::with_capacity(geometry.kernel[0] * geometry.kernel[1]);
+        for ox in 0..ax.out {
+            let columns = ax.span(ox, w, geometry.kernel[1], geometry.stride[1]);
+            window.clear();
+            let pixel = |iy: usize, ix: usize| &x[((image * h + iy) * w + ix) * c..][..c];
+            window.extend(rows.clone().flat_map(|iy| columns.clone().map(move |ix| pixel(iy, ix))));
+            // SAFETY: each output pixel is written by one line alone; the caller promises the rest.
+            let out = unsafe { std::slice::from_raw_parts_mut(y.pixel(line * ax.out + ox), c) };
+            match reduce {
+                Reduce::Max => max(workers.isa(), out, &window),
+                Reduce::Mean => mean(workers.isa(), out, &window),
+                Reduce::Norm => norm(workers.isa(), out, &window),
+            }
+        }
     };
     workers.each(n * ay.out, line);
 }
 
-/// A row of outputs.
-struct Line<'a> {
-    geometry: &'a ConvGeometry,
-    image: &'a [f32],
-    /// The image's rows that it sees.
-    rows: Range<usize>,
-    reduce: Reduce,
-    /// The row's first pixel.
-    first: usize,
-    y: Output,
-}
+vectorized! {
+    fn max[E: Element](to: &mut [E], window: &[&[E]]) {
+        reduce::<E, Max>(to, window);
+    }
 
-impl Line<'_> {
-    /// # Safety
-    /// The machine has `isa`; the windows lie within the image, and the outputs are writable and overlap nothing.
-    unsafe fn run(self, isa: Isa) {
-        // SAFETY: the caller's promises are this function's.
-        unsafe { by_isa(isa, self) }
+    fn mean[E: Element](to: &mut [E], window: &[&[E]]) {
+        reduce::<E, Mean>(to, window);
+    }
+
+    fn norm[E: Element](to: &mut [E], window: &[&[E]]) {
+        reduce::<E, Norm>(to, window);
     }
 }
 
-per_isa!(Line);
-
-/// # Safety
-/// As [`Line::run`].
-#[inline(always)]
-unsafe fn dispatch<V: Simd>(line: Line) {
-    let [_, _, w, c] = line.geometry.x;
-    let ax = line.geometry.axes[1];
-    for ox in 0..ax.out {
-        let columns = ax.span(ox, w, line.geometry.kernel[1], line.geometry.stride[1]);
-        let to = line.y.pixel(line.first + ox);
-        let window = Window { image: line.image.as_ptr(), rows: line.rows.clone(), columns, w, c, reduce: line.reduce };
-        // SAFETY: the caller's promises.
-        unsafe {
-            let mut channel = 0;
-            while channel + V::LANES <= c {
-                window.reduce::<V>(channel).store(to.add(channel));
-                channel += V::LANES;
-            }
-            if channel < c && c >= V::LANES {
-                // A whole vector once more, which ends where the channels do.
-                window.reduce::<V>(c - V::LANES).store(to.add(c - V::LANES));
-            } else {
-                (channel..c).for_each(|channel| *to.add(channel) = window.reduce_one(channel));
-            }
-            let count = (window.rows.len() * window.columns.len()) as f32;
-            let out = std::slice::from_raw_parts_mut(to, c);
-            match line.reduce {
-                Reduce::Max => {}
-                Reduce::Mean => out.iter_mut().for_each(|y| *y /= count),
-                Reduce::Norm => out.iter_mut().for_each(|y| *y = y.sqrt()),
-            }
-        }
-    }
+/// A running reduction. Functions, not closures: those are compiled without the instruction set unless they happen to be
+/// inlined.
+trait Reduction {
+    /// What it begins with.
+    const FIRST: f32;
+    /// Takes what was reduced so far and a value.
+    fn add(sum: f32, x: f32) -> f32;
+    /// From what was reduced, of `count` values, to the output.
+    fn finish(sum: f32, count: f32) -> f32;
 }
 
-/// The pixels that an output sees.
-struct Window {
-    image: *const f32,
-    rows: Range<usize>,
-    columns: Range<usize>,
-    w: usize,
-    c: usize,
-    reduce: Reduce,
-}
+struct Max;
+struct Mean;
+struct Norm;
 
-impl Window {
-    /// The maximum, the sum or the sum of squares of a vector of channels from `channel` on.
-    ///
-    /// # Safety
-    /// The instruction set is there; the window lies in the image, and the vector within its channels.
+impl Reduction for Max {
+    const FIRST: f32 = f32::NEG_INFINITY;
     #[inline(always)]
-    unsafe fn reduce<V: Simd>(&self, channel: usize) -> V {
-        // SAFETY: the caller's promises.
-        unsafe {
-            let mut sum = V::splat(if self.reduce == Reduce::Max { f32::NEG_INFINITY } else { 0.0 });
-            for iy in self.rows.clone() {
-                for ix in self.columns.clone() {
-                    let x = V::load(self.image.add((iy * self.w + ix) * self.c + channel));
-                    sum = match self.reduce {
-                        // In this order NaN never wins.
-                        Reduce::Max => x.max(sum),
-                        Reduce::Mean => sum.add(x),
-                        Reduce::Norm => sum.add(x.mul(x)),
-                    };
-                }
-            }
-            sum
-        }
+    fn add(sum: f32, x: f32) -> f32 {
+        sum.max(x)
     }
-
-    /// As [`Window::reduce`], of one channel.
-    ///
-    /// # Safety
-    /// As [`Window::reduce`].
-    unsafe fn reduce_one(&self, channel: usize) -> f32 {
-        let mut sum = if self.reduce == Reduce::Max { f32::NEG_INFINITY } else { 0.0 };
-        for iy in self.rows.clone() {
-            for ix in self.columns.clone() {
-                // SAFETY: the caller's promises.
-                let x = unsafe { *self.image.add((iy * self.w + ix) * self.c + channel) };
-                match self.reduce {
-                    Reduce::Max => sum = x.max(sum),
-                    Reduce::Mean => sum += x,
-                    Reduce::Norm => sum += x * x,
-                }
-            }
-        }
+    #[inline(always)]
+    fn finish(sum: f32, _: f32) -> f32 {
         sum
+    }
+}
+
+impl Reduction for Mean {
+    const FIRST: f32 = 0.0;
+    #[inline(always)]
+    fn add(sum: f32, x: f32) -> f32 {
+        sum + x
+    }
+    #[inline(always)]
+    fn finish(sum: f32, count: f32) -> f32 {
+        sum / count
+    }
+}
+
+impl Reduction for Norm {
+    const FIRST: f32 = 0.0;
+    #[inline(always)]
+    fn add(sum: f32, x: f32) -> f32 {
+        sum + x * x
+    }
+    #[inline(always)]
+    fn finish(sum: f32, _: f32) -> f32 {
+        sum.sqrt()
+    }
+}
+
+/// Reduces the pixels of a window channel by channel, in the window's order.
+#[inline(always)]
+fn reduce<E: Element, R: Reduction>(to: &mut [E], window: &[&[E]]) {
+    let wide = groups::<E, R, 32>(to, window, 0);
+    let narrow = groups::<E, R, 4>(to, window, wide);
+    groups::<E, R, 1>(to, window, narrow);
+}
+
+/// Reduces whole groups of channels from `first` on; returns where they end.
+#[inline(always)]
+fn groups<E: Element, R: Reduction, const GROUP: usize>(to: &mut [E], window: &[&[E]], first: usize) -> usize {
+    let count = window.len() as f32;
+    let mut at = first;
+    for to in to[first..].as_chunks_mut::<GROUP>().0 {
+        let mut sums = Sums([R::FIRST; GROUP]);
+        // Nine pixels at once, as most windows have, since the compiler keeps sums in memory in between.
+        let (nines, rest) = window.as_chunks::<9>();
+        for pixels in nines {
+            take::<E, R, 9, GROUP>(&mut sums, pixels, at);
+        }
+        let (pairs, rest) = rest.as_chunks::<2>();
+        for pixels in pairs {
+            take::<E, R, 2, GROUP>(&mut sums, pixels, at);
+        }
+        for pixel in rest {
+            take::<E, R, 1, GROUP>(&mut sums, &[pixel], at);
+        }
+        for (to, sum) in to.iter_mut().zip(sums.0) {
+            *to = E::rounded(R::finish(sum, count));
+        }
+        at += GROUP;
+    }
+    at
+}
+
+/// A group's sums, from a cache line on.
+#[repr(align(64))]
+struct Sums<const GROUP: usize>([f32; GROUP]);
+
+/// Adds some pixels' channels from `first` on, one pixel after the other.
+#[inline(always)]
+fn take<E: Element, R: Reduction, const PIXELS: usize, const GROUP: usize>(
+    sums: &mut Sums<GROUP>,
+    pixels: &[&[E]; PIXELS],
+    first: usize,
+) {
+    let empty = [E::default(); GROUP];
+    let mut values = [&empty; PIXELS];
+    for (values, pixel) in values.iter_mut().zip(pixels) {
+        *values = pixel[first..].first_chunk().expect("as many channels as the output has");
+    }
+    for (c, to) in sums.0.iter_mut().enumerate() {
+        let mut sum = *to;
+        for values in values {
+            sum = R::add(sum, values[c].widened());
+        }
+        *to = sum;
     }
 }

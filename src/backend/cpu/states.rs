@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::aligned::Aligned;
 use super::{Cpu, CpuModule};
 use crate::Precision;
-use crate::backend::Backend;
-use crate::backend::{Module, States, check_state, check_states};
+use crate::backend::{Module, States, check_state, check_states, needs_cuda};
 use crate::{Graph, Result};
 
 /// States in host memory. Whoever runs on them has them to itself meanwhile.
@@ -30,9 +29,11 @@ impl CpuStates {
 
 impl States for CpuStates {
     fn load_in(&self, graph: Arc<Graph>, precision: Precision) -> Result<Arc<dyn Module>> {
-        self.cpu.check(precision)?;
+        if precision != Precision::F32 {
+            return Err(needs_cuda("cpu", "trains in f32 alone", precision));
+        }
         check_states(&graph, &self.lengths)?;
-        Ok(Arc::new(CpuModule::new(self.cpu.clone(), graph, Some(self.clone()))?))
+        Ok(Arc::new(CpuModule::new(self.cpu.clone(), graph, precision, Some(self.clone()))?))
     }
 
     fn read(&self, slot: usize) -> Result<Vec<f32>> {

@@ -1,11 +1,18 @@
 //! The register tile: a few pixels by one or two vectors of output channels, summed over all taps.
 //!
 //! Formula: `y[row, channel] = sum over runs, k of x[run][row][k] * w[run][k][channel]`, one fused multiply-add after
-//! the other in this order. A run is a stretch of the input that is contiguous for every pixel of the tile: one tap's
-//! channels, or a whole kernel row's where nothing is padded. Per k, a tile of R x 2 vectors loads two filter vectors,
-//! broadcasts R inputs and does 2R multiply-adds, so the multiply-add ports are the limit.
+//! the other in this order; in bf16 a step takes two `k`, the second first (see `multiply`). A run is a stretch of the
+//! input that is contiguous for every pixel of the tile: one tap's channels, or a whole kernel row's where nothing is
+//! padded. Per step, a tile of R x 2 vectors loads two filter vectors, broadcasts R inputs and does 2R multiply-adds, so
+//! the multiply-add ports are the limit.
 
-use super::simd::{Isa, Simd, per_isa};
+use std::mem::MaybeUninit;
+
+use half::bf16;
+
+use super::element::Element;
+use super::multiply::Multiply;
+use super::simd::{Isa, Lanes8, Simd, per_isa};
 use crate::ops::Activation;
 
 /// The tallest tile of any instruction set, one vector wide.
@@ -18,24 +25,27 @@ pub(super) type Sums = [[f32; MAX_WIDTH]; MAX_ROWS];
 
 /// A tile's work.
 #[derive(Clone, Copy)]
-pub(super) struct Tile<'a> {
-    /// Where each run starts for each row: `[runs][rows]`.
-    pub starts: &'a [*const f32],
+pub(super) struct Tile<E> {
+    /// Where each run starts for each row: `[runs][rows]`, the runs `between` apart.
+    pub starts: *const *const E,
+    pub between: usize,
+    /// How many there are.
+    pub runs: usize,
     /// Pixels.
     pub rows: usize,
     /// Input values of a run.
     pub run: usize,
-    /// The filters' panel: `[runs][run][vectors * lanes]`.
-    pub w: *const f32,
+    /// The filters' panel: `[runs][steps of a run][vectors * lanes][values of a step]`.
+    pub w: *const E,
     /// Vectors of output channels: 1 or 2.
     pub vectors: usize,
     /// From the sums to the output.
-    pub epilogue: TileEpilogue,
+    pub epilogue: TileEpilogue<E>,
 }
 
 /// From sums to output: `act(scale * (sum + bias) + residual)`. A null pointer is an absent operand.
 #[derive(Clone, Copy)]
-pub(super) struct TileEpilogue {
+pub(super) struct TileEpilogue<E> {
     /// The panel's channels, whole vectors of them.
     pub bias: *const f32,
     /// What is done last.
@@ -43,54 +53,130 @@ pub(super) struct TileEpilogue {
     /// The panel's slopes, whole vectors of them; there if the activation is a PReLU.
     pub alpha: *const f32,
     /// The first row's channels of the residual.
-    pub residual: *const f32,
+    pub residual: *const E,
     /// Values between the residual's rows.
     pub residual_stride: usize,
     /// The factor of the sums, where there is a residual.
     pub scale: f32,
     /// Where each row of the output starts.
-    pub to: *const *mut f32,
+    pub to: *const *mut E,
     /// The panel's first channel, counted from there.
     pub first: usize,
     /// Channels of the panel; the rest is padding.
     pub channels: usize,
 }
 
-impl Tile<'_> {
+/// A type with tiles of its own.
+pub(super) trait Tiled: Element {
+    /// Rows of the tallest tile two vectors wide.
+    fn rows(isa: Isa) -> usize;
+
+    /// # Safety
+    /// As [`Tile::run`].
+    unsafe fn by_isa(isa: Isa, tile: Tile<Self>);
+}
+
+impl<E: Tiled> Tile<E> {
     /// Sums and finishes the tile with the kernels of `isa`.
     ///
     /// # Safety
-    /// The machine has `isa`; every start is readable for `run` values and `w` for the panel's; what `epilogue` points
+    /// The machine has `isa`; there is a start for each run and row, readable for `run` values, and `w` for the panel's; what `epilogue` points
     /// to is readable, or writable, for the tile's rows and channels, and the output overlaps nothing.
     pub unsafe fn run(self, isa: Isa) {
-        debug_assert!(self.rows <= isa.rows() && self.starts.len().is_multiple_of(self.rows.max(1)));
+        debug_assert!(self.rows <= E::rows(isa));
         // SAFETY: the caller's promises are this function's.
-        unsafe { by_isa(isa, self) }
+        unsafe { E::by_isa(isa, self) }
     }
 }
 
-per_isa!(Tile);
+type F32Tile = Tile<f32>;
+per_isa!(F32Tile);
 
-/// Picks the tile whose extents are constants.
+/// # Safety
+/// As [`Tile::run`].
+#[inline(always)]
+unsafe fn dispatch<V: Simd>(tile: F32Tile) {
+    // SAFETY: the caller's promises.
+    unsafe { by_extents::<f32, V>(tile) }
+}
+
+impl Tiled for f32 {
+    fn rows(isa: Isa) -> usize {
+        isa.rows()
+    }
+
+    unsafe fn by_isa(isa: Isa, tile: F32Tile) {
+        // SAFETY: the caller's promises.
+        unsafe { by_isa(isa, tile) }
+    }
+}
+
+impl Tiled for bf16 {
+    fn rows(isa: Isa) -> usize {
+        match isa {
+            // A row more, and the compiler keeps sums in memory.
+            Isa::Avx512Bf16 => 12,
+            _ => isa.rows(),
+        }
+    }
+
+    unsafe fn by_isa(isa: Isa, tile: Tile<bf16>) {
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx512f,avx512bf16")]
+        unsafe fn avx512bf16(tile: Tile<bf16>) {
+            // SAFETY: the caller's promises.
+            unsafe { by_extents::<bf16, std::arch::x86_64::__m512>(tile) }
+        }
+
+        // SAFETY: the caller's promises.
+        unsafe {
+            match isa {
+                #[cfg(target_arch = "x86_64")]
+                Isa::Avx512Bf16 => avx512bf16(tile),
+                Isa::Portable => by_extents::<bf16, Lanes8>(tile),
+                _ => unreachable!("graphs are not loaded in bf16 on {isa}"),
+            }
+        }
+    }
+}
+
+/// Sums by the tile whose extents are constants, then finishes its rows.
 ///
 /// # Safety
 /// As [`Tile::run`].
 #[inline(always)]
-unsafe fn dispatch<V: Simd>(tile: Tile) {
+unsafe fn by_extents<E: Element, V: Multiply<E>>(tile: Tile<E>) {
+    let mut sums = MaybeUninit::<Sums>::uninit();
+    let to = sums.as_mut_ptr().cast::<f32>();
     macro_rules! by_rows {
         ($unroll:literal: $($rows:literal)+) => {
             // SAFETY: the caller's promises.
             unsafe {
                 match (tile.rows, tile.vectors) {
-                    $(($rows, 1) => kernel::<V, $rows, 1, $unroll>(tile),
-                      ($rows, 2) => kernel::<V, $rows, 2, $unroll>(tile),)+
+                    $(($rows, 1) => kernel::<E, V, $rows, 1, $unroll>(&tile, to),
+                      ($rows, 2) => kernel::<E, V, $rows, 2, $unroll>(&tile, to),)+
                     (rows, vectors) => unreachable!("no tile of {rows} rows by {vectors} vectors"),
                 }
             }
         };
     }
     // Tiles taller than the register file allows are never asked for, and cost nothing but code.
-    if V::LANES == 16 { by_rows!(2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14) } else { by_rows!(1: 1 2 3 4 5 6) }
+    match (V::LANES, E::STEP) {
+        (16, 1) => by_rows!(2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
+        (16, _) => by_rows!(1: 1 2 3 4 5 6 7 8 9 10 11 12),
+        _ => by_rows!(1: 1 2 3 4 5 6),
+    }
+    // SAFETY: the caller's promises; the kernel has written the sums of the tile's rows and vectors.
+    unsafe {
+        match (tile.epilogue.residual.is_null(), tile.epilogue.activation) {
+            (true, Activation::None) => finish::<E, V, false, NONE>(&tile, to),
+            (true, Activation::Relu) => finish::<E, V, false, RELU>(&tile, to),
+            (true, Activation::PRelu) => finish::<E, V, false, PRELU>(&tile, to),
+            (false, Activation::None) => finish::<E, V, true, NONE>(&tile, to),
+            (false, Activation::Relu) => finish::<E, V, true, RELU>(&tile, to),
+            (false, Activation::PRelu) => finish::<E, V, true, PRELU>(&tile, to),
+        }
+    }
 }
 
 /// # Safety
@@ -98,97 +184,101 @@ unsafe fn dispatch<V: Simd>(tile: Tile) {
 // Indices are constants once unrolled, and show which register meets which.
 #[allow(clippy::needless_range_loop)]
 #[inline(always)]
-unsafe fn kernel<V: Simd, const ROWS: usize, const VECTORS: usize, const UNROLL: usize>(tile: Tile) {
-    // SAFETY: `starts` holds ROWS pointers for each run, each readable for `run` values; the panel holds
-    // `runs * run * VECTORS` vectors; `sums` has room for ROWS x VECTORS vectors.
+unsafe fn kernel<E: Element, V: Multiply<E>, const ROWS: usize, const VECTORS: usize, const UNROLL: usize>(
+    tile: &Tile<E>,
+    sums: *mut f32,
+) {
+    // SAFETY: `starts` holds ROWS pointers for each run, each readable for `run` values; the panel holds VECTORS vectors
+    // for each step of each run; the rest is the caller's promise.
     unsafe {
         let mut acc = [[V::splat(0.0); VECTORS]; ROWS];
         let mut w = tile.w;
-        for starts in tile.starts.chunks_exact(ROWS) {
-            let starts = &*starts.as_ptr().cast::<[*const f32; ROWS]>();
-            for k in 0..tile.run / UNROLL {
+        let width = V::LANES * E::STEP;
+        let steps = tile.run / E::STEP;
+        for run in 0..tile.runs {
+            let starts = &*tile.starts.add(run * tile.between).cast::<[*const E; ROWS]>();
+            for step in 0..steps / UNROLL {
                 // Loops, not closures: those are compiled without the instruction set unless they happen to be inlined.
-                let mut filters = [[V::splat(0.0); VECTORS]; UNROLL];
+                let mut filters = [[V::factors(w); VECTORS]; UNROLL];
                 for u in 0..UNROLL {
                     for v in 0..VECTORS {
-                        filters[u][v] = V::load(w.add((u * VECTORS + v) * V::LANES));
+                        filters[u][v] = V::factors(w.add((u * VECTORS + v) * width));
                     }
                 }
-                w = w.add(UNROLL * VECTORS * V::LANES);
+                w = w.add(UNROLL * VECTORS * width);
                 for row in 0..ROWS {
                     for u in 0..UNROLL {
-                        let x = V::splat(*starts[row].add(k * UNROLL + u));
+                        let x = V::spread(starts[row].add((step * UNROLL + u) * E::STEP));
                         for v in 0..VECTORS {
-                            acc[row][v] = acc[row][v].mul_add(x, filters[u][v]);
+                            acc[row][v] = acc[row][v].add_products(x, filters[u][v]);
                         }
                     }
                 }
             }
-            for k in tile.run / UNROLL * UNROLL..tile.run {
-                let mut filters = [V::splat(0.0); VECTORS];
-                for v in 0..VECTORS {
-                    filters[v] = V::load(w.add(v * V::LANES));
-                }
-                w = w.add(VECTORS * V::LANES);
+            for step in steps / UNROLL * UNROLL..steps {
                 for row in 0..ROWS {
-                    let x = V::splat(*starts[row].add(k));
+                    let x = V::spread(starts[row].add(step * E::STEP));
                     for v in 0..VECTORS {
-                        acc[row][v] = acc[row][v].mul_add(x, filters[v]);
+                        acc[row][v] = acc[row][v].add_products(x, V::factors(w.add(v * width)));
                     }
                 }
+                w = w.add(VECTORS * width);
             }
         }
         // Through memory, so that the rest is a loop and not as many copies of it as there are rows.
-        let mut sums: Sums = [[0.0; MAX_WIDTH]; MAX_ROWS];
         for row in 0..ROWS {
             for v in 0..VECTORS {
-                acc[row][v].store(sums[row].as_mut_ptr().add(v * V::LANES));
+                acc[row][v].store(sums.add(row * MAX_WIDTH + v * V::LANES));
             }
-        }
-        for (row, sums) in sums[..ROWS].iter().enumerate() {
-            epilogue::<V, VECTORS>(&tile.epilogue, row, sums);
         }
     }
 }
 
-/// Writes one row of the output from its sums.
+/// Activations, as constants that code is made for.
+const NONE: u8 = 0;
+const RELU: u8 = 1;
+const PRELU: u8 = 2;
+
+/// Writes the output's rows from their sums.
 ///
 /// # Safety
-/// As [`Tile::run`].
+/// As [`Tile::run`]; `sums` holds those of the tile's rows and vectors.
 #[inline(always)]
-unsafe fn epilogue<V: Simd, const VECTORS: usize>(e: &TileEpilogue, row: usize, sums: &[f32; MAX_WIDTH]) {
-    // SAFETY: bias and alpha hold whole vectors; the residual's and the output's rows hold `channels` values.
+unsafe fn finish<E: Element, V: Multiply<E>, const RESIDUAL: bool, const ACTIVATION: u8>(
+    tile: &Tile<E>,
+    sums: *const f32,
+) {
+    let e = &tile.epilogue;
+    let whole = e.channels == tile.vectors * V::LANES;
+    let (mut padded, mut part) = ([E::default(); MAX_WIDTH], [E::default(); MAX_WIDTH]);
+    // SAFETY: the residual's and the output's rows hold `channels` values; bias, alpha and the arrays hold whole vectors.
     unsafe {
-        let whole = e.channels == VECTORS * V::LANES;
-        let to = (*e.to.add(row)).add(e.first);
-        let mut padded = [0.0f32; MAX_WIDTH];
-        let mut residual = e.residual;
-        if !residual.is_null() {
-            residual = residual.add(row * e.residual_stride);
-            if !whole {
+        let zero = V::splat(0.0);
+        for row in 0..tile.rows {
+            let start = (*e.to.add(row)).add(e.first);
+            let mut residual = e.residual.wrapping_add(row * e.residual_stride);
+            if RESIDUAL && !whole {
                 residual.copy_to_nonoverlapping(padded.as_mut_ptr(), e.channels);
                 residual = padded.as_ptr();
             }
-        }
-        for v in 0..VECTORS {
-            let at = v * V::LANES;
-            let mut y = V::load(sums.as_ptr().add(at));
-            if !e.bias.is_null() {
-                y = y.add(V::load(e.bias.add(at)));
+            let to = if whole { start } else { part.as_mut_ptr() };
+            for at in (0..tile.vectors).map(|v| v * V::LANES) {
+                let mut y = V::load(sums.add(row * MAX_WIDTH + at));
+                if !e.bias.is_null() {
+                    y = y.add(V::load(e.bias.add(at)));
+                }
+                if RESIDUAL {
+                    y = V::read(residual.add(at)).mul_add(V::splat(e.scale), y);
+                }
+                y = match ACTIVATION {
+                    RELU => y.max(zero),
+                    PRELU => y.max(zero).mul_add(V::load(e.alpha.add(at)), y.min(zero)),
+                    _ => y,
+                };
+                y.write(to.add(at));
             }
-            if !residual.is_null() {
-                y = V::load(residual.add(at)).mul_add(V::splat(e.scale), y);
-            }
-            let zero = V::splat(0.0);
-            y = match e.activation {
-                Activation::None => y,
-                Activation::Relu => y.max(zero),
-                Activation::PRelu => y.max(zero).mul_add(V::load(e.alpha.add(at)), y.min(zero)),
-            };
-            if whole {
-                y.store(to.add(at));
-            } else {
-                y.store_first(to.add(at), e.channels.saturating_sub(at).min(V::LANES));
+            if !whole {
+                start.copy_from_nonoverlapping(part.as_ptr(), e.channels);
             }
         }
     }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::Cpu;
+use super::element::Element;
 use super::simd::Isa;
 
 /// The threads that an op runs on: the device's, or the caller's alone.
@@ -65,20 +66,20 @@ pub(super) fn part(total: usize, parts: usize, i: usize) -> Range<usize> {
 
 /// Memory that tasks write, each its own part.
 #[derive(Clone, Copy)]
-pub(super) struct Shared(*mut f32);
+pub(super) struct Shared<E = f32>(*mut E);
 
 // SAFETY: tasks write disjoint parts, as `slice` asks.
-unsafe impl Send for Shared {}
+unsafe impl<E: Element> Send for Shared<E> {}
 // SAFETY: as above.
-unsafe impl Sync for Shared {}
+unsafe impl<E: Element> Sync for Shared<E> {}
 
-impl Shared {
-    pub fn new(at: *mut f32) -> Self {
+impl<E: Element> Shared<E> {
+    pub fn new(at: *mut E) -> Self {
         Shared(at)
     }
 
     /// Where element `at` lies.
-    pub fn at(self, at: usize) -> *mut f32 {
+    pub fn at(self, at: usize) -> *mut E {
         self.0.wrapping_add(at)
     }
 
@@ -86,7 +87,7 @@ impl Shared {
     ///
     /// # Safety
     /// The values exist, and nothing else uses them for as long.
-    pub unsafe fn slice<'a>(self, range: Range<usize>) -> &'a mut [f32] {
+    pub unsafe fn slice<'a>(self, range: Range<usize>) -> &'a mut [E] {
         // SAFETY: as the caller promises.
         unsafe { std::slice::from_raw_parts_mut(self.at(range.start), range.len()) }
     }

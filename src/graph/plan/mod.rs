@@ -72,6 +72,16 @@ impl Plan {
     }
 }
 
+impl Graph {
+    /// Which nodes' values are f32 in every precision.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for an op that would read f32 and 16 bits together.
+    pub(crate) fn keep_f32(&self, precision: Precision) -> Result<Vec<bool>> {
+        keep_f32::find(self, precision)
+    }
+}
+
 /// What steps and views are made of, by node.
 struct Places<'a> {
     graph: &'a Graph,

@@ -22,7 +22,7 @@ impl Work<'_> {
         unsafe {
             let [x, w, bias] = [0, 1, 2].map(|i| self.x(i));
             let inputs = Inputs { x, w, bias };
-            local_conv2d::run(self.workers, geometry, inputs, op.activation, self.output, scratch);
+            local_conv2d::run(self.workers, geometry, inputs, op.activation, self.to(), scratch);
         }
     }
 
@@ -33,7 +33,7 @@ impl Work<'_> {
     pub(super) unsafe fn local_conv2d_bwd_data(&self, stride: [usize; 2]) {
         let geometry = geometry(self.dims(2), self.dims(1), stride);
         // SAFETY: as the caller promises.
-        unsafe { local_conv2d_bwd::data(self.workers, geometry, self.x(0), self.x(1), self.output) }
+        unsafe { local_conv2d_bwd::data(self.workers, geometry, self.x(0), self.x(1), self.to()) }
     }
 
     /// See [`LocalConv2dBwdFilter`](crate::ops::LocalConv2dBwdFilter).
@@ -43,7 +43,7 @@ impl Work<'_> {
     pub(super) unsafe fn local_conv2d_bwd_filter(&self, stride: [usize; 2]) {
         let geometry = geometry(self.dims(0), self.dims(2), stride);
         // SAFETY: as the caller promises.
-        unsafe { local_conv2d_bwd::filter(self.workers, geometry, self.x(0), self.x(1), self.output) }
+        unsafe { local_conv2d_bwd::filter(self.workers, geometry, self.x(0), self.x(1), self.to()) }
     }
 
     /// See [`LocalConv2dBwdBias`](crate::ops::LocalConv2dBwdBias).
@@ -52,6 +52,6 @@ impl Work<'_> {
     /// As [`Work::run`].
     pub(super) unsafe fn local_conv2d_bwd_bias(&self) {
         // SAFETY: as the caller promises.
-        unsafe { local_conv2d_bwd::bias(self.workers, self.dims(0)[0], self.x(0), self.output) }
+        unsafe { local_conv2d_bwd::bias(self.workers, self.dims(0)[0], self.x(0), self.to()) }
     }
 }

@@ -45,7 +45,7 @@ impl Work<'_> {
         unsafe {
             if self.in_place(0) {
                 let b = self.x(1);
-                elementwise::run(self.workers, self.output, self.len(), |to, at| {
+                elementwise::run(self.workers, self.to(), self.len(), |to, at| {
                     elementwise::add_scaled(isa, to, &b[at], scale);
                 });
             } else {
@@ -63,9 +63,9 @@ impl Work<'_> {
         // SAFETY: as the caller promises.
         unsafe {
             self.take_over(0);
-            if self.x(2)[0] != 0.0 {
+            if self.x::<f32>(2)[0] != 0.0 {
                 let (value, part) = (self.x(1), 1.0 - decay);
-                elementwise::run(self.workers, self.output, self.len(), |to, at| {
+                elementwise::run(self.workers, self.to(), self.len(), |to, at| {
                     elementwise::moving_average(isa, to, &value[at], part);
                 });
             }
@@ -80,8 +80,8 @@ impl Work<'_> {
         // SAFETY: as the caller promises.
         unsafe {
             self.take_over(0);
-            if self.x(3)[0] != 0.0 {
-                optimizer::run(self.workers, op, self.output, self.x(1), self.x(2));
+            if self.x::<f32>(3)[0] != 0.0 {
+                optimizer::run(self.workers, op, self.to(), self.x(1), self.x(2));
             }
         }
     }
@@ -107,7 +107,7 @@ impl Work<'_> {
     unsafe fn take_over(&self, i: usize) {
         if !self.in_place(i) {
             // SAFETY: as the caller promises.
-            unsafe { elementwise::copy(self.workers, self.output, self.x(i)) }
+            unsafe { elementwise::copy::<f32>(self.workers, self.to(), self.x(i)) }
         }
     }
 
@@ -119,7 +119,7 @@ impl Work<'_> {
         // SAFETY: as the caller promises.
         unsafe {
             let x = self.x(0);
-            elementwise::run(self.workers, self.output, self.len(), |to, at| of(to, &x[at]));
+            elementwise::run(self.workers, self.to(), self.len(), |to, at| of(to, &x[at]));
         }
     }
 
@@ -131,7 +131,7 @@ impl Work<'_> {
         // SAFETY: as the caller promises.
         unsafe {
             let (a, b) = (self.x(0), self.x(1));
-            elementwise::run(self.workers, self.output, self.len(), |to, at| of(to, &a[at.clone()], &b[at]));
+            elementwise::run(self.workers, self.to(), self.len(), |to, at| of(to, &a[at.clone()], &b[at]));
         }
     }
 }

@@ -6,26 +6,35 @@ mod moves;
 mod normalization;
 mod products;
 mod scalars;
+mod widened;
 
+use std::borrow::Cow;
+
+use half::bf16;
+
+use super::bf16::{is_narrow, takes_any};
 use super::constants::Constants;
 use super::conv2d::{ConvGeometry, Output};
+use super::element::Element;
 use super::pool2d::{self, Reduce};
 use super::pool2d_bwd::{self, Pool};
 use super::workers::Workers;
 use crate::graph::Step;
 use crate::ops::{AvgPool2d, AvgPool2dBwd, L2Pool2d, L2Pool2dBwd, MaxPool2d, MaxPool2dBwd, Op, window};
-use crate::{Shape, Tensor};
+use crate::{Precision, Shape, Tensor};
 
-pub(super) use products::scratch;
+pub(super) use widened::scratch;
 
 /// A step with the memory that it works on.
 pub(super) struct Work<'a> {
     pub workers: Workers<'a>,
     pub step: &'a Step,
+    /// How values of the arena are stored.
+    pub precision: Precision,
     /// Where each input begins.
-    pub inputs: &'a [*const f32],
+    pub inputs: &'a [*const u8],
     /// Where the output begins.
-    pub output: *mut f32,
+    pub output: *mut u8,
     /// Constants, filters packed.
     pub constants: &'a Constants,
 }
@@ -38,13 +47,38 @@ fn geometry(x: &[usize], kernel: [usize; 2], stride: [usize; 2], padding: window
 }
 
 impl<'a> Work<'a> {
-    /// An input's values.
+    /// An input's values, stored so.
     ///
     /// # Safety
     /// They are there, and the op does not work in place on them.
-    unsafe fn x(&self, i: usize) -> &'a [f32] {
+    unsafe fn x<E: Element>(&self, i: usize) -> &'a [E] {
         // SAFETY: inputs are dense; the planner lets no output overlap them, but for what works in place.
-        unsafe { std::slice::from_raw_parts(self.inputs[i], self.step.inputs[i].shape.elements()) }
+        unsafe { std::slice::from_raw_parts(self.inputs[i].cast(), self.step.inputs[i].shape.elements()) }
+    }
+
+    /// An input's values, as the output's are stored.
+    ///
+    /// # Safety
+    /// As [`Work::x`].
+    unsafe fn alike<E: Element>(&self, i: usize) -> Cow<'a, [E]> {
+        // SAFETY: as the caller promises.
+        unsafe {
+            match (self.narrow(i), E::STEP) {
+                (true, 2) | (false, 1) => Cow::Borrowed(self.x(i)),
+                (true, _) => self.x::<bf16>(i).iter().map(|x| E::rounded(x.widened())).collect(),
+                (false, _) => self.x(i).iter().map(|&x| E::rounded(x)).collect(),
+            }
+        }
+    }
+
+    /// Whether an input is stored in bf16.
+    fn narrow(&self, i: usize) -> bool {
+        is_narrow(self.precision, &self.step.inputs[i])
+    }
+
+    /// Where the output begins.
+    fn to<E: Element>(&self) -> *mut E {
+        self.output.cast()
     }
 
     fn shape(&self, i: usize) -> &'a Shape {
@@ -66,7 +100,7 @@ impl<'a> Work<'a> {
     /// As [`Work::run`].
     unsafe fn write(&self, values: &[f32]) {
         // SAFETY: as the caller promises.
-        unsafe { std::slice::from_raw_parts_mut(self.output, values.len()) }.copy_from_slice(values);
+        unsafe { std::slice::from_raw_parts_mut(self.to::<f32>(), values.len()) }.copy_from_slice(values);
     }
 
     /// The geometry of a window over input `i`.
@@ -82,16 +116,31 @@ impl<'a> Work<'a> {
         if self.len() == 0 {
             return;
         }
-        if self.step.inputs.iter().any(|view| view.shape.elements() == 0) {
-            // SAFETY: as the caller promises.
-            return unsafe { self.reference() };
+        let (empty, op) = (widened::lacks_values(self.step), &self.step.op);
+        // SAFETY: as the caller promises.
+        unsafe {
+            match is_narrow(self.precision, &self.step.output) {
+                true if takes_any(op) && !empty => self.any::<bf16>(),
+                true if self.multiplies() && !empty => self.multiply::<bf16>(scratch),
+                _ if takes_any(op) && !empty => self.any::<f32>(),
+                _ if self.is_mixed() => self.widened(scratch),
+                _ if empty => self.reference(),
+                _ => self.f32(scratch),
+            }
         }
+    }
+
+    /// An op on values in f32.
+    ///
+    /// # Safety
+    /// As [`Work::run`].
+    unsafe fn f32(&self, scratch: &mut [f32]) {
         // SAFETY, throughout: the output has room for what its op makes, and overlaps no input but one that the op
         // works on in place.
         unsafe {
             match &self.step.op {
-                Op::Conv2d(op) => self.conv2d(op, scratch),
-                Op::Dense(op) => self.dense(op, scratch),
+                Op::Conv2d(op) => self.conv2d_f32(op, scratch),
+                Op::Dense(_) => self.multiply::<f32>(scratch),
                 Op::Conv2dBwdData(op) => self.conv2d_bwd_data(op, scratch),
                 Op::DenseBwdData(_) => self.dense_bwd_data(scratch),
                 Op::Conv2dBwdFilter(op) => self.conv2d_bwd_filter(op, scratch),
@@ -100,9 +149,6 @@ impl<'a> Work<'a> {
                 Op::LocalConv2dBwdData(op) => self.local_conv2d_bwd_data(op.stride),
                 Op::LocalConv2dBwdFilter(op) => self.local_conv2d_bwd_filter(op.stride),
                 Op::LocalConv2dBwdBias(_) => self.local_conv2d_bwd_bias(),
-                Op::MaxPool2d(op) => self.max_pool2d(op),
-                Op::AvgPool2d(op) => self.avg_pool2d(op),
-                Op::L2Pool2d(op) => self.l2_pool2d(op),
                 Op::MaxPool2dBwd(op) => self.max_pool2d_bwd(op),
                 Op::AvgPool2dBwd(op) => self.avg_pool2d_bwd(op),
                 Op::L2Pool2dBwd(op) => self.l2_pool2d_bwd(op),
@@ -123,13 +169,28 @@ impl<'a> Work<'a> {
                 Op::L2LossBwd(_) => self.l2_loss_bwd(),
                 Op::Mean(_) => self.mean(),
                 Op::IsFinite(_) => self.is_finite(),
-                Op::Flatten(_) | Op::Cast(_) => self.same(),
-                Op::Part(op) => self.part(op),
-                Op::Slice(_) => self.slice(),
-                Op::Pad2d(op) => self.pad2d(op),
-                Op::Concat(_) => self.concat(),
-                Op::Join(_) => self.join(),
                 _ => self.reference(),
+            }
+        }
+    }
+
+    /// An op that moves or reduces values, stored so.
+    ///
+    /// # Safety
+    /// As [`Work::run`].
+    unsafe fn any<E: Element>(&self) {
+        // SAFETY, throughout: as the caller promises.
+        unsafe {
+            match &self.step.op {
+                Op::MaxPool2d(op) => self.max_pool2d::<E>(op),
+                Op::AvgPool2d(op) => self.avg_pool2d::<E>(op),
+                Op::L2Pool2d(op) => self.l2_pool2d::<E>(op),
+                Op::Part(op) => self.part::<E>(op),
+                Op::Slice(_) => self.slice::<E>(),
+                Op::Pad2d(op) => self.pad2d::<E>(op),
+                Op::Concat(_) => self.concat::<E>(),
+                Op::Join(_) => self.join::<E>(),
+                _ => self.same::<E>(),
             }
         }
     }
@@ -144,7 +205,7 @@ impl<'a> Work<'a> {
             .map(|i| Tensor::new(self.shape(i).clone(), unsafe { self.x(i) }.to_vec()))
             .collect();
         let result = self.step.op.reference(&inputs.iter().collect::<Vec<_>>());
-        let y = Output::new(self.output, self.step.output.stride);
+        let y = Output::new(self.to(), self.step.output.stride);
         for (row, values) in result.data().chunks(self.step.output.shape.last().max(1)).enumerate() {
             // SAFETY: the output has this row.
             unsafe { std::slice::from_raw_parts_mut(y.pixel(row), values.len()) }.copy_from_slice(values);
@@ -158,38 +219,38 @@ impl Work<'_> {
     ///
     /// # Safety
     /// As [`Work::run`].
-    unsafe fn max_pool2d(&self, op: &MaxPool2d) {
+    unsafe fn max_pool2d<E: Element>(&self, op: &MaxPool2d) {
         // SAFETY: as the caller promises.
-        unsafe { self.pool(self.window(0, op.kernel, op.stride, op.padding), Reduce::Max) }
+        unsafe { self.pool::<E>(self.window(0, op.kernel, op.stride, op.padding), Reduce::Max) }
     }
 
     /// See [`AvgPool2d`].
     ///
     /// # Safety
     /// As [`Work::run`].
-    unsafe fn avg_pool2d(&self, op: &AvgPool2d) {
+    unsafe fn avg_pool2d<E: Element>(&self, op: &AvgPool2d) {
         let kernel = op.kernel_on(self.dims(0)[1], self.dims(0)[2]);
         // SAFETY: as the caller promises.
-        unsafe { self.pool(self.window(0, kernel, op.stride, op.padding), Reduce::Mean) }
+        unsafe { self.pool::<E>(self.window(0, kernel, op.stride, op.padding), Reduce::Mean) }
     }
 
     /// See [`L2Pool2d`].
     ///
     /// # Safety
     /// As [`Work::run`].
-    unsafe fn l2_pool2d(&self, op: &L2Pool2d) {
+    unsafe fn l2_pool2d<E: Element>(&self, op: &L2Pool2d) {
         // SAFETY: as the caller promises.
-        unsafe { self.pool(self.window(0, op.kernel, op.stride, op.padding), Reduce::Norm) }
+        unsafe { self.pool::<E>(self.window(0, op.kernel, op.stride, op.padding), Reduce::Norm) }
     }
 
     /// A pool of input 0.
     ///
     /// # Safety
     /// As [`Work::run`].
-    unsafe fn pool(&self, geometry: ConvGeometry, reduce: Reduce) {
-        let y = Output::new(self.output, self.step.output.stride);
+    unsafe fn pool<E: Element>(&self, geometry: ConvGeometry, reduce: Reduce) {
+        let y = Output::<E>::new(self.to(), self.step.output.stride);
         // SAFETY: as the caller promises.
-        unsafe { pool2d::run(self.workers, geometry, self.x(0), reduce, y) }
+        unsafe { pool2d::run(self.workers, geometry, &self.alike(0), reduce, y) }
     }
 
     /// See [`MaxPool2dBwd`].
@@ -201,7 +262,7 @@ impl Work<'_> {
         // SAFETY: as the caller promises.
         unsafe {
             let pool = Pool::Max { x: self.x(0), y: self.x(1) };
-            pool2d_bwd::run(self.workers, geometry, pool, self.x(2), self.output);
+            pool2d_bwd::run(self.workers, geometry, pool, self.x(2), self.to());
         }
     }
 
@@ -214,7 +275,7 @@ impl Work<'_> {
         // SAFETY: as the caller promises.
         unsafe {
             let pool = Pool::Norm { x: self.x(0), y: self.x(1) };
-            pool2d_bwd::run(self.workers, geometry, pool, self.x(2), self.output);
+            pool2d_bwd::run(self.workers, geometry, pool, self.x(2), self.to());
         }
     }
 
@@ -226,6 +287,6 @@ impl Work<'_> {
         let kernel = op.kernel_on(self.dims(1)[1], self.dims(1)[2]);
         let geometry = self.window(1, kernel, op.stride, op.padding);
         // SAFETY: as the caller promises.
-        unsafe { pool2d_bwd::run(self.workers, geometry, Pool::Mean, self.x(0), self.output) }
+        unsafe { pool2d_bwd::run(self.workers, geometry, Pool::Mean, self.x(0), self.to()) }
     }
 }

@@ -22,7 +22,7 @@ impl<'a> Work<'a> {
     /// As [`Work::run`].
     pub(super) unsafe fn batch_norm_train(&self, op: &BatchNormTrain) {
         // SAFETY: as the caller promises.
-        unsafe { self.layer(op).forward(self.workers, self.output, self.step.output.stride) }
+        unsafe { self.layer(op).forward(self.workers, self.to(), self.step.output.stride) }
     }
 
     /// See [`BatchNormBwdSums`](crate::ops::BatchNormBwdSums).
@@ -41,7 +41,7 @@ impl<'a> Work<'a> {
     pub(super) unsafe fn batch_norm_bwd_data(&self, op: &BatchNormTrain) {
         let sums = op.inputs();
         // SAFETY: as the caller promises.
-        unsafe { self.layer(op).backward(self.workers, self.x(sums), self.x(sums + 1), self.output) }
+        unsafe { self.layer(op).backward(self.workers, self.x(sums), self.x(sums + 1), self.to()) }
     }
 
     /// See [`ChannelSum`](crate::ops::ChannelSum).
@@ -60,7 +60,7 @@ impl<'a> Work<'a> {
     pub(super) unsafe fn lrn(&self, op: &Lrn) {
         let response = Response::new(self.shape(0).last(), op.radius, [op.bias, op.alpha, op.beta]);
         // SAFETY: as the caller promises.
-        unsafe { response.forward(self.workers, self.x(0), self.output) }
+        unsafe { response.forward(self.workers, self.x(0), self.to()) }
     }
 
     /// See [`LrnBwd`].
@@ -70,7 +70,7 @@ impl<'a> Work<'a> {
     pub(super) unsafe fn lrn_bwd(&self, op: &LrnBwd) {
         let response = Response::new(self.shape(0).last(), op.radius, [op.bias, op.alpha, op.beta]);
         // SAFETY: as the caller promises.
-        unsafe { response.backward(self.workers, self.x(0), self.x(1), self.output) }
+        unsafe { response.backward(self.workers, self.x(0), self.x(1), self.to()) }
     }
 
     /// What batch normalization and its gradients begin with.

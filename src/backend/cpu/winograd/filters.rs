@@ -5,6 +5,7 @@ use super::super::pack::PanelLayout;
 use super::super::workers::{Shared, Workers};
 use super::Form;
 use super::axis::{self, Axis, F43, F47, Single};
+use crate::Tensor;
 
 /// Transformed filters: in panels of channels out, each with its factor of a product `[patches, c_in] x [c_in, c_out]` at every
 /// point.
@@ -18,7 +19,8 @@ pub(in crate::backend::cpu) struct WinogradFilters {
 
 impl WinogradFilters {
     /// Transforms filters `[c_out, taps, c_in]`, in f64 until the end.
-    pub fn new(workers: Workers, form: Form, [c_out, c_in]: [usize; 2], w: &[f32]) -> Self {
+    pub fn new(workers: Workers, form: Form, w: &Tensor) -> Self {
+        let (c_out, c_in, w) = (w.dims()[0], w.shape().last(), w.data());
         let layout = PanelLayout::new(workers.isa(), c_in, c_out);
         let mut values = Aligned::zeros(form.points() * layout.len());
         let shared = Shared::new(values.as_mut_ptr());

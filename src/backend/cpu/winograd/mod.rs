@@ -167,7 +167,7 @@ struct Convolution<'a> {
     grid: Grid,
     x: &'a [f32],
     w: &'a WinogradFilters,
-    epilogue: PaddedEpilogue<'a>,
+    epilogue: PaddedEpilogue<'a, f32>,
     y: Output,
 }
 

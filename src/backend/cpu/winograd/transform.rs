@@ -31,7 +31,7 @@ pub(super) struct Products<'a> {
     /// The output pixels of each patch, `[patches][outputs]`: past the border there is [`OUTSIDE`].
     pub pixels: &'a [usize],
     /// From the products to the output, the first row being the first pixel of all.
-    pub epilogue: TileEpilogue,
+    pub epilogue: TileEpilogue<f32>,
     /// Where that pixel starts, and values from one pixel to the next.
     pub to: *mut f32,
     pub to_stride: usize,
@@ -199,7 +199,7 @@ impl<V: Simd> Finish<V> {
     /// # Safety
     /// The instruction set is there; bias and alpha hold whole vectors.
     #[inline(always)]
-    unsafe fn new(e: &TileEpilogue, at: usize) -> Self {
+    unsafe fn new(e: &TileEpilogue<f32>, at: usize) -> Self {
         // SAFETY: the caller's promises.
         let load = |from: *const f32| unsafe { if from.is_null() { V::splat(0.0) } else { V::load(from.add(at)) } };
         Finish {
