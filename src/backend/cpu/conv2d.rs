@@ -198,7 +198,8 @@ unsafe fn run_block<E: Tiled>(
             let tile_epilogue =
                 TileEpilogue { to: outputs[from..].as_ptr(), ..epilogue.of(channels.clone(), pixels.start + from) };
             let work = Tile {
-                starts: windows.starts[from..].as_ptr(),
+                // An input that no filter meets has no runs.
+                starts: windows.starts.as_ptr().wrapping_add(from),
                 between: pixels.len(),
                 runs: windows.runs,
                 rows: to - from,

@@ -6,8 +6,8 @@
 //! definition takes 144; a filter of 7 in a row takes 10 for 4 instead of 28.
 //!
 //! A task is a block of patches, whose points stay in the second-level cache; panels of filters are its outer loop, and each
-//! panel's products are brought back while they are in the first-level cache. Each patch is computed alike, wherever it lies
-//! in a block, so that results depend neither on the batch nor on the threads.
+//! panel's products are brought back at once. Each patch is computed alike, wherever it lies in a block, so that results depend
+//! neither on the batch nor on the threads.
 
 mod axis;
 mod filters;
