@@ -96,6 +96,8 @@ impl Form {
 const BLOCKS: [(usize, usize); 2] = [(192, 26), (usize::MAX, 52)];
 /// Fewer patches than this are not cut for the threads, which share the filters instead.
 const FEW_PATCHES: usize = 26;
+/// Fewer are not cut at all.
+const LEAST_PATCHES: usize = 4;
 /// Values of a cache line; rows of different points are so far apart, lest they meet in the cache's sets.
 const LINE: usize = 16;
 
@@ -122,7 +124,9 @@ pub(super) unsafe fn run(
     epilogue.check(geometry.pixels(), w.layout.c_out);
     let grid = Grid::new(w.form, &geometry);
     let (_, most) = BLOCKS.into_iter().find(|&(c_in, _)| w.layout.k <= c_in).expect("the last line is of any number");
-    let enough = workers.threads().min(grid.patches() / FEW_PATCHES).max(1);
+    // Threads share the filters of few patches, unless these are few as well.
+    let few = if w.layout.count() < workers.threads() { LEAST_PATCHES } else { FEW_PATCHES };
+    let enough = workers.threads().min(grid.patches() / few).max(1);
     let blocks = workers.even(grid.patches().div_ceil(most).max(enough));
     let groups = workers.threads().div_ceil(blocks).min(w.layout.count());
     let work = Convolution { workers, geometry, grid, x, w, epilogue: epilogue.padded(&w.layout), y };
