@@ -1,21 +1,17 @@
 //! Winograd's minimal filtering against the definition in f64, at odd sizes, and its promises: the batch and the threads do
 //! not show.
 
+mod common;
+
 use std::sync::Arc;
 
+use common::Noise;
 use warpface::backend::cpu::{ConvAlgorithm, Cpu, Isa};
 use warpface::ops::{Activation, Conv2d, Operator, Padding};
 use warpface::{Device, Graph, Shape, Tensor};
 
 fn noise(shape: &[usize], seed: u64) -> Tensor {
-    let mut state = seed.wrapping_mul(0x9e3779b97f4a7c15) | 1;
-    let data = (0..shape.iter().product::<usize>())
-        .map(|_| {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-        })
-        .collect();
-    Tensor::new(shape, data)
+    Noise::new(seed).signed(shape)
 }
 
 /// A convolution with all that an epilogue has.
