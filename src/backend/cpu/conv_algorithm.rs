@@ -10,8 +10,8 @@ use crate::{Error, Result};
 pub enum ConvAlgorithm {
     /// Every product of the definition, added in order.
     Direct,
-    /// Winograd's minimal filtering where it is faster: fewer multiplications, and about ten times the rounding error, which
-    /// is 1e-6 of an embedding's length. The choice depends on filters alone, so that a photograph's numbers do not depend
+    /// Winograd's minimal filtering where it is faster: fewer multiplications, and a few times the rounding error; an
+    /// embedding's values differ by at most 2e-5. The choice depends on filters alone, so that a photograph's numbers do not depend
     /// on the others.
     #[default]
     Auto,

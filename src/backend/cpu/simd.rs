@@ -116,7 +116,7 @@ impl Simd for Lanes8 {
     }
     #[inline(always)]
     unsafe fn store_first(self, to: *mut f32, lanes: usize) {
-        // SAFETY: writable for so many values, as the caller promises.
+        // SAFETY: writable for that number of values, as the caller promises.
         unsafe { to.copy_from_nonoverlapping(self.0.as_ptr(), lanes) }
     }
 }

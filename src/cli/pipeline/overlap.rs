@@ -33,7 +33,7 @@ enum Task {
 enum Open<N> {
     /// It could not be read.
     Unread(Error),
-    /// It waits for the embeddings of so many crops.
+    /// It waits for the embeddings of this number of crops.
     Cut { note: N, rows: Vec<f32>, missing: usize },
 }
 
