@@ -3,6 +3,7 @@
 use half::f16;
 
 pub use super::isa::Isa;
+use crate::ops::Activation;
 
 /// A vector of f32 lanes.
 pub(super) trait Simd: Copy {
@@ -261,6 +262,23 @@ mod x86 {
         halves_512,
         first_512
     );
+}
+
+/// An activation of a vector of sums; `alpha` are a PReLU's slopes.
+///
+/// # Safety
+/// The instruction set is there.
+#[inline(always)]
+pub(super) unsafe fn activate<V: Simd>(activation: Activation, y: V, alpha: V) -> V {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let zero = V::splat(0.0);
+        match activation {
+            Activation::None => y,
+            Activation::Relu => y.max(zero),
+            Activation::PRelu => y.max(zero).mul_add(alpha, y.min(zero)),
+        }
+    }
 }
 
 /// Asks for the cache line that `at` lies in; nothing is read.

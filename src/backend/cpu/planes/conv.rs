@@ -6,7 +6,7 @@
 //! by P vectors loads P vectors, broadcasts R filter values and does R P multiply-adds.
 
 use crate::backend::cpu::aligned::Aligned;
-use crate::backend::cpu::simd::{Isa, Simd, per_isa};
+use crate::backend::cpu::simd::{Isa, Simd, activate, per_isa};
 use crate::backend::cpu::workers::part;
 use crate::ops::Activation;
 
@@ -158,18 +158,13 @@ unsafe fn kernel<V: Simd, const CHANNELS: usize, const PLACES: usize>(work: &Con
         for channel in 0..CHANNELS {
             let to = work.y.add((first + channel) * work.plane + place);
             let bias = V::splat(*filters.bias.get_unchecked(first + channel));
-            let zero = V::splat(0.0);
+            let alpha = match filters.activation {
+                Activation::PRelu => V::splat(*filters.alpha.get_unchecked(first + channel)),
+                _ => bias,
+            };
             for p in 0..PLACES {
                 let sum = acc[channel][p].add(bias);
-                let y = match filters.activation {
-                    Activation::None => sum,
-                    Activation::Relu => sum.max(zero),
-                    Activation::PRelu => {
-                        let alpha = V::splat(*filters.alpha.get_unchecked(first + channel));
-                        sum.max(zero).mul_add(alpha, sum.min(zero))
-                    }
-                };
-                y.store(to.add(p * V::LANES));
+                activate(filters.activation, sum, alpha).store(to.add(p * V::LANES));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Patches to points, and points to outputs: both transforms on vectors of channels.
 
-use super::super::simd::{Isa, Simd, per_isa};
+use super::super::simd::{Isa, Simd, activate, per_isa};
 use super::super::tile::{MAX_WIDTH, TileEpilogue};
 use super::Form;
 use super::axis::{self, Axis, F43, F47, Single};
@@ -223,15 +223,11 @@ impl<V: Simd> Finish<V> {
     unsafe fn write(&self, sums: V, pixel: usize, to: *mut f32) {
         // SAFETY: the caller's promises.
         unsafe {
-            let (mut y, zero) = (sums.add(self.bias), V::splat(0.0));
+            let mut y = sums.add(self.bias);
             if !self.residual.is_null() {
                 y = self.residual(pixel).mul_add(self.scale, y);
             }
-            y = match self.activation {
-                Activation::None => y,
-                Activation::Relu => y.max(zero),
-                Activation::PRelu => y.max(zero).mul_add(self.alpha, y.min(zero)),
-            };
+            let y = activate(self.activation, y, self.alpha);
             if self.channels == V::LANES {
                 y.store(to.add(self.first));
             } else {
