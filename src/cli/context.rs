@@ -21,7 +21,7 @@ use crate::face::{
 use crate::models::{Mtcnn, embedding_network_of};
 use crate::networks::{ModelDef, NetworkSpec};
 use crate::train::checkpoint;
-use crate::weights::ModelFacts;
+use crate::weights::{ModelFacts, TensorMap};
 use crate::{Error, Graph, weights};
 
 /// Names of model files, the best first: by accuracy on LFW.
@@ -323,18 +323,32 @@ impl Globals {
     /// Reads the model's weights with batch norms apart, and what is known of its input: the file asked for, else the best
     /// there is; `average` takes the moving averages of a checkpoint of training.
     pub fn read_unfolded(&self, average: bool) -> Result<(PathBuf, weights::network::Unfolded, ModelFacts)> {
-        let path = self.model_path()?;
-        let entry = weights::verify(&path, self.allow_modified_weights)?;
-        let mut map = weights::load(&path)?;
-        let facts = checkpoint::facts(&map, entry);
-        if average {
-            map = map.averaged()?;
-        }
-        let asked = ModelFacts::default().standardize(self.standardize);
+        let (map, facts) = self.read_map(average)?;
         let read = weights::network::unfolded(&map)?;
         weights::network::require(&map, read.network.def, self.model_def)?;
-        let known = asked.or(facts).or(ModelFacts::default().model_def(Some(read.network.def)));
-        Ok((path, read, known))
+        let known = facts.or(ModelFacts::default().model_def(Some(read.network.def)));
+        Ok((map.path, read, known))
+    }
+
+    /// As [`Globals::read_unfolded`], its graph of inference, for crops of the size that it was trained with, else of the
+    /// usual one.
+    pub fn read_graph(&self, average: bool) -> Result<(PathBuf, Graph, NetworkSpec, ModelFacts)> {
+        let (map, mut facts) = self.read_map(average)?;
+        let (graph, network) = embedding_network_of(&map, |network| {
+            facts = facts.or(network.facts());
+            facts.image_size
+        })?;
+        weights::network::require(&map, network.def, self.model_def)?;
+        Ok((map.path, graph, network, facts))
+    }
+
+    /// The model's file, and what is known of its input.
+    fn read_map(&self, average: bool) -> Result<(TensorMap, ModelFacts)> {
+        let path = self.model_path()?;
+        let entry = weights::verify(&path, self.allow_modified_weights)?;
+        let map = weights::load(&path)?;
+        let facts = ModelFacts::default().standardize(self.standardize).or(checkpoint::facts(&map, entry));
+        Ok((if average { map.averaged()? } else { map }, facts))
     }
 
     /// The model's graph, and which network it is: the file asked for, else the best there is. Its side is that of the

@@ -126,7 +126,7 @@ enum Command {
     Plan(plan::Args),
     /// Time a model layer by layer, slowest first.
     Bench(bench::Args),
-    /// Write the embedding model as an .npz, or as a .pt that facenet-pytorch loads.
+    /// Write the embedding model for others: .npz, .safetensors, facenet-pytorch's .pt, ONNX, TensorFlow's .pb or SavedModel.
     Convert(convert::Args),
     /// Tell what a weights file holds, which network it is taken for, and what is missing.
     Inspect(inspect::Args),
