@@ -88,11 +88,13 @@ fn constant(held: &Held) -> Message {
     let tensor = |dtype: i64| Message::new().number(1, dtype).message(2, shape.clone());
     let (dtype, tensor) = match &held.value {
         Value::Weights(constant, axes) => (FLOAT, tensor(FLOAT).values(4, constant, axes)),
+        // One value alone stands in a list, as TensorFlow itself writes it: OpenCV looks nowhere else.
+        Value::Ints(values) if values.len() == 1 => (INT32, tensor(INT32).numbers(7, values)),
         Value::Ints(values) => {
             let bytes: Vec<u8> = values.iter().flat_map(|&value| (value as i32).to_le_bytes()).collect();
             (INT32, tensor(INT32).bytes(4, &bytes))
         }
-        Value::Float(x) => (FLOAT, tensor(FLOAT).bytes(4, &x.to_le_bytes())),
+        Value::Float(x) => (FLOAT, tensor(FLOAT).bytes(5, &x.to_le_bytes())),
     };
     let attributes = vec![data_type("dtype", dtype), attribute("value", Message::new().message(8, tensor))];
     node(&Step { name: held.name.clone(), kind: "Const", inputs: Vec::new(), attributes })
