@@ -79,6 +79,28 @@ fn what_is_written_is_read_to_the_bit() {
     }
 }
 
+/// Whatever a damaged file says, there is an end, and no panic.
+#[test]
+fn damaged_files_do_no_harm() {
+    let network = NetworkSpec::new(ModelDef::Squeezenet).width(Width::of_stem(2).unwrap()).side(80).embedding_size(4);
+    let export = Export::new(embedding_network(&drawn(network)).unwrap(), network, ModelFacts::default());
+    let folder = tempfile::tempdir().unwrap();
+    let [onnx, pb, saved] = write_all(&export, folder.path());
+    for path in [onnx, pb, saved.join("saved_model.pb")] {
+        let whole = fs::read(&path).unwrap();
+        let network = |bytes: &[u8]| weights::embedding_network(&weights::load_bytes("damaged", bytes)?);
+        assert!(network(&whole).is_ok() && network(&whole[..whole.len() / 2]).is_err());
+        for at in (0..whole.len()).step_by(23).chain(0..200).chain(whole.len() - 3000..whole.len()) {
+            for mask in [0xff, 0x80, 0x01] {
+                let mut bytes = whole.clone();
+                bytes[at] ^= mask;
+                drop(network(&bytes));
+            }
+            drop(network(&whole[..at]));
+        }
+    }
+}
+
 /// Input and output of a model of pictures that a few runtimes understand.
 fn save(path: &Path, dims: &[usize], values: &[f32]) {
     let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();

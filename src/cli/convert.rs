@@ -13,7 +13,7 @@ use crate::Error;
 use crate::Precision;
 use crate::error::{Field, message};
 use crate::weights::export::Export;
-use crate::weights::{ModelFacts, write};
+use crate::weights::{ModelFacts, manifest, write};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -114,6 +114,11 @@ impl Args {
                 Field("model"),
                 " names what to convert"
             ];
+            return Err(Error::data(&to, problem).into());
+        }
+        if let Some(published) = to.file_name().and_then(|name| name.to_str()).and_then(manifest::lookup) {
+            let problem =
+                format!("would be taken for a damaged {} of {}: name it otherwise", published.name, published.package);
             return Err(Error::data(&to, problem).into());
         }
         format.check(globals.precision)?;

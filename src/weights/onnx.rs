@@ -87,14 +87,15 @@ fn name_of(source: &Source, value: Range<usize>) -> Parsed<String> {
     Ok(String::new())
 }
 
-/// A `StringStringEntryProto`: key (1) and value (2).
+/// A `StringStringEntryProto`: key (1) and value (2). What others note there may be no UTF-8.
 fn entry_of(source: &Source, range: Range<usize>) -> Parsed<(String, String)> {
+    let text = |range| Parsed::Ok(String::from_utf8_lossy(&source.bytes(range)?).into_owned());
     let (mut key, mut value) = (String::new(), String::new());
     let mut fields = Fields::of(source, range);
     while let Some(field) = fields.next()? {
         match field {
-            (1, Field::Bytes(text)) => key = wire::text(source, text)?,
-            (2, Field::Bytes(text)) => value = wire::text(source, text)?,
+            (1, Field::Bytes(range)) => key = text(range)?,
+            (2, Field::Bytes(range)) => value = text(range)?,
             _ => {}
         }
     }

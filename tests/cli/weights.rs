@@ -91,6 +91,7 @@ fn what_it_becomes_is_said_once() {
     convert("model.pb", &["--precision", "tf32"]).expect(USAGE).says(&["--precision"]);
     convert("model.onnx", &["--unfolded"]).expect(USAGE).says(&["--unfolded", ".npz"]);
     convert("model.onnx", &["--model", text(&model)]).expect(USAGE).says(&["--model", "weights.npz"]);
+    convert("graph_final.pb", &[]).expect(NOTHING).says(&["graph_final.pb", "name it otherwise"]);
     with(folder.path(), &["convert"]).expect(USAGE);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 
