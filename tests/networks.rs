@@ -170,7 +170,7 @@ fn openfaces_networks_ask_for_openfaces_alignment() {
     let empty = world.at("weights");
     std::fs::create_dir(&empty).unwrap();
     let compare = ["compare", text(&photo), text(&photo), "--model", text(&model), "--weights", text(&empty)];
-    world.run(&compare).expect(NOTHING).says(&["cargo xtask weights --landmarks"]);
+    world.run(&compare).expect(NOTHING).says(&["`warpface weights --landmarks`"]);
     world.run(&[&compare[..], &["--aligned"]].concat()).expect(DONE);
     let (people, crops) = (world.at("people"), world.at("crops"));
     let align = ["align", text(&people), text(&crops), "--weights", text(&empty), "--model-def", "nn4_small2"];

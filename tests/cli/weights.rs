@@ -129,7 +129,7 @@ fn bad_weights() {
     let detect = |folder: &Path, more: &[&str]| with(folder, &[&["detect", text(&picture)], more].concat());
 
     let none = tempfile::tempdir().unwrap();
-    detect(none.path(), &[]).expect(NOTHING).says(&[text(none.path()), "det1.npy", "cargo xtask weights"]);
+    detect(none.path(), &[]).expect(NOTHING).says(&[text(none.path()), "det1.npy", "`warpface weights`"]);
 
     let cut = tampered(&weights, "det2.npy", |bytes| bytes[..bytes.len() - 1000].to_vec());
     detect(cut.path(), &[]).expect(NOTHING).says(&["det2.npy", "--allow-modified-weights"]);
