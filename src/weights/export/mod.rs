@@ -11,6 +11,20 @@
 //! | TensorFlow | `[n, side, side, 3]` | attributes of the placeholder, `_warpface.standardize` and so on |
 //!
 //! Every op is turned before anything is written, and weights are read one by one when they are.
+//!
+//! ```no_run
+//! use warpface::models::embedding_network_of;
+//! use warpface::train::checkpoint;
+//! use warpface::weights::{self, export::Export};
+//!
+//! let file = "weights/facenet_keras.h5";
+//! let map = weights::load(file)?;
+//! // What is known of a published file goes by its hash.
+//! let facts = checkpoint::facts(&map, weights::verify(file, false)?);
+//! let (graph, network) = embedding_network_of(&map, |_| facts.image_size)?;
+//! Export::new(graph, network, facts).onnx("face.onnx")?;
+//! # Ok::<(), warpface::Error>(())
+//! ```
 
 mod draft;
 mod message;
