@@ -287,6 +287,30 @@ fn chosen_blocks_are_those_of_a_whole_launch() {
 }
 
 #[test]
+fn a_sample_is_the_whole_where_blocks_within_are_alike() {
+    // The first and the last block of each axis do more.
+    let edge = |axis: &str| {
+        format!(
+            "mov.u32 %r6, %ctaid.{axis}; mov.u32 %r7, %nctaid.{axis}; sub.u32 %r7, %r7, 1;\n\
+             setp.eq.u32 %p1, %r6, 0; setp.eq.or.u32 %p1, %r6, %r7, %p1; mov.u32 %r8, 0;\n\
+             @!%p1 bra IN_{axis};\nadd.u32 %r8, %r8, 1;\nld.global.u32 %r9, [%rd4];\nIN_{axis}:"
+        )
+    };
+    let body = ["x", "y", "z"].map(edge).join("\n");
+    let module = Module::parse("test", &kernel(&body)).unwrap();
+    let machine = Machine::new(Options { checks: Checks::NONE, ..Options::default() });
+    let from = machine.alloc(4 << 13).unwrap();
+    let args = [from.to_le_bytes(), from.to_le_bytes()].concat();
+    for grid in [[3, 2, 1], [50, 1, 1], [40, 13, 20]] {
+        let launch = Launch { grid, block: [64, 1, 1], shared: 0, args: &args };
+        let whole = machine.profile(&module, "k", &launch).unwrap();
+        assert_eq!(machine.profile_sample(&module, "k", &launch).unwrap(), whole, "{grid:?}");
+    }
+    let empty = Launch { grid: [0, 1, 1], block: [64, 1, 1], shared: 0, args: &args };
+    assert!(machine.profile_sample(&module, "k", &empty).unwrap_err().message.contains("empty"));
+}
+
+#[test]
 fn a_profile_changes_no_result() {
     let body = "ld.global.u32 %r5, [%rd4];\nadd.u32 %r5, %r5, %r1;\nst.global.u32 [%rd5], %r5;";
     let module = Module::parse("test", &kernel(body)).unwrap();

@@ -6,6 +6,7 @@ use super::observe::Recorder;
 use crate::code::{Code, Entry, Module};
 use crate::error::{Fault, FaultKind};
 use crate::machine::Machine;
+use crate::profile::sample::sample;
 use crate::profile::{Counts, Profile};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -74,6 +75,22 @@ impl Machine {
             return Err(Fault::plain(FaultKind::Launch, entry, message));
         }
         self.profiled(module, entry, launch, Which::Some(chosen))
+    }
+
+    /// Runs some blocks of each part of the grid ([`sample`](crate::profile::sample)), and counts each as often as there are
+    /// blocks that it stands for.
+    ///
+    /// # Errors
+    /// As [`launch`](Self::launch).
+    pub fn profile_sample(&self, module: &Module, entry: &str, launch: &Launch) -> Result<Profile, Fault> {
+        // So that extents without blocks, and beyond the device's, are refused before they are walked.
+        self.kernel(module, entry, launch)?;
+        let mut sum: Option<Profile> = None;
+        for (times, chosen) in sample(launch.grid) {
+            let profile = self.profile_blocks(module, entry, launch, &chosen)?;
+            sum.get_or_insert_with(|| profile.without_counts()).add_scaled(&profile, times);
+        }
+        sum.ok_or_else(|| Fault::plain(FaultKind::Launch, entry, "no blocks"))
     }
 
     fn profiled(&self, module: &Module, entry: &str, launch: &Launch, which: Which) -> Result<Profile, Fault> {

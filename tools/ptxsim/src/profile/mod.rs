@@ -11,6 +11,7 @@ pub mod banks;
 pub mod class;
 pub mod occupancy;
 pub mod resources;
+pub mod sample;
 pub mod sectors;
 mod text;
 
@@ -254,6 +255,13 @@ impl Profile {
             distinct_loads: 0,
             lines: BTreeMap::new(),
         }
+    }
+
+    /// A profile of the same launch, of which nothing has been counted.
+    pub(crate) fn without_counts(&self) -> Self {
+        let (kernel, total, classes, lines) =
+            (self.kernel.clone(), Counts::default(), BTreeMap::new(), BTreeMap::new());
+        Self { kernel, blocks: 0, warps: 0, total, classes, distinct_loads: 0, lines, ..*self }
     }
 
     /// Adds what one instruction did.
