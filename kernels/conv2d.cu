@@ -198,7 +198,7 @@ __device__ void conv2d_fwd_tile(
     for (u32 i = 0; i < R; i++) {
         u32 pixel = first + threadIdx.x / 16 * R + i;
         if (pixel < p.pixels) {
-            epilogue.write4(sums[i], pixel, (column + threadIdx.x % 16) * 4);
+            epilogue.write(sums[i], pixel, (column + threadIdx.x % 16) * 4);
         }
     }
 }
@@ -261,7 +261,7 @@ __device__ void conv2d_fwd_narrow(
     Epilogue<T> epilogue = epilogue_of(p, b, alpha, residual, y);
 #pragma unroll
     for (u32 j = 0; j < 4; j++) {
-        epilogue.write4(sums[j], pixel, (column + j) * 4);
+        epilogue.write(sums[j], pixel, (column + j) * 4);
     }
 }
 
@@ -303,7 +303,7 @@ __device__ void conv2d_fwd_mma(
             mma::transpose(sums[i], half, row);
             u32 pixel = first + Warps::first_row() + i * 16 + mma::lane_row(half);
             if (pixel < p.pixels) {
-                epilogue.write8(row, pixel, channel);
+                epilogue.write(row, pixel, channel);
             }
         }
     }
@@ -378,7 +378,7 @@ __device__ void sm90_conv2d_fwd_wgmma(
             mma::transpose(tiles, half, eight);
             u32 pixel = row + mma::lane_row(half);
             if (pixel < p.pixels) {
-                epilogue.write8(eight, pixel, column + from + mma::lane_column());
+                epilogue.write(eight, pixel, column + from + mma::lane_column());
             }
         }
     }

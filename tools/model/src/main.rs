@@ -8,14 +8,16 @@ mod predict;
 mod simulated;
 mod table;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use cards::Card;
 use clap::Parser;
-use count::{Asked, count};
+use count::{Asked, CountedStep, count};
 use predict::predict;
+use ptxsim::Profile;
 use ptxsim::profile::Resources;
 use warpface::Precision;
 use warpface::networks::{ModelDef, NetworkSpec};
@@ -36,6 +38,9 @@ struct Args {
     /// An embedding network
     #[arg(long, default_value = "inception_resnet_v1", value_parser = definition)]
     network: ModelDef,
+    /// Print what each kernel asks for, all its launches together, and the lines that ask for more than they need
+    #[arg(long)]
+    kernels: bool,
 }
 
 fn definition(name: &str) -> Result<ModelDef, String> {
@@ -55,7 +60,23 @@ fn run(args: &Args) -> Result<()> {
     let stay = weights <= args.gpu.l2 / 2;
     let rows: Vec<_> = steps.iter().map(|step| (step, predict(step, args.gpu, args.precision, stay))).collect();
     print!("{}", table::table(asked, args.gpu, &rows));
+    if args.kernels {
+        kernels(&steps).values().for_each(|profile| print!("\n{profile}"));
+    }
     Ok(())
+}
+
+/// The sum of each kernel's launches, whose grids differ.
+fn kernels(steps: &[CountedStep]) -> BTreeMap<&str, Profile> {
+    let mut sums: BTreeMap<&str, Profile> = BTreeMap::new();
+    for launched in steps.iter().flat_map(|step| &step.launches) {
+        let profile = &launched.counted.profile;
+        match sums.get_mut(profile.kernel.as_str()) {
+            Some(sum) => sum.add_scaled(profile, 1),
+            None => drop(sums.insert(&profile.kernel, profile.clone())),
+        }
+    }
+    sums
 }
 
 fn main() -> ExitCode {

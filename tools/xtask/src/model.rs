@@ -18,13 +18,20 @@ pub struct Args {
     /// An embedding network, as `warpface plan` names it
     #[arg(long, default_value = "inception_resnet_v1")]
     network: String,
+    /// Print what each kernel asks for, and the lines that ask for more than they need
+    #[arg(long)]
+    kernels: bool,
 }
 
 pub fn run(args: &Args) -> Result<()> {
     // The simulator is optimised in each profile.
     shell::run(cargo(&["build", "--package", "model"]).stdout(std::io::stderr()))?;
-    let Args { gpu, batch, precision, network } = args;
+    let Args { gpu, batch, precision, network, kernels } = args;
     let batch = batch.to_string();
     let line = ["--gpu", gpu, "--batch", &batch, "--precision", precision, "--network", network];
-    shell::run(&mut program(shell::built("debug/model"), &line))
+    let mut model = program(shell::built("debug/model"), &line);
+    if *kernels {
+        model.arg("--kernels");
+    }
+    shell::run(&mut model)
 }
