@@ -9,7 +9,9 @@ mod simulated;
 mod table;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
@@ -41,6 +43,9 @@ struct Args {
     /// Print what each kernel asks for, all its launches together, and the lines that ask for more than they need
     #[arg(long)]
     kernels: bool,
+    /// Add the rows to this CSV file, times in seconds
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
 }
 
 fn definition(name: &str) -> Result<ModelDef, String> {
@@ -60,10 +65,23 @@ fn run(args: &Args) -> Result<()> {
     let stay = weights <= args.gpu.l2 / 2;
     let rows: Vec<_> = steps.iter().map(|step| (step, predict(step, args.gpu, args.precision, stay))).collect();
     print!("{}", table::table(asked, args.gpu, &rows));
+    if let Some(path) = &args.csv {
+        keep(path, &table::rows_as_csv(asked, args.gpu, &rows))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
     if args.kernels {
         kernels(&steps).values().for_each(|profile| print!("\n{profile}"));
     }
     Ok(())
+}
+
+/// Adds rows to a file, which begins with their columns' names.
+fn keep(path: &Path, rows: &str) -> std::io::Result<()> {
+    let mut file = File::options().create(true).append(true).open(path)?;
+    if file.metadata()?.len() == 0 {
+        file.write_all(table::COLUMNS.as_bytes())?;
+    }
+    file.write_all(rows.as_bytes())
 }
 
 /// The sum of each kernel's launches, whose grids differ.

@@ -65,6 +65,32 @@ fn row(text: &mut String, step: &CountedStep, predicted: &Predicted) {
     );
 }
 
+/// The columns of [`rows_as_csv`].
+pub const COLUMNS: &str =
+    "card,network,precision,batch,layer,kernels,blocks,waves,tail,bound,low_s,high_s,roofline_s\n";
+
+/// The rows as CSV, times in seconds.
+pub fn rows_as_csv(asked: Asked, card: &Card, rows: &[Row]) -> String {
+    let Asked { network, batch, precision } = asked;
+    let mut text = String::new();
+    for (step, predicted) in rows.iter().filter(|(step, _)| !step.launches.is_empty()) {
+        let Predicted { seconds: [low, high], bound, waves, tail, roofline } = predicted;
+        let profiles = || step.launches.iter().map(|launched| &launched.counted.profile);
+        let kernels: Vec<&str> = profiles().map(|profile| profile.kernel.as_str()).collect();
+        let blocks: u64 = profiles().map(|profile| profile.grid.iter().map(|&n| u64::from(n)).product::<u64>()).sum();
+        let _ = writeln!(
+            text,
+            "{},{},{precision},{batch},{},{},{blocks},{waves:.3},{tail:.3},{},{low:.4e},{high:.4e},{roofline:.4e}",
+            card.name,
+            network.def.name(),
+            step.name,
+            kernels.join(" "),
+            bound.name()
+        );
+    }
+    text
+}
+
 /// The network's time, by what bounds it, and beside its roofline.
 fn sums(text: &mut String, batch: usize, rows: &[Row]) {
     let launches: usize = rows.iter().map(|(step, _)| step.launches.len()).sum();

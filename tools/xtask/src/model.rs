@@ -1,5 +1,7 @@
 //! `cargo xtask model`: how long a network may take on a GPU that is not here, by `tools/model`.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 
 use crate::shell::{self, cargo, program};
@@ -21,17 +23,23 @@ pub struct Args {
     /// Print what each kernel asks for, and the lines that ask for more than they need
     #[arg(long)]
     kernels: bool,
+    /// Add the rows to this CSV file
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
 }
 
 pub fn run(args: &Args) -> Result<()> {
     // The simulator is optimised in each profile.
     shell::run(cargo(&["build", "--package", "model"]).stdout(std::io::stderr()))?;
-    let Args { gpu, batch, precision, network, kernels } = args;
+    let Args { gpu, batch, precision, network, kernels, csv } = args;
     let batch = batch.to_string();
     let line = ["--gpu", gpu, "--batch", &batch, "--precision", precision, "--network", network];
     let mut model = program(shell::built("debug/model"), &line);
     if *kernels {
         model.arg("--kernels");
+    }
+    if let Some(path) = csv {
+        model.arg("--csv").arg(path);
     }
     shell::run(&mut model)
 }
