@@ -4,6 +4,8 @@
 //! the busiest one gets, L2 and memory for the bytes of all, and the way of one block through its latencies as often as blocks
 //! come after each other. The low end has every rate at its published peak and everything that can overlap overlapping; the
 //! high end has sustained rates, dependent instructions one after the other, and a block's latency before the rest.
+//!
+//! Once a card has been measured, put what it showed beside `benches/runs/*-model.md` and correct the constants here.
 
 use ptxsim::Profile;
 use ptxsim::profile::Class;
