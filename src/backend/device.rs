@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Backend, DeviceInfo, cpu};
+use super::{Backend, DeviceInfo, cpu, gpu_nodes};
 use crate::{Error, Result};
 
 /// Which device to use.
@@ -73,8 +73,8 @@ impl Device {
             DeviceKind::Cpu => Ok(Self::from_backend(cpu()?)),
             DeviceKind::Wgpu => open_wgpu(),
             DeviceKind::Cuda => open_cuda(),
-            DeviceKind::Auto => open_cuda().or_else(|_| match open_wgpu() {
-                Ok(device) if !device.info().software => Ok(device),
+            DeviceKind::Auto => open_cuda().or_else(|_| match gpu_nodes::may_have_gpu().then(open_wgpu) {
+                Some(Ok(device)) if !device.info().software => Ok(device),
                 _ => Ok(Self::from_backend(cpu()?)),
             }),
         }

@@ -23,6 +23,7 @@ mod device;
 // What only the other backend takes of the one table lies idle where there is one.
 #[cfg_attr(not(all(feature = "cuda", feature = "wgpu")), allow(dead_code, unused_imports))]
 pub(crate) mod gpu;
+mod gpu_nodes;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 #[cfg_attr(not(all(feature = "cuda", feature = "wgpu")), allow(dead_code, unused_imports))]
 pub(crate) mod kernels;

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::ahead::Ahead;
 use super::element::Element;
 use super::pack::{PanelLayout, Panels};
 use super::simd::Isa;
@@ -191,12 +192,16 @@ unsafe fn run_block<E: Tiled>(
     let bounds = |tile: usize| tile * pixels.len() / tiles;
     let outputs: Vec<*mut E> = pixels.clone().map(|pixel| y.pixel(pixel)).collect();
     let windows = Windows::new(isa, geometry, x, pixels.clone());
+    let first = panels.start;
     for panel in panels {
         let (channels, vectors) = w.layout.channels(panel);
         for tile in 0..tiles {
             let (from, to) = (bounds(tile), bounds(tile + 1));
             let tile_epilogue =
                 TileEpilogue { to: outputs[from..].as_ptr(), ..epilogue.of(channels.clone(), pixels.start + from) };
+            // Further panels find the inputs in a cache, and further runs are for the most part the neighbours'.
+            let fresh = panel == first && windows.runs == 1 && tile + 1 < tiles;
+            let ahead = Ahead { filters: tile == 0, rows: if fresh { bounds(tile + 2) - to } else { 0 } };
             let work = Tile {
                 // An input that no filter meets has no runs.
                 starts: windows.starts.as_ptr().wrapping_add(from),
@@ -207,6 +212,7 @@ unsafe fn run_block<E: Tiled>(
                 w: w.panel(panel).as_ptr(),
                 vectors,
                 epilogue: tile_epilogue,
+                ahead,
             };
             // SAFETY: starts point at whole runs, of `x` or what the windows hold; the panel is as long as packed; the pixels'
             // channels are this task's alone.

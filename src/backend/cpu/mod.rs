@@ -7,6 +7,7 @@
 //! the number of threads, so results do not depend on it; nor on the batch, where images do not meet.
 
 mod across;
+mod ahead;
 mod aligned;
 mod batch_norm;
 mod bf16;

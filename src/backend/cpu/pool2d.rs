@@ -25,12 +25,12 @@ pub(super) unsafe fn run<E: Element>(workers: Workers, geometry: ConvGeometry, x
     let line = |line: usize| {
         let (oy, image) = (line % ay.out, line / ay.out);
         let rows = ay.span(oy, h, geometry.kernel[0], geometry.stride[0]);
+        let rows: Vec<&[E]> = rows.map(|iy| &x[(image * h + iy) * w * c..][..w * c]).collect();
         let mut window = Vec::with_capacity(geometry.kernel[0] * geometry.kernel[1]);
         for ox in 0..ax.out {
             let columns = ax.span(ox, w, geometry.kernel[1], geometry.stride[1]);
             window.clear();
-            let pixel = |iy: usize, ix: usize| &x[((image * h + iy) * w + ix) * c..][..c];
-            window.extend(rows.clone().flat_map(|iy| columns.clone().map(move |ix| pixel(iy, ix))));
+            rows.iter().for_each(|row| window.extend(row[columns.start * c..columns.end * c].chunks_exact(c)));
             // SAFETY: each output pixel is written by one line alone; the caller promises the rest.
             let out = unsafe { std::slice::from_raw_parts_mut(y.pixel(line * ax.out + ox), c) };
             match reduce {

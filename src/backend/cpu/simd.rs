@@ -293,6 +293,18 @@ pub(super) fn prefetch(at: *const f32) {
     let _ = at;
 }
 
+/// The same, for a line that will be written.
+#[inline(always)]
+pub(super) fn prefetch_for_write(at: *const f32) {
+    // SAFETY: no address is invalid for it, and an x86-64 without it does nothing instead.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_ET0 }>(at.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
+}
+
 /// Defines `by_isa`, which calls the module's `dispatch` with the vectors of an instruction set.
 macro_rules! per_isa {
     ($tile:ident) => {

@@ -10,6 +10,7 @@ use std::mem::MaybeUninit;
 
 use half::bf16;
 
+use super::ahead::{self, Ahead};
 use super::element::Element;
 use super::multiply::Multiply;
 use super::simd::{Isa, Lanes8, Simd, per_isa};
@@ -41,6 +42,8 @@ pub(super) struct Tile<E> {
     pub vectors: usize,
     /// From the sums to the output.
     pub epilogue: TileEpilogue<E>,
+    /// What it asks the caches for meanwhile.
+    pub ahead: Ahead,
 }
 
 /// From sums to output: `act(scale * (sum + bias) + residual)`. A null pointer is an absent operand.
@@ -195,9 +198,20 @@ unsafe fn kernel<E: Element, V: Multiply<E>, const ROWS: usize, const VECTORS: u
         let mut w = tile.w;
         let width = V::LANES * E::STEP;
         let steps = tile.run / E::STEP;
+        let mut asked = 0;
         for run in 0..tile.runs {
             let starts = &*tile.starts.add(run * tile.between).cast::<[*const E; ROWS]>();
             for step in 0..steps / UNROLL {
+                if tile.ahead.filters {
+                    ahead::filters(w, UNROLL * VECTORS * width);
+                }
+                if tile.ahead.rows > 0 {
+                    ahead::inputs(tile, ROWS, step, UNROLL * E::STEP);
+                }
+                if asked < ROWS {
+                    ahead::output(&tile.epilogue, asked, VECTORS * V::LANES);
+                    asked += 1;
+                }
                 // Loops, not closures: those are compiled without the instruction set unless they happen to be inlined.
                 let mut filters = [[V::factors(w); VECTORS]; UNROLL];
                 for u in 0..UNROLL {

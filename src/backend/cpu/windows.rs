@@ -79,6 +79,16 @@ impl<E: Element> Windows<E> {
         let run = values.next_multiple_of(E::STEP);
         // A line more, since lines are copied whole.
         let mut copies = vec![E::default(); n * run + LINE];
+        let starts = |copies: &[E]| copies.chunks_exact(run).map(<[E]>::as_ptr).take(n).collect();
+        if g.runs().0 == k_h {
+            // Without padding every row of a window is there.
+            for (pixel, &place) in corners.places.iter().enumerate() {
+                let window = &mut copies[pixel * run..][..run + LINE];
+                (0..k_h).for_each(|ky| copy(&mut window[ky * k_w * c..], x, place + ky * w * c, k_w * c));
+                window[values..run].fill(E::default());
+            }
+            return Windows { runs: 1, run, starts: starts(&copies), _values: copies };
+        }
         for pixel in 0..n {
             let (row, column, place) = (corners.rows[pixel], corners.columns[pixel], corners.places[pixel]);
             // Taps of a row within the image: those between.
@@ -99,8 +109,7 @@ impl<E: Element> Windows<E> {
             }
             (values..run).for_each(|i| window[i] = E::default());
         }
-        let starts = copies.chunks_exact(run).map(<[E]>::as_ptr).take(n).collect();
-        Windows { runs: 1, run, starts, _values: copies }
+        Windows { runs: 1, run, starts: starts(&copies), _values: copies }
     }
 }
 

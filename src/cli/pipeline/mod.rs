@@ -5,6 +5,8 @@
 //! step together.
 
 mod overlap;
+#[cfg(test)]
+mod tests;
 
 use std::time::Instant;
 

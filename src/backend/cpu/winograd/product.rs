@@ -3,6 +3,7 @@
 //! There are many short ones, `k` being the channels in, so that what surrounds the sums counts: one call makes all of them,
 //! rows lie at equal steps, and sums are stored as they are. A row's sum is one fused multiply-add after the other.
 
+use super::super::ahead;
 use super::super::simd::{Isa, Simd, per_isa, prefetch};
 
 /// A panel's products.
@@ -120,6 +121,7 @@ unsafe fn tile<V: Simd, const ROWS: usize, const VECTORS: usize>(tile: Tile) {
         let mut sums = [[V::splat(0.0); VECTORS]; ROWS];
         for at in (0..tile.k).step_by(UNROLL) {
             let x = tile.x.add(at);
+            ahead::many_filters(w, UNROLL * VECTORS * V::LANES);
             for u in 0..UNROLL {
                 let mut filters = [V::splat(0.0); VECTORS];
                 for v in 0..VECTORS {

@@ -1,0 +1,105 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use indicatif::ProgressBar;
+
+use super::{Pipeline, Work};
+use crate::backend::Device;
+use crate::cli::photos::Tally;
+use crate::face::{EmbedOptions, Embedder, Face, Standardize};
+use crate::image::Rgb8;
+use crate::ops::{AvgPool2d, Flatten};
+use crate::{Error, Graph, Result};
+
+/// The mean colour of a crop of 4 pixels squared.
+fn embedder() -> Embedder {
+    let mut graph = Graph::new();
+    let x = graph.input("x");
+    let y = graph.op("mean", AvgPool2d::global(), &[x]);
+    let y = graph.op("flat", Flatten, &[y]);
+    graph.output(y);
+    let options = EmbedOptions::from(Standardize::Fixed).size(4).batch(12);
+    Embedder::new(&Device::cpu(3).unwrap(), graph, options).unwrap()
+}
+
+fn crop(index: usize, place: usize, size: usize) -> Rgb8 {
+    Rgb8::new(size, size, (0..size * size * 3).map(|k| (index * 17 + place * 5 + k) as u8).collect())
+}
+
+/// How many faces a photograph has.
+fn faces(index: usize) -> usize {
+    [1, 0, 3, 1, 9][index % 5]
+}
+
+fn unread(index: usize) -> bool {
+    index % 11 == 4
+}
+
+/// What was told: the photograph, its note, its embeddings.
+type Told = Vec<(usize, usize, Vec<f32>)>;
+
+/// Runs photographs whose crops have these sizes.
+fn run(
+    embedder: &Embedder,
+    count: usize,
+    size: impl Fn(usize) -> usize + Sync,
+) -> (anyhow::Result<()>, Told, Vec<String>) {
+    let bar = ProgressBar::hidden();
+    let pipeline = Pipeline { embedder, detector: None, batch: 64, bar: &bar };
+    let (mut tally, mut told) = (Tally::default(), Told::new());
+    let decode = |index: usize| -> Result<Rgb8> {
+        // The later ones are there first.
+        std::thread::sleep(std::time::Duration::from_micros(((count - index) % 7 * 100) as u64));
+        if unread(index) {
+            Err(Error::invalid(format!("photograph {index}"), "damaged"))
+        } else {
+            Ok(crop(index, 0, 8))
+        }
+    };
+    let cut = |index: usize, _: &Rgb8, _: &[Face]| {
+        (index * 10, (0..faces(index)).map(|place| crop(index, place, size(index))).collect())
+    };
+    let tell = |index: usize, note: usize, rows: &[f32], _: &mut Vec<Error>| told.push((index, note, rows.to_vec()));
+    let done = pipeline.run(count, &mut tally, Work { decode, cut, tell });
+    (done, told, tally.failures.iter().map(Error::to_string).collect())
+}
+
+#[test]
+fn photographs_are_told_in_order_with_their_own_embeddings() {
+    let embedder = embedder();
+    // As few as go step by step, and as many as threads take one after the other.
+    for count in [1, 12, 13, 200] {
+        let (done, told, failures) = run(&embedder, count, |_| 4);
+        done.unwrap();
+        let expected: Told = (0..count)
+            .filter(|&index| !unread(index))
+            .map(|index| {
+                let rows = (0..faces(index)).flat_map(|place| embedder.embed_one(&crop(index, place, 4)).unwrap());
+                (index, index * 10, rows.collect())
+            })
+            .collect();
+        assert_eq!(told, expected, "{count} photographs");
+        let missing: Vec<usize> = (0..count).filter(|&index| unread(index)).collect();
+        assert_eq!(failures.len(), missing.len());
+        for (failure, index) in failures.iter().zip(missing) {
+            assert!(failure.contains(&format!("photograph {index}")), "{failure}");
+        }
+    }
+}
+
+#[test]
+fn what_the_device_refuses_ends_the_run() {
+    let (done, told, _) = run(&embedder(), 200, |index| if index == 102 { 5 } else { 4 });
+    let problem = done.unwrap_err().to_string();
+    assert!(problem.contains('5'), "{problem}");
+    assert!(
+        told.iter().enumerate().all(|(at, (index, ..))| at <= *index && *index < 102),
+        "told in order, up to there"
+    );
+}
+
+#[test]
+fn a_panic_of_one_thread_keeps_no_other_waiting() {
+    let embedder = embedder();
+    let broken = |index: usize| if index == 57 { panic!("on purpose") } else { 4 };
+    assert!(catch_unwind(AssertUnwindSafe(|| run(&embedder, 200, broken))).is_err());
+}
