@@ -84,6 +84,66 @@ impl Drop for Aside {
     }
 }
 
+/// A folder that is being filled. Dropped before [`put`](Self::put), nothing of it is left.
+pub(crate) struct FolderAside {
+    place: PathBuf,
+    /// Where it is until then.
+    beside: Option<PathBuf>,
+    /// Folders above it that were made for it, the innermost first.
+    made: Vec<PathBuf>,
+}
+
+impl FolderAside {
+    /// Begins the folder whose place is `path`, and makes those above it.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        // A link stays one, also where a slash stands behind its name.
+        let path: PathBuf = path.components().collect();
+        let place = if path.is_symlink() { path.canonicalize()? } else { path };
+        if place.file_name().is_none() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path ends in no name"));
+        }
+        let is_missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+        let made = place.ancestors().skip(1).take_while(is_missing).map(Path::to_owned).collect();
+        let beside = beside(&place);
+        let aside = FolderAside { place, beside: Some(beside.clone()), made };
+        fs::create_dir_all(beside)?;
+        Ok(aside)
+    }
+
+    /// Where its files are put.
+    pub fn path(&self) -> &Path {
+        self.beside.as_deref().unwrap_or(&self.place)
+    }
+
+    /// Puts the folder in its place. One that is there is moved away first, and removed when the new one is there.
+    pub fn put(mut self) -> io::Result<()> {
+        let Some(new) = self.beside.clone() else { return Ok(()) };
+        if self.place.exists() {
+            let old = beside(&self.place);
+            fs::rename(&self.place, &old)?;
+            if let Err(error) = fs::rename(&new, &self.place) {
+                fs::rename(&old, &self.place)?;
+                return Err(error);
+            }
+            self.beside = None;
+            return fs::remove_dir_all(old);
+        }
+        fs::rename(&new, &self.place)?;
+        self.beside = None;
+        Ok(())
+    }
+}
+
+impl Drop for FolderAside {
+    fn drop(&mut self) {
+        if let Some(beside) = self.beside.take() {
+            let _ = fs::remove_dir_all(beside);
+            // What somebody else put something in stays.
+            self.made.iter().for_each(|folder| drop(fs::remove_dir(folder)));
+        }
+    }
+}
+
 /// A name beside `place` that nobody else writes to.
 fn beside(place: &Path) -> PathBuf {
     static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -132,6 +192,31 @@ mod tests {
         write(&long, "long").unwrap();
         assert_eq!(fs::read_to_string(&long).unwrap(), "long");
         assert!(write(&dir.path().join("no/such/folder"), "").unwrap_err().to_string().contains("no/such/folder"));
+    }
+
+    #[test]
+    fn a_folder_is_there_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("above/1");
+        let put = |text: &str, place: &Path| {
+            let folder = FolderAside::create(place)?;
+            fs::write(folder.path().join("x.txt"), text)?;
+            folder.put()
+        };
+        let unfinished = FolderAside::create(&place).unwrap();
+        fs::write(unfinished.path().join("x.txt"), "half").unwrap();
+        assert!(!place.exists());
+        drop(unfinished);
+        assert_eq!(names(dir.path()), [""; 0]);
+        put("old", &place).unwrap();
+        fs::write(place.join("y.txt"), "of the old one").unwrap();
+        put("new", &dir.path().join("above/1/")).unwrap();
+        assert_eq!((names(&dir.path().join("above")), names(&place)), (vec!["1".into()], vec!["x.txt".into()]));
+        assert_eq!(fs::read_to_string(place.join("x.txt")).unwrap(), "new");
+        assert!(put("new", Path::new("/")).is_err());
+        fs::write(dir.path().join("file"), "").unwrap();
+        assert!(put("new", &dir.path().join("file/1")).is_err());
+        assert_eq!(names(dir.path()), ["above", "file"]);
     }
 
     #[cfg(unix)]

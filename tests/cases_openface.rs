@@ -161,7 +161,7 @@ fn what_is_no_predictor_of_68_landmarks_is_refused() {
         assert!(!crops.exists(), "nothing was begun");
         run
     };
-    let fetch = ["`cargo xtask weights --landmarks` fetches", "--landmarks names one"];
+    let fetch = ["`warpface weights --landmarks` fetches", "--landmarks names one"];
     refused(&[]).says(&[&["shape_predictor_68_face_landmarks.dat: is not here"], &fetch[..]].concat());
     refused(&["--landmarks", "absent.dat"]).says(&[&["absent.dat: is not here"], &fetch[..]].concat());
     refused(&["--landmarks", text(&predictor(5))]).says(&["5.dat: finds 5 landmarks", "three of 68"]);
@@ -173,7 +173,7 @@ fn what_is_no_predictor_of_68_landmarks_is_refused() {
     refused(&["--landmarks", text(&other)]).says(&["other.dat: is a network of dlib's, and no shape predictor"]);
     // A published file's name on other content.
     fs::copy(predictor(68), &named).unwrap();
-    refused(&[]).says(&["is not the published", "`cargo xtask weights --landmarks`", "--allow-modified-weights"]);
+    refused(&[]).says(&["is not the published", "`warpface weights --landmarks`", "--allow-modified-weights"]);
 }
 
 #[test]

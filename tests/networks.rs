@@ -94,6 +94,13 @@ fn round(def: ModelDef) {
     assert_eq!(lfw(&world, &npz, &[]).expect(DONE).json()[0]["accuracy"], figures[0]["accuracy"], "{def}");
     let inspected = world.run(&["inspect", text(&npz), "--json"]).expect(DONE).json();
     assert_eq!((&inspected[0]["networks"][0], &inspected[0]["problem"]), (&def.title().into(), &Value::Null));
+    for name in ["converted.onnx", "converted.pb", "converted.safetensors"] {
+        let file = world.at(name);
+        world.run(&["convert", text(&model), "-o", text(&file)]).expect(DONE);
+        let [found, expected] = [&file, &npz].map(|file| read(file));
+        assert!(found.layers == expected.layers && found.bottleneck == expected.bottleneck, "{def}: {name}");
+        assert_eq!(warpface::weights::load(&file).unwrap().facts, facts, "{def}: {name}");
+    }
     if def != ModelDef::InceptionResnetV1 {
         let pt = world.at("converted.pt");
         world.run(&["convert", text(&pt), "--model", text(&model)]).expect(NOTHING).says(&["facenet-pytorch", ".npz"]);
@@ -163,7 +170,7 @@ fn openfaces_networks_ask_for_openfaces_alignment() {
     let empty = world.at("weights");
     std::fs::create_dir(&empty).unwrap();
     let compare = ["compare", text(&photo), text(&photo), "--model", text(&model), "--weights", text(&empty)];
-    world.run(&compare).expect(NOTHING).says(&["cargo xtask weights --landmarks"]);
+    world.run(&compare).expect(NOTHING).says(&["`warpface weights --landmarks`"]);
     world.run(&[&compare[..], &["--aligned"]].concat()).expect(DONE);
     let (people, crops) = (world.at("people"), world.at("crops"));
     let align = ["align", text(&people), text(&crops), "--weights", text(&empty), "--model-def", "nn4_small2"];

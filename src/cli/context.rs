@@ -21,7 +21,7 @@ use crate::face::{
 use crate::models::{Mtcnn, embedding_network_of};
 use crate::networks::{ModelDef, NetworkSpec};
 use crate::train::checkpoint;
-use crate::weights::ModelFacts;
+use crate::weights::{ModelFacts, TensorMap};
 use crate::{Error, Graph, weights};
 
 /// Names of model files, the best first: by accuracy on LFW.
@@ -45,9 +45,9 @@ pub struct Globals {
     /// filtering where it is faster, which moves an embedding's values by less than 2e-5
     #[arg(long, global = true, default_value_t = ConvAlgorithm::Auto, value_name = "direct|auto")]
     pub conv: ConvAlgorithm,
-    /// Folder of the weight files
-    #[arg(long, global = true, default_value = "weights", value_name = "DIR")]
-    pub weights: PathBuf,
+    /// Folder of the weight files [default: weights, else the user's data folder, which `warpface weights` fills]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub weights: Option<PathBuf>,
     /// Embedding network's file, of any format [default: the best in the weights folder]
     #[arg(long, global = true, value_name = "FILE")]
     pub model: Option<PathBuf>,
@@ -188,12 +188,12 @@ impl AlignArgs {
         if !matches!(alignment.method, AlignMethod::OpenFace(_)) {
             return Ok(aligner);
         }
-        let path = self.landmarks.clone().unwrap_or_else(|| globals.weights.join(LANDMARKS));
+        let path = self.landmarks.clone().unwrap_or_else(|| globals.weights_file(LANDMARKS));
         if !path.is_file() {
             let what = if path.exists() { "is no file" } else { "is not here" };
             let problem = message![
                 what,
-                ", and faces are cut out by openface here: `cargo xtask weights --landmarks` fetches dlib's shape predictors, ",
+                ", and faces are cut out by openface here: `warpface weights --landmarks` fetches dlib's shape predictors, ",
                 Field("landmarks"),
                 " names one of 68 points, ",
                 Field("align"),
@@ -287,8 +287,30 @@ impl Globals {
 
     /// Opens the detector.
     pub fn open_detector(&self, device: &Device, options: &DetectOptions) -> Result<Detector> {
-        let networks = Mtcnn::load(&self.weights, self.allow_modified_weights)?;
+        let networks = self.read_detector()?;
         Ok(Detector::new(device, &networks, options)?)
+    }
+
+    /// The networks of the detector.
+    pub fn read_detector(&self) -> Result<Mtcnn> {
+        let folder = self.weights_with(|folder| weights::mtcnn::files(folder).is_ok());
+        Ok(Mtcnn::load(folder, self.allow_modified_weights)?)
+    }
+
+    /// The folder of weights that has what is looked for, else the first that is looked into: the one asked for, or `weights`
+    /// and then the user's.
+    fn weights_with(&self, has: impl Fn(&Path) -> bool) -> PathBuf {
+        let here = self.weights.clone().unwrap_or_else(|| "weights".into());
+        let users = if self.weights.is_none() { data_folder() } else { None };
+        match users {
+            Some(users) if !has(&here) && has(&users) => users,
+            _ => here,
+        }
+    }
+
+    /// The weights file of this name, which may be missing.
+    pub fn weights_file(&self, name: &str) -> PathBuf {
+        self.weights_with(|folder| folder.join(name).exists()).join(name)
     }
 
     /// Opens the embedding model, for crops of the size that is asked for.
@@ -323,18 +345,32 @@ impl Globals {
     /// Reads the model's weights with batch norms apart, and what is known of its input: the file asked for, else the best
     /// there is; `average` takes the moving averages of a checkpoint of training.
     pub fn read_unfolded(&self, average: bool) -> Result<(PathBuf, weights::network::Unfolded, ModelFacts)> {
-        let path = self.model_path()?;
-        let entry = weights::verify(&path, self.allow_modified_weights)?;
-        let mut map = weights::load(&path)?;
-        let facts = checkpoint::facts(&map, entry);
-        if average {
-            map = map.averaged()?;
-        }
-        let asked = ModelFacts::default().standardize(self.standardize);
+        let (map, facts) = self.read_map(average)?;
         let read = weights::network::unfolded(&map)?;
         weights::network::require(&map, read.network.def, self.model_def)?;
-        let known = asked.or(facts).or(ModelFacts::default().model_def(Some(read.network.def)));
-        Ok((path, read, known))
+        let known = facts.or(ModelFacts::default().model_def(Some(read.network.def)));
+        Ok((map.path, read, known))
+    }
+
+    /// As [`Globals::read_unfolded`], its graph of inference, for crops of the size that it was trained with, else of the
+    /// usual one.
+    pub fn read_graph(&self, average: bool) -> Result<(PathBuf, Graph, NetworkSpec, ModelFacts)> {
+        let (map, mut facts) = self.read_map(average)?;
+        let (graph, network) = embedding_network_of(&map, |network| {
+            facts = facts.or(network.facts());
+            facts.image_size
+        })?;
+        weights::network::require(&map, network.def, self.model_def)?;
+        Ok((map.path, graph, network, facts))
+    }
+
+    /// The model's file, and what is known of its input.
+    fn read_map(&self, average: bool) -> Result<(TensorMap, ModelFacts)> {
+        let path = self.model_path()?;
+        let entry = weights::verify(&path, self.allow_modified_weights)?;
+        let map = weights::load(&path)?;
+        let facts = ModelFacts::default().standardize(self.standardize).or(checkpoint::facts(&map, entry));
+        Ok((if average { map.averaged()? } else { map }, facts))
     }
 
     /// The model's graph, and which network it is: the file asked for, else the best there is. Its side is that of the
@@ -363,15 +399,30 @@ impl Globals {
     }
 
     fn default_model(&self) -> Result<PathBuf> {
-        let found = MODELS.iter().map(|name| self.weights.join(name)).find(|path| path.is_file());
+        let model = |folder: &Path| MODELS.iter().map(|name| folder.join(name)).find(|path| path.is_file());
+        let folder = self.weights_with(|folder| model(folder).is_some());
+        let found = model(&folder);
         found.with_context(|| {
             let names = MODELS.join(" nor ");
             format!(
-                "{}: neither {names} is here; `cargo xtask weights` fetches them, --model FILE names another",
-                self.weights.display()
+                "{}: neither {names} is here; `warpface weights` fetches them, --model FILE names another",
+                folder.display()
             )
         })
     }
+}
+
+/// Where a user's weights are: below the folder that the system has for what programs keep.
+pub fn data_folder() -> Option<PathBuf> {
+    let from = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let kept = if cfg!(windows) {
+        from("LOCALAPPDATA")
+    } else if cfg!(target_os = "macos") {
+        from("HOME").map(|home| home.join("Library/Application Support"))
+    } else {
+        from("XDG_DATA_HOME").or_else(|| from("HOME").map(|home| home.join(".local/share")))
+    };
+    kept.map(|kept| kept.join("warpface").join("weights"))
 }
 
 /// The size of a model's crops, and why.

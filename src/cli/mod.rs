@@ -27,6 +27,7 @@ mod threshold;
 mod train;
 mod tsne;
 mod video;
+mod weights;
 
 use std::process::ExitCode;
 
@@ -126,10 +127,12 @@ enum Command {
     Plan(plan::Args),
     /// Time a model layer by layer, slowest first.
     Bench(bench::Args),
-    /// Write the embedding model as an .npz, or as a .pt that facenet-pytorch loads.
+    /// Write the embedding model for others: .npz, .safetensors, facenet-pytorch's .pt, ONNX, TensorFlow's .pb or SavedModel.
     Convert(convert::Args),
     /// Tell what a weights file holds, which network it is taken for, and what is missing.
     Inspect(inspect::Args),
+    /// Fetch the published weights by pip, and check them.
+    Weights(weights::Args),
     /// Find the nearest of many vectors, exactly.
     Search(search::Args),
     /// Train the embedding network on a folder of people.
@@ -158,6 +161,7 @@ pub fn main() -> ExitCode {
         Command::Bench(args) => args.run(&cli.globals),
         Command::Convert(args) => args.run(&cli.globals),
         Command::Inspect(args) => args.run(&cli.globals),
+        Command::Weights(args) => args.run(&cli.globals),
         Command::Search(args) => args.run(&cli.globals),
         Command::Train(args) => args.run(&cli.globals, &given(&matches)),
     };

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::context::Globals;
 use super::{Outcome, output};
 use crate::error::Field;
-use crate::models::{Mtcnn, seeded_network};
+use crate::models::seeded_network;
 use crate::networks::{ModelDef, NetworkSpec, Parameters};
 use crate::{Error, Graph, Plan, Shape};
 
@@ -96,16 +96,12 @@ impl Network {
                 let (graph, network) = self.embedding(globals, size)?;
                 (Arc::new(graph), network.side, Some(network))
             }
-            Network::Pnet => (self.cascade(globals)?.pnet, 150, None),
-            Network::Rnet => (self.cascade(globals)?.rnet, 24, None),
-            Network::Onet => (self.cascade(globals)?.onet, 48, None),
+            Network::Pnet => (globals.read_detector()?.pnet, 150, None),
+            Network::Rnet => (globals.read_detector()?.rnet, 24, None),
+            Network::Onet => (globals.read_detector()?.onet, 48, None),
         };
         let side = size.unwrap_or(side);
         Ok(Opened { graph, input: [batch, side, side, 3].into(), network })
-    }
-
-    fn cascade(self, globals: &Globals) -> Result<Mtcnn> {
-        Ok(Mtcnn::load(&globals.weights, globals.allow_modified_weights)?)
     }
 
     fn embedding(self, globals: &Globals, size: Option<usize>) -> Result<(Graph, NetworkSpec)> {

@@ -57,8 +57,9 @@ impl Entry {
     /// The command that fetches it.
     pub fn fetched_by(&self) -> &'static str {
         match self.kind {
-            Kind::Landmarks => "cargo xtask weights --landmarks",
-            Kind::Weights | Kind::Samples => "cargo xtask weights",
+            Kind::Landmarks => "warpface weights --landmarks",
+            Kind::Weights => "warpface weights",
+            Kind::Samples => "cargo xtask weights",
         }
     }
 }
@@ -234,7 +235,7 @@ mod tests {
         assert_eq!(lookup(&lookup("det1.npy").unwrap().sha256).unwrap().name, "det1.npy");
         assert!(lookup("det4.npy").is_none());
         let landmarks = lookup("shape_predictor_68_face_landmarks.dat").unwrap();
-        assert_eq!((landmarks.kind, landmarks.fetched_by()), (Kind::Landmarks, "cargo xtask weights --landmarks"));
+        assert_eq!((landmarks.kind, landmarks.fetched_by()), (Kind::Landmarks, "warpface weights --landmarks"));
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! under the names the file gives them. [`mtcnn`] and [`network`] turn those names, of every publisher, into the one
 //! set of weights that the models take. [`manifest`] knows the published files by name and hash.
 //!
-//! Zip archives (`.npz`, `.pt`) and HDF5 are read, and files are written, with the feature `decode`.
+//! Zip archives (`.npz`, `.pt`) and HDF5 are read, and files of weights are written, with the feature `decode`; [`export`]
+//! writes graphs.
 //!
 //! ```
 //! // An .npy file's bytes: a header of Python's, and two f32.
@@ -27,6 +28,7 @@ mod csv;
 mod cursor;
 mod dlib;
 mod dtype;
+pub mod export;
 pub mod facenet;
 mod facts;
 mod joblib;
@@ -72,6 +74,7 @@ pub use layers::{ConvWeights, DenseWeights};
 pub use manifest::{Entry, verify};
 pub use mtcnn::{ONet, PNet, RNet, onet, pnet, rnet};
 pub use network::{EmbeddingNetwork, embedding_network};
+pub(crate) use safetensors::beginning as safetensors_beginning;
 pub(crate) use shape_predictor::ShapeTrees;
 use source::Source;
 pub use torch7::TorchModule;
@@ -333,11 +336,14 @@ fn load_checkpoint(path: &Path, index_path: &Path, source: &Source) -> Result<Te
     Ok(out.finish(path, Format::Checkpoint))
 }
 
-/// A folder of `.csv` files, or a SavedModel's, whose variables are a checkpoint.
+/// A folder of `.csv` files, or a SavedModel's, whose variables are a checkpoint, or constants of its graph.
 fn load_folder(path: &Path) -> Result<TensorMap> {
-    let index = path.join("variables/variables.index");
-    if path.join("saved_model.pb").is_file() && index.is_file() {
-        return load_checkpoint(path, &index, &Source::open(&index)?);
+    let (graph, index) = (path.join("saved_model.pb"), path.join("variables/variables.index"));
+    if graph.is_file() {
+        return match index.is_file() {
+            true => load_checkpoint(path, &index, &Source::open(&index)?),
+            false => load_source(path, &Source::open(&graph)?),
+        };
     }
     let files = csv::files(path)?;
     if files.is_empty() {
@@ -399,6 +405,9 @@ fn parse(path: &Path, source: &Source) -> Parsed<(Format, Collector)> {
         );
     } else if tensorflow::is_graph(&head) {
         tensorflow::read(source, &mut out)?;
+        Format::FrozenGraph
+    } else if tensorflow::is_saved_model(&head) {
+        tensorflow::read_saved_model(source, &mut out)?;
         Format::FrozenGraph
     } else if caffe::is(&head) {
         caffe::read(source, &mut out)?;
@@ -474,8 +483,6 @@ fn unknown(head: &[u8]) -> String {
         "is a Git LFS pointer, not the file itself: run `git lfs pull`"
     } else if head.starts_with(b"\x1f\x8b") {
         "is gzip: unpack it first"
-    } else if head.starts_with(b"\x08\x01\x12") {
-        "is a SavedModel's graph alone: name its folder, with the variables in it"
     } else if shape_predictor::is(head) {
         "is a shape predictor of dlib's, which finds landmarks and is no network"
     } else if head.get(257..262) == Some(b"ustar") {

@@ -39,10 +39,16 @@ pub(super) fn read(source: &Source, beside: &Path, out: &mut Collector) -> Parse
     let mut graph = Graph::default();
     let mut beside = Beside { folder: beside, open: HashMap::new() };
     let mut model = Fields::of(source, 0..source.len());
-    while let Some((field, value)) = model.next().map_err(damaged)? {
-        // `ModelProto.graph`
-        if let (7, Field::Bytes(range)) = (field, value) {
-            self::graph(source, range, &mut beside, &mut graph, out).map_err(damaged)?;
+    while let Some(field) = model.next().map_err(damaged)? {
+        match field {
+            // `ModelProto.graph`
+            (7, Field::Bytes(range)) => self::graph(source, range, &mut beside, &mut graph, out).map_err(damaged)?,
+            // `ModelProto.metadata_props`
+            (14, Field::Bytes(entry)) => {
+                let (name, value) = entry_of(source, entry).map_err(damaged)?;
+                out.learn(&name, &value)?;
+            }
+            _ => {}
         }
     }
     if let Some(kind) = graph.quantized {
@@ -79,6 +85,21 @@ fn name_of(source: &Source, value: Range<usize>) -> Parsed<String> {
         }
     }
     Ok(String::new())
+}
+
+/// A `StringStringEntryProto`: key (1) and value (2). What others note there may be no UTF-8.
+fn entry_of(source: &Source, range: Range<usize>) -> Parsed<(String, String)> {
+    let text = |range| Parsed::Ok(String::from_utf8_lossy(&source.bytes(range)?).into_owned());
+    let (mut key, mut value) = (String::new(), String::new());
+    let mut fields = Fields::of(source, range);
+    while let Some(field) = fields.next()? {
+        match field {
+            (1, Field::Bytes(range)) => key = text(range)?,
+            (2, Field::Bytes(range)) => value = text(range)?,
+            _ => {}
+        }
+    }
+    Ok((key, value))
 }
 
 /// An attribute: its name, and the kinds of value that weights need.
@@ -224,17 +245,8 @@ struct External {
 }
 
 impl External {
-    /// A `StringStringEntryProto`: key (1) and value (2).
     fn entry(&mut self, source: &Source, range: Range<usize>) -> Parsed<()> {
-        let (mut key, mut value) = (String::new(), String::new());
-        let mut fields = Fields::of(source, range);
-        while let Some(field) = fields.next()? {
-            match field {
-                (1, Field::Bytes(text)) => key = wire::text(source, text)?,
-                (2, Field::Bytes(text)) => value = wire::text(source, text)?,
-                _ => {}
-            }
-        }
+        let (key, value) = entry_of(source, range)?;
         let number = |value: &str| value.parse().map_err(|_| format!("external data's {key} is `{value}`"));
         match key.as_str() {
             "location" => self.location = Some(value),

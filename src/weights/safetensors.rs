@@ -2,6 +2,7 @@
 
 use ::safetensors::Dtype as Stored;
 use ::safetensors::tensor::Metadata;
+use serde_json::{Map, Value, json};
 
 use super::Parsed;
 use super::collector::{Collector, Part};
@@ -54,4 +55,28 @@ pub(super) fn read(source: &Source, out: &mut Collector) -> Parsed<()> {
         true => Ok(()),
         false => Err(format!("is a damaged safetensors file: its tensors end at byte {end} of {}", source.len())),
     }
+}
+
+/// What a file begins with, for tensors in the order in which their values follow: the header's length and the header, padded to
+/// 8 bytes. Of each tensor its name, the format's name of its type, its extents, and its bytes.
+pub(crate) fn beginning<'a>(
+    tensors: impl Iterator<Item = (&'a str, &'a str, &'a [usize], usize)>,
+    facts: &super::ModelFacts,
+) -> Parsed<Vec<u8>> {
+    let (mut header, mut end) = (Map::new(), 0);
+    for (name, dtype, dims, bytes) in tensors {
+        let start = end;
+        end += bytes;
+        let place = json!({ "dtype": dtype, "shape": dims, "data_offsets": [start, end] });
+        if name == "__metadata__" || header.insert(name.to_owned(), place).is_some() {
+            return Err(format!("two tensors are called `{name}`, or that name is the format's own"));
+        }
+    }
+    let facts: Map<_, _> = facts.named().into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    if !facts.is_empty() {
+        header.insert("__metadata__".to_owned(), facts.into());
+    }
+    let mut header = Value::from(header).to_string().into_bytes();
+    header.resize(header.len().next_multiple_of(8), b' ');
+    Ok([&(header.len() as u64).to_le_bytes()[..], &header].concat())
 }

@@ -11,6 +11,7 @@ use super::Parsed;
 use super::collector::{Collector, Part};
 use super::cursor::to_usize;
 use super::dtype::{Dtype, Float};
+use super::facts::PREFIX;
 use super::source::Source;
 use super::wire::{self, Field, Fields};
 
@@ -65,21 +66,61 @@ pub(super) fn is_graph(head: &[u8]) -> bool {
 
 /// Adds every float constant under its node's name.
 pub(super) fn read(source: &Source, out: &mut Collector) -> Parsed<()> {
-    let damaged = |e| format!("is a damaged or cut TensorFlow graph, or none at all ({e}); fetch it again");
-    let mut graph = Fields::of(source, 0..source.len());
-    let mut variables = 0;
-    while let Some((field, value)) = graph.next().map_err(damaged)? {
-        // `GraphDef.node`
-        if let (1, Field::Bytes(node)) = (field, value) {
-            variables += usize::from(self::node(source, node, out)?);
-        }
-    }
-    match variables {
+    match graph(source, 0..source.len(), out)? {
         0 => Ok(()),
         n => Err(format!(
             "is a TensorFlow graph that is not frozen: its {n} variables are in a checkpoint; give that, or freeze the graph"
         )),
     }
+}
+
+/// Whether the file begins like a `SavedModel`: its version (field 1), then a graph and what is said of it (field 2).
+pub(super) fn is_saved_model(head: &[u8]) -> bool {
+    head.starts_with(b"\x08\x01\x12")
+}
+
+/// As [`read`], of a SavedModel's graph, for one that needs no variables beside it.
+pub(super) fn read_saved_model(source: &Source, out: &mut Collector) -> Parsed<()> {
+    let mut variables = 0;
+    for meta in messages(source, 0..source.len(), 2)? {
+        for graph in messages(source, meta, 2)? {
+            variables += self::graph(source, graph, out)?;
+        }
+    }
+    match variables {
+        0 => Ok(()),
+        n => {
+            Err(format!("is a SavedModel's graph without its {n} variables: name its folder, with the variables in it"))
+        }
+    }
+}
+
+fn damaged(problem: String) -> String {
+    format!("is a damaged or cut TensorFlow graph, or none at all ({problem}); fetch it again")
+}
+
+/// Where the messages of a field lie.
+fn messages(source: &Source, within: Range<usize>, wanted: u64) -> Parsed<Vec<Range<usize>>> {
+    let (mut found, mut fields) = (Vec::new(), Fields::of(source, within));
+    while let Some((field, value)) = fields.next().map_err(damaged)? {
+        match value {
+            Field::Bytes(range) if field == wanted => found.push(range),
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+/// Adds the constants of a `GraphDef`; how many variables it has.
+fn graph(source: &Source, graph: Range<usize>, out: &mut Collector) -> Parsed<usize> {
+    let (mut fields, mut variables) = (Fields::of(source, graph), 0);
+    while let Some((field, value)) = fields.next().map_err(damaged)? {
+        // `GraphDef.node`
+        if let (1, Field::Bytes(node)) = (field, value) {
+            variables += usize::from(self::node(source, node, out)?);
+        }
+    }
+    Ok(variables)
 }
 
 /// Whether a file is a MetaGraphDef: the description of the graph (2) after that of the whole (1).
@@ -94,44 +135,59 @@ pub(super) fn is_meta(source: &Source) -> bool {
     }
 }
 
-/// A node: its name (1), its op (2), and its attributes (5), of which `value` is a constant's. Whether it is a variable.
+/// A node: its name (1), its op (2), and its attributes (5), of which `value` is a constant's, and `_warpface.…` are what is
+/// known of an input. Whether it is a variable.
 fn node(source: &Source, node: Range<usize>, out: &mut Collector) -> Parsed<bool> {
-    let (mut name, mut op, mut value) = (String::new(), String::new(), None);
+    let (mut name, mut op, mut attributes) = (String::new(), String::new(), Vec::new());
     let mut fields = Fields::of(source, node);
     while let Some(field) = fields.next()? {
         match field {
             (1, Field::Bytes(text)) => name = wire::text(source, text)?,
             (2, Field::Bytes(text)) => op = wire::text(source, text)?,
-            (5, Field::Bytes(attribute)) => value = self::value(source, attribute)?.or(value),
+            (5, Field::Bytes(attribute)) => attributes.push(attribute),
             _ => {}
         }
     }
-    match (op.as_str(), value) {
-        ("Const", Some(tensor)) => constant(source, &name, tensor, out).map(|()| false),
-        ("Const", None) => Err(format!("is damaged: constant `{name}` has no value")),
-        _ => Ok(matches!(op.as_str(), "Variable" | "VariableV2" | "VarHandleOp")),
+    match op.as_str() {
+        "Const" => {
+            let mut value = None;
+            for attribute in attributes {
+                value = self::attribute(source, attribute, |key| key == b"value", 8)?.map(|(_, value)| value).or(value);
+            }
+            let value = value.ok_or_else(|| format!("is damaged: constant `{name}` has no value"))?;
+            constant(source, &name, value, out).map(|()| false)
+        }
+        "Placeholder" => {
+            let is_fact = |key: &[u8]| key.strip_prefix(b"_").is_some_and(|key| key.starts_with(PREFIX.as_bytes()));
+            for attribute in attributes {
+                if let Some((key, value)) = self::attribute(source, attribute, is_fact, 2)? {
+                    out.learn(key.trim_start_matches('_'), &wire::text(source, value)?)?;
+                }
+            }
+            Ok(false)
+        }
+        op => Ok(matches!(op, "Variable" | "VariableV2" | "VarHandleOp")),
     }
 }
 
-/// The tensor (8) of an attribute whose key (1) is `value`.
-fn value(source: &Source, attribute: Range<usize>) -> Parsed<Option<Range<usize>>> {
-    let (mut is_value, mut tensor) = (false, None);
+/// The key (1) of an attribute, if it is wanted, and where its value (2) has a field: text (2) or a tensor (8).
+fn attribute(
+    source: &Source,
+    attribute: Range<usize>,
+    wanted: impl Fn(&[u8]) -> bool,
+    field: u64,
+) -> Parsed<Option<(String, Range<usize>)>> {
+    let (mut key, mut found) = (None, None);
     let mut fields = Fields::of(source, attribute);
-    while let Some(field) = fields.next()? {
-        match field {
-            (1, Field::Bytes(key)) => is_value = source.bytes(key)? == b"value",
-            (2, Field::Bytes(value)) => {
-                let mut fields = Fields::of(source, value);
-                while let Some(field) = fields.next()? {
-                    if let (8, Field::Bytes(range)) = field {
-                        tensor = Some(range);
-                    }
-                }
-            }
+    while let Some(of_entry) = fields.next()? {
+        match of_entry {
+            (1, Field::Bytes(text)) => key = Some(source.bytes(text)?),
+            (2, Field::Bytes(value)) => found = messages(source, value, field)?.pop(),
             _ => {}
         }
     }
-    Ok(tensor.filter(|_| is_value))
+    let key = key.filter(|key| wanted(key)).map(|key| String::from_utf8_lossy(&key).into_owned());
+    Ok(key.zip(found))
 }
 
 /// A constant, which stays where it is where its elements are bytes.

@@ -1,4 +1,4 @@
-//! Named tensors to the files that others read: NumPy's `.npz` and PyTorch's `.pt`.
+//! Named tensors to the files that others read: NumPy's `.npz`, PyTorch's `.pt`, and `.safetensors`.
 
 use std::io::{Seek, Write};
 use std::path::Path;
@@ -10,7 +10,7 @@ use zip::{CompressionMethod, ZipWriter};
 use crate::error::{Error, Field, Result, message};
 use crate::files::Aside;
 use crate::tensor::Tensor;
-use crate::weights::ModelFacts;
+use crate::weights::{ModelFacts, safetensors_beginning};
 
 /// An archive under construction, its members as they are.
 struct Archive<'a> {
@@ -37,14 +37,18 @@ impl<'a> Archive<'a> {
 
     /// Bytes of the whole file.
     fn finish(self) -> Result<u64> {
-        let path = self.path;
-        let io = |error: std::io::Error| Error::io(path, "write")(error);
-        let mut file = self.zip.finish().map_err(|error| io(error.into()))?;
-        file.finish().map_err(io)?;
-        let length = file.stream_position().map_err(io)?;
-        file.put().map_err(io)?;
-        Ok(length)
+        let file = self.zip.finish().map_err(|error| Error::io(self.path, "write")(error.into()))?;
+        finish(file, self.path)
     }
+}
+
+/// Puts a file that is written in its place; its length.
+fn finish(mut file: Aside, path: &Path) -> Result<u64> {
+    let io = |error: std::io::Error| Error::io(path, "write")(error);
+    file.finish().map_err(io)?;
+    let length = file.stream_position().map_err(io)?;
+    file.put().map_err(io)?;
+    Ok(length)
 }
 
 /// Writes an `.npz`; `half` stores tensors of two axes and more as f16, `facts` become arrays of text. Returns the file's
@@ -91,6 +95,38 @@ pub fn torch(path: impl AsRef<Path>, tensors: &[(String, Tensor)], facts: &Model
     }
     archive.member(&format!("{stem}/version"), 64, &[b"3\n"])?;
     archive.finish()
+}
+
+/// Writes a `.safetensors`; `half` stores tensors of two axes and more as f16, `facts` become its metadata. Returns the file's
+/// length.
+///
+/// # Errors
+/// As [`npz`].
+pub fn safetensors(
+    path: impl AsRef<Path>,
+    tensors: &[(String, Tensor)],
+    facts: &ModelFacts,
+    half: bool,
+    source: &Path,
+) -> Result<u64> {
+    let path = path.as_ref();
+    let is_small = |tensor: &Tensor| half && tensor.dims().len() > 1;
+    // Values lie at multiples of their size: those of four bytes come first.
+    let (small, large): (Vec<_>, Vec<_>) = tensors.iter().partition(|(_, tensor)| is_small(tensor));
+    let in_order = || large.iter().chain(&small);
+    let parts = in_order().map(|(name, tensor)| {
+        let (dtype, size) = if is_small(tensor) { ("F16", 2) } else { ("F32", 4) };
+        (name.as_str(), dtype, tensor.dims(), size * tensor.data().len())
+    });
+    let beginning = safetensors_beginning(parts, facts).map_err(|problem| Error::weights(source, problem))?;
+    let io = |error: std::io::Error| Error::io(path, "write")(error);
+    let mut file = Aside::create(path).map_err(Error::io(path, "create"))?;
+    file.write_all(&beginning).map_err(io)?;
+    for (name, tensor) in in_order() {
+        let values = if is_small(tensor) { halves(source, name, tensor)? } else { floats(tensor) };
+        file.write_all(&values).map_err(io)?;
+    }
+    finish(file, path)
 }
 
 /// The pickle of `OrderedDict([(name, tensor)])`, protocol 2, in which tensors name storages by number.
@@ -227,11 +263,13 @@ mod tests {
             ("conv.weight".to_owned(), Tensor::new([2, 3, 1, 1], vec![1.0, -2.5, 3.0, 4.0, 5.0, 6.0])),
             ("bn.bias".to_owned(), Tensor::new([2], vec![0.5, -0.25])),
         ];
-        let (pt, zipped) = (dir.path().join("m.pt"), dir.path().join("m.npz"));
+        let (pt, zipped, safe) = (dir.path().join("m.pt"), dir.path().join("m.npz"), dir.path().join("m.safetensors"));
         let facts = ModelFacts::default().standardize(Some(Standardize::Prewhiten)).image_size(Some(160));
         assert_eq!(torch(&pt, &tensors, &facts).unwrap(), std::fs::metadata(&pt).unwrap().len());
         npz(&zipped, &tensors, &facts, true, &pt).unwrap();
-        for path in [&pt, &zipped] {
+        let bytes = safetensors(&safe, &tensors, &facts, true, &pt).unwrap();
+        assert_eq!(bytes, std::fs::metadata(&safe).unwrap().len());
+        for path in [&pt, &zipped, &safe] {
             let read = load(path).unwrap();
             assert_eq!(read.facts, facts, "{}", path.display());
             assert_eq!(read.tensors.len(), tensors.len());

@@ -4,6 +4,8 @@ mod classify;
 mod cluster;
 #[path = "../common/mod.rs"]
 mod common;
+#[cfg(unix)]
+mod fetch;
 mod filter;
 mod inspect;
 mod output;

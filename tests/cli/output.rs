@@ -89,6 +89,13 @@ fn a_disk_that_fills_up_leaves_what_was_there() {
     let converted = out.path().join("model.npz");
     let convert = ["convert", "--model", text(&model), text(&converted)];
     on_a_full_disk(64, &weights, &convert).expect(NOTHING).says(&["model.npz"]);
+    for name in ["model.safetensors", "model.onnx", "model.pb", "facenet/1"] {
+        let to = out.path().join(name);
+        let format: &[&str] = if name.ends_with("/1") { &["--format", "saved-model"] } else { &[] };
+        let convert = [&["convert", text(&model), "-o", text(&to)], format].concat();
+        on_a_full_disk(64, &weights, &convert).expect(NOTHING).says(&[name, "too large"]);
+        assert!(fs::read_dir(out.path()).unwrap().count() == 1, "{name}: something is left");
+    }
     let report = out.path().join("page.html");
     let pairs = data.path().join("pairs.txt");
     fs::write(&pairs, "1\t1\nAnn\t1\t2\nAnn\t1\tBob\t1\n").unwrap();

@@ -53,10 +53,13 @@ fn converted_weights_know_how_they_were_trained() {
     let (expected, _) = compare(&published, &[]);
     let (other, _) = compare(&published, &["--standardize", "fixed"]);
     assert!((expected - other).abs() > 1e-3, "the standardization shows: {expected} and {other}");
-    for name in ["model.npz", "model.pt"] {
+    let files = ["model.npz", "model.pt", "model.safetensors", "model.onnx", "model.pb", "facenet/1"];
+    for name in files {
         let to = folder.path().join(name);
-        let run = with(&weights, &["convert", text(&to), "--model", text(&published), "--json"]).expect(DONE);
-        assert_eq!(run.json()[0]["standardize"], "prewhiten", "{name}");
+        let format: &[&str] = if name.ends_with("/1") { &["--format", "saved-model"] } else { &[] };
+        let convert = ["convert", text(&published), "-o", text(&to), "--json"];
+        let run = with(&weights, &[&convert[..], format].concat()).expect(DONE);
+        assert_eq!((&run.json()[0]["standardize"], &run.json()[0]["image_size"]), (&"prewhiten".into(), &160.into()));
         let (distance, err) = compare(&to, &[]);
         assert!((distance - expected).abs() < 2e-6, "{name}: {distance}, expected {expected}");
         assert!(err.contains("prewhiten standardization, as it was trained") && !err.contains("warning"), "{err}");
@@ -72,6 +75,35 @@ fn converted_weights_know_how_they_were_trained() {
     for word in ["bare.npz", "warning", "fixed, prewhiten or unit", "--standardize", "a guess"] {
         assert!(err.contains(word), "{word} is not in {err}");
     }
+}
+
+#[test]
+fn what_it_becomes_is_said_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = files::golden("training/weights.npz");
+    let convert = |name: &str, more: &[&str]| {
+        let to = folder.path().join(name);
+        with(folder.path(), &[&["convert", text(&model), "-o", text(&to)], more].concat())
+    };
+    convert("model", &[]).expect(NOTHING).says(&["/model:", ".onnx", "--format saved-model"]);
+    convert("model.pb", &["--format", "onnx"]).expect(USAGE).says(&["--format", "model.pb"]);
+    convert("model.onnx", &["--precision", "f16"]).expect(USAGE).says(&["--precision", "f32, not f16"]);
+    convert("model.pb", &["--precision", "tf32"]).expect(USAGE).says(&["--precision"]);
+    convert("model.onnx", &["--unfolded"]).expect(USAGE).says(&["--unfolded", ".npz"]);
+    convert("model.onnx", &["--model", text(&model)]).expect(USAGE).says(&["--model", "weights.npz"]);
+    convert("graph_final.pb", &[]).expect(NOTHING).says(&["graph_final.pb", "name it otherwise"]);
+    with(folder.path(), &["convert"]).expect(USAGE);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+
+    convert("model", &["--format", "onnx"]).expect(DONE);
+    convert("model", &["--format", "onnx"]).expect(NOTHING).says(&["is there already", "--overwrite"]);
+    convert("1", &["--format", "saved-model"]).expect(DONE);
+    convert("1", &["--format", "saved-model"]).expect(NOTHING).says(&["is there already", "--overwrite"]);
+    convert("1", &["--format", "saved-model", "--overwrite"]).expect(DONE);
+    fs::write(folder.path().join("1/notes.txt"), "mine").unwrap();
+    convert("1", &["--format", "saved-model", "--overwrite"]).expect(NOTHING).says(&["notes.txt"]);
+    let formats = ["model", "1"].map(|name| warpface::weights::load(folder.path().join(name)).unwrap().format);
+    assert_eq!(formats.map(|format| format.to_string()), ["ONNX", "TensorFlow frozen graph"]);
 }
 
 /// A copy of the weights folder in which one file has other bytes.
@@ -97,7 +129,7 @@ fn bad_weights() {
     let detect = |folder: &Path, more: &[&str]| with(folder, &[&["detect", text(&picture)], more].concat());
 
     let none = tempfile::tempdir().unwrap();
-    detect(none.path(), &[]).expect(NOTHING).says(&[text(none.path()), "det1.npy", "cargo xtask weights"]);
+    detect(none.path(), &[]).expect(NOTHING).says(&[text(none.path()), "det1.npy", "`warpface weights`"]);
 
     let cut = tampered(&weights, "det2.npy", |bytes| bytes[..bytes.len() - 1000].to_vec());
     detect(cut.path(), &[]).expect(NOTHING).says(&["det2.npy", "--allow-modified-weights"]);

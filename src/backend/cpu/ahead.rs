@@ -29,35 +29,8 @@ pub(super) fn filters<E>(w: *const E, values: usize) {
     }
 }
 
-/// The same, of at most eight lines, in assembly: in a loop as long as that of minimal filtering's products the compiler gives
-/// every line a register of its own, and none are left for the addresses of rows.
-#[inline(always)]
-pub(super) fn many_filters(w: *const f32, values: usize) {
-    let lines = (values * size_of::<f32>()).div_ceil(LINE);
-    macro_rules! ask {
-        ($($line:literal)+) => {
-            $(if $line < lines {
-                line::<{ DISTANCE + $line * LINE }>(w);
-            })+
-        };
-    }
-    ask!(0 1 2 3 4 5 6 7);
-}
-
-/// Asks for the line `OFFSET` bytes on.
-#[inline(always)]
-fn line<const OFFSET: usize>(at: *const f32) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: no address is invalid for it, and it changes nothing.
-    unsafe {
-        std::arch::asm!("prefetcht0 [{} + {}]", in(reg) at, const OFFSET, options(nomem, nostack, preserves_flags));
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = at;
-}
-
-/// Asks for a share of the next tile's rows, which follow this one's `rows`: over the steps that read a line of each row,
-/// `steps` of them at a time, a line of each.
+/// Asks for a share of the next tile's rows, which follow this one's `rows`: while steps, each of so many `values` of a row,
+/// read a line of each row, a line of each.
 ///
 /// # Safety
 /// There are starts for them.

@@ -284,22 +284,28 @@ pub(super) unsafe fn activate<V: Simd>(activation: Activation, y: V, alpha: V) -
 /// Asks for the cache line that `at` lies in; nothing is read.
 #[inline(always)]
 pub(super) fn prefetch(at: *const f32) {
-    // SAFETY: no address is invalid for it, and every x86-64 has it.
-    #[cfg(target_arch = "x86_64")]
-    unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(at.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = at;
+    prefetch_by::<READ>(at);
 }
 
 /// The same, for a line that will be written.
 #[inline(always)]
 pub(super) fn prefetch_for_write(at: *const f32) {
-    // SAFETY: no address is invalid for it, and an x86-64 without it does nothing instead.
+    prefetch_by::<WRITE>(at);
+}
+
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::{_MM_HINT_ET0 as WRITE, _MM_HINT_T0 as READ};
+#[cfg(not(target_arch = "x86_64"))]
+const READ: i32 = 0;
+#[cfg(not(target_arch = "x86_64"))]
+const WRITE: i32 = 1;
+
+#[inline(always)]
+fn prefetch_by<const HINT: i32>(at: *const f32) {
+    // SAFETY: no address is invalid for it, and an x86-64 that lacks one of them does nothing instead.
     #[cfg(target_arch = "x86_64")]
     unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_ET0 }>(at.cast());
+        std::arch::x86_64::_mm_prefetch::<HINT>(at.cast());
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = at;

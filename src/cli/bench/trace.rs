@@ -16,7 +16,6 @@ use crate::cli::context::Globals;
 use crate::face::DetectOptions;
 use crate::files::Aside;
 use crate::image::{self, Rgb8};
-use crate::models::Mtcnn;
 use crate::ops::{Crop, Relu};
 use crate::{Error, Graph, Shape, Tensor};
 
@@ -135,7 +134,7 @@ impl Trace {
         options: &DetectOptions,
         photo: &Rgb8,
     ) -> Result<()> {
-        let networks = Mtcnn::load(&globals.weights, globals.allow_modified_weights)?;
+        let networks = globals.read_detector()?;
         let level = |extent: usize| (extent * 12).div_ceil(options.min_size).max(12);
         let pnet = [1, level(photo.height()), level(photo.width()), 3].into();
         self.plan(device, "P-Net", networks.pnet, Precision::F32, &pnet)?;

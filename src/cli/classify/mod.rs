@@ -79,13 +79,13 @@ impl ClassifierArgs {
                 asked.require(origin, &self.name())?;
             }
             None => {
-                let model = globals.weights.join(&origin.model);
+                let model = globals.weights_file(&origin.model);
                 if !model.exists() {
                     let problem = message![
                         format!(
                             "was trained with {}, which is not in {}: name it by ",
                             origin.model,
-                            globals.weights.display()
+                            model.parent().unwrap_or(&model).display()
                         ),
                         Field("model"),
                     ];

@@ -10,7 +10,7 @@ use npyz::{DType, NpyFile, WriterBuilder};
 
 use super::Faces;
 use crate::Error;
-use crate::cli::context::create_folder;
+use crate::cli::context::{Globals, create_folder};
 use crate::face::Embeddings;
 use crate::files::Aside;
 use crate::image::name_of;
@@ -64,9 +64,9 @@ impl Faces {
     }
 }
 
-/// Reads the folder's files; photographs are looked for where they were, and within and beside the folder. `weights` is where
+/// Reads the folder's files; photographs are looked for where they were, and within and beside the folder. `globals` say where
 /// the model's file may be.
-pub fn read(folder: &Path, weights: &Path) -> Result<Faces> {
+pub fn read(folder: &Path, globals: &Globals) -> Result<Faces> {
     let path = folder.join(EMBEDDINGS);
     let (shape, values) = array::<f32>(&path)?;
     let [rows, dim] = shape[..] else {
@@ -91,7 +91,7 @@ pub fn read(folder: &Path, weights: &Path) -> Result<Faces> {
         _ => vec![[f64::NAN; 4]; rows],
     };
     let origin = origin(&folder.join(ORIGIN), dim)?;
-    let model = origin.as_ref().map(|origin| weights.join(&origin.model)).filter(|path| path.exists());
+    let model = origin.as_ref().map(|origin| globals.weights_file(&origin.model)).filter(|path| path.exists());
     let from = origin.as_ref().map_or("an unknown model".to_owned(), |origin| origin.model.clone());
     eprintln!("embeddings: {} of {dim} values by {from}, in {}", rows, folder.display());
     Ok(Faces { embeddings, photographs: rows, images, labels, boxes, origin, model, ..Faces::default() })

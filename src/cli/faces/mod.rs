@@ -78,7 +78,7 @@ impl FacesArgs {
         if let [folder] = &self.paths[..]
             && folder::is_written(folder)
         {
-            return folder::read(folder, &globals.weights);
+            return folder::read(folder, globals);
         }
         if let Some(folder) = self.paths.iter().find(|folder| folder::is_written(folder)) {
             let problem = "is what `embed` wrote, and stands alone: give it by itself, or photographs";
@@ -206,8 +206,8 @@ pub fn origin(model: &Model, aligner: &Aligner, aligned: bool) -> Result<Origin>
 
 impl Faces {
     /// Those of a folder that `embed` wrote; none where it is none.
-    pub fn written(folder: &Path, weights: &Path) -> Result<Option<Faces>> {
-        folder::is_written(folder).then(|| folder::read(folder, weights)).transpose()
+    pub fn written(folder: &Path, globals: &Globals) -> Result<Option<Faces>> {
+        folder::is_written(folder).then(|| folder::read(folder, globals)).transpose()
     }
 
     /// How many there are.

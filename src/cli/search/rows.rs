@@ -139,7 +139,7 @@ impl Base {
         if let Some(table) = table_of(path)? {
             return Ok(Base::Table(table));
         }
-        if let Some(faces) = Faces::written(path, &globals.weights)? {
+        if let Some(faces) = Faces::written(path, globals)? {
             return Ok(Base::Table(Given::faces(faces).table));
         }
         if !path.exists() {

@@ -38,7 +38,9 @@ pub fn files(folder: impl AsRef<Path>) -> Result<[PathBuf; 3]> {
         }
     }
     if !folder.exists() {
-        return Err(Error::io(folder, "read")(std::io::ErrorKind::NotFound.into()));
+        let problem =
+            message!["is not here; `warpface weights` fetches MTCNN, ", Field("weights"), " says where it is"];
+        return Err(Error::weights(folder, problem));
     }
     for stems in STEMS {
         let there = stems.map(|stem| of_stem(folder, stem).ok().flatten().is_some());
@@ -51,7 +53,7 @@ pub fn files(folder: impl AsRef<Path>) -> Result<[PathBuf; 3]> {
         return Err(Error::weights(folder, problem));
     }
     let missing = "no det1.npy, det2.npy and det3.npy here (nor pnet, rnet and onet, nor mtcnn, with the suffix of any \
-                   format); `cargo xtask weights` fetches them, ";
+                   format); `warpface weights` fetches them, ";
     Err(Error::weights(folder, message![missing, Field("weights"), " says where they are"]))
 }
 

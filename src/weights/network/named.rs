@@ -28,6 +28,8 @@ pub(super) struct Naming {
 enum Style {
     /// `squeezenet/fire2/squeeze/weights`.
     TensorFlow,
+    /// The same in ONNX: outputs first, and inputs before taps.
+    Onnx,
     /// `C1/kernel`, however deep the layer is nested.
     Keras,
     /// `conv1_w`, a file each.
@@ -67,7 +69,8 @@ impl Naming {
         });
         let modules = BTreeMap::new();
         if let Some(prefix) = tensorflow {
-            return Some(Naming { def, style: Style::TensorFlow, prefix, modules });
+            let style = if map.format == Format::Onnx { Style::Onnx } else { Style::TensorFlow };
+            return Some(Naming { def, style, prefix, modules });
         }
         let named = |layer: &str| map.tensors.keys().any(|name| keras_name(plain(name)) == Some((layer, "kernel")));
         let told_by: &[&str] = match def {
@@ -90,7 +93,7 @@ impl Naming {
     /// For people.
     pub fn name(&self) -> &'static str {
         match self.style {
-            Style::TensorFlow => "TensorFlow",
+            Style::TensorFlow | Style::Onnx => "TensorFlow",
             Style::Keras => "Keras",
             Style::Csv => "Keras-OpenFace's CSV files",
             Style::Torch => "Torch7",
@@ -102,7 +105,9 @@ impl Naming {
     pub fn simplify(&self, name: &str) -> Option<String> {
         let name = plain(name);
         match self.style {
-            Style::TensorFlow | Style::Deepface => Some(name.strip_prefix(&self.prefix).unwrap_or(name).to_owned()),
+            Style::TensorFlow | Style::Onnx | Style::Deepface => {
+                Some(name.strip_prefix(&self.prefix).unwrap_or(name).to_owned())
+            }
             Style::Keras if name.starts_with("optimizer") => None,
             Style::Keras => keras_name(name).map(|(layer, parameter)| format!("{layer}/{parameter}")),
             Style::Csv | Style::Torch => Some(name.to_owned()),
@@ -112,7 +117,7 @@ impl Naming {
     /// A layer's names.
     pub fn names(&self, layer: &str) -> Names {
         match self.style {
-            Style::TensorFlow => {
+            Style::TensorFlow | Style::Onnx => {
                 let norm = ["gamma", "beta", "moving_mean", "moving_variance"];
                 let norm = norm.map(|parameter| format!("{layer}/BatchNorm/{parameter}"));
                 Names { weights: format!("{layer}/weights"), bias: format!("{layer}/biases"), norm }
@@ -133,7 +138,7 @@ impl Naming {
     /// The classifier's weights and biases.
     pub fn logits(&self) -> [&'static str; 2] {
         match self.style {
-            Style::TensorFlow => ["Logits/weights", "Logits/biases"],
+            Style::TensorFlow | Style::Onnx => ["Logits/weights", "Logits/biases"],
             Style::Keras => ["F8/kernel", "F8/bias"],
             Style::Csv | Style::Torch => ["logits_w", "logits_b"],
             Style::Deepface => ["F8.weight", "F8.bias"],
@@ -154,11 +159,13 @@ impl Naming {
             return deepface::layout(source, layer);
         }
         match *layer.w.as_slice() {
+            [c_out, k_h, k_w, c_in] if self.style == Style::Onnx => (vec![c_out, c_in, k_h, k_w], None, &[0, 2, 3, 1]),
             [c_out, k_h, k_w, c_in] => (vec![k_h, k_w, c_in, c_out], None, &[3, 0, 1, 2]),
             // Keras's `LocallyConnected2D`: positions, taps, outputs.
-            [h, w, c_out, k_h, k_w, c_in] if self.style == Style::Keras => {
+            [h, w, c_out, k_h, k_w, c_in] if matches!(self.style, Style::Keras | Style::Onnx) => {
                 (vec![h * w, k_h * k_w * c_in, c_out], Some(vec![h, w, k_h, k_w, c_in, c_out]), &[0, 1, 5, 2, 3, 4])
             }
+            [out, k] if self.style == Style::Onnx => (vec![out, k], None, &[0, 1]),
             [out, k] => (vec![k, out], None, &[1, 0]),
             _ => (layer.w.clone(), None, &[0, 1, 2, 3, 4, 5]),
         }

@@ -113,28 +113,24 @@ unsafe fn by_rows<V: Simd, const VECTORS: usize>(rows: usize, work: Tile) {
 #[allow(clippy::needless_range_loop)]
 #[inline(always)]
 unsafe fn tile<V: Simd, const ROWS: usize, const VECTORS: usize>(tile: Tile) {
-    const UNROLL: usize = 4;
-    debug_assert!(tile.k.is_multiple_of(UNROLL));
     // SAFETY: the caller's promises.
     unsafe {
         let mut w = tile.w;
         let mut sums = [[V::splat(0.0); VECTORS]; ROWS];
-        for at in (0..tile.k).step_by(UNROLL) {
-            let x = tile.x.add(at);
-            ahead::many_filters(w, UNROLL * VECTORS * V::LANES);
-            for u in 0..UNROLL {
-                let mut filters = [V::splat(0.0); VECTORS];
+        // One step at a time: with more in sight the compiler reads their inputs at once, and sums leave the registers.
+        for k in 0..tile.k {
+            ahead::filters(w, VECTORS * V::LANES);
+            let mut filters = [V::splat(0.0); VECTORS];
+            for v in 0..VECTORS {
+                filters[v] = V::load(w.add(v * V::LANES));
+            }
+            for row in 0..ROWS {
+                let x = V::splat(*tile.x.add(row * tile.k + k));
                 for v in 0..VECTORS {
-                    filters[v] = V::load(w.add((u * VECTORS + v) * V::LANES));
-                }
-                for row in 0..ROWS {
-                    let x = V::splat(*x.add(row * tile.k + u));
-                    for v in 0..VECTORS {
-                        sums[row][v] = sums[row][v].mul_add(x, filters[v]);
-                    }
+                    sums[row][v] = sums[row][v].mul_add(x, filters[v]);
                 }
             }
-            w = w.add(UNROLL * VECTORS * V::LANES);
+            w = w.add(VECTORS * V::LANES);
         }
         for row in 0..ROWS {
             for v in 0..VECTORS {

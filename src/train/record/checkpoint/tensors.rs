@@ -1,14 +1,13 @@
 //! The `.safetensors` file of a checkpoint: written in one pass from borrowed values, read by the `safetensors` crate.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use safetensors::{Dtype, SafeTensors};
-use serde_json::{Map, json};
 
 use super::Stored;
 use crate::Tensor;
-use crate::weights::ModelFacts;
+use crate::weights::{ModelFacts, safetensors_beginning};
 
 /// A tensor to be written.
 #[derive(Clone, Copy, Debug)]
@@ -75,29 +74,16 @@ impl Values<'_> {
 /// Writes the format: the header's length (u64), the header (JSON, padded to 8 bytes), the values.
 pub(super) fn write(tensors: &[Named], facts: &ModelFacts, out: &mut impl Write) -> io::Result<()> {
     let invalid = |problem: String| io::Error::new(io::ErrorKind::InvalidInput, problem);
-    let (mut header, mut names, mut end) = (Map::new(), BTreeSet::new(), 0);
     for Named { name, dims, values } in tensors {
         if values.len() != dims.iter().product::<usize>() {
             return Err(invalid(format!("tensor `{name}` of shape {dims:?} has {} values", values.len())));
         }
-        if !names.insert(name) || *name == "__metadata__" {
-            return Err(invalid(format!("two tensors are called `{name}`, or that name is the format's own")));
-        }
-        let start = end;
-        end += 4 * values.len();
-        header.insert(
-            (*name).to_owned(),
-            json!({ "dtype": values.dtype(), "shape": dims, "data_offsets": [start, end] }),
-        );
     }
-    let facts: Map<_, _> = facts.named().into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-    if !facts.is_empty() {
-        header.insert("__metadata__".to_owned(), facts.into());
-    }
-    let mut header = serde_json::to_vec(&header)?;
-    header.resize(header.len().next_multiple_of(8), b' ');
-    out.write_all(&(header.len() as u64).to_le_bytes())?;
-    out.write_all(&header)?;
+    let parts = tensors.iter().map(|tensor| {
+        let values = &tensor.values;
+        (tensor.name, values.dtype(), tensor.dims, 4 * values.len())
+    });
+    out.write_all(&safetensors_beginning(parts, facts).map_err(invalid)?)?;
     tensors.iter().try_for_each(|tensor| tensor.values.write(out))
 }
 

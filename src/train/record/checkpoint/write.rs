@@ -7,6 +7,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use crate::files::{Aside, PARTIAL};
+use crate::weights::sha256::hex;
 use crate::{Error, Result};
 
 /// Whether an interrupted save left this file behind.
@@ -76,8 +77,4 @@ fn fill(path: &Path, content: impl FnOnce(&mut Hashed<Aside>) -> io::Result<()>)
 /// SHA-256 in lowercase hexadecimal.
 pub(super) fn sha256(bytes: &[u8]) -> String {
     hex(Sha256::new_with_prefix(bytes))
-}
-
-fn hex(hash: Sha256) -> String {
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
