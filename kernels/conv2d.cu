@@ -98,6 +98,27 @@ struct Im2colRows {
     Window windows[SLOTS];
     Place place;
 
+    // The values of a window from `place` on, one by one: where a run begins is reckoned once for the run.
+    struct OneByOne {
+        const Im2colRows &rows;
+        const Window &window;
+        Place place;
+        const T *run;
+
+        __device__ __forceinline__ OneByOne(const Im2colRows &rows, const Window &window)
+            : rows(rows), window(window), place(rows.place), run(rows.run(window, place)) {}
+
+        __device__ __forceinline__ T next() {
+            T value = run ? run[place.at] : from_f32<T>(0.0f);
+            if (++place.at == rows.p.run) {
+                bool last = ++place.kx == rows.p.taps_x;
+                place = Place{place.ky + last, last ? 0 : place.kx, 0};
+                run = rows.run(window, place);
+            }
+            return value;
+        }
+    };
+
     // Pixels past the last read the last's window.
     __device__ __forceinline__ Im2colRows(const Params &p, const T *x, u32 k) : p(p), x(x), place{0, 0, 0} {
         place.advance(p, k);
@@ -107,12 +128,18 @@ struct Im2colRows {
         windows[slot] = window(p, min(pixel, p.pixels - 1));
     }
 
-    // The element at a place of a window, or null in the padding and past the last tap.
-    __device__ __forceinline__ const T *element(const Window &window, const Place &place) const {
+    // Where the run of a tap begins in a window, or null in the padding and past the last tap.
+    __device__ __forceinline__ const T *run(const Window &window, const Place &place) const {
         i32 iy = window.y + (i32)place.ky;
         i32 ix = window.x + (i32)place.kx;
         bool inside = place.ky < p.taps_y && iy >= 0 && iy < (i32)p.h && ix >= 0 && ix < (i32)p.w;
-        return inside ? x + (u64)((window.top + (u32)iy) * p.w + (u32)ix) * p.c_in + place.at : nullptr;
+        return inside ? x + (u64)((window.top + (u32)iy) * p.w + (u32)ix) * p.c_in : nullptr;
+    }
+
+    // The element at a place of a window, or null likewise.
+    __device__ __forceinline__ const T *element(const Window &window, const Place &place) const {
+        const T *first = run(window, place);
+        return first ? first + place.at : nullptr;
     }
 
     __device__ __forceinline__ float4 fetch(u32 slot) const {
@@ -122,12 +149,10 @@ struct Im2colRows {
             return four ? load4(four) : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
         }
         float values[4];
-        Place one = place;
+        OneByOne one(*this, windows[slot]);
 #pragma unroll
         for (u32 i = 0; i < 4; i++) {
-            const T *value = element(windows[slot], one);
-            values[i] = value ? load(value) : 0.0f;
-            one.advance(p, 1);
+            values[i] = to_f32(one.next());
         }
         return make_float4(values[0], values[1], values[2], values[3]);
     }
@@ -144,14 +169,19 @@ struct Im2colRows {
             mma::copy16(to, from ? from : x, from != nullptr);
             return;
         }
-        // The image itself, with its three channels: value by value, in a loop, since it is one layer of many.
-        Place one = place;
+        // The image itself, with its three channels: value by value, in a loop, since it is one layer of many, and stored
+        // at once, since rows of 64 bytes share their banks.
+        OneByOne one(*this, windows[slot]);
+        uint4 words = make_uint4(0, 0, 0, 0);
 #pragma unroll 1
-        for (u32 i = 0; i < VALUES; i++) {
-            const T *value = element(windows[slot], one);
-            mma::put(to + i * sizeof(T), value ? *value : from_f32<T>(0.0f));
-            one.advance(p, 1);
+        for (u32 i = 0; i < 4; i++) {
+            u32 word = mma::bits(one.next());
+            if constexpr (sizeof(T) == 2) {
+                word |= mma::bits(one.next()) << 16;
+            }
+            words = make_uint4(words.y, words.z, words.w, word);
         }
+        ptx::st_shared_v4(to, words);
     }
 
     // On by a stage.
@@ -198,7 +228,7 @@ __device__ void conv2d_fwd_tile(
     for (u32 i = 0; i < R; i++) {
         u32 pixel = first + threadIdx.x / 16 * R + i;
         if (pixel < p.pixels) {
-            epilogue.write4(sums[i], pixel, (column + threadIdx.x % 16) * 4);
+            epilogue.write(sums[i], pixel, (column + threadIdx.x % 16) * 4);
         }
     }
 }
@@ -261,7 +291,7 @@ __device__ void conv2d_fwd_narrow(
     Epilogue<T> epilogue = epilogue_of(p, b, alpha, residual, y);
 #pragma unroll
     for (u32 j = 0; j < 4; j++) {
-        epilogue.write4(sums[j], pixel, (column + j) * 4);
+        epilogue.write(sums[j], pixel, (column + j) * 4);
     }
 }
 
@@ -303,7 +333,7 @@ __device__ void conv2d_fwd_mma(
             mma::transpose(sums[i], half, row);
             u32 pixel = first + Warps::first_row() + i * 16 + mma::lane_row(half);
             if (pixel < p.pixels) {
-                epilogue.write8(row, pixel, channel);
+                epilogue.write(row, pixel, channel);
             }
         }
     }
@@ -378,7 +408,7 @@ __device__ void sm90_conv2d_fwd_wgmma(
             mma::transpose(tiles, half, eight);
             u32 pixel = row + mma::lane_row(half);
             if (pixel < p.pixels) {
-                epilogue.write8(eight, pixel, column + from + mma::lane_column());
+                epilogue.write(eight, pixel, column + from + mma::lane_column());
             }
         }
     }

@@ -70,7 +70,7 @@ __device__ void dense_fwd(
     if (row < p.rows) {
         // There is no residual here, which the compiler is told.
         Epilogue<T> epilogue{p.flags & ~RESIDUAL, 1.0f, p.c_out, 0, p.c_out, b, alpha, nullptr, y};
-        epilogue.write4(sums[0], row, (column + threadIdx.x % 16) * 4);
+        epilogue.write(sums[0], row, (column + threadIdx.x % 16) * 4);
     }
 }
 

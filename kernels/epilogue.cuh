@@ -25,79 +25,108 @@ struct Epilogue {
     // y: [rows, c_out] T, rows y_stride apart
     T *y;
 
-    __device__ __forceinline__ float act(float value, u32 o, float residual) const {
+    // What follows the sums of N channels from `channel` on: each flag is asked once for all of them. `skip` is of the
+    // residual; past the last channel the last one's constants are taken.
+    template <u32 N>
+    __device__ __forceinline__ void act(float (&values)[N], u32 channel, bool whole, const float (&skip)[N]) const {
         if (flags & BIAS) {
-            value += b[o];
+            float bias[N];
+            constants(b, channel, whole, bias);
+#pragma unroll
+            for (u32 i = 0; i < N; i++) {
+                values[i] += bias[i];
+            }
         }
         if (flags & RESIDUAL) {
-            value = scale * value + residual;
+#pragma unroll
+            for (u32 i = 0; i < N; i++) {
+                values[i] = scale * values[i] + skip[i];
+            }
         }
         if (flags & RELU) {
-            value = fmaxf(value, 0.0f);
+#pragma unroll
+            for (u32 i = 0; i < N; i++) {
+                values[i] = fmaxf(values[i], 0.0f);
+            }
         }
         if (flags & PRELU) {
-            value = fmaxf(value, 0.0f) + alpha[o] * fminf(value, 0.0f);
-        }
-        return value;
-    }
-
-    // Apply the epilogue to four channels of one row, from `channel` on: at once where all are there and lie aligned.
-    __device__ __forceinline__ void write4(const float (&sums)[4], u32 row, u32 channel) const {
-        u64 from = (u64)row * c_out + channel;
-        u64 to = y_offset + (u64)row * y_stride + channel;
-        if ((c_out | y_stride | (u32)y_offset) % 4 == 0 && channel < c_out) {
-            float4 skip = flags & RESIDUAL ? load4(residual + from) : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
-            store4(
-                y + to,
-                make_float4(
-                    act(sums[0], channel, skip.x), act(sums[1], channel + 1, skip.y), act(sums[2], channel + 2, skip.z),
-                    act(sums[3], channel + 3, skip.w)
-                )
-            );
-            return;
-        }
+            float slopes[N];
+            constants(alpha, channel, whole, slopes);
 #pragma unroll
-        for (u32 i = 0; i < 4; i++) {
-            if (channel + i < c_out) {
-                float skip = flags & RESIDUAL ? load(residual + from + i) : 0.0f;
-                store(y + to + i, act(sums[i], channel + i, skip));
+            for (u32 i = 0; i < N; i++) {
+                values[i] = fmaxf(values[i], 0.0f) + slopes[i] * fminf(values[i], 0.0f);
             }
         }
     }
 
-    // The same for eight channels.
-    __device__ __forceinline__ void write8(const float (&sums)[8], u32 row, u32 channel) const {
-        u64 from = (u64)row * c_out + channel;
-        u64 to = y_offset + (u64)row * y_stride + channel;
-        bool whole = (c_out | y_stride | (u32)y_offset) % 8 == 0;
+    // Constants of N channels: at once where all are there, which is where they lie aligned.
+    template <u32 N>
+    __device__ __forceinline__ void constants(const float *from, u32 channel, bool whole, float (&values)[N]) const {
+        if (whole) {
+#pragma unroll
+            for (u32 i = 0; i < N; i += 4) {
+                *(float4 *)(values + i) = load4(from + channel + i);
+            }
+            return;
+        }
+#pragma unroll
+        for (u32 i = 0; i < N; i++) {
+            values[i] = from[min(channel + i, c_out - 1)];
+        }
+    }
+
+    // Apply the epilogue to N channels of one row, four or eight, from `channel` on: at once where they lie aligned.
+    template <u32 N>
+    __device__ __forceinline__ void write(const float (&sums)[N], u32 row, u32 channel) const {
         if (channel >= c_out) {
             return;
         }
-        float skip[8] = {};
+        u64 from = (u64)row * c_out + channel;
+        u64 to = y_offset + (u64)row * y_stride + channel;
+        bool whole = (c_out | y_stride | (u32)y_offset) % N == 0;
+        float skip[N] = {};
         if (flags & RESIDUAL) {
             if (whole) {
-                load8(residual + from, skip);
+                load_all(residual + from, skip);
             } else {
 #pragma unroll
-                for (u32 i = 0; i < 8; i++) {
+                for (u32 i = 0; i < N; i++) {
                     skip[i] = channel + i < c_out ? load(residual + from + i) : 0.0f;
                 }
             }
         }
-        float values[8];
+        float values[N];
 #pragma unroll
-        for (u32 i = 0; i < 8; i++) {
-            values[i] = act(sums[i], min(channel + i, c_out - 1), skip[i]);
+        for (u32 i = 0; i < N; i++) {
+            values[i] = sums[i];
         }
+        act(values, channel, whole, skip);
         if (whole) {
-            store8(y + to, values);
+            store_all(y + to, values);
             return;
         }
 #pragma unroll
-        for (u32 i = 0; i < 8; i++) {
+        for (u32 i = 0; i < N; i++) {
             if (channel + i < c_out) {
                 store(y + to + i, values[i]);
             }
         }
+    }
+
+  private:
+    static __device__ __forceinline__ void load_all(const T *from, float (&values)[4]) {
+        *(float4 *)values = load4(from);
+    }
+
+    static __device__ __forceinline__ void load_all(const T *from, float (&values)[8]) {
+        load8(from, values);
+    }
+
+    static __device__ __forceinline__ void store_all(T *to, const float (&values)[4]) {
+        store4(to, *(const float4 *)values);
+    }
+
+    static __device__ __forceinline__ void store_all(T *to, const float (&values)[8]) {
+        store8(to, values);
     }
 };

@@ -65,6 +65,16 @@ __device__ __forceinline__ void put(u32 to, T value) {
     ptx::st_shared_u16(to, value.bits);
 }
 
+// A value's bits.
+static __device__ __forceinline__ u32 bits(float value) {
+    return __float_as_uint(value);
+}
+
+template <class T>
+__device__ __forceinline__ u32 bits(T value) {
+    return value.bits;
+}
+
 // 16 bytes to shared memory, zeros if they are not there: asynchronously where the architecture can, at once on Turing.
 static __device__ __forceinline__ void copy16(u32 to, const void *from, bool there) {
 #if __CUDA_ARCH__ >= 800

@@ -1,4 +1,4 @@
-// What the two poolings share: their parameters, and the window of an output.
+// What the poolings share: their parameters, the window of an output, and the way through it.
 #pragma once
 
 #include "common.cuh"
@@ -55,4 +55,72 @@ static __device__ __forceinline__ Window window(const Params &p, u32 at) {
 // The element of x at row `iy`, column `ix` of a window's image and channel.
 static __device__ __forceinline__ u64 place(const Params &p, const Window &window, u32 iy, u32 ix) {
     return (u64)((window.top + iy) * p.w + ix) * p.c + window.channel;
+}
+
+// Whether a thread takes eight neighbouring channels, which lie aligned: one reckoning of places, and one access of 16
+// bytes, for all. The host counts threads by the same rule.
+static __device__ __forceinline__ bool by_eights(const Params &p) {
+    return (p.c | p.y_stride | p.y_offset) % 8 == 0;
+}
+
+template <class T>
+__device__ __forceinline__ void load_channels(const T *x, float (&values)[1]) {
+    values[0] = load(x);
+}
+
+template <class T>
+__device__ __forceinline__ void load_channels(const T *x, float (&values)[8]) {
+    load8(x, values);
+}
+
+template <class T>
+__device__ __forceinline__ void store_channels(T *y, const float (&values)[1]) {
+    store(y, values[0]);
+}
+
+template <class T>
+__device__ __forceinline__ void store_channels(T *y, const float (&values)[8]) {
+    store8(y, values);
+}
+
+// N channels of an output, from element `at` on. `Pool` says what begins with the first pixel, what each adds, and what
+// becomes of all, of which there are so many.
+template <class Pool, u32 N, class T>
+__device__ __forceinline__ void pool_channels(const Params &p, u32 at, const T *x, T *y) {
+    Window in = window(p, at);
+    float values[N];
+    float result[N];
+    load_channels(x + place(p, in, in.first_y, in.first_x), values);
+#pragma unroll
+    for (u32 i = 0; i < N; i++) {
+        result[i] = Pool::first(values[i]);
+    }
+    for (u32 iy = in.first_y; iy < in.end_y; iy++) {
+        for (u32 ix = in.first_x; ix < in.end_x; ix++) {
+            load_channels(x + place(p, in, iy, ix), values);
+#pragma unroll
+            for (u32 i = 0; i < N; i++) {
+                result[i] = Pool::add(result[i], values[i]);
+            }
+        }
+    }
+    float pixels = (float)((in.end_y - in.first_y) * (in.end_x - in.first_x));
+#pragma unroll
+    for (u32 i = 0; i < N; i++) {
+        result[i] = Pool::last(result[i], pixels);
+    }
+    store_channels(y + in.y, result);
+}
+
+// This thread's outputs.
+template <class Pool, class T>
+__device__ __forceinline__ void pool(const Params &p, const T *x, T *y) {
+    u32 at;
+    if (by_eights(p)) {
+        if (element(p.outputs / 8, at)) {
+            pool_channels<Pool, 8>(p, at * 8, x, y);
+        }
+    } else if (element(p.outputs, at)) {
+        pool_channels<Pool, 1>(p, at, x, y);
+    }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ptxsim::{Machine, Options};
+use ptxsim::{Checks, Machine, Options, Profile};
 use warpface::backend::cuda::{
     Cuda, Driver, EncodedMap, EventId, GraphId, KernelId, KernelLaunch, MapElement, ModuleId, Properties, Stream,
     TensorMap, Window,
@@ -30,6 +30,33 @@ pub struct Simulated {
     live: Mutex<HashMap<u64, usize>>,
     allocations: AtomicUsize,
     failing: AtomicBool,
+    events: AtomicU64,
+    counter: Option<Counter>,
+}
+
+/// Counts what launches ask of a GPU, step by step of a plan.
+#[derive(Default)]
+struct Counter {
+    /// Launches and events in their order.
+    seen: Mutex<Vec<Seen>>,
+    /// Launches between the two events of each step that was timed.
+    steps: Mutex<Vec<Vec<Counted>>>,
+    /// Whether some blocks stand for the others.
+    samples: bool,
+}
+
+enum Seen {
+    Event(EventId),
+    Launch(Box<Counted>),
+}
+
+/// What a launch asked for.
+#[derive(Clone)]
+pub struct Counted {
+    /// The PTX file of its kernel.
+    pub file: String,
+    /// The counts.
+    pub profile: Profile,
 }
 
 /// What a captured graph does again.
@@ -61,8 +88,36 @@ impl Simulated {
             l2: 0,
         };
         let machine = Machine::new(Options { capability, ..Options::default() });
-        let (modules, kernels, graphs, capture, live, allocations, failing) = Default::default();
-        Simulated { machine, properties, modules, kernels, graphs, capture, live, allocations, failing }
+        let (modules, kernels, graphs, capture, live, allocations, failing, events) = Default::default();
+        let counter = None;
+        Simulated {
+            machine,
+            properties,
+            modules,
+            kernels,
+            graphs,
+            capture,
+            live,
+            allocations,
+            failing,
+            events,
+            counter,
+        }
+    }
+
+    /// A device that counts what each launch asks for, and checks nothing else: a graph's own tests do.
+    /// With `samples` some blocks of a launch stand for the others, and results are of no use.
+    pub fn counting(capability: (u32, u32), samples: bool) -> Simulated {
+        let machine = Machine::new(Options { capability, checks: Checks::NONE, ..Options::default() });
+        let counter = Some(Counter { samples, ..Counter::default() });
+        Simulated { machine, counter, ..Simulated::new(capability) }
+    }
+
+    /// The launches of each step of the plan that was last profiled ([`warpface::backend::Executable::profile`]).
+    pub fn take_steps(&self) -> Vec<Vec<Counted>> {
+        let counter = self.counter.as_ref().expect("a device that counts");
+        lock(&counter.seen).clear();
+        std::mem::take(&mut lock(&counter.steps))
     }
 
     /// The device with this many bytes of memory.
@@ -107,7 +162,16 @@ impl Simulated {
                 let (module, entry) = lock(&self.kernels)[launch.kernel.0 as usize].clone();
                 let KernelLaunch { grid, block, shared, args, .. } = launch;
                 let launch = ptxsim::Launch { grid: *grid, block: *block, shared: *shared, args };
-                self.machine.launch(&module, &entry, &launch).map(|_| ()).map_err(fault)
+                let Some(counter) = &self.counter else {
+                    return self.machine.launch(&module, &entry, &launch).map(|_| ()).map_err(fault);
+                };
+                let profile = match counter.samples {
+                    true => self.machine.profile_sample(&module, &entry, &launch),
+                    false => self.machine.profile(&module, &entry, &launch),
+                };
+                let profile = profile.map_err(fault)?;
+                lock(&counter.seen).push(Seen::Launch(Box::new(Counted { file: module.name.clone(), profile })));
+                Ok(())
             }
             &Work::Upload { to, from, bytes } => {
                 // SAFETY: the trait's caller leaves the memory alone and alive until the work is done.
@@ -205,12 +269,15 @@ impl Driver for Simulated {
     }
 
     fn event(&self) -> Result<EventId> {
-        Ok(EventId(0))
+        Ok(EventId(self.events.fetch_add(1, Relaxed)))
     }
 
     fn release_event(&self, _: EventId) {}
 
-    fn record(&self, _: EventId, _: Stream) -> Result<()> {
+    fn record(&self, event: EventId, _: Stream) -> Result<()> {
+        if let Some(counter) = &self.counter {
+            lock(&counter.seen).push(Seen::Event(event));
+        }
         Ok(())
     }
 
@@ -226,7 +293,17 @@ impl Driver for Simulated {
         Ok(true)
     }
 
-    fn elapsed(&self, _: EventId, _: EventId) -> Result<u64> {
+    fn elapsed(&self, from: EventId, to: EventId) -> Result<u64> {
+        if let Some(counter) = &self.counter {
+            let seen = lock(&counter.seen);
+            let at = |event| seen.iter().rposition(|seen| matches!(seen, Seen::Event(found) if *found == event));
+            let (from, to) = (at(from).expect("recorded"), at(to).expect("recorded"));
+            let launches = seen[from..to].iter().filter_map(|seen| match seen {
+                Seen::Launch(counted) => Some((**counted).clone()),
+                Seen::Event(_) => None,
+            });
+            lock(&counter.steps).push(launches.collect());
+        }
         // Nothing is timed here: a simulated second is none.
         Ok(1)
     }

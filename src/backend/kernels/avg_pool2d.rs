@@ -1,8 +1,7 @@
-//! One thread an element.
+//! One thread an output, or eight of its channels.
 
-use super::elementwise::over_elements;
-use super::pool2d::Forward;
-use super::{Calls, Lower, Tuning, operands};
+use super::pool2d::{Forward, call_pool};
+use super::{Calls, Lower, Tuning};
 use crate::graph::Step;
 use crate::ops::AvgPool2d;
 
@@ -12,6 +11,6 @@ impl Lower for AvgPool2d {
     fn calls(&self, step: &Step, tuning: Tuning) -> Calls {
         let [_, h, w, _] = step.inputs[0].shape.nhwc().ok_or("x is not [n, h, w, c]")?;
         let params = Forward::of(step, self.kernel_on(h, w), self.stride, self.padding)?;
-        over_elements::<Self>("avg_pool2d_fwd", params, operands(step), step, tuning)
+        call_pool::<Self>("avg_pool2d_fwd", params, step, tuning)
     }
 }

@@ -1,6 +1,6 @@
 //! An implicit matrix product.
 
-use super::convolution::{ConvGeometry, Epilogue, Params, Tile, flags};
+use super::convolution::{ConvGeometry, Epilogue, Params, flags, packing};
 use super::filters::Filters;
 use super::{Calls, Lower, Operand, Packed, Tuning};
 use crate::Shape;
@@ -39,6 +39,6 @@ impl Lower for Conv2d {
     }
 
     fn packing(&self, i: usize, shape: &Shape, tuning: Tuning) -> Option<Packed> {
-        (i == 1).then(|| Packed::Filters(Tile::choose(shape.dims()[0], shape.last(), tuning).packing))
+        (i == 1).then(|| Packed::Filters(packing(shape.dims()[0], shape.last(), tuning)))
     }
 }

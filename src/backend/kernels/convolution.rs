@@ -1,11 +1,11 @@
-//! What convolutions and dense layers share: the tile is chosen by the device's type and the filters' extents, never by
-//! the batch.
+//! What convolutions and dense layers share: the tile is chosen by the device's type and the filters' extents. On tensor
+//! cores it may be narrower where the pixels are few, which changes no sum: k is cut alike in every width.
 
 use std::borrow::Cow;
 
 use super::dialect::{Dialect, TensorCores};
 use super::filters::{Filters, Packing};
-use super::kernel::{Kernel, MMA_WIDTHS, ROWS};
+use super::kernel::{Kernel, MMA_WIDTHS, ROWS, WGMMA_WIDTHS};
 use super::{Call, Operand, PixelMap, Tuning, call_on, fields};
 use crate::Shape;
 use crate::graph::View;
@@ -32,19 +32,22 @@ impl Tile {
         Tile { kernel: Kernel::fma(Cow::Borrowed(entry), tile, threads), packing: Packing::Columns }
     }
 
-    fn mma(c_out: usize) -> Tile {
+    fn mma(c_out: usize, pixels: usize) -> Tile {
         // Narrower blocks bring more for each product: a tenth more work is better than half the width.
         let work = |&n: &usize| c_out.div_ceil(n) * n * if n == 128 { 10 } else { 11 + (64 - n) / 16 };
         let n = MMA_WIDTHS.into_iter().rev().min_by_key(work).expect("three");
+        let n = narrowed(n, &MMA_WIDTHS, c_out, pixels);
         Tile { kernel: Kernel::mma("conv2d_fwd", 'n', n, [ROWS, n]), packing: Packing::Rows }
     }
 
-    fn wgmma(c_out: usize, c_in: usize) -> Tile {
-        let (n, k) = (warpgroup_columns(c_out), tma_channels(c_in));
+    fn wgmma(c_out: usize, c_in: usize, pixels: usize) -> Tile {
+        let n = narrowed(warpgroup_columns(c_out), &WGMMA_WIDTHS, c_out, pixels);
+        let k = tma_channels(c_in);
         Tile { kernel: Kernel::wgmma("conv2d_fwd", n, ('k', k), [ROWS, n], k), packing: Packing::Rows }
     }
 
-    pub fn choose(c_out: usize, c_in: usize, tuning: Tuning) -> Tile {
+    /// For a product of `pixels` rows.
+    fn choose(c_out: usize, c_in: usize, pixels: usize, tuning: Tuning) -> Tile {
         match tuning.dialect {
             // Few channels: the filters are the same for all threads.
             Dialect::Shader | Dialect::SoftwareShader if c_out <= 16 => Tile::fma("conv2d_fwd_narrow", [128, 16], 128),
@@ -59,10 +62,30 @@ impl Tile {
             Dialect::Cuda(TensorCores::None) if c_out <= 16 => Tile::fma("conv2d_fwd_narrow", [128, 16], 128),
             Dialect::Cuda(TensorCores::None) => Tile::fma("conv2d_fwd_tile", [128, 64], 256),
             // TMA moves 16 bytes at least.
-            Dialect::Cuda(TensorCores::Wgmma) if c_in.is_multiple_of(8) => Tile::wgmma(c_out, c_in),
-            Dialect::Cuda(TensorCores::Mma | TensorCores::Wgmma) => Tile::mma(c_out),
+            Dialect::Cuda(TensorCores::Wgmma) if c_in.is_multiple_of(8) => Tile::wgmma(c_out, c_in, pixels),
+            Dialect::Cuda(TensorCores::Mma | TensorCores::Wgmma) => Tile::mma(c_out, pixels),
         }
     }
+}
+
+/// How the filters of a convolution are packed, however many pixels there are.
+pub(super) fn packing(c_out: usize, c_in: usize, tuning: Tuning) -> Packing {
+    Tile::choose(c_out, c_in, 1, tuning).packing
+}
+
+/// Multiprocessors of a large GPU, about: with fewer blocks some have nothing to do.
+const MULTIPROCESSORS: usize = 128;
+
+/// The width, or where that leaves multiprocessors idle, the one up to it with which the busiest is done soonest: a block
+/// is sooner done with a part of the columns, and others do the rest meanwhile.
+fn narrowed(width: usize, widths: &[usize], c_out: usize, pixels: usize) -> usize {
+    let blocks = |n: usize| pixels.div_ceil(ROWS) * c_out.div_ceil(n);
+    if blocks(width) >= MULTIPROCESSORS {
+        return width;
+    }
+    // Passes over shared memory for a stage: the rows are written and read, the columns written and read by both halves.
+    let work = |&n: &usize| blocks(n).div_ceil(MULTIPROCESSORS) * (2 * ROWS + 3 * n);
+    widths.iter().copied().filter(|&n| n <= width).rev().min_by_key(work).unwrap_or(width)
 }
 
 /// Output channels of a warpgroup's tile.
@@ -133,7 +156,8 @@ impl Epilogue {
 impl ConvGeometry {
     /// The convolution's tile.
     pub fn tile(&self, tuning: Tuning) -> Tile {
-        Tile::choose(self.c_out, self.x.shape.last(), tuning)
+        let images = self.x.shape.dims()[0];
+        Tile::choose(self.c_out, self.x.shape.last(), images * self.out[0] * self.out[1], tuning)
     }
 
     /// The call, with the filters that [`Filters`] gave for this tile.
@@ -190,5 +214,29 @@ impl ConvGeometry {
     pub fn of_pixels(x: &View, rows: usize, k: usize, c_out: usize) -> ConvGeometry {
         let x = View { shape: Shape::from([rows, 1, 1, k]), stride: k, ..x.clone() };
         ConvGeometry { x, c_out, kernel: [1; 2], stride: [1; 2], before: [0; 2], out: [1; 2] }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_pixels_take_narrow_tiles() {
+        for (c_out, pixels, width) in [
+            // The filters' own width where blocks are many.
+            (192, 256 * 289, 96),
+            (128, 256 * 289, 128),
+            (32, 1, 32),
+            // Of one image's nine pixels nothing fills the GPU: the narrowest.
+            (1792, 9, 32),
+            (192, 289, 32),
+            // 112 wide blocks run beside each other, 160 narrower ones would not.
+            (896, 32 * 64, 128),
+            (128, 32 * 289, 128),
+            (128, 40 * 128, 64),
+        ] {
+            assert_eq!(narrowed(warpgroup_columns(c_out), &WGMMA_WIDTHS, c_out, pixels), width, "{c_out} {pixels}");
+        }
     }
 }

@@ -1,8 +1,7 @@
-//! One thread an element.
+//! One thread an output, or eight of its channels.
 
-use super::elementwise::over_elements;
-use super::pool2d::Forward;
-use super::{Calls, Lower, Tuning, operands};
+use super::pool2d::{Forward, call_pool};
+use super::{Calls, Lower, Tuning};
 use crate::graph::Step;
 use crate::ops::MaxPool2d;
 
@@ -11,6 +10,6 @@ impl Lower for MaxPool2d {
 
     fn calls(&self, step: &Step, tuning: Tuning) -> Calls {
         let params = Forward::of(step, self.kernel, self.stride, self.padding)?;
-        over_elements::<Self>("max_pool2d_fwd", params, operands(step), step, tuning)
+        call_pool::<Self>("max_pool2d_fwd", params, step, tuning)
     }
 }

@@ -1,6 +1,6 @@
 //! What pools share: the window's way over the image, as kernels take it.
 
-use super::fields;
+use super::{Calls, Lower, Tuning, call, fields, operands};
 use crate::Shape;
 use crate::graph::Step;
 use crate::ops::{Padding, window};
@@ -49,6 +49,20 @@ impl Forward {
             ..geometry(&step.inputs[0].shape, kernel, stride, padding)?
         })
     }
+}
+
+/// A call of a pool's kernel: one thread an output, on CUDA one for eight channels where channels come in eights and lie
+/// aligned, as `by_eights` in `kernels/pool2d.cuh` has it.
+pub fn call_pool<L: Lower<Params = Forward>>(
+    entry: &'static str,
+    params: Forward,
+    step: &Step,
+    tuning: Tuning,
+) -> Calls {
+    let Forward { c, y_offset, y_stride, outputs, .. } = params;
+    let by_eights = tuning.cuda() && (c | y_stride | y_offset).is_multiple_of(8);
+    let threads = if by_eights { outputs / 8 } else { outputs };
+    Ok(vec![call::<L>(entry, params, operands(step), tuning.threads(threads as usize)?)])
 }
 
 impl Backward {

@@ -2,7 +2,8 @@
 
 use crate::npy::{self, Array};
 use clap::Parser;
-use ptxsim::{Checks, Entry, Launch, Machine, Module, Options};
+use ptxsim::profile::{Limit, Occupancy, Resources};
+use ptxsim::{Checks, Entry, Fault, Launch, Machine, Module, Options, Profile, Stats};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -44,8 +45,16 @@ pub struct Arguments {
     #[arg(long, default_value_t = 1 << 32)]
     budget: u64,
     /// Prints how often each opcode was executed.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "profile")]
     stats: bool,
+    /// Prints what the launch asks of a GPU: instructions by class, sectors of global memory, passes over the banks of shared
+    /// memory, products on tensor cores, and the lines that ask for more than they need.
+    #[arg(long)]
+    profile: bool,
+    /// A table of the kernels' registers, such as kernels/ptx/RESOURCES.md: a profile then says how many blocks a
+    /// multiprocessor holds.
+    #[arg(long, requires = "profile", value_name = "FILE")]
+    resources: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -151,8 +160,10 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         packed[param.offset..param.offset + param.size].copy_from_slice(&bytes);
     }
     let launch = Launch { grid: arguments.grid.0, block: arguments.block.0, shared: arguments.shared, args: &packed };
+    let registers = registers(arguments, kernel, machine.options.capability)?;
     let start = std::time::Instant::now();
-    let stats = machine.launch(&module, kernel, &launch).map_err(|fault| Failure::Fault(fault.to_string()))?;
+    let done = execute(&machine, &module, kernel, &launch, arguments.profile);
+    let done = done.map_err(|fault| Failure::Fault(fault.to_string()))?;
     let seconds = start.elapsed().as_secs_f64();
     for output in outputs {
         let mut bytes = vec![0; output.bytes];
@@ -163,17 +174,75 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         let file = npy::write(&Array { dtype: output.dtype, shape: output.shape, bytes: &bytes });
         fs::write(&output.path, file).map_err(|e| named(&output.path, &e))?;
     }
-    if arguments.stats {
-        for (opcode, n) in &stats.opcodes {
-            println!("{n:>14} {opcode}");
-        }
-    }
-    let rate = stats.instructions as f64 * 32.0 / seconds / 1e6;
+    let (blocks, instructions) = done.report(arguments, registers, machine.options.capability);
+    let rate = instructions as f64 * 32.0 / seconds / 1e6;
     println!(
-        "{kernel}: {} blocks, {} warp instructions, {seconds:.3} s, {rate:.0} M lane instructions/s",
-        stats.blocks, stats.instructions
+        "{kernel}: {blocks} blocks, {instructions} warp instructions, {seconds:.3} s, {rate:.0} M lane instructions/s"
     );
     Ok(())
+}
+
+/// What a launch left behind.
+enum Done {
+    Counted(Stats),
+    Profiled(Box<Profile>),
+}
+
+fn execute(machine: &Machine, module: &Module, kernel: &str, launch: &Launch, profile: bool) -> Result<Done, Fault> {
+    match profile {
+        true => machine.profile(module, kernel, launch).map(|profile| Done::Profiled(Box::new(profile))),
+        false => machine.launch(module, kernel, launch).map(Done::Counted),
+    }
+}
+
+impl Done {
+    /// Prints what is asked for; gives blocks and instructions.
+    fn report(&self, arguments: &Arguments, registers: Option<u32>, capability: (u32, u32)) -> (u64, u64) {
+        match self {
+            Self::Counted(stats) => {
+                if arguments.stats {
+                    stats.opcodes.iter().for_each(|(opcode, n)| println!("{n:>14} {opcode}"));
+                }
+                (stats.blocks, stats.instructions)
+            }
+            Self::Profiled(profile) => {
+                print!("{profile}");
+                if let Some(registers) = registers {
+                    println!("{}", held(profile, registers, capability));
+                }
+                (profile.blocks, profile.instructions())
+            }
+        }
+    }
+}
+
+/// How many blocks a multiprocessor holds, in words.
+fn held(profile: &Profile, registers: u32, capability: (u32, u32)) -> String {
+    let (major, minor) = capability;
+    match Occupancy::of(capability, profile.threads, registers, profile.shared_bytes) {
+        None => format!("what a multiprocessor of {major}.{minor} holds is not known"),
+        Some(Occupancy { blocks, warps, most, limit }) => format!(
+            "a multiprocessor of {major}.{minor} holds {blocks} blocks: {warps} of {most} warps at {registers} registers, \
+             bounded by {}",
+            match limit {
+                Limit::Blocks => "the number of blocks",
+                Limit::Warps => "the number of warps",
+                Limit::Registers => "registers",
+                Limit::Shared => "shared memory",
+            }
+        ),
+    }
+}
+
+/// The registers of the kernel, if a table is given.
+fn registers(arguments: &Arguments, kernel: &str, capability: (u32, u32)) -> Result<Option<u32>, String> {
+    let Some(path) = &arguments.resources else { return Ok(None) };
+    let named = |problem: String| format!("{}: {problem}", path.display());
+    let text = fs::read_to_string(path).map_err(|e| named(e.to_string()))?;
+    let table = Resources::parse(&text).map_err(named)?;
+    let file = arguments.file.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let found = table.registers(&file, kernel, capability);
+    found.map(Some).ok_or_else(|| named(format!("it has no row of {file} and {kernel}")))
 }
 
 fn list(module: &Module) {

@@ -46,6 +46,8 @@ pub struct Inst {
     pub guard: Reg,
     /// Whether it must be false instead.
     pub negated: bool,
+    /// Whether it is the first of its statement: some statements are several instructions here.
+    pub first: bool,
     /// What is done.
     pub op: Op,
     /// The line in the PTX.

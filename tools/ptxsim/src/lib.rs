@@ -15,9 +15,11 @@ mod exec;
 mod machine;
 pub mod model;
 pub mod num;
+pub mod profile;
 mod syntax;
 
 pub use code::{Entry, Module, Param};
 pub use error::{Fault, FaultKind, ParseError};
 pub use exec::{Launch, Stats};
 pub use machine::{Checks, Machine, Options};
+pub use profile::Profile;

@@ -57,6 +57,35 @@ fn lists_and_runs() {
 }
 
 #[test]
+fn profiles() {
+    let directory = directory("profiles");
+    let table = "| file | kernel | threads | registers |\n|---|---|---|---|\n| times.ptx | times | 32 | 40 |\n";
+    fs::write(directory.join("table.md"), table).unwrap();
+    let arguments = "times.ptx times --args u32:3,f64:-0.5 in:x.npy out:f32:3 --profile";
+    let done = run(&directory, &format!("{arguments} --resources table.md"));
+    assert_eq!(done.status.code(), Some(0), "{}", said(&done));
+    for part in [
+        "global loads                      1          1.0 a warp",
+        "global loads                      1 requests            1 sectors, at best 1: 32 bytes",
+        "holds 32 blocks: 32 of 64 warps at 40 registers, bounded by the number of blocks",
+        "times: 1 blocks, ",
+    ] {
+        assert!(said(&done).contains(part), "{part}: {}", said(&done));
+    }
+    fs::write(directory.join("other.md"), table.replace("| times |", "| other |")).unwrap();
+    for (arguments, message) in [
+        ("--resources none.md", "none.md: "),
+        ("--resources times.ptx", "times.ptx: there is no table of registers"),
+        ("--resources other.md", "other.md: it has no row of times.ptx and times"),
+    ] {
+        let output =
+            run(&directory, &format!("times.ptx times --args u32:3,f64:1 in:x.npy out:f32:3 --profile {arguments}"));
+        assert_eq!(output.status.code(), Some(2), "{arguments}: {}", said(&output));
+        assert!(said(&output).contains(message), "{arguments}: {}", said(&output));
+    }
+}
+
+#[test]
 fn faults_are_one() {
     let directory = directory("faults");
     let fault = run(&directory, "times.ptx times --args u32:4,f64:1 in:x.npy out:f32:4");

@@ -9,6 +9,7 @@ mod foreign_ptx;
 mod fuzz;
 mod golden;
 mod manifest;
+mod model;
 mod pairs;
 mod peers;
 mod pip;
@@ -53,6 +54,8 @@ enum Command {
     Peers(peers::Args),
     /// Measure two builds of warpface by turns, and fail if the new one is slower
     Pairs(pairs::Args),
+    /// Predict a network's time on a GPU, layer by layer, from what ptxsim counts and what the vendor publishes
+    Model(model::Args),
     /// Make a folder, and parts of it, that prove warpface on a machine without cargo and network
     Bundle(bundle::Args),
     /// Build and run the fuzz targets, with the fixtures as seeds
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
         Command::Published(args) => published::run(&args),
         Command::Peers(args) => peers::run(&args),
         Command::Pairs(args) => pairs::run(&args),
+        Command::Model(args) => model::run(&args),
         Command::Bundle(args) => bundle::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Finetune(args) => finetune::run(&args),

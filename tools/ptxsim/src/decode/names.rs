@@ -139,6 +139,8 @@ pub struct Decoder<'a> {
     pending: Vec<Pending>,
     scope: usize,
     line: u32,
+    /// Whether the statement has emitted nothing yet.
+    first: bool,
     opcode: String,
     guard: Option<(String, bool)>,
     carry: Option<Operand>,
@@ -188,6 +190,7 @@ impl<'a> Decoder<'a> {
             pending: Vec::new(),
             scope: 0,
             line: 0,
+            first: true,
             opcode: String::new(),
             guard: None,
             carry: None,
@@ -202,6 +205,7 @@ impl<'a> Decoder<'a> {
     pub(super) fn enter(&mut self, statement: &Statement) {
         self.scope = statement.scope;
         self.line = statement.line;
+        self.first = true;
         self.opcode.clone_from(&statement.opcode);
         self.guard = statement.guard.clone();
     }
@@ -218,7 +222,8 @@ impl<'a> Decoder<'a> {
                 negated,
             ),
         };
-        self.code.insts.push(Inst { guard, negated, op, line: self.line });
+        let first = std::mem::take(&mut self.first);
+        self.code.insts.push(Inst { guard, negated, first, op, line: self.line });
         self.code.opcodes.push(self.opcode.clone());
         Ok(())
     }
@@ -466,7 +471,7 @@ impl<'a> Decoder<'a> {
             }
         }
         // Falling off the end is returning.
-        self.code.insts.push(Inst { guard: ALWAYS, negated: false, op: Op::Ret, line: self.line });
+        self.code.insts.push(Inst { guard: ALWAYS, negated: false, first: false, op: Op::Ret, line: self.line });
         self.code.opcodes.push("ret".into());
         super::flow::meetings(&mut self.code.insts);
         debug_assert!(self.code.insts.len() < END as usize);

@@ -1,6 +1,8 @@
 //! A block: its warps take turns until all have ended.
 
-use super::run::{Trapped, fill_constants, forget_local, run};
+use super::observe::Recorder;
+use super::retry::{self, Asked};
+use super::run::{SLICE, Trapped, fill_constants, forget_local, run};
 use super::shared::{Shared, acquire};
 use super::warp::{Warp, WarpState};
 use super::{Arrival, Cx, Grid, Step};
@@ -41,17 +43,24 @@ pub struct Worker {
     last: usize,
     /// Executions of each instruction of each function.
     pub counts: Vec<Vec<u64>>,
+    /// What they asked for, if that is counted.
+    pub recorder: Option<Box<Recorder>>,
+    /// The warps that were told to ask an mbarrier again.
+    asked: Vec<Asked>,
 }
 
 impl Worker {
     /// A worker for `grid`'s blocks.
-    pub fn new(grid: &Grid) -> Self {
+    pub fn new(grid: &Grid, profiled: bool) -> Self {
         let threads: u32 = grid.block.iter().product();
+        let warps = threads.div_ceil(32);
         Self {
             block: Block::default(),
-            warps: (0..threads.div_ceil(32)).map(Warp::new).collect(),
+            warps: (0..warps).map(Warp::new).collect(),
             last: 0,
             counts: grid.module.functions.iter().map(|f| vec![0; f.insts.len()]).collect(),
+            recorder: profiled.then(Box::default),
+            asked: vec![None; warps as usize],
         }
     }
 
@@ -90,8 +99,16 @@ impl Worker {
                     continue;
                 }
                 running = true;
-                let mut cx = Cx { grid, block: &mut self.block, warp: &mut self.warps[i], last: &mut self.last };
-                let step = run(&mut cx, &mut self.counts, &mut budget);
+                let recorder = self.recorder.as_deref_mut();
+                let (warp, profiled) = (&mut self.warps[i], recorder.is_some());
+                let mut cx = Cx { grid, block: &mut self.block, warp, last: &mut self.last, recorder };
+                let step = match &mut self.asked[i] {
+                    asked @ Some(_) => retry::resume(&mut cx, &mut self.counts, &mut budget, asked),
+                    None => run(&mut cx, &mut self.counts, &mut budget, SLICE),
+                };
+                if profiled && matches!(step, Ok(Step::Pause)) {
+                    self.asked[i] = retry::asked(&cx);
+                }
                 match step.map_err(|trapped| self.locate(grid, i, trapped))? {
                     Step::Pause | Step::Yield => {}
                     Step::Next => moved = true,
@@ -120,6 +137,9 @@ impl Worker {
         }
         if let Some(stuck) = self.warps.iter().position(|w| matches!(w.state, WarpState::Waiting(_))) {
             return Err(self.stuck(grid, stuck));
+        }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.end_block();
         }
         self.block
             .asynchronous

@@ -11,6 +11,8 @@ mod lane;
 mod launch;
 pub mod matrix;
 pub mod memory;
+mod observe;
+mod retry;
 mod run;
 mod scalar;
 pub mod shared;
@@ -62,6 +64,8 @@ pub struct Cx<'a> {
     pub warp: &'a mut Warp,
     /// The region of the last access, which is likely that of the next.
     pub last: &'a mut usize,
+    /// Where what it asks for is counted, if it is.
+    pub recorder: Option<&'a mut observe::Recorder>,
 }
 
 /// How a warp goes on.

@@ -1,5 +1,6 @@
 //! The loop that executes a warp until it waits or ends.
 
+use super::observe::observe;
 use super::warp::Path;
 use super::{Arrival, Cx, Grid, Step};
 use crate::code::{ALWAYS, Barrier, Call, Code, Constant, END, Op, Operand, RegFile, Special, Switch};
@@ -8,33 +9,33 @@ use crate::machine::shadow;
 use crate::syntax::ast::Space;
 
 /// Instructions a warp executes before another has its turn: a loop that waits for that other must let it run.
-const SLICE: u64 = 4096;
+pub const SLICE: u64 = 4096;
 
 /// A trap, and the instruction: function and index.
 pub type Trapped = (Box<Trap>, usize, u32);
 
-/// Executes until the warp waits, ends, or has had its turn. `counts` is raised for each instruction of each function, `budget` lowered.
-pub fn run(cx: &mut Cx, counts: &mut [Vec<u64>], budget: &mut u64) -> Result<Step, Trapped> {
+/// Executes until the warp waits, ends, or has had its turn of `slice` instructions. `counts` is raised for each instruction of
+/// each function, `budget` lowered.
+pub fn run(cx: &mut Cx, counts: &mut [Vec<u64>], budget: &mut u64, slice: u64) -> Result<Step, Trapped> {
     #[cfg(target_arch = "x86_64")]
     {
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("bmi2") {
             // SAFETY: the processor has these.
-            return unsafe { run_avx2(cx, counts, budget) };
+            return unsafe { run_avx2(cx, counts, budget, slice) };
         }
     }
-    body(cx, counts, budget)
+    body(cx, counts, budget, slice)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt")]
-fn run_avx2(cx: &mut Cx, counts: &mut [Vec<u64>], budget: &mut u64) -> Result<Step, Trapped> {
-    body(cx, counts, budget)
+fn run_avx2(cx: &mut Cx, counts: &mut [Vec<u64>], budget: &mut u64, slice: u64) -> Result<Step, Trapped> {
+    body(cx, counts, budget, slice)
 }
 
 /// Without FMA in hardware `mul_add` is a slow call; with it, one instruction: so the same body is compiled for each.
 #[inline(always)]
-fn body(cx: &mut Cx, counts: &mut [Vec<u64>], budget: &mut u64) -> Result<Step, Trapped> {
-    let mut slice = SLICE;
+fn body(cx: &mut Cx, counts: &mut [Vec<u64>], budget: &mut u64, mut slice: u64) -> Result<Step, Trapped> {
     loop {
         let Some((function, Path { mut pc, mask, meet })) = resume(cx) else { return Ok(Step::Done) };
         let code: &Code = &cx.grid.module.functions[function];
@@ -66,8 +67,18 @@ fn body(cx: &mut Cx, counts: &mut [Vec<u64>], budget: &mut u64) -> Result<Step, 
             let here = |trap| (trap, function, pc);
             match &inst.op {
                 Op::Alu(alu, regs) => alu.run(cx.warp, regs, active).map_err(here)?,
-                Op::Load(access) => cx.load(access, active).map_err(here)?,
-                Op::Store(access) => cx.store(access, active).map_err(here)?,
+                Op::Load(access) => {
+                    if cx.recorder.is_some() {
+                        observe(cx, &inst.op, active, function, pc);
+                    }
+                    cx.load(access, active).map_err(here)?;
+                }
+                Op::Store(access) => {
+                    if cx.recorder.is_some() {
+                        observe(cx, &inst.op, active, function, pc);
+                    }
+                    cx.store(access, active).map_err(here)?;
+                }
                 Op::Setp(setp) => setp.run(cx.warp, active).map_err(here)?,
                 &Op::Branch { target, meet: joint } => {
                     if active == mask {
@@ -81,6 +92,9 @@ fn body(cx: &mut Cx, counts: &mut [Vec<u64>], budget: &mut u64) -> Result<Step, 
                     continue;
                 }
                 other => {
+                    if cx.recorder.is_some() {
+                        observe(cx, other, active, function, pc);
+                    }
                     let step = rare(cx, other, mask, active, pc).map_err(here)?;
                     match step {
                         Go::On => {}
@@ -182,6 +196,11 @@ fn resume(cx: &mut Cx) -> Option<(usize, Path)> {
             _ => leave(cx),
         }
     }
+}
+
+/// The instruction that the warp executes next: function and index; none if it has ended.
+pub fn next(cx: &mut Cx) -> Option<(usize, u32)> {
+    resume(cx).map(|(function, path)| (function, path.pc))
 }
 
 /// Splits the running path: each part goes its own way until `meet`.

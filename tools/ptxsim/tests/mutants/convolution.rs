@@ -152,7 +152,7 @@ fn tile() {
         change("sixteen bytes on", "ld.shared.v4.f32", "]", "+16]", Of(&[(0, Wrong)])),
         less("st.shared.f32", Of(&[(0, MEMORY)])),
         change("fours of the next row", "xor.b32", "xor", "or", Every(&[RACE])),
-        change("one k too many", "setp.lt.u32", "lt", "le", Of(&[(18, BOUNDS)])),
+        change("one k too many", "setp.lt.u32", "lt", "le", Of(&[(2, BOUNDS)])),
     ]);
     results.inspect(|y| assert_eq!(*y, expected(24)));
 }
@@ -202,7 +202,7 @@ fn mma_of_ampere() {
             "xor.b32",
             "xor",
             "or",
-            Of(&[(1, ASYNC), (11, Wrong), (12, Wrong), (13, Wrong), (14, Wrong)]),
+            Of(&[(0, ASYNC), (8, Wrong), (9, Wrong), (10, Wrong), (11, Wrong)]),
         ),
         less("mma.sync", Every(&[Wrong, Wrong, Wrong, NO_CHANNELS, Wrong, Wrong, Wrong, NO_CHANNELS])),
         less("ldmatrix", Every(&[REGISTER; 6])),

@@ -114,7 +114,7 @@ fn dense() {
     kernel.without_barriers(&[RACE, RACE]);
     let results = kernel.with_bugs::<f32>(&[
         less("bar.sync", Every(&[MEMORY, MEMORY])),
-        change("one column or row too many", "setp.ge.u32", "ge", "gt", Of(&[(4, BOUNDS), (8, BOUNDS), (17, BOUNDS)])),
+        change("one column or row too many", "setp.ge.u32", "ge", "gt", Of(&[(4, BOUNDS), (8, BOUNDS), (14, BOUNDS)])),
         change("four bytes on", "st.shared.f32", "]", "+4]", Of(&[(0, MEMORY)])),
         change("four bytes on", "st.shared.v4.f32", "2560]", "2564]", Of(&[(0, MISALIGNED)])),
         less("st.shared.f32", Of(&[(0, MEMORY), (4, MEMORY)])),

@@ -57,7 +57,8 @@ impl Bulk {
         Ok(())
     }
 
-    fn plan(&self, cx: &mut Cx, lane: u32) -> Executed<Plan> {
+    /// What the copy of a lane moves.
+    pub fn plan(&self, cx: &mut Cx, lane: u32) -> Executed<Plan> {
         let value = |cx: &Cx, operand: &Operand| -> Executed<u64> {
             cx.warp.need(*operand, 1 << lane)?;
             Ok(cx.warp.wide(*operand)[lane as usize])

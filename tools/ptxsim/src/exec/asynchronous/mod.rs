@@ -12,6 +12,7 @@ mod bytes;
 pub mod copy;
 mod decode;
 pub mod flight;
+mod observe;
 mod registers;
 
 pub use decode::decode;

@@ -1,6 +1,7 @@
 //! Tensor-core instructions: `mma.sync`, `ldmatrix`, `stmatrix`, `movmatrix`, `wgmma`.
 
 mod decode;
+mod observe;
 mod warp;
 mod warpgroup;
 
