@@ -50,11 +50,13 @@ pub fn output(command: &mut Command) -> Option<String> {
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// The commit that is checked out, short; with `+` if files have been changed since.
+/// The commit that is checked out, short; with `+` if files have been changed since, but for the pages of runs: what is measured
+/// does not depend on them, and a run replaces its own.
 pub fn commit() -> String {
     let git = |args: &[&str]| output(&mut program("git", args));
     let Some(hash) = git(&["rev-parse", "--short", "HEAD"]) else { return "unknown".to_owned() };
-    let changed = git(&["status", "--porcelain", "--untracked-files=no"]).is_none_or(|status| !status.is_empty());
+    let changed = git(&["status", "--porcelain", "--untracked-files=no", "--", ":/", ":(exclude,top)benches/runs"])
+        .is_none_or(|status| !status.is_empty());
     if changed { hash + "+" } else { hash }
 }
 
