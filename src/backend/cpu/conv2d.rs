@@ -29,15 +29,18 @@ impl ConvGeometry {
         self.x[0] * self.axes[0].out * self.axes[1].out
     }
 
+    /// Whether every window lies within the input.
+    pub fn is_unpadded(&self) -> bool {
+        (0..2).all(|i| {
+            let axis = self.axes[i];
+            axis.before == 0 && (axis.out - 1) * self.stride[i] + self.kernel[i] <= self.x[1 + i]
+        })
+    }
+
     /// Runs per pixel and values per run. Without padding a kernel row is contiguous in the input.
     pub fn runs(&self) -> (usize, usize) {
-        let [_, h, w, c] = self.x;
-        let [k_h, k_w] = self.kernel;
-        let inside = |axis: window::Axis, kernel: usize, stride: usize, extent: usize| {
-            axis.before == 0 && (axis.out - 1) * stride + kernel <= extent
-        };
-        let unpadded = inside(self.axes[0], k_h, self.stride[0], h) && inside(self.axes[1], k_w, self.stride[1], w);
-        if unpadded { (k_h, k_w * c) } else { (k_h * k_w, c) }
+        let ([k_h, k_w], c) = (self.kernel, self.x[3]);
+        if self.is_unpadded() { (k_h, k_w * c) } else { (k_h * k_w, c) }
     }
 }
 

@@ -80,8 +80,7 @@ impl<E: Element> Windows<E> {
         // A line more, since lines are copied whole.
         let mut copies = vec![E::default(); n * run + LINE];
         let starts = |copies: &[E]| copies.chunks_exact(run).map(<[E]>::as_ptr).take(n).collect();
-        if g.runs().0 == k_h {
-            // Without padding every row of a window is there.
+        if g.is_unpadded() {
             for (pixel, &place) in corners.places.iter().enumerate() {
                 let window = &mut copies[pixel * run..][..run + LINE];
                 (0..k_h).for_each(|ky| copy(&mut window[ky * k_w * c..], x, place + ky * w * c, k_w * c));
@@ -130,6 +129,59 @@ vectorized! {
         for (to, ((&row, &column), &place)) in to.iter_mut().zip(pixels) {
             let inside = row.wrapping_add(tap[0]) < extents[0] && column.wrapping_add(tap[1]) < extents[1];
             *to = if inside { x.wrapping_add(place.wrapping_add(tap[2])) } else { *to };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use half::bf16;
+
+    use super::*;
+    use crate::ops::window::{Padding, axes};
+
+    #[test]
+    fn copies_are_the_windows_and_zeros_around() {
+        for (kernel, padding) in [
+            ([3, 3], Padding::Valid),
+            ([3, 3], Padding::Same),
+            ([3, 1], Padding::Valid),
+            ([3, 1], Padding::Same),
+            ([1, 7], Padding::Same),
+            ([1, 1], Padding::Valid),
+        ] {
+            for (c, stride) in [(3, [1, 1]), (3, [2, 2]), (1, [2, 1]), (17, [1, 2])] {
+                check([2, 6, 9, c], kernel, stride, padding);
+            }
+        }
+    }
+
+    fn check(extents: [usize; 4], kernel: [usize; 2], stride: [usize; 2], padding: Padding) {
+        let [n, h, w, c] = extents;
+        let axes = axes([h, w], kernel, stride, padding).unwrap();
+        let geometry = ConvGeometry { x: extents, kernel, stride, axes };
+        let x: Vec<bf16> = (0..n * h * w * c).map(|i| bf16::from_f32((i % 199) as f32 + 1.0)).collect();
+        let windows = Windows::new(Isa::Portable, &geometry, &x, 0..geometry.pixels());
+        assert_eq!(windows.runs, 1);
+        for pixel in 0..geometry.pixels() {
+            let (ox, oy, image) =
+                (pixel % axes[1].out, pixel / axes[1].out % axes[0].out, pixel / axes[1].out / axes[0].out);
+            let mut expected = Vec::new();
+            for (ky, kx, k) in
+                (0..kernel[0]).flat_map(|y| (0..kernel[1]).flat_map(move |x| (0..c).map(move |k| (y, x, k))))
+            {
+                let (y, x_) = (oy * stride[0] + ky, ox * stride[1] + kx);
+                let inside = (axes[0].before..h + axes[0].before).contains(&y)
+                    && (axes[1].before..w + axes[1].before).contains(&x_);
+                expected.push(match inside {
+                    true => x[((image * h + y - axes[0].before) * w + x_ - axes[1].before) * c + k],
+                    false => bf16::ZERO,
+                });
+            }
+            expected.resize(windows.run, bf16::ZERO);
+            // SAFETY: a window's run is readable.
+            let got = unsafe { std::slice::from_raw_parts(windows.starts[pixel], windows.run) };
+            assert_eq!(got, expected, "{extents:?} by {kernel:?} in steps of {stride:?}, pixel {pixel}");
         }
     }
 }
