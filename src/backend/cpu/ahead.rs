@@ -29,8 +29,8 @@ pub(super) fn filters<E>(w: *const E, values: usize) {
     }
 }
 
-/// Asks for a share of the next tile's rows, which follow this one's `rows`: while steps, each of so many `values` of a row,
-/// read a line of each row, a line of each.
+/// Asks for a share of the next tile's rows, which follow this one's `rows`. A step reads `values` values of each row; the steps
+/// that read a cache line of each of this tile's rows ask for a line of each of the next one's.
 ///
 /// # Safety
 /// There are starts for them.

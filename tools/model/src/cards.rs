@@ -35,34 +35,29 @@ pub struct Card {
 /// all; Ada's and Blackwell's are not published, and taken to be as wide a multiprocessor).
 const L2_PATH: f64 = 64.0;
 
+const H100: Card = Card {
+    name: "h100",
+    title: "H100 SXM5 80 GB",
+    capability: (9, 0),
+    multiprocessors: 132,
+    clock: [1.98e9, 1.83e9],
+    tensor: [989.4, 989.4, 494.7],
+    fp32_lanes: 128.0,
+    integer_lanes: 64.0,
+    l2: 50 << 20,
+    l2_rate: [5.5e12, 5120.0 * 1.83e9],
+    dram_rate: 3.35e12,
+    source: "NVIDIA H100 white paper (table of peaks, clocks from footnotes); L2 as Chips and Cheese measured it in July 2023",
+};
+
 pub const CARDS: [Card; 6] = [
-    Card {
-        name: "h100",
-        title: "H100 SXM5 80 GB",
-        capability: (9, 0),
-        multiprocessors: 132,
-        clock: [1.98e9, 1.83e9],
-        tensor: [989.4, 989.4, 494.7],
-        fp32_lanes: 128.0,
-        integer_lanes: 64.0,
-        l2: 50 << 20,
-        l2_rate: [5.5e12, 5120.0 * 1.83e9],
-        dram_rate: 3.35e12,
-        source: "NVIDIA H100 white paper (table of peaks, clocks from footnotes); L2 as Chips and Cheese measured it in July 2023",
-    },
+    H100,
     Card {
         name: "h200",
         title: "H200 SXM 141 GB",
-        capability: (9, 0),
-        multiprocessors: 132,
-        clock: [1.98e9, 1.83e9],
-        tensor: [989.4, 989.4, 494.7],
-        fp32_lanes: 128.0,
-        integer_lanes: 64.0,
-        l2: 50 << 20,
-        l2_rate: [5.5e12, 5120.0 * 1.83e9],
         dram_rate: 4.8e12,
         source: "NVIDIA H200 data sheet; multiprocessors, clocks and L2 as H100",
+        ..H100
     },
     Card {
         name: "a100",

@@ -21,9 +21,9 @@ pub type Range = [f64; 2];
 /// Started with CUDA Graphs" (2019) measured beyond the kernel itself, 3.4 less 2.9 microseconds; the high one, three times
 /// that, is an assumption until a card is measured.
 pub const LAUNCH: Range = [0.5e-6, 1.5e-6];
-/// Clocks until a block's first data are there: a hit in L2, and a miss with the copy engine's own way on top. Luo et al.,
+/// Clocks until a block's first data are there: a hit in L2, and a miss with TMA's own way on top. Luo et al.,
 /// "Benchmarking and Dissecting the Nvidia Hopper GPU Architecture" (arXiv:2402.13499), have about 260 and 480 clocks for L2 and
-/// memory; the rest is addresses, barriers and the copy engine, an assumption.
+/// memory; the rest is addresses, mbarriers and TMA, an assumption.
 pub const FILL: Range = [350.0, 900.0];
 /// Clocks that a warp takes for a barrier or a wait that is already over: one, and two and a half ways through shared memory
 /// (about 30 clocks in the same paper).

@@ -48,7 +48,7 @@ pub enum Class {
     Mma,
     /// `wgmma.mma_async`.
     Wgmma,
-    /// Bulk and tensor copies, which the copy engine does.
+    /// Bulk and tensor copies, by TMA.
     Bulk,
     /// `cp.async`.
     CopyAsync,

@@ -27,7 +27,7 @@ use std::ops::AddAssign;
 /// Accesses of global memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Global {
-    /// A warp's access, or one copy of the copy engine.
+    /// A warp's access, or one copy by TMA.
     pub requests: u64,
     /// Sectors of 32 bytes that they touch.
     pub sectors: u64,

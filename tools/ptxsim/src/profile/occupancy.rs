@@ -55,8 +55,8 @@ const fn limits((major, minor): (u32, u32)) -> Option<[u32; 4]> {
 }
 
 impl Occupancy {
-    /// Of blocks of so many threads, each with so many registers, and so many bytes of shared memory a block; nothing for
-    /// a compute capability that is not known here.
+    /// Of blocks of `threads` threads with `registers` registers each and `shared` bytes of shared memory a block; nothing for a
+    /// compute capability that is not known here.
     pub fn of(capability: (u32, u32), threads: u32, registers: u32, shared: u32) -> Option<Self> {
         let [most, blocks, memory, reserved] = limits(capability)?;
         let warps = threads.div_ceil(32).max(1);
