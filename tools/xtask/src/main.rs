@@ -1,5 +1,6 @@
 //! The developer's commands of warpface: `cargo xtask COMMAND`.
 
+mod apt;
 mod archive;
 mod bench_run;
 mod bundle;
@@ -20,6 +21,8 @@ mod runs;
 mod shell;
 mod test;
 mod vulkan;
+mod wasm;
+mod web;
 mod weights;
 
 use std::process::ExitCode;
@@ -56,6 +59,8 @@ enum Command {
     Pairs(pairs::Args),
     /// Predict a network's time on a GPU, layer by layer, from what ptxsim counts and what the vendor publishes
     Model(model::Args),
+    /// Build the package for browsers into bindings/web/pkg
+    Web(web::Args),
     /// Make a folder, and parts of it, that prove warpface on a machine without cargo and network
     Bundle(bundle::Args),
     /// Build and run the fuzz targets, with the fixtures as seeds
@@ -78,6 +83,7 @@ fn main() -> ExitCode {
         Command::Peers(args) => peers::run(&args),
         Command::Pairs(args) => pairs::run(&args),
         Command::Model(args) => model::run(&args),
+        Command::Web(args) => web::run(&args),
         Command::Bundle(args) => bundle::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Finetune(args) => finetune::run(&args),
