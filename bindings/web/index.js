@@ -17,12 +17,12 @@ function detectorFiles(detector) {
 }
 
 export class Warpface {
-  #device;
+  #name;
   #detector;
   #embedder;
 
-  constructor(device, detector, embedder) {
-    this.#device = device;
+  constructor(name, detector, embedder) {
+    this.#name = name;
     this.#detector = detector;
     this.#embedder = embedder;
   }
@@ -31,7 +31,7 @@ export class Warpface {
     if (!detector && !embedder) throw new Error("`detector`, `embedder`: give the URL of one of them at least");
     ready ??= init({ module_or_path: wasm ?? new URL("./pkg/warpface_web_bg.wasm", import.meta.url) });
     await ready;
-    const device = await Device.open();
+    const [device, adapter] = await Promise.all([Device.open(), navigator.gpu?.requestAdapter()]);
     const options = { cache, onProgress };
     const build = async (urls, make) => {
       const files = await Promise.all(urls.map((url) => load(url, options)));
@@ -46,11 +46,12 @@ export class Warpface {
     const urls = detector && detectorFiles(detector);
     const found = urls && (await build(urls, (files) => new Detector(device, urls, files, minSize, thresholds, factor)));
     const vectors = embedder && (await build([embedder], ([file]) => new Embedder(device, embedder, file)));
-    return new Warpface(device, found, vectors);
+    const { vendor = "", architecture = "", description = "" } = adapter?.info ?? {};
+    return new Warpface(description || `${vendor} ${architecture}`.trim() || device.name, found, vectors);
   }
 
   get device() {
-    return this.#device.name;
+    return this.#name;
   }
 
   get size() {

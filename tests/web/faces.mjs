@@ -19,5 +19,5 @@ export default async function faces({ pictures, detector, embedder }) {
     results.push({ faces, embeddings: embeddings.map((x) => Array.from(x)), ms: [detected - start, embedded - detected] });
   }
   const together = await warpface.detectAll(given);
-  return { device: warpface.device, results, together };
+  return { device: warpface.device, size: warpface.size, results, together };
 }
