@@ -74,8 +74,8 @@ fn entry_points_carry_their_stem_and_fit_every_device() {
     }
 }
 
-/// WGSL has a variable without a value begin with zero each time that it is declared; Chromium's compiler has an array in a loop
-/// keep what the turn before left.
+/// WGSL has a variable without a value begin with zero each time that it is declared; in Chromium one in a loop keeps what the turn
+/// before left.
 #[test]
 fn variables_in_functions_are_given_values() {
     for (stem, source) in shaders() {
