@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Map, Value, json};
 
 use super::fields::flag;
 use super::output;
@@ -85,6 +86,16 @@ pub struct DetectArgs {
 }
 
 impl DetectArgs {
+    /// What results depend on, for a run that resumes.
+    pub fn settings(&self) -> Map<String, Value> {
+        let settings = [
+            ("min_size", json!(self.min_size)),
+            ("thresholds", json!(self.thresholds)),
+            ("factor", json!(self.factor)),
+        ];
+        settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
     /// The options they stand for.
     pub fn options(&self) -> Result<DetectOptions> {
         let thresholds = self.thresholds.as_slice().try_into().map_err(|_| {
@@ -249,6 +260,11 @@ pub struct CropArgs {
 }
 
 impl CropArgs {
+    /// Whether crops of another size are rescaled.
+    pub fn resize(&self) -> bool {
+        self.resize
+    }
+
     /// Refuses rescaling where faces are cut out in the right size anyway.
     pub fn check(&self, aligned: bool) -> Result<()> {
         if self.resize && !aligned {
@@ -285,10 +301,20 @@ impl Globals {
         Ok(device)
     }
 
+    /// Opens the devices, at least one.
+    pub fn open_devices(&self) -> Result<Vec<Device>> {
+        Ok(vec![self.open_device()?])
+    }
+
     /// Opens the detector.
     pub fn open_detector(&self, device: &Device, options: &DetectOptions) -> Result<Detector> {
+        Ok(self.open_detectors(std::slice::from_ref(device), options)?.remove(0))
+    }
+
+    /// Opens the detector on each device.
+    pub fn open_detectors(&self, devices: &[Device], options: &DetectOptions) -> Result<Vec<Detector>> {
         let networks = self.read_detector()?;
-        Ok(Detector::new(device, &networks, options)?)
+        Ok(devices.iter().map(|device| Detector::new(device, &networks, options)).collect::<Result<_, _>>()?)
     }
 
     /// The networks of the detector.
@@ -315,26 +341,26 @@ impl Globals {
 
     /// Opens the embedding model, for crops of the size that is asked for.
     pub fn open_model(&self, device: &Device, crops: &CropArgs) -> Result<Model> {
+        Ok(self.open_models(std::slice::from_ref(device), crops)?.remove(0))
+    }
+
+    /// Opens the embedding model on each device, for crops of the size that is asked for.
+    pub fn open_models(&self, devices: &[Device], crops: &CropArgs) -> Result<Vec<Model>> {
         let path = self.model_path()?;
-        let options = EmbedOptions::default()
-            .precision(self.precision)
-            .standardize(self.standardize)
-            .size(crops.image_size)
-            .model_def(self.model_def)
-            .allow_modified_weights(self.allow_modified_weights);
-        let embedder = Embedder::load(device, &path, options)?;
-        let why = match embedder.standardize_reason() {
-            Reason::Asked => "as asked",
-            Reason::Trained => "as it was trained",
-            Reason::Guessed => "a guess",
+        let load = |device: &Device| {
+            let options = EmbedOptions::default()
+                .precision(self.precision)
+                .standardize(self.standardize)
+                .size(crops.image_size)
+                .model_def(self.model_def)
+                .allow_modified_weights(self.allow_modified_weights);
+            Ok(Model { embedder: Embedder::load(device, &path, options)?, path: path.clone() })
         };
-        let (dim, standardize) = (embedder.dim(), embedder.standardize());
-        let size = crop_size(&embedder);
-        eprintln!("model: {} ({dim}-d; {size}; {standardize} standardization, {why})", path.display());
-        if embedder.standardize_reason() == Reason::Guessed {
-            eprintln!("{}", ModelFacts::warning(&path, standardize, dim).with_names(flag));
+        let models = devices.iter().map(load).collect::<Result<Vec<Model>>>()?;
+        if let Some(Model { embedder, path }) = models.first() {
+            tell(embedder, path);
         }
-        Ok(Model { embedder, path })
+        Ok(models)
     }
 
     /// The model's file: the one asked for, else the best there is.
@@ -409,6 +435,21 @@ impl Globals {
                 folder.display()
             )
         })
+    }
+}
+
+/// Tells of a model, on stderr.
+fn tell(embedder: &Embedder, path: &Path) {
+    let why = match embedder.standardize_reason() {
+        Reason::Asked => "as asked",
+        Reason::Trained => "as it was trained",
+        Reason::Guessed => "a guess",
+    };
+    let (dim, standardize) = (embedder.dim(), embedder.standardize());
+    let size = crop_size(embedder);
+    eprintln!("model: {} ({dim}-d; {size}; {standardize} standardization, {why})", path.display());
+    if embedder.standardize_reason() == Reason::Guessed {
+        eprintln!("{}", ModelFacts::warning(path, standardize, dim).with_names(flag));
     }
 }
 

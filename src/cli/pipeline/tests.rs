@@ -2,7 +2,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use indicatif::ProgressBar;
 
-use super::{Pipeline, Work};
+use super::{Lane, Pipeline, Work};
 use crate::backend::Device;
 use crate::cli::photos::Tally;
 use crate::face::{EmbedOptions, Embedder, Face, Standardize};
@@ -44,8 +44,8 @@ fn run(
     size: impl Fn(usize) -> usize + Sync,
 ) -> (anyhow::Result<()>, Told, Vec<String>) {
     let bar = ProgressBar::hidden();
-    let pipeline = Pipeline { embedder, detector: None, batch: 64, bar: &bar };
-    let (mut tally, mut told) = (Tally::default(), Told::new());
+    let pipeline = Pipeline::one(Lane { embedder, detector: None }, 64, &bar);
+    let (mut tally, mut told, mut failures) = (Tally::default(), Told::new(), Vec::new());
     let decode = |index: usize| -> Result<Rgb8> {
         // The later ones are there first.
         std::thread::sleep(std::time::Duration::from_micros(((count - index) % 7 * 100) as u64));
@@ -58,9 +58,15 @@ fn run(
     let cut = |index: usize, _: &Rgb8, _: &[Face]| {
         (index * 10, (0..faces(index)).map(|place| crop(index, place, size(index))).collect())
     };
-    let tell = |index: usize, note: usize, rows: &[f32], _: &mut Vec<Error>| told.push((index, note, rows.to_vec()));
+    let tell = |index: usize, done: Result<(usize, &[f32])>| {
+        match done {
+            Ok((note, rows)) => told.push((index, note, rows.to_vec())),
+            Err(error) => failures.push(error.to_string()),
+        }
+        Ok(())
+    };
     let done = pipeline.run(count, &mut tally, Work { decode, cut, tell });
-    (done, told, tally.failures.iter().map(Error::to_string).collect())
+    (done, told, failures)
 }
 
 #[test]
