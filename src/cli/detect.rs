@@ -89,7 +89,8 @@ impl Args {
         let (mut done, mut faces, mut failures) = (0, 0, found.problems);
         let bar = progress(found.images.len(), "detect");
         let look = |lane: usize, range| self.look(&detectors[lane], &found.images, drawn.as_ref(), range);
-        share(found.images.len(), detectors.len(), look, |all: Vec<Seen>| {
+        let names: Vec<&str> = devices.iter().map(|(name, _)| name.as_str()).collect();
+        share(found.images.len(), &names, look, |all: Vec<Seen>| {
             for seen in all {
                 sink.put(&found.images[seen.index], &seen.found)?;
                 match seen.found {

@@ -281,7 +281,7 @@ impl Args {
         let mut middles = Vec::new();
         let bar = progress(names.len(), "lfw");
         let (embedder, detector) = (&model.embedder, cropper.detector.as_ref());
-        let pipeline = Pipeline::one(Lane { embedder, detector }, self.batch_size, &bar);
+        let pipeline = Pipeline::one(Lane { device: "", embedder, detector }, self.batch_size, &bar);
         let mut failures = Vec::new();
         let work = Work {
             decode: |i| cropper.images.decode(i),

@@ -84,14 +84,14 @@ impl FacesArgs {
     ///
     /// What is not among them is told on stderr, but for failures.
     pub fn embed(&self, globals: &Globals, device: &Device, what: &'static str) -> Result<Faces> {
-        self.embed_on(globals, std::slice::from_ref(device), what, &ShardArgs::default())
+        self.embed_on(globals, &[(device.info().kind.to_owned(), device.clone())], what, &ShardArgs::default())
     }
 
     /// As [`FacesArgs::embed`], on several devices, a part of the photographs.
     pub fn embed_on(
         &self,
         globals: &Globals,
-        devices: &[Device],
+        devices: &[(String, Device)],
         what: &'static str,
         shard: &ShardArgs,
     ) -> Result<Faces> {
@@ -112,7 +112,7 @@ impl FacesArgs {
     fn photographs(
         &self,
         globals: &Globals,
-        devices: &[Device],
+        devices: &[(String, Device)],
         what: &'static str,
         shard: &ShardArgs,
     ) -> Result<Faces> {

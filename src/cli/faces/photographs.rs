@@ -18,6 +18,8 @@ use crate::vectors::Origin;
 /// The models that embed, and how faces come to them.
 pub struct Opened<'a> {
     args: &'a FacesArgs,
+    /// By which names devices were chosen.
+    names: Vec<String>,
     /// One for each device.
     models: Vec<Model>,
     /// One for each device; none where photographs are crops already.
@@ -58,14 +60,15 @@ impl Noted {
 
 impl FacesArgs {
     /// Opens the model and the detector on each of the devices.
-    pub fn open<'a>(&'a self, globals: &Globals, devices: &[Device]) -> Result<Opened<'a>> {
+    pub fn open<'a>(&'a self, globals: &Globals, devices: &[(String, Device)]) -> Result<Opened<'a>> {
         let options = self.detect.options()?;
         self.crops.check(self.aligned)?;
         self.align.check()?;
         let models: Vec<Model> = globals.open_models(devices, &self.crops)?;
         let detectors = if self.aligned { Vec::new() } else { globals.open_detectors(devices, &options)? };
         let aligner = self.align.aligner(&models[0], globals, self.aligned.then_some(&self.paths[..]))?;
-        Ok(Opened { args: self, models, detectors, aligner })
+        let names = devices.iter().map(|(name, _)| name.clone()).collect();
+        Ok(Opened { args: self, names, models, detectors, aligner })
     }
 }
 
@@ -107,7 +110,11 @@ impl Opened<'_> {
     ) -> Result<()> {
         let given = self.args.crops.given(self.model());
         let bar = progress(images.len(), what);
-        let lane = |(i, model): (usize, &'a Model)| Lane { embedder: &model.embedder, detector: self.detectors.get(i) };
+        let lane = |(i, model): (usize, &'a Model)| Lane {
+            device: &self.names[i],
+            embedder: &model.embedder,
+            detector: self.detectors.get(i),
+        };
         let lanes = self.models.iter().enumerate().map(lane).collect();
         let pipeline = Pipeline { lanes, batch: usize::MAX, bar: &bar };
         let work = Work {

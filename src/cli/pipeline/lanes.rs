@@ -13,14 +13,15 @@ const PIECES: usize = 4;
 /// Pieces that may be done before the one that is told next, for each device.
 const AHEAD: usize = 4;
 
-/// Has each of `lanes` devices do the next photographs of `count`, and tells of them in order, whichever was faster. `work`
-/// is given the device's place. An error ends the run.
+/// Has each of some devices, which have these names, do the next photographs of `count`, and tells of them in order,
+/// whichever was faster. `work` is given the device's place. An error ends the run; a device's names it.
 pub fn share<R: Send>(
     count: usize,
-    lanes: usize,
+    names: &[&str],
     work: impl Fn(usize, Range<usize>) -> Result<R> + Sync,
     mut tell: impl FnMut(R) -> Result<()> + Send,
 ) -> Result<()> {
+    let lanes = names.len();
     let at_once = match lanes {
         0 | 1 => AT_ONCE,
         lanes => count.div_ceil(lanes * PIECES).clamp(1, AT_ONCE),
@@ -35,7 +36,10 @@ pub fn share<R: Send>(
     let one = |lane: usize| {
         let _on_panic = OnPanic(&shared);
         while let Some(number) = shared.take(pieces, lanes * AHEAD) {
-            let done = work(lane, piece(number));
+            let done = work(lane, piece(number)).map_err(|error| match error.downcast::<crate::Error>() {
+                Ok(error) => error.of_device(names[lane]).into(),
+                Err(error) => error,
+            });
             shared.done(number, done);
         }
     };

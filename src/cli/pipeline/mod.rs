@@ -30,6 +30,8 @@ const EACH: usize = 4;
 /// What photographs go through on one device.
 #[derive(Clone, Copy)]
 pub struct Lane<'a> {
+    /// The name that it was chosen by.
+    pub device: &'a str,
     pub embedder: &'a Embedder,
     /// None where photographs are crops already: no faces are told then.
     pub detector: Option<&'a Detector>,
@@ -78,6 +80,7 @@ impl<'a> Pipeline<'a> {
             return Ok(Overlap::new(self, threads).run(count, tally, work)?);
         }
         let Work { decode, cut, mut tell } = work;
+        let names: Vec<&str> = self.lanes.iter().map(|lane| lane.device).collect();
         let times = Mutex::new(tally);
         let range = |lane: usize, range: Range<usize>| {
             let mut own = Tally::default();
@@ -85,7 +88,7 @@ impl<'a> Pipeline<'a> {
             times.lock().unwrap_or_else(PoisonError::into_inner).add_share(&own, self.lanes.len());
             done
         };
-        share(count, self.lanes.len(), range, |done: Vec<Done<N>>| {
+        share(count, &names, range, |done: Vec<Done<N>>| {
             for (index, done) in done {
                 match done {
                     Ok((note, rows)) => tell(index, Ok((note, &rows)))?,
