@@ -275,6 +275,12 @@ impl CropArgs {
         Ok(())
     }
 
+    /// Whether crops of another size are rescaled.
+    #[cfg(feature = "serve")]
+    pub fn resize(&self) -> bool {
+        self.resize
+    }
+
     /// Pictures brought to the size of this model.
     pub fn given(&self, model: &Model) -> GivenCrops {
         GivenCrops::new(model.embedder.size(), self.resize)

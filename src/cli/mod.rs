@@ -23,6 +23,8 @@ mod photos;
 mod pipeline;
 mod plan;
 mod search;
+#[cfg(feature = "serve")]
+mod serve;
 mod shard;
 mod table;
 mod threshold;
@@ -138,6 +140,9 @@ enum Command {
     Weights(weights::Args),
     /// Find the nearest of many vectors, exactly.
     Search(search::Args),
+    /// Serve all this over HTTP: a page, and the protocols of TensorFlow Serving and Triton.
+    #[cfg(feature = "serve")]
+    Serve(Box<serve::Args>),
     /// Train the embedding network on a folder of people.
     Train(train::Args),
 }
@@ -166,6 +171,8 @@ pub fn main() -> ExitCode {
         Command::Inspect(args) => args.run(&cli.globals),
         Command::Weights(args) => args.run(&cli.globals),
         Command::Search(args) => args.run(&cli.globals),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => args.run(&cli.globals),
         Command::Train(args) => args.run(&cli.globals, &given(&matches)),
     };
     match result {

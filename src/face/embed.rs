@@ -21,6 +21,15 @@ use crate::{Error, Graph, Result, Shape};
 /// padding crops do, so that remainders share a few.
 const REST: usize = 32;
 
+/// A face on its way into the network.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// A crop of [`Embedder::size`] pixels squared, yet to be standardized.
+    Crop(&'a Rgb8),
+    /// What the network takes: `size * size * 3` values, standardized.
+    Standardized(&'a [f32]),
+}
+
 /// Turns aligned crops into unit vectors.
 pub struct Embedder {
     device: Device,
@@ -226,9 +235,17 @@ impl Embedder {
     /// # Errors
     /// [`Error::Invalid`] for a crop of another size; [`Error::Device`] if the device fails.
     pub fn embed(&self, crops: &[&Rgb8]) -> Result<Embeddings> {
-        let mut embeddings = Vec::with_capacity(crops.len() * self.dim);
-        for (crops, plans, n) in self.batches(crops)? {
-            self.stream(&*self.planned(plans, n)?, crops, &mut embeddings)?;
+        self.embed_inputs(&inputs(crops))
+    }
+
+    /// As [`Embedder::embed`], of crops and of what is standardized already.
+    ///
+    /// # Errors
+    /// As [`Embedder::embed`]; [`Error::Invalid`] for another number of values, too.
+    pub fn embed_inputs(&self, inputs: &[Input]) -> Result<Embeddings> {
+        let mut embeddings = Vec::with_capacity(inputs.len() * self.dim);
+        for (inputs, plans, n) in self.batches(inputs)? {
+            self.stream(&*self.planned(plans, n)?, inputs, &mut embeddings)?;
         }
         Ok(Embeddings::new(self.dim, embeddings))
     }
@@ -239,12 +256,13 @@ impl Embedder {
     /// # Errors
     /// As [`Embedder::embed`].
     pub fn embed_alone(&self, crops: &[&Rgb8]) -> Result<Embeddings> {
-        self.check(crops)?;
+        let crops = inputs(crops);
+        self.check(&crops)?;
         let mut embeddings = Vec::with_capacity(crops.len() * self.dim);
         if !crops.is_empty() {
             let shape = [Shape::from([crops.len(), self.size, self.size, 3])];
             let plan = self.kept(&self.alone, crops.len(), || self.module.plan_alone(&shape))?;
-            self.stream(&*plan, crops, &mut embeddings)?;
+            self.stream(&*plan, &crops, &mut embeddings)?;
         }
         Ok(Embeddings::new(self.dim, embeddings))
     }
@@ -255,7 +273,7 @@ impl Embedder {
     /// As [`Embedder::embed`].
     pub async fn embed_async(&self, crops: &[&Rgb8]) -> Result<Embeddings> {
         let mut embeddings = Vec::with_capacity(crops.len() * self.dim);
-        for (crops, plans, n) in self.batches(crops)? {
+        for (crops, plans, n) in self.batches(&inputs(crops))? {
             let plan = self.planned(plans, n)?;
             let mut input = vec![0.0; n * self.size * self.size * 3];
             for batch in crops.chunks(n) {
@@ -271,29 +289,44 @@ impl Embedder {
     #[allow(clippy::type_complexity)]
     fn batches<'a>(
         &self,
-        crops: &'a [&'a Rgb8],
-    ) -> Result<impl Iterator<Item = (&'a [&'a Rgb8], &Mutex<Option<Arc<dyn Executable>>>, usize)>> {
-        self.check(crops)?;
-        let (full, rest) = crops.split_at(crops.len() / self.batch * self.batch);
+        inputs: &'a [Input<'a>],
+    ) -> Result<impl Iterator<Item = (&'a [Input<'a>], &Mutex<Option<Arc<dyn Executable>>>, usize)>> {
+        self.check(inputs)?;
+        let (full, rest) = inputs.split_at(inputs.len() / self.batch * self.batch);
         let step = if self.device.backend().overlaps() { REST } else { 1 };
         let some = rest.len().next_multiple_of(step).min(self.batch);
         let parts = [(full, &self.full, self.batch), (rest, &self.rest, some)];
-        Ok(parts.into_iter().filter(|(crops, ..)| !crops.is_empty()))
+        Ok(parts.into_iter().filter(|(inputs, ..)| !inputs.is_empty()))
     }
 
     /// Refuses crops of another size.
-    fn check(&self, crops: &[&Rgb8]) -> Result<()> {
-        if let Some(bad) = crops.iter().find(|crop| (crop.width(), crop.height()) != (self.size, self.size)) {
-            let problem = format!("expected {0} x {0} pixels, got {1} x {2}", self.size, bad.width(), bad.height());
-            return Err(Error::invalid("crop", problem));
+    fn check(&self, inputs: &[Input]) -> Result<()> {
+        let size = self.size;
+        for input in inputs {
+            match input {
+                Input::Crop(crop) if (crop.width(), crop.height()) != (size, size) => {
+                    let problem = format!("expected {size} x {size} pixels, got {} x {}", crop.width(), crop.height());
+                    return Err(Error::invalid("crop", problem));
+                }
+                Input::Standardized(values) if values.len() != size * size * 3 => {
+                    let problem = format!("expected {} values, got {}", size * size * 3, values.len());
+                    return Err(Error::invalid("standardized crop", problem));
+                }
+                _ => {}
+            }
         }
         Ok(())
     }
 
     /// Writes the network's input for a batch, on all threads of the device.
-    fn standardize_batch(&self, batch: &[&Rgb8], to: &mut [f32]) {
+    fn standardize_batch(&self, batch: &[Input], to: &mut [f32]) {
         let input = to.par_chunks_exact_mut(self.size * self.size * 3).zip(batch);
-        self.device.install(|| input.for_each(|(to, crop)| self.standardize.pixels(crop, to)));
+        self.device.install(|| {
+            input.for_each(|(to, input)| match input {
+                Input::Crop(crop) => self.standardize.pixels(crop, to),
+                Input::Standardized(values) => to.copy_from_slice(values),
+            });
+        });
     }
 
     /// The embedding of one crop: `dim` values.
@@ -306,13 +339,13 @@ impl Embedder {
 
     /// Appends the embeddings of crops; the last batch of the plan may be filled in part. Each batch is standardized straight into
     /// the memory that it is brought in from, by all cores, while the one before may run.
-    fn stream(&self, executable: &dyn Executable, crops: &[&Rgb8], embeddings: &mut Vec<f32>) -> Result<()> {
-        let mut batches = crops.chunks(executable.plan().inputs[0].shape.dims()[0]);
-        let end = embeddings.len() + crops.len() * self.dim;
+    fn stream(&self, executable: &dyn Executable, inputs: &[Input], embeddings: &mut Vec<f32>) -> Result<()> {
+        let mut batches = inputs.chunks(executable.plan().inputs[0].shape.dims()[0]);
+        let end = embeddings.len() + inputs.len() * self.dim;
         executable.stream(
-            &mut |inputs| {
+            &mut |places| {
                 let Some(batch) = batches.next() else { return Ok(false) };
-                self.standardize_batch(batch, inputs[0]);
+                self.standardize_batch(batch, places[0]);
                 Ok(true)
             },
             &mut |outputs| {
@@ -345,6 +378,11 @@ impl Embedder {
             }
         }
     }
+}
+
+/// Crops that are yet to be standardized.
+fn inputs<'a>(crops: &[&'a Rgb8]) -> Vec<Input<'a>> {
+    crops.iter().map(|crop| Input::Crop(crop)).collect()
 }
 
 #[cfg(test)]
@@ -382,5 +420,12 @@ mod tests {
             }
         }
         assert!(embedder(4).embed(&[]).unwrap().is_empty());
+        // What is standardized beforehand goes beside crops, and comes to the same.
+        let mut standardized = vec![0.0; 48];
+        Standardize::Fixed.pixels(crops[1], &mut standardized);
+        let mixed = [Input::Crop(crops[0]), Input::Standardized(&standardized), Input::Crop(crops[2])];
+        assert_eq!(embedder(2).embed_inputs(&mixed).unwrap().as_slice(), &one_by_one[..9]);
+        let error = embedder(2).embed_inputs(&[Input::Standardized(&standardized[1..])]).unwrap_err().to_string();
+        assert!(error.contains("expected 48 values, got 47"), "{error}");
     }
 }

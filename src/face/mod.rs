@@ -37,7 +37,7 @@ pub use align::{Aligner, Alignment, align, choose};
 pub use cascade::params_layouts;
 pub use cascade::{Cascade, CpuCascade};
 pub use detect::{DetectOptions, Detector, Face};
-pub use embed::Embedder;
+pub use embed::{Embedder, Input};
 pub use embeddings::Embeddings;
 pub use landmarks::ShapePredictor;
 pub use options::{EmbedOptions, Reason, Standardization};

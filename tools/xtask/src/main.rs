@@ -4,11 +4,13 @@ mod apt;
 mod archive;
 mod bench_run;
 mod bundle;
+mod clients;
 mod demo;
 mod finetune;
 mod foreign_ptx;
 mod fuzz;
 mod golden;
+mod load;
 mod manifest;
 mod model;
 mod pairs;
@@ -63,6 +65,10 @@ enum Command {
     Web(web::Args),
     /// Make a folder, and parts of it, that prove warpface on a machine without cargo and network
     Bundle(bundle::Args),
+    /// Install Triton's client and schemathesis, which the server is tested with, into target/serve-venv
+    Clients,
+    /// Serve crops under load: errors, speed, memory, bad clients, a kill and a restart
+    Load(load::Args),
     /// Build and run the fuzz targets, with the fixtures as seeds
     Fuzz(fuzz::Args),
     /// Train on a folder of people, by each loss and from nothing, and tell whether it helped
@@ -85,6 +91,8 @@ fn main() -> ExitCode {
         Command::Model(args) => model::run(&args),
         Command::Web(args) => web::run(&args),
         Command::Bundle(args) => bundle::run(&args),
+        Command::Clients => clients::run(),
+        Command::Load(args) => load::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Finetune(args) => finetune::run(&args),
         Command::BenchRun(args) => bench_run::run(&args),

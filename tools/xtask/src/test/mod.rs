@@ -8,7 +8,7 @@ mod times;
 use anyhow::{Result, bail, ensure};
 
 use crate::shell::{self, cargo};
-use crate::{ptx, vulkan, web, weights};
+use crate::{load, ptx, vulkan, web, weights};
 use times::{Part, Times};
 
 #[derive(clap::Args)]
@@ -103,7 +103,7 @@ fn core(require: &str, times: &mut Times) -> Result<()> {
             shell::run(&mut step)
         })?;
     }
-    Ok(())
+    times.step(Part::Core, "the server under load", |target| load::briefly(target.built("debug/warpface")))
 }
 
 /// The command that runs the tests: nextest's where it is installed.
