@@ -1,5 +1,6 @@
 //! Turning crops into vectors.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,6 +21,23 @@ use crate::{Error, Graph, Result, Shape};
 /// Where batches overlap, the last one is filled up to a multiple of this: a plan costs such a device more than some
 /// padding crops do, so that remainders share a few.
 const REST: usize = 32;
+
+/// Crops that are standardized already, as f32 values, row-major.
+#[derive(Clone, Copy, Debug)]
+pub enum Standardized<'a> {
+    /// `[n, side, side, 3]`: the network's own layout, which is run as it lies.
+    Pixels(&'a [f32]),
+    /// `[n, 3, side, side]`, as PyTorch has it.
+    Planes(&'a [f32]),
+}
+
+impl<'a> Standardized<'a> {
+    fn values(self) -> &'a [f32] {
+        match self {
+            Standardized::Pixels(values) | Standardized::Planes(values) => values,
+        }
+    }
+}
 
 /// Turns aligned crops into unit vectors.
 pub struct Embedder {
@@ -206,6 +224,55 @@ impl Embedder {
         Ok(Embeddings::new(self.dim, embeddings))
     }
 
+    /// As [`Embedder::embed`], of crops that are standardized already: what the network takes, as it is.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for values that are no whole number of crops of [`Embedder::size`]; [`Error::Device`] if the device
+    /// fails.
+    pub fn embed_standardized(&self, crops: Standardized<'_>) -> Result<Embeddings> {
+        let (values, each) = (crops.values(), self.size * self.size * 3);
+        if !values.len().is_multiple_of(each) {
+            let problem =
+                format!("{} values are no whole number of crops of {1} x {1} pixels", values.len(), self.size);
+            return Err(Error::invalid("standardized crops", problem));
+        }
+        let mut embeddings = Vec::with_capacity(values.len() / each * self.dim);
+        for (count, plans, n) in self.parts(values.len() / each) {
+            let plan = self.planned(plans, n)?;
+            let done = embeddings.len() / self.dim * each;
+            for batch in values[done..][..count * each].chunks(n * each) {
+                let input = self.network_input(crops, batch, n * each);
+                let outputs = plan.run(&[&input])?;
+                embeddings.extend_from_slice(&outputs[0][..batch.len() / each * self.dim]);
+            }
+        }
+        Ok(Embeddings::new(self.dim, embeddings))
+    }
+
+    /// A batch of standardized crops as the network takes it, filled up to `len` values: borrowed where it lies so already.
+    fn network_input<'a>(&self, crops: Standardized<'_>, batch: &'a [f32], len: usize) -> Cow<'a, [f32]> {
+        let is_pixels = matches!(crops, Standardized::Pixels(_));
+        if is_pixels && batch.len() == len {
+            return Cow::Borrowed(batch);
+        }
+        let (mut input, pixels) = (vec![0.0; len], self.size * self.size);
+        if is_pixels {
+            input[..batch.len()].copy_from_slice(batch);
+            return Cow::Owned(input);
+        }
+        let crops = input.par_chunks_exact_mut(3 * pixels).zip(batch.par_chunks_exact(3 * pixels));
+        self.device.install(|| {
+            crops.for_each(|(to, from)| {
+                let (red, others) = from.split_at(pixels);
+                let (green, blue) = others.split_at(pixels);
+                for (to, ((r, g), b)) in to.chunks_exact_mut(3).zip(red.iter().zip(green).zip(blue)) {
+                    to.copy_from_slice(&[*r, *g, *b]);
+                }
+            })
+        });
+        Cow::Owned(input)
+    }
+
     /// As [`Embedder::embed`], all crops at once and, where the device is the processor, on the calling thread alone: any
     /// number of threads may do so at a time.
     ///
@@ -247,11 +314,22 @@ impl Embedder {
         crops: &'a [&'a Rgb8],
     ) -> Result<impl Iterator<Item = (&'a [&'a Rgb8], &Mutex<Option<Arc<dyn Executable>>>, usize)>> {
         self.check(crops)?;
-        let (full, rest) = crops.split_at(crops.len() / self.batch * self.batch);
+        let mut rest = crops;
+        Ok(self.parts(crops.len()).map(move |(count, plans, n)| {
+            let (part, after) = rest.split_at(count);
+            rest = after;
+            (part, plans, n)
+        }))
+    }
+
+    /// How many of `count` crops go in full batches, and how many in the rest, each with its plans and their size.
+    #[allow(clippy::type_complexity)]
+    fn parts(&self, count: usize) -> impl Iterator<Item = (usize, &Mutex<Option<Arc<dyn Executable>>>, usize)> {
+        let full = count / self.batch * self.batch;
         let step = if self.device.backend().overlaps() { REST } else { 1 };
-        let some = rest.len().next_multiple_of(step).min(self.batch);
-        let parts = [(full, &self.full, self.batch), (rest, &self.rest, some)];
-        Ok(parts.into_iter().filter(|(crops, ..)| !crops.is_empty()))
+        let some = (count - full).next_multiple_of(step).min(self.batch);
+        let parts = [(full, &self.full, self.batch), (count - full, &self.rest, some)];
+        parts.into_iter().filter(|(count, ..)| *count > 0)
     }
 
     /// Refuses crops of another size.
@@ -355,5 +433,25 @@ mod tests {
             }
         }
         assert!(embedder(4).embed(&[]).unwrap().is_empty());
+    }
+
+    /// The network of [`embedder`] tells the channels apart, so that a wrong layout shows.
+    #[test]
+    fn standardized_crops_give_the_same_rows_in_either_layout() {
+        let crops: Vec<Rgb8> =
+            (0..7).map(|i| Rgb8::new(4, 4, (0..48).map(|k| (i * 13 + k * k) as u8).collect())).collect();
+        let expected = embedder(3).embed(&crops.iter().collect::<Vec<_>>()).unwrap();
+        let mut pixels = vec![0.0; 7 * 48];
+        pixels.chunks_exact_mut(48).zip(&crops).for_each(|(to, crop)| Standardize::Fixed.pixels(crop, to));
+        let planes: Vec<f32> =
+            pixels.chunks_exact(48).flat_map(|crop| (0..48).map(move |k| crop[k % 16 * 3 + k / 16])).collect();
+        for n in [1, 2, 3, 7, 64] {
+            for crops in [Standardized::Pixels(&pixels), Standardized::Planes(&planes)] {
+                assert_eq!(embedder(n).embed_standardized(crops).unwrap(), expected, "batches of {n}");
+            }
+        }
+        let error = embedder(2).embed_standardized(Standardized::Planes(&planes[1..])).unwrap_err().to_string();
+        assert!(error.contains("335 values are no whole number of crops of 4 x 4 pixels"), "{error}");
+        assert!(embedder(2).embed_standardized(Standardized::Pixels(&[])).unwrap().is_empty());
     }
 }
