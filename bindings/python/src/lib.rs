@@ -1,6 +1,7 @@
 //! warpface for Python: arrays in and out of the library. Shapes of Python's own are made in `python/warpface`.
 
 mod commands;
+mod decode;
 mod device;
 mod errors;
 mod faces;
@@ -14,6 +15,8 @@ use pyo3::prelude::*;
 mod _native {
     #[pymodule_export]
     use super::commands::run;
+    #[pymodule_export]
+    use super::decode::{decode, decode_all};
     #[pymodule_export]
     use super::device::Device;
     #[pymodule_export]

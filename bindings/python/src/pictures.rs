@@ -25,8 +25,9 @@ pub fn picture(any: &Bound<'_, PyAny>, what: &str) -> PyResult<Rgb8> {
     let array: PyReadonlyArrayDyn<'_, u8> = array.try_readonly().map_err(|_| wrong())?;
     // The library owns its pixels: this is the one copy, whatever the strides.
     let data = match array.as_slice() {
-        Ok(slice) => slice.to_vec(),
-        Err(_) => array.as_array().iter().copied().collect(),
+        // Fortran's order is a slice, too.
+        Ok(slice) if array.is_c_contiguous() => slice.to_vec(),
+        _ => array.as_array().iter().copied().collect(),
     };
     Ok(Rgb8::new(width, height, data))
 }

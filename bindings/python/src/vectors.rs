@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use numpy::{IntoPyArray, PyArray2, PyArrayMethods, PyReadonlyArray4};
+use numpy::{IntoPyArray, PyArray2, PyArrayMethods, PyReadonlyArray4, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use warpface::face::{self, EmbedOptions, Embeddings, Standardization, Standardized};
 use warpface::models::{classifier, seeded_network};
@@ -174,7 +174,8 @@ impl Embedder {
         crops: PyReadonlyArray4<'py, f32>,
         planes: bool,
     ) -> PyResult<Bound<'py, PyArray2<f32>>> {
-        let values = crops.as_slice().map_err(|_| usage(py, "crops: expected an array without gaps".to_owned()))?;
+        let wrong = || usage(py, "crops: expected an array in C's order, without gaps".to_owned());
+        let values = crops.as_slice().ok().filter(|_| crops.is_c_contiguous()).ok_or_else(wrong)?;
         let mut all = Vec::with_capacity(crops.as_array().dim().0 * self.embedder.dim());
         let each = self.embedder.size() * self.embedder.size() * 3;
         for chunk in values.chunks(self.at_once() * each) {

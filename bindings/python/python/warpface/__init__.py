@@ -8,7 +8,7 @@ from ._native import Device, __version__
 from .commands import align_folder, lfw, train
 from .errors import CommandError, DataError, DeviceError, Error, FileError, FileMissing, OutOfMemory, UsageError
 from .inception_resnet_v1 import InceptionResnetV1
-from .library import Detector, Embedder, Face, align, choose
+from .library import Detector, Embedder, Face, align, choose, decode
 from .mtcnn import MTCNN, extract_face, fixed_image_standardization
 from . import search
 
@@ -23,6 +23,7 @@ __all__ = [
     "Device",
     "align",
     "choose",
+    "decode",
     "align_folder",
     "lfw",
     "train",

@@ -37,11 +37,11 @@ def _run(command: list[str], options: dict[str, Any]) -> list[Any]:
     line = [sys.executable, "-m", "warpface", *command, *_flags(options), "--json"]
     child = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
     assert child.stdout is not None and child.stderr is not None
-    last = ""
+    said: list[str] = []
     try:
         for told in child.stderr:
             sys.stderr.write(told)
-            last = told.strip() or last
+            said.append(told.rstrip())
         out = child.stdout.read()
         code = child.wait()
     except KeyboardInterrupt:
@@ -50,10 +50,20 @@ def _run(command: list[str], options: dict[str, Any]) -> list[Any]:
         child.wait()
         raise
     if code not in (0, PARTLY):
-        error = CommandError(last.removeprefix("error: ") or f"`warpface {command[0]}` ended with exit code {code}")
+        error = CommandError(_problem(said) or f"`warpface {command[0]}` ended with exit code {code}")
         error.code = code
         raise error
     return [json.loads(row) for row in out.splitlines() if row.strip()]
+
+
+def _problem(said: list[str]) -> str:
+    """The paragraph that begins with the last `error:`."""
+    begins = [number for number, line in enumerate(said) if line.startswith("error: ")]
+    if not begins:
+        return said[-1] if said else ""
+    paragraph = said[begins[-1] :]
+    end = paragraph.index("") if "" in paragraph else len(paragraph)
+    return "\n".join(paragraph[:end]).removeprefix("error: ")
 
 
 def lfw(folder: Path, pairs: Path | None = None, **options: Any) -> dict[str, Any]:

@@ -108,6 +108,12 @@ class Embedder:
         return align(image, face, size=self.size, method=self._native.method, margin=margin, warp=warp)
 
 
+def decode(source: Path | bytes, name: str = "a photograph") -> np.ndarray:
+    """A photograph's pixels, uint8 `[h, w, 3]`, from a file or its bytes, which `name` calls in errors: JPEG, PNG, GIF, WebP,
+    BMP, TIFF, PNM."""
+    return _native.decode(source, name)
+
+
 def align(
     image: Any, face: Face, size: int = 160, method: str = "crop", margin: int = 32, warp: str = "exact"
 ) -> np.ndarray | None:
