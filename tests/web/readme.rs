@@ -40,14 +40,13 @@ fn the_first_minute_works() {
     halves(&weights.join("facenet_keras.h5"), &site.join("facenet.safetensors"));
 
     let all = collect(&[photos]).images;
-    let of = |person: &str| all.iter().filter(|path| path.to_string_lossy().contains(person)).take(2).collect::<Vec<_>>();
+    let of =
+        |person: &str| all.iter().filter(|path| path.to_string_lossy().contains(person)).take(2).collect::<Vec<_>>();
     let pair = of("Ariel_Sharon");
     let images: String = pair
         .iter()
         .enumerate()
-        .map(|(i, path)| {
-            format!("<img src=\"{}\">", browser.serve(&format!("{i}.jpg"), &std::fs::read(path).unwrap()))
-        })
+        .map(|(i, path)| format!("<img src=\"{}\">", browser.serve(&format!("{i}.jpg"), &std::fs::read(path).unwrap())))
         .collect();
     let map = json!({ "imports": { "warpface": "/node_modules/warpface/index.js" } });
     let page = format!(
