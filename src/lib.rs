@@ -47,6 +47,10 @@
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+// Tests share a simulated device with those outside.
+#[cfg(all(test, feature = "cli", feature = "cuda"))]
+extern crate self as warpface;
+
 #[cfg(feature = "ndarray")]
 mod arrays;
 #[allow(unsafe_code)]

@@ -25,6 +25,8 @@ mod plan;
 mod search;
 #[cfg(feature = "serve")]
 mod serve;
+mod shard;
+mod table;
 mod threshold;
 mod train;
 mod tsne;
@@ -104,7 +106,8 @@ enum Command {
     Detect(detect::Args),
     /// Cut the faces out of a folder of people, as align_dataset_mtcnn.py does.
     Align(align::Args),
-    /// Turn photographs into embeddings.npy, labels.npy, label_strings.npy, paths.txt, boxes.npy and origin.json.
+    /// Turn photographs into embeddings.npy, labels.npy, label_strings.npy, paths.txt, boxes.npy and origin.json, or into a
+    /// Parquet file.
     Embed(embed::Args),
     /// Tell how far apart the faces of some photographs are.
     Compare(compare::Args),

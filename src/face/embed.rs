@@ -10,11 +10,11 @@ use crate::Precision;
 use crate::backend::{Device, Executable, Module};
 use crate::image::{AlignMethod, Rgb8};
 use crate::models::embedding_network_of;
-use crate::networks::ModelDef;
+use crate::networks::{ModelDef, NetworkSpec};
 use crate::ops::Standardize;
 use crate::train::checkpoint;
 use crate::weights::network::require;
-use crate::weights::{self, Entry, ModelFacts};
+use crate::weights::{self, Entry, ModelFacts, TensorMap};
 use crate::{Error, Graph, Result, Shape};
 
 /// Where batches overlap, the last one is filled up to a multiple of this: a plan costs such a device more than some
@@ -64,24 +64,51 @@ impl Embedder {
         let (file, options) = (file.as_ref(), options.into());
         let read = || {
             let map = weights::load(file)?;
-            let mut facts = checkpoint::facts(&map, None);
-            let (graph, network) = embedding_network_of(&map, |network| {
-                facts = facts.or(network.facts());
-                Some(options.crop_size(&facts).0)
-            })?;
-            require(&map, network.def, options.model_def)?;
-            Ok((Self::build(device, graph, &options, &facts)?, map, network))
+            Ok((Self::build_of(device, &map, &options)?, map))
         };
         // The file is held against its hash while its weights are read and packed.
         let (published, read) =
             device.install(|| rayon::join(|| weights::verify(file, options.allow_modified_weights), read));
-        let (published, (embedder, map, network)): (_, (Embedder, _, _)) = (published?, read?);
-        let facts = checkpoint::facts(&map, published).or(network.facts());
-        let (standardize, reason) = options.standardize.of(&facts, embedder.dim);
+        let (published, ((embedder, network), map)) = (published?, read?);
+        Ok(embedder.told(&map, network, published, &options))
+    }
+
+    /// An embedder of weights that were read already, as from memory by [`weights::load_bytes`]. No hash tells whether they
+    /// are published ones: what the file itself says of crops and standardization holds.
+    ///
+    /// # Errors
+    /// As [`Embedder::load`].
+    pub fn of(device: &Device, map: &TensorMap, options: impl Into<EmbedOptions>) -> Result<Self> {
+        let options = options.into();
+        let (embedder, network) = Self::build_of(device, map, &options)?;
+        Ok(embedder.told(map, network, None, &options))
+    }
+
+    /// An embedder of a file's network, and which one that is.
+    fn build_of(device: &Device, map: &TensorMap, options: &EmbedOptions) -> Result<(Self, NetworkSpec)> {
+        let mut facts = checkpoint::facts(map, None);
+        let (graph, network) = embedding_network_of(map, |network| {
+            facts = facts.or(network.facts());
+            Some(options.crop_size(&facts).0)
+        })?;
+        require(map, network.def, options.model_def)?;
+        Ok((Self::build(device, graph, options, &facts)?, network))
+    }
+
+    /// The same, with what is known of the crops that the network was trained on.
+    fn told(
+        self,
+        map: &TensorMap,
+        network: NetworkSpec,
+        published: Option<&'static Entry>,
+        options: &EmbedOptions,
+    ) -> Self {
+        let facts = checkpoint::facts(map, published).or(network.facts());
+        let (standardize, reason) = options.standardize.of(&facts, self.dim);
         let (_, size_reason) = options.crop_size(&facts);
-        let published_align = || embedder.model_def.and_then(ModelDef::alignment);
+        let published_align = || self.model_def.and_then(ModelDef::alignment);
         let (trained_size, trained_align) = (facts.image_size, facts.align.or_else(published_align));
-        Ok(Embedder { published, standardize, reason, size_reason, trained_size, trained_align, ..embedder })
+        Embedder { published, standardize, reason, size_reason, trained_size, trained_align, ..self }
     }
 
     /// An embedder of a graph from `[n, size, size, 3]` to `[n, d]`.

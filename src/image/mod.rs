@@ -43,8 +43,10 @@ pub use draw::{FaceName, draw_named_faces};
 #[cfg(feature = "decode")]
 pub use encode::{encode_jpeg, encode_png, save_jpeg, save_png};
 pub use foreign::foreign;
-#[cfg(feature = "cli")]
+#[cfg(any(feature = "cli", feature = "parquet"))]
 pub(crate) use people::name_of;
+#[cfg(feature = "cli")]
+pub(crate) use people::path_text;
 pub use people::{Labelled, People, PersonFolder, labelled, people};
 pub(crate) use resize_area::Method;
 pub use resize_area::{AreaResize, AreaTable, LinearTable, LinearTap, Tap, resize_area_f32, resize_area_u8};

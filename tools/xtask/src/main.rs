@@ -1,5 +1,6 @@
 //! The developer's commands of warpface: `cargo xtask COMMAND`.
 
+mod apt;
 mod archive;
 mod bench_run;
 mod bundle;
@@ -22,6 +23,8 @@ mod runs;
 mod shell;
 mod test;
 mod vulkan;
+mod wasm;
+mod web;
 mod weights;
 
 use std::process::ExitCode;
@@ -58,6 +61,8 @@ enum Command {
     Pairs(pairs::Args),
     /// Predict a network's time on a GPU, layer by layer, from what ptxsim counts and what the vendor publishes
     Model(model::Args),
+    /// Build the package for browsers into bindings/web/pkg
+    Web(web::Args),
     /// Make a folder, and parts of it, that prove warpface on a machine without cargo and network
     Bundle(bundle::Args),
     /// Install Triton's client and schemathesis, which the server is tested with, into target/serve-venv
@@ -84,6 +89,7 @@ fn main() -> ExitCode {
         Command::Peers(args) => peers::run(&args),
         Command::Pairs(args) => pairs::run(&args),
         Command::Model(args) => model::run(&args),
+        Command::Web(args) => web::run(&args),
         Command::Bundle(args) => bundle::run(&args),
         Command::Clients => clients::run(),
         Command::Load(args) => load::run(&args),
