@@ -28,6 +28,17 @@ pub enum Input<'a> {
     Crop(&'a Rgb8),
     /// What the network takes: `size * size * 3` values, standardized.
     Standardized(&'a [f32]),
+    /// The same by channels, `[3, size, size]`, as PyTorch has it.
+    Planes(&'a [f32]),
+}
+
+/// Crops that are standardized already, as f32 values, row-major.
+#[derive(Clone, Copy, Debug)]
+pub enum Standardized<'a> {
+    /// `[n, side, side, 3]`: the network's own layout.
+    Pixels(&'a [f32]),
+    /// `[n, 3, side, side]`, as PyTorch has it.
+    Planes(&'a [f32]),
 }
 
 /// Turns aligned crops into unit vectors.
@@ -250,6 +261,26 @@ impl Embedder {
         Ok(Embeddings::new(self.dim, embeddings))
     }
 
+    /// As [`Embedder::embed`], of crops that are standardized already.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for values that are no whole number of crops of [`Embedder::size`]; [`Error::Device`] if the device
+    /// fails.
+    pub fn embed_standardized(&self, crops: Standardized<'_>) -> Result<Embeddings> {
+        let (Standardized::Pixels(values) | Standardized::Planes(values)) = crops;
+        let each = self.size * self.size * 3;
+        if !values.len().is_multiple_of(each) {
+            let problem =
+                format!("{} values are no whole number of crops of {1} x {1} pixels", values.len(), self.size);
+            return Err(Error::invalid("standardized crops", problem));
+        }
+        let input = match crops {
+            Standardized::Pixels(_) => Input::Standardized,
+            Standardized::Planes(_) => Input::Planes,
+        };
+        self.embed_inputs(&values.chunks_exact(each).map(input).collect::<Vec<_>>())
+    }
+
     /// As [`Embedder::embed`], all crops at once and, where the device is the processor, on the calling thread alone: any
     /// number of threads may do so at a time.
     ///
@@ -308,7 +339,7 @@ impl Embedder {
                     let problem = format!("expected {size} x {size} pixels, got {} x {}", crop.width(), crop.height());
                     return Err(Error::invalid("crop", problem));
                 }
-                Input::Standardized(values) if values.len() != size * size * 3 => {
+                Input::Standardized(values) | Input::Planes(values) if values.len() != size * size * 3 => {
                     let problem = format!("expected {} values, got {}", size * size * 3, values.len());
                     return Err(Error::invalid("standardized crop", problem));
                 }
@@ -325,6 +356,7 @@ impl Embedder {
             input.for_each(|(to, input)| match input {
                 Input::Crop(crop) => self.standardize.pixels(crop, to),
                 Input::Standardized(values) => to.copy_from_slice(values),
+                Input::Planes(values) => interleave(values, to),
             });
         });
     }
@@ -380,6 +412,15 @@ impl Embedder {
     }
 }
 
+/// Channels `[3, pixels]` as `[pixels, 3]`.
+fn interleave(planes: &[f32], to: &mut [f32]) {
+    let (red, others) = planes.split_at(planes.len() / 3);
+    let (green, blue) = others.split_at(others.len() / 2);
+    for (to, ((r, g), b)) in to.chunks_exact_mut(3).zip(red.iter().zip(green).zip(blue)) {
+        to.copy_from_slice(&[*r, *g, *b]);
+    }
+}
+
 /// Crops that are yet to be standardized.
 fn inputs<'a>(crops: &[&'a Rgb8]) -> Vec<Input<'a>> {
     crops.iter().map(|crop| Input::Crop(crop)).collect()
@@ -427,5 +468,25 @@ mod tests {
         assert_eq!(embedder(2).embed_inputs(&mixed).unwrap().as_slice(), &one_by_one[..9]);
         let error = embedder(2).embed_inputs(&[Input::Standardized(&standardized[1..])]).unwrap_err().to_string();
         assert!(error.contains("expected 48 values, got 47"), "{error}");
+    }
+
+    /// The network of [`embedder`] tells the channels apart, so that a wrong layout shows.
+    #[test]
+    fn standardized_crops_give_the_same_rows_in_either_layout() {
+        let crops: Vec<Rgb8> =
+            (0..7).map(|i| Rgb8::new(4, 4, (0..48).map(|k| (i * 13 + k * k) as u8).collect())).collect();
+        let expected = embedder(3).embed(&crops.iter().collect::<Vec<_>>()).unwrap();
+        let mut pixels = vec![0.0; 7 * 48];
+        pixels.chunks_exact_mut(48).zip(&crops).for_each(|(to, crop)| Standardize::Fixed.pixels(crop, to));
+        let planes: Vec<f32> =
+            pixels.chunks_exact(48).flat_map(|crop| (0..48).map(move |k| crop[k % 16 * 3 + k / 16])).collect();
+        for n in [1, 2, 3, 7, 64] {
+            for crops in [Standardized::Pixels(&pixels), Standardized::Planes(&planes)] {
+                assert_eq!(embedder(n).embed_standardized(crops).unwrap(), expected, "batches of {n}");
+            }
+        }
+        let error = embedder(2).embed_standardized(Standardized::Planes(&planes[1..])).unwrap_err().to_string();
+        assert!(error.contains("335 values are no whole number of crops of 4 x 4 pixels"), "{error}");
+        assert!(embedder(2).embed_standardized(Standardized::Pixels(&[])).unwrap().is_empty());
     }
 }
