@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
@@ -25,9 +25,6 @@ use crate::train::checkpoint;
 use crate::weights::{ModelFacts, TensorMap};
 use crate::{Error, Graph, weights};
 
-/// Names of model files, the best first: by accuracy on LFW.
-const MODELS: [&str; 2] = ["facenet_keras.h5", "graph_final.pb"];
-
 /// The shape predictor that openface goes by.
 const LANDMARKS: &str = "shape_predictor_68_face_landmarks.dat";
 
@@ -47,7 +44,8 @@ pub struct Globals {
     /// filtering where it is faster, which moves an embedding's values by less than 2e-5
     #[arg(long, global = true, default_value_t = ConvAlgorithm::Auto, value_name = "direct|auto")]
     pub conv: ConvAlgorithm,
-    /// Folder of the weight files [default: weights, else the user's data folder, which `warpface weights` fills]
+    /// Folder of the weight files [default: what WARPFACE_WEIGHTS names, else weights, else the user's data folder, which
+    /// `warpface weights` fills]
     #[arg(long, global = true, value_name = "DIR")]
     pub weights: Option<PathBuf>,
     /// Embedding network's file, of any format [default: the best in the weights folder]
@@ -334,15 +332,9 @@ impl Globals {
         Ok(Mtcnn::load(folder, self.allow_modified_weights)?)
     }
 
-    /// The folder of weights that has what is looked for, else the first that is looked into: the one asked for, or `weights`
-    /// and then the user's.
+    /// The folder of weights that has what is looked for, else the first that is looked into.
     fn weights_with(&self, has: impl Fn(&Path) -> bool) -> PathBuf {
-        let here = self.weights.clone().unwrap_or_else(|| "weights".into());
-        let users = if self.weights.is_none() { data_folder() } else { None };
-        match users {
-            Some(users) if !has(&here) && has(&users) => users,
-            _ => here,
-        }
+        weights::folder::find(self.weights.as_deref(), has)
     }
 
     /// The weights file of this name, which may be missing.
@@ -377,7 +369,8 @@ impl Globals {
 
     /// The model's file: the one asked for, else the best there is.
     fn model_path(&self) -> Result<PathBuf> {
-        self.model.clone().map_or_else(|| self.default_model(), Ok)
+        let best = || Ok(weights::folder::best_model(self.weights.as_deref())?);
+        self.model.clone().map_or_else(best, Ok)
     }
 
     /// Reads the model's weights with batch norms apart, and what is known of its input: the file asked for, else the best
@@ -435,19 +428,6 @@ impl Globals {
         weights::network::require(&map, network.def, def)?;
         Ok(Some((network.side, facts.align.or_else(|| network.def.alignment()))))
     }
-
-    fn default_model(&self) -> Result<PathBuf> {
-        let model = |folder: &Path| MODELS.iter().map(|name| folder.join(name)).find(|path| path.is_file());
-        let folder = self.weights_with(|folder| model(folder).is_some());
-        let found = model(&folder);
-        found.with_context(|| {
-            let names = MODELS.join(" nor ");
-            format!(
-                "{}: neither {names} is here; `warpface weights` fetches them, --model FILE names another",
-                folder.display()
-            )
-        })
-    }
 }
 
 /// Tells of a model, on stderr.
@@ -463,19 +443,6 @@ fn tell(embedder: &Embedder, path: &Path) {
     if embedder.standardize_reason() == Reason::Guessed {
         eprintln!("{}", ModelFacts::warning(path, standardize, dim).with_names(flag));
     }
-}
-
-/// Where a user's weights are: below the folder that the system has for what programs keep.
-pub fn data_folder() -> Option<PathBuf> {
-    let from = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let kept = if cfg!(windows) {
-        from("LOCALAPPDATA")
-    } else if cfg!(target_os = "macos") {
-        from("HOME").map(|home| home.join("Library/Application Support"))
-    } else {
-        from("XDG_DATA_HOME").or_else(|| from("HOME").map(|home| home.join(".local/share")))
-    };
-    kept.map(|kept| kept.join("warpface").join("weights"))
 }
 
 /// The size of a model's crops, and why.

@@ -23,6 +23,8 @@ mod photos;
 mod pipeline;
 mod plan;
 mod search;
+#[cfg(feature = "serve")]
+mod serve;
 mod shard;
 mod table;
 mod threshold;
@@ -31,6 +33,7 @@ mod tsne;
 mod video;
 mod weights;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::parser::ValueSource;
@@ -40,6 +43,8 @@ use context::Globals;
 
 use crate::Error;
 
+/// Exit code when nothing could be done.
+const FAILED: u8 = 1;
 /// Exit code for wrong usage; clap's own.
 const USAGE: u8 = 2;
 /// Exit code when some inputs failed.
@@ -138,52 +143,78 @@ enum Command {
     Weights(weights::Args),
     /// Find the nearest of many vectors, exactly.
     Search(search::Args),
+    /// Serve all this over HTTP: a page, and the protocols of TensorFlow Serving and Triton.
+    #[cfg(feature = "serve")]
+    Serve(Box<serve::Args>),
     /// Train the embedding network on a folder of people.
     Train(train::Args),
 }
 
-/// Runs the command line; the exit code is documented in `--help`.
+/// Runs the command line of this process; the exit code is documented in `--help`.
 pub fn main() -> ExitCode {
-    let matches = Cli::command().get_matches();
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    let result = match &cli.command {
-        Command::Devices(args) => args.run(&cli.globals),
-        Command::Detect(args) => args.run(&cli.globals),
-        Command::Align(args) => args.run(&cli.globals),
-        Command::Embed(args) => args.run(&cli.globals),
-        Command::Compare(args) => args.run(&cli.globals),
-        Command::Classify(command) => command.run(&cli.globals),
-        Command::Cluster(args) => args.run(&cli.globals),
-        Command::Filter(args) => args.run(&cli.globals),
-        Command::Video(args) => args.run(&cli.globals),
-        Command::Lfw(args) => args.run(&cli.globals),
-        Command::Threshold(args) => args.run(&cli.globals),
-        Command::Tsne(args) => args.run(&cli.globals),
-        Command::Pairs(args) => args.run(&cli.globals),
-        Command::Plan(args) => args.run(&cli.globals),
-        Command::Bench(args) => args.run(&cli.globals),
-        Command::Convert(args) => args.run(&cli.globals),
-        Command::Inspect(args) => args.run(&cli.globals),
-        Command::Weights(args) => args.run(&cli.globals),
-        Command::Search(args) => args.run(&cli.globals),
-        Command::Train(args) => args.run(&cli.globals, &given(&matches)),
-    };
+    ExitCode::from(run(std::env::args_os()))
+}
+
+/// Runs a command line, the program's name first; the exit code is documented in `--help`.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let parsed = Cli::command().try_get_matches_from(arguments);
+    match parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches))) {
+        Ok((cli, matches)) => code(cli.run(&matches)),
+        Err(error) => {
+            // Help and the version are no errors, and go to stdout; who reads neither wants no other message.
+            let _ = error.print();
+            u8::try_from(error.exit_code()).unwrap_or(USAGE)
+        }
+    }
+}
+
+impl Cli {
+    fn run(&self, matches: &ArgMatches) -> anyhow::Result<Outcome> {
+        match &self.command {
+            Command::Devices(args) => args.run(&self.globals),
+            Command::Detect(args) => args.run(&self.globals),
+            Command::Align(args) => args.run(&self.globals),
+            Command::Embed(args) => args.run(&self.globals),
+            Command::Compare(args) => args.run(&self.globals),
+            Command::Classify(command) => command.run(&self.globals),
+            Command::Cluster(args) => args.run(&self.globals),
+            Command::Filter(args) => args.run(&self.globals),
+            Command::Video(args) => args.run(&self.globals),
+            Command::Lfw(args) => args.run(&self.globals),
+            Command::Threshold(args) => args.run(&self.globals),
+            Command::Tsne(args) => args.run(&self.globals),
+            Command::Pairs(args) => args.run(&self.globals),
+            Command::Plan(args) => args.run(&self.globals),
+            Command::Bench(args) => args.run(&self.globals),
+            Command::Convert(args) => args.run(&self.globals),
+            Command::Inspect(args) => args.run(&self.globals),
+            Command::Weights(args) => args.run(&self.globals),
+            Command::Search(args) => args.run(&self.globals),
+            #[cfg(feature = "serve")]
+            Command::Serve(args) => args.run(&self.globals),
+            Command::Train(args) => args.run(&self.globals, &given(matches)),
+        }
+    }
+}
+
+/// The exit code that tells of a command's end; an error is printed.
+fn code(result: anyhow::Result<Outcome>) -> u8 {
     match result {
-        Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::Partly) => ExitCode::from(PARTLY),
-        Ok(Outcome::Nothing) => ExitCode::FAILURE,
-        Ok(Outcome::Interrupted) => ExitCode::from(INTERRUPTED),
+        Ok(Outcome::Done) => 0,
+        Ok(Outcome::Partly) => PARTLY,
+        Ok(Outcome::Nothing) => FAILED,
+        Ok(Outcome::Interrupted) => INTERRUPTED,
         // Whoever read our output has seen enough.
-        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if output::is_broken_pipe(&error) => 0,
         Err(error) => match error.downcast_ref::<Error>() {
             // Ours name their cause themselves.
             Some(error) => {
                 eprintln!("error: {}", fields::words(error));
-                if fields::is_usage(error) { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
+                if fields::is_usage(error) { USAGE } else { FAILED }
             }
             None => {
                 eprintln!("error: {error:#}");
-                if error.is::<Usage>() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
+                if error.is::<Usage>() { USAGE } else { FAILED }
             }
         },
     }

@@ -15,6 +15,10 @@ use crate::ops::Metric;
 use crate::random::{Stream, purpose};
 use crate::{Error, Result};
 
+/// The squared Euclidean distance below which the FaceNet paper takes two embeddings for one person's, on LFW (F. Schroff and
+/// others, FaceNet, 2015, section 5.6). Unproved for any other network.
+pub const PAPER_THRESHOLD: f64 = 1.242;
+
 /// How thresholds are chosen.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ThresholdOptions {

@@ -33,6 +33,8 @@ pub(crate) use collect::is_image;
 pub use collect::{Collected, collect};
 pub(crate) use crop::pad;
 pub use crop::{center_crop, crop, crop_or_pad, flip_horizontal};
+#[cfg(feature = "serve")]
+pub(crate) use decode::is_known;
 #[cfg(feature = "decode")]
 pub use decode::{Limits, decode, decode_bytes, dimensions, dimensions_bytes};
 pub use draw::{DrawFace, draw_faces};

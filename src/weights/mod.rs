@@ -31,6 +31,7 @@ mod dtype;
 pub mod export;
 pub mod facenet;
 mod facts;
+pub mod folder;
 mod joblib;
 #[cfg(feature = "decode")]
 mod keras;

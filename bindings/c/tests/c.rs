@@ -100,8 +100,7 @@ fn expected(weights: &Path, photographs: &[PathBuf]) -> String {
     use warpface::vectors::search::squared_distance;
     let device = warpface::Device::cpu(1).unwrap();
     let detector = warpface::Detector::load(&device, weights, &DetectOptions::default()).unwrap();
-    let embedder =
-        warpface::Embedder::load(&device, weights.join("graph_final.pb"), EmbedOptions::default()).unwrap();
+    let embedder = warpface::Embedder::load(&device, weights.join("graph_final.pb"), EmbedOptions::default()).unwrap();
     let (mut text, mut first) = (String::new(), None);
     for path in photographs {
         let Ok(photo) = warpface::image::decode(path) else { continue };
@@ -245,5 +244,38 @@ fn what_makes_no_sense_is_an_error() {
         let mut cpp = Command::new("c++");
         cpp.args(["-Wall", "-Wextra", "-Werror", "-pedantic", "-fsyntax-only", "-I"]).arg(here()).arg(&source);
         succeeds(&mut cpp);
+    }
+}
+
+/// README's lines for C, as they stand there, but for the build.
+#[test]
+fn readme_runs() {
+    let (true, true, Some((weights, photographs))) = (has("cc"), has("make"), photographs()) else { return };
+    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let block = text.split("### From C\n\n```sh\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    assert!(block.lines().count() <= 5, "{block}");
+    let folder = tempfile::tempdir().unwrap();
+    let link = |from: &Path, name: &str| std::os::unix::fs::symlink(from, folder.path().join(name)).unwrap();
+    link(&root().canonicalize().unwrap().join("bindings"), "bindings");
+    link(&weights.canonicalize().unwrap(), "weights");
+    for (path, name) in photographs.iter().zip(["a.jpg", "b.jpg"]) {
+        link(&path.canonicalize().unwrap(), name);
+    }
+    fs::create_dir(folder.path().join("built")).unwrap();
+    link(&library(".so"), "built/libwarpface_c.so");
+    link(&library(".a"), "built/libwarpface_c.a");
+    let mut shell = Command::new("sh");
+    shell.args(["-ec", block]).current_dir(folder.path()).env("CARGO", "true");
+    let printed = succeeds(shell.env("BUILT", folder.path().join("built")));
+    assert!(printed.matches("distance").count() == 1 && printed.contains("a.jpg: "), "{printed}");
+    let config = fs::read_to_string(folder.path().join("c/lib/pkgconfig/warpface.pc")).unwrap();
+    assert!(
+        config.contains("-lwarpface") && config.contains(env!("CARGO_PKG_VERSION")) && !config.contains('@'),
+        "{config}"
+    );
+    // Who runs the program finds the library by the name that it was linked with.
+    let needed = Command::new("readelf").arg("-d").arg(folder.path().join("faces")).output();
+    if let Ok(needed) = needed {
+        assert!(String::from_utf8_lossy(&needed.stdout).contains("libwarpface.so.0"));
     }
 }

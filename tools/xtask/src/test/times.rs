@@ -51,6 +51,14 @@ impl Target {
         }
         cargo
     }
+
+    /// A program that was built there, by its profile's folder and name.
+    pub fn built(&self, program: &str) -> PathBuf {
+        match &self.0 {
+            Some(folder) => folder.join(program).with_extension(std::env::consts::EXE_EXTENSION),
+            None => shell::built(program),
+        }
+    }
 }
 
 /// The times so far.

@@ -1,0 +1,127 @@
+//! Devices: one for each name in a process, unless another is asked for; a closed one, and one from before a fork, are refused.
+
+use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use pyo3::prelude::*;
+use warpface::backend::cpu::{ConvAlgorithm, Cpu};
+use warpface::backend::cuda::Cuda;
+use warpface::{DeviceKind, Error, Result};
+
+use crate::errors::Raise;
+
+/// An open device, and whether it may still be used.
+pub struct Handle {
+    device: warpface::Device,
+    process: u32,
+    closed: AtomicBool,
+}
+
+impl Handle {
+    fn open(name: &str, threads: usize, conv: ConvAlgorithm) -> Result<Arc<Handle>> {
+        let device = match name.split_once(':') {
+            Some(("cuda", number)) => {
+                let wrong = |_| Error::invalid(format!("device `{name}`"), "a GPU has a number, as cuda:0");
+                warpface::Device::from_backend(Cuda::new(number.parse().map_err(wrong)?)?)
+            }
+            _ => warpface::Device::open_or(name.parse::<DeviceKind>()?, || Ok(Cpu::new(threads)?.conv(conv)))?,
+        };
+        Ok(Arc::new(Handle { device, process: process::id(), closed: AtomicBool::new(false) }))
+    }
+
+    /// Refuses a device that was closed, and one whose threads a fork has left behind.
+    fn problem(&self) -> Option<&'static str> {
+        if self.closed.load(Ordering::Relaxed) {
+            return Some("was closed; open it anew");
+        }
+        let forked = self.process != process::id();
+        forked.then_some(
+            "was opened before this process was forked, and its threads stayed with the parent: open it anew here, or \
+             start workers by `spawn`",
+        )
+    }
+
+    /// The device, if it may be used.
+    pub fn device(&self) -> Result<&warpface::Device> {
+        match self.problem() {
+            None => Ok(&self.device),
+            Some(problem) => Err(Error::device(self.device.info().kind, problem)),
+        }
+    }
+}
+
+/// What names a device that is shared.
+type Key = (String, usize, String);
+
+/// The devices that are shared in this process, for as long as something uses them.
+static SHARED: Mutex<Vec<(Key, Weak<Handle>)>> = Mutex::new(Vec::new());
+
+fn shared(name: &str, threads: usize, conv: ConvAlgorithm) -> Result<Arc<Handle>> {
+    let key = (name.to_owned(), threads, conv.to_string());
+    let mut open = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    open.retain(|(_, handle)| handle.upgrade().is_some_and(|handle| handle.problem().is_none()));
+    if let Some(handle) = open.iter().find(|(of, _)| *of == key).and_then(|(_, handle)| handle.upgrade()) {
+        return Ok(handle);
+    }
+    let handle = Handle::open(name, threads, conv)?;
+    open.push((key, Arc::downgrade(&handle)));
+    Ok(handle)
+}
+
+/// A device that runs networks: `cpu`, `wgpu`, `cuda`, `cuda:N`, or `auto`.
+#[pyclass(frozen, module = "warpface")]
+pub struct Device {
+    handle: Arc<Handle>,
+}
+
+impl Device {
+    /// What detectors and embedders hold.
+    pub fn handle(&self) -> Arc<Handle> {
+        self.handle.clone()
+    }
+}
+
+#[pymethods]
+impl Device {
+    /// Opens a device of its own, or with `share` the one that this process has open under these names.
+    #[new]
+    #[pyo3(signature = (name = "cpu", threads = 0, conv = "auto", share = false))]
+    fn new(py: Python<'_>, name: &str, threads: usize, conv: &str, share: bool) -> PyResult<Self> {
+        let handle = py.detach(|| {
+            let conv = conv.parse()?;
+            if share { shared(name, threads, conv) } else { Handle::open(name, threads, conv) }
+        });
+        Ok(Device { handle: handle.raise(py)? })
+    }
+
+    /// `cpu`, `wgpu` or `cuda`.
+    #[getter]
+    fn kind(&self) -> &'static str {
+        self.handle.device.info().kind
+    }
+
+    /// Whether it was closed.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.handle.closed.load(Ordering::Relaxed)
+    }
+
+    /// Refuses all further work on it.
+    fn close(&self) {
+        self.handle.closed.store(true, Ordering::Relaxed);
+    }
+
+    fn __enter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
+    #[pyo3(signature = (*_exception))]
+    fn __exit__(&self, _exception: &Bound<'_, pyo3::types::PyTuple>) {
+        self.close();
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<warpface.Device {}>", self.handle.device)
+    }
+}
