@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 
+use super::python;
 use crate::fuzz;
 use crate::runs::{self, Run, csv};
 use crate::shell::{self, cargo};
@@ -32,6 +33,7 @@ pub fn run(require: &str) -> Result<()> {
     };
     part("the full references", &mut || tests(require, &["--test", "reference"]));
     part("ignored tests", &mut || tests(require, &["--workspace", "--run-ignored", "only"]));
+    part("the Python wheel", &mut || python::check_long(require));
     let mut edges = String::new();
     part("fuzzing", &mut || {
         let found = fuzz::all(&fuzz::Args { seconds: FUZZ, only: Vec::new() })?;

@@ -16,16 +16,19 @@ pub enum Part {
     Core,
     /// Combinations of features, documentation, the package.
     Builds,
+    /// What other languages call.
+    Bindings,
 }
 
 impl Part {
     /// In the order in which they run.
-    pub const ALL: [Part; 2] = [Part::Core, Part::Builds];
+    pub const ALL: [Part; 3] = [Part::Core, Part::Builds, Part::Bindings];
 
     fn name(self) -> &'static str {
         match self {
             Part::Core => "core",
             Part::Builds => "features and docs",
+            Part::Bindings => "bindings",
         }
     }
 
@@ -34,6 +37,7 @@ impl Part {
         match self {
             Part::Core => 22.0,
             Part::Builds => 3.0,
+            Part::Bindings => 3.0,
         }
     }
 }
@@ -50,6 +54,16 @@ impl Target {
             cargo.env("CARGO_TARGET_DIR", folder);
         }
         cargo
+    }
+
+    /// The folder in which profiles have theirs.
+    pub fn folder(&self) -> PathBuf {
+        self.0.clone().unwrap_or_else(|| shell::built(""))
+    }
+
+    /// A program that cargo has built for tests.
+    pub fn built(&self, program: &str) -> PathBuf {
+        self.folder().join("debug").join(program).with_extension(std::env::consts::EXE_EXTENSION)
     }
 }
 
