@@ -24,7 +24,7 @@ class FaceEmbedder:
     A row's photograph is in `column`: a file's bytes, or its path. A batch is a pyarrow Table or RecordBatch, or a dict of numpy
     arrays, and so is the result: the other columns, and behind them `box`, `landmarks`, `score`, `embedding` and `error`, with
     the values of `warpface embed`. What cannot be read, and what shows no face, has its reason in `error`, and nulls otherwise; in
-    numpy arrays NaN. The networks are loaded once in a process, at the first batch; the object can be pickled before and after.
+    numpy arrays NaN, and "" where there is no error. The networks are loaded once in a process, at the first batch; the object can be pickled before and after.
 
     `device` is auto: the GPU that `CUDA_VISIBLE_DEVICES` leaves, else the CPU, with `threads` threads, 0 being one for each core.
     """
@@ -185,7 +185,8 @@ class FaceEmbedder:
             "landmarks": dense("landmarks", 10, np.float64),
             "score": dense("score", 1, np.float64)[:, 0],
             "embedding": dense("embedding", self.dim, np.float32),
-            "error": np.array([row["error"] for row in rows], dtype=object),
+            # Text in every row: batches of nulls alone would have another type than the others.
+            "error": np.array([row["error"] or "" for row in rows], dtype=object),
         }
 
 

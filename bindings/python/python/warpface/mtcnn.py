@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from . import _native
-from ._arrays import array, is_batch, is_pillow, objects, pictures, tensor, torch
+from ._arrays import array, is_batch, is_pillow, objects, pictures, tensor
 from ._facenet import Module, open_device
 from .errors import UsageError
 
@@ -143,11 +144,11 @@ class MTCNN(Module):
 
 
 def _device_of(device: Any) -> Any:
-    """What the attribute `device` shows: as facenet-pytorch, a torch.device for the CPU where there is torch."""
+    """What the attribute `device` shows: without one the CPU, as a torch.device where torch is loaded; it is not loaded for this."""
     if device is not None:
         return device
-    found = torch()
-    return "cpu" if found is None else found.device("cpu")
+    loaded = sys.modules.get("torch")
+    return "cpu" if loaded is None else loaded.device("cpu")
 
 
 def _size(image: Any) -> tuple[int, int]:
