@@ -172,8 +172,8 @@ class FaceEmbedder:
         is_path = all(isinstance(source, str) for source in sources)
         kept = {name: values for name, values in batch.items() if name != self.column or is_path}
 
-        def dense(name: str, length: int, of: type) -> np.ndarray:
-            values = np.full((len(rows), length), np.nan, dtype=of)
+        def dense(name: str, length: int, of: Any) -> np.ndarray:
+            values: np.ndarray = np.full((len(rows), length), np.nan, dtype=of)
             for number, row in enumerate(rows):
                 if row[name] is not None:
                     values[number] = row[name]

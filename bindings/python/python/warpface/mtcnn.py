@@ -109,9 +109,8 @@ class MTCNN(Module):
         chosen: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
         for boxes, probs, points, img in zip(all_boxes, all_probs, all_points, imgs):
             first = None if boxes is None else _first(boxes, probs, img, method, threshold, center_weight)
-            if first is None:
-                face = (None, [None], None)
-            else:
+            face: tuple[Any, ...] = (None, [None], None)
+            if first is not None:
                 face = tuple(np.array(items)[[first]] for items in (boxes, probs, points))
             for items, item in zip(chosen, face):
                 items.append(item)
@@ -153,9 +152,7 @@ def _device_of(device: Any) -> Any:
 
 def _size(image: Any) -> tuple[int, int]:
     """Width and height."""
-    if is_pillow(image):
-        return image.size
-    height, width = array(image).shape[:2]
+    height, width = (image.height, image.width) if is_pillow(image) else array(image).shape[:2]
     return width, height
 
 
