@@ -290,7 +290,7 @@ impl Args {
                 let mirrored = crop.as_ref().filter(|_| self.flip).map(image::flip_horizontal);
                 ((middle, failure), crop.into_iter().chain(mirrored).collect())
             },
-            tell: |index: usize, done: crate::Result<((bool, Option<Error>), &[f32])>| {
+            tell: |index: usize, done: crate::Result<(Note, &[f32])>| {
                 let name = || names[index].display().to_string();
                 let ((middle, failure), rows) = match done {
                     Ok(done) => done,
@@ -316,6 +316,9 @@ impl Args {
         Ok((embeddings, middles))
     }
 }
+
+/// Of a photograph: whether its middle was taken, and why it could not be cut.
+type Note = (bool, Option<Error>);
 
 /// Tells what was left out, then the figures.
 fn print(globals: &Globals, measured: &Measured) -> Result<()> {
