@@ -195,8 +195,10 @@ fn thousands_of_slow_connections_leave_room_for_one_more() {
     let address = server.address;
     let start = Instant::now();
     let mut slow = Vec::new();
-    // As many as the system lets one process hold, with the server's ends of them.
-    while slow.len() < 10_000 {
+    // As many as the system lets one process hold. Where its list of those that wait to be taken is short, each time that it
+    // overflows costs the client a second.
+    let most = if crate::common::full() { 10_000 } else { 2_000 };
+    while slow.len() < most {
         let Ok(mut stream) = TcpStream::connect_timeout(&address, Duration::from_secs(5)) else { break };
         let _ = stream.write_all(b"POST /v1/faces HTTP/1.1\r\nHost: x\r\n");
         slow.push(stream);
@@ -204,7 +206,7 @@ fn thousands_of_slow_connections_leave_room_for_one_more() {
             serves(address);
         }
     }
-    assert!(slow.len() >= 900, "only {} connections", slow.len());
+    assert!(slow.len() >= 1000, "only {} connections", slow.len());
     serves(address);
     eprintln!("{} slow connections in {:.1} s", slow.len(), start.elapsed().as_secs_f64());
     let text = String::from_utf8(get(address, "/metrics").body).unwrap();

@@ -135,7 +135,8 @@ fn what_makes_no_sense_is_refused_as_tensorflow_serving_does() {
     post(address, "/v1/models/facenet/versions/2:predict", &body).refused(404, &["Specific(facenet, 2)"]);
     post(address, "/v1/models/facenet:classify", &body).refused(400, &["`:classify` is not served"]);
     post(address, "/v1/models/facenet", &body).refused(405, &["POST is for :predict"]);
-    send(address, "DELETE", "/v1/models/facenet", &[], b"").refused(405, &["another method"]);
+    send(address, "DELETE", "/v1/models/facenet", &[], b"").refused(405, &["GET tells"]);
+    send(address, "DELETE", "/v1/faces", &[], b"").refused(405, &["another method"]);
     get(address, "/v1/nothing").refused(404, &["Malformed request: GET /v1/nothing"]);
     assert_eq!(post(address, PREDICT, &body).status, 200);
 }
