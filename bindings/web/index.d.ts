@@ -40,7 +40,7 @@ export interface Comparison {
   faces: [Face | undefined, Face | undefined];
   /** All faces that were found. */
   found: [Face[], Face[]];
-  /** Squared Euclidean, 0 to 4; undefined where a face is missing. */
+  /** Squared Euclidean, 0 to 4, or the angle over pi; undefined where a face is missing. */
   distance?: number;
   /** Nearer than this is the same person. */
   threshold: number;
@@ -63,11 +63,17 @@ export class Warpface {
   /** Unit vectors of faces in a picture, cut out as the network was trained on; without faces the picture is such a crop. */
   embed(picture: Picture, faces?: Face | Face[]): Promise<Float32Array[]>;
   /** Whether two pictures show one person: by their large and central faces. */
-  compare(a: Picture, b: Picture, options?: { threshold?: number }): Promise<Comparison>;
+  compare(a: Picture, b: Picture, options?: { metric?: Metric; threshold?: number }): Promise<Comparison>;
 }
 
-/** Squared Euclidean distance of two embeddings. */
-export function distance(a: Float32Array, b: Float32Array): number;
+/** How far apart embeddings are: squared Euclidean, 0 to 4, or the angle over pi, 0 to 1. */
+export type Metric = "euclidean" | "cosine";
 
-/** The FaceNet paper's threshold for LFW, 1.242: unproved for a model of your own. */
-export function paperThreshold(): number;
+/** The distance of two embeddings. */
+export function distance(a: Float32Array, b: Float32Array, metric?: Metric): number;
+
+/** The FaceNet paper's threshold for LFW, 1.242, or the same angle: unproved for a model of your own. */
+export function paperThreshold(metric?: Metric): number;
+
+/** Which face a picture is about, large and central: its place in the list. */
+export function choose(faces: Face[], width: number, height: number): number | undefined;

@@ -1,6 +1,6 @@
 // Faces in pictures, in the browser: see index.d.ts for what each function takes and gives.
 
-import init, { Detector, Device, Embedder, choose, distance, paperThreshold } from "./pkg/warpface_web.js";
+import init, { Detector, Device, Embedder, choose as chosen, distance, paperThreshold } from "./pkg/warpface_web.js";
 import { forget, load } from "./fetch.js";
 import { pixels } from "./picture.js";
 
@@ -77,14 +77,14 @@ export class Warpface {
     return Array.from({ length: count }, (_, i) => values.slice(i * embedder.dim, (i + 1) * embedder.dim));
   }
 
-  async compare(a, b, { threshold = paperThreshold() } = {}) {
+  async compare(a, b, { metric, threshold = paperThreshold(metric) } = {}) {
     const pictures = await Promise.all([pixels(a), pixels(b)]);
     const found = await this.detectAll(pictures);
-    const faces = pictures.map(({ width, height }, i) => found[i][choose(JSON.stringify(found[i]), width, height)]);
+    const faces = pictures.map(({ width, height }, i) => found[i][choose(found[i], width, height)]);
     if (faces.includes(undefined)) return { faces, found, threshold };
     const [x] = await this.embed(pictures[0], faces[0]);
     const [y] = await this.embed(pictures[1], faces[1]);
-    const apart = distance(x, y);
+    const apart = distance(x, y, metric);
     return { faces, found, distance: apart, threshold, same: apart < threshold };
   }
 
@@ -101,4 +101,5 @@ function columns(pictures) {
   return [pictures.map((picture) => picture.data), of("width"), of("height")];
 }
 
+export const choose = (faces, width, height) => chosen(JSON.stringify(faces), width, height);
 export { distance, paperThreshold };

@@ -145,6 +145,9 @@ struct Cropper<'a> {
     images: &'a Source,
 }
 
+/// What the pipeline tells of a photograph: whether its middle was taken, what was wrong with it, and its rows.
+type Seen<'a> = crate::Result<((bool, Option<Error>), &'a [f32])>;
+
 /// Of each photograph its embedding, or `None`.
 type OfPhotographs = Vec<Option<Vec<f32>>>;
 
@@ -290,7 +293,7 @@ impl Args {
                 let mirrored = crop.as_ref().filter(|_| self.flip).map(image::flip_horizontal);
                 ((middle, failure), crop.into_iter().chain(mirrored).collect())
             },
-            tell: |index: usize, done: crate::Result<((bool, Option<Error>), &[f32])>| {
+            tell: |index: usize, done: Seen<'_>| {
                 let name = || names[index].display().to_string();
                 let ((middle, failure), rows) = match done {
                     Ok(done) => done,

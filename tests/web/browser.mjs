@@ -16,7 +16,8 @@ const requests = {};
 function file(path) {
   const mounts = Object.entries(task.serve).filter(([mount]) => path.startsWith(mount)).sort(([a], [b]) => b.length - a.length);
   if (!mounts.length) return undefined;
-  const [mount, folder] = mounts[0];
+  const [mount, named] = mounts[0];
+  const folder = normalize(named);
   const found = normalize(join(folder, path.slice(mount.length)));
   return found === folder || found.startsWith(folder.endsWith(sep) ? folder : folder + sep) ? found : undefined;
 }

@@ -10,4 +10,5 @@ mod decode;
 mod faces;
 mod files;
 mod ops;
+mod page;
 mod readme;

@@ -40,14 +40,20 @@ pub fn decode<'py>(py: Python<'py>, source: Source, name: &str) -> PyResult<Boun
     array(py, picture)
 }
 
-/// The pixels of each, decoded on the threads of the device; in place of what cannot be, its exception.
+/// The pixels of each, decoded on the threads of the device; in place of what cannot be, its exception, in which `name` calls
+/// bytes.
 #[pyfunction]
-pub fn decode_all<'py>(py: Python<'py>, device: &Device, sources: Vec<Source>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+pub fn decode_all<'py>(
+    py: Python<'py>,
+    device: &Device,
+    sources: Vec<Source>,
+    name: &str,
+) -> PyResult<Vec<Bound<'py, PyAny>>> {
     use rayon::prelude::*;
     let handle = device.handle();
     let decoded: Vec<warpface::Result<Rgb8>> = py
         .detach(|| {
-            let decode = || sources.par_iter().enumerate().map(|(i, s)| s.decode(&format!("picture {i}"))).collect();
+            let decode = || sources.par_iter().map(|source| source.decode(name)).collect();
             Ok(handle.device()?.install(decode))
         })
         .raise(py)?;

@@ -1,8 +1,9 @@
 //! Devices: one for each name in a process, unless another is asked for; a closed one, and one from before a fork, are refused.
 
 use std::process;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Instant;
 
 use pyo3::prelude::*;
 use warpface::backend::cpu::{ConvAlgorithm, Cpu};
@@ -16,6 +17,8 @@ pub struct Handle {
     device: warpface::Device,
     process: u32,
     closed: AtomicBool,
+    /// Nanoseconds that calls have spent in the library.
+    busy: AtomicU64,
 }
 
 impl Handle {
@@ -27,7 +30,7 @@ impl Handle {
             }
             _ => warpface::Device::open_or(name.parse::<DeviceKind>()?, || Ok(Cpu::new(threads)?.conv(conv)))?,
         };
-        Ok(Arc::new(Handle { device, process: process::id(), closed: AtomicBool::new(false) }))
+        Ok(Arc::new(Handle { device, process: process::id(), closed: AtomicBool::new(false), busy: AtomicU64::new(0) }))
     }
 
     /// Refuses a device that was closed, and one whose threads a fork has left behind.
@@ -48,6 +51,15 @@ impl Handle {
             None => Ok(&self.device),
             Some(problem) => Err(Error::device(self.device.info().kind, problem)),
         }
+    }
+
+    /// Does a call's work, if the device may be used, and counts its time.
+    pub fn work<R>(&self, work: impl FnOnce() -> Result<R>) -> Result<R> {
+        self.device()?;
+        let start = Instant::now();
+        let result = work();
+        self.busy.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        result
     }
 }
 
@@ -105,6 +117,12 @@ impl Device {
     #[getter]
     fn closed(&self) -> bool {
         self.handle.closed.load(Ordering::Relaxed)
+    }
+
+    /// Seconds that detectors and embedders on it have spent in the library, apart from Python.
+    #[getter]
+    fn busy(&self) -> f64 {
+        self.handle.busy.load(Ordering::Relaxed) as f64 / 1e9
     }
 
     /// Refuses all further work on it.

@@ -85,8 +85,7 @@ impl Detector {
 
 impl Detector {
     fn faces(&self, pictures: &[Rgb8], select: Option<Select>) -> warpface::Result<Vec<Vec<Face>>> {
-        self.handle.device()?;
-        let found = self.detector.detect(&pictures.iter().collect::<Vec<_>>())?;
+        let found = self.handle.work(|| self.detector.detect(&pictures.iter().collect::<Vec<_>>()))?;
         let Some(select) = select else { return Ok(found) };
         let sorted = found.iter().zip(pictures).map(|(faces, picture)| {
             let order = select.order(faces, picture.width(), picture.height());

@@ -157,10 +157,8 @@ impl Embedder {
         let at_once = self.at_once();
         for (number, chunk) in crops.chunks(at_once).enumerate() {
             let chunk = pictures(chunk, "crop", number * at_once)?;
-            let rows = py.detach(|| {
-                self.handle.device()?;
-                self.embedder.embed(&chunk.iter().collect::<Vec<_>>())
-            });
+            let embed = || self.embedder.embed(&chunk.iter().collect::<Vec<_>>());
+            let rows = py.detach(|| self.handle.work(embed));
             all.extend(rows.raise(py)?.into_vec());
             py.check_signals()?;
         }
@@ -180,10 +178,7 @@ impl Embedder {
         let each = self.embedder.size() * self.embedder.size() * 3;
         for chunk in values.chunks(self.at_once() * each) {
             let chunk = if planes { Standardized::Planes(chunk) } else { Standardized::Pixels(chunk) };
-            let rows = py.detach(|| {
-                self.handle.device()?;
-                self.embedder.embed_standardized(chunk)
-            });
+            let rows = py.detach(|| self.handle.work(|| self.embedder.embed_standardized(chunk)));
             all.extend(rows.raise(py)?.into_vec());
             py.check_signals()?;
         }

@@ -19,6 +19,10 @@ SHARED = ROOT.parent / "shared"
 WEIGHTS = Path(os.environ.get("WARPFACE_WEIGHTS", ROOT / "weights"))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="what takes too long for every change, too")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def weights() -> Path:
     """The folder of weights, which every call finds by the variable."""

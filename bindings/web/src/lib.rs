@@ -12,7 +12,7 @@ use pixels::rgb;
 use warpface::Result;
 use warpface::backend::wgpu::Gpu;
 use warpface::eval::Metric;
-use warpface::eval::threshold::PAPER_THRESHOLD;
+use warpface::eval::threshold::of_paper;
 use warpface::face::{DetectOptions, EmbedOptions, Face};
 use warpface::models::Mtcnn;
 use warpface::weights::{self, TensorMap};
@@ -106,20 +106,24 @@ pub fn choose(faces: &str, width: usize, height: usize) -> Result<Option<usize>,
     Ok(warpface::face::choose(&serde_json::from_str::<Vec<Face>>(faces)?, width, height))
 }
 
-/// The squared Euclidean distance of two embeddings.
+/// The distance of two embeddings: `euclidean`, squared, unless `cosine` is asked for.
 #[wasm_bindgen]
-pub fn distance(a: &[f32], b: &[f32]) -> Result<f64, JsError> {
+pub fn distance(a: &[f32], b: &[f32], metric: Option<String>) -> Result<f64, JsError> {
     if a.len() != b.len() || a.is_empty() {
         return Err(JsError::new(&format!("embeddings of {} and {} values are not comparable", a.len(), b.len())));
     }
     let wide = |x: &[f32]| x.iter().map(|&x| x.into()).collect::<Vec<f64>>();
-    Ok(Metric::Euclidean.distance(&wide(a), &wide(b)))
+    Ok(metric_of(metric)?.distance(&wide(a), &wide(b)))
 }
 
 /// The FaceNet paper's threshold.
 #[wasm_bindgen(js_name = paperThreshold)]
-pub fn paper_threshold() -> f64 {
-    PAPER_THRESHOLD
+pub fn paper_threshold(metric: Option<String>) -> Result<f64, JsError> {
+    Ok(of_paper(metric_of(metric)?))
+}
+
+fn metric_of(name: Option<String>) -> Result<Metric> {
+    name.map_or(Ok(Metric::Euclidean), |name| name.parse())
 }
 
 /// Faces as plain objects. JSON keeps every bit of a double.

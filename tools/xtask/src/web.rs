@@ -19,6 +19,7 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<()> {
     let toolchain = Wasm::find().context(Wasm::MISSING)?;
     package(&toolchain, "warpface-web", "pkg")?;
+    page()?;
     if args.cases {
         package(&toolchain, "warpface-web-cases", "cases/pkg")?;
     }
@@ -56,6 +57,23 @@ fn playwright() -> Result<()> {
     let mut npm = shell::program("npm", &["install", "--no-audit", "--no-fund", "--prefix"]);
     shell::run(npm.arg(&folder).arg(PACKAGE).stdout(std::io::stderr()))?;
     fs::write(&noted, PACKAGE).with_context(|| format!("cannot write {}", noted.display()))
+}
+
+/// The server's page, with the library in place of the server.
+fn page() -> Result<()> {
+    const CHANGES: [(&str, &str); 4] = [
+        ("/*SHARED*/\n", include_str!("../../../src/eval/report/page.css")),
+        ("on this server; the photographs are not kept.", "in this browser; nothing leaves it. <span></span>"),
+        (" The same over HTTP: <a href=\"openapi.json\">openapi.json</a>.", ""),
+        ("<script>", "<script type=\"module\" src=\"engine.js\"></script>\n<script type=\"module\">"),
+    ];
+    let mut text = include_str!("../../../src/serve/page.html").to_owned();
+    for (from, to) in CHANGES {
+        ensure!(text.matches(from).count() == 1, "src/serve/page.html does not have `{from}` once");
+        text = text.replace(from, to);
+    }
+    let to = shell::root().join("bindings/web/page/index.html");
+    fs::write(&to, text).with_context(|| format!("cannot write {}", to.display()))
 }
 
 /// Builds a crate for browsers, and the JavaScript beside it.

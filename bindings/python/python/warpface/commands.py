@@ -68,7 +68,8 @@ def _problem(said: list[str]) -> str:
 
 def lfw(folder: Path, pairs: Path | None = None, **options: Any) -> dict[str, Any]:
     """The LFW protocol on a folder of people, as `warpface lfw`; its flags are the arguments, and its JSON the result."""
-    return _run(["lfw", os.fspath(folder)], {"pairs": pairs, **options})[-1]
+    figures: dict[str, Any] = _run(["lfw", os.fspath(folder)], {"pairs": pairs, **options})[-1]
+    return figures
 
 
 def align_folder(folder: Path, output: Path, **options: Any) -> list[dict[str, Any]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from . import _native
-from ._arrays import array, is_batch, is_pillow, objects, pictures, tensor, torch
+from ._arrays import array, is_batch, is_pillow, objects, pictures, tensor
 from ._facenet import Module, open_device
 from .errors import UsageError
 
@@ -108,9 +109,8 @@ class MTCNN(Module):
         chosen: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
         for boxes, probs, points, img in zip(all_boxes, all_probs, all_points, imgs):
             first = None if boxes is None else _first(boxes, probs, img, method, threshold, center_weight)
-            if first is None:
-                face = (None, [None], None)
-            else:
+            face: tuple[Any, ...] = (None, [None], None)
+            if first is not None:
                 face = tuple(np.array(items)[[first]] for items in (boxes, probs, points))
             for items, item in zip(chosen, face):
                 items.append(item)
@@ -143,18 +143,16 @@ class MTCNN(Module):
 
 
 def _device_of(device: Any) -> Any:
-    """What the attribute `device` shows: as facenet-pytorch, a torch.device for the CPU where there is torch."""
+    """What the attribute `device` shows: without one the CPU, as a torch.device where torch is loaded; it is not loaded for this."""
     if device is not None:
         return device
-    found = torch()
-    return "cpu" if found is None else found.device("cpu")
+    loaded = sys.modules.get("torch")
+    return "cpu" if loaded is None else loaded.device("cpu")
 
 
 def _size(image: Any) -> tuple[int, int]:
     """Width and height."""
-    if is_pillow(image):
-        return image.size
-    height, width = array(image).shape[:2]
+    height, width = (image.height, image.width) if is_pillow(image) else array(image).shape[:2]
     return width, height
 
 

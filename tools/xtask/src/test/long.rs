@@ -40,6 +40,7 @@ pub fn run(require: &str) -> Result<()> {
         let python = python::environment(&root, "readers-venv", &requirements, Pins::Direct, "400 MB")?;
         tests_in(&python, "readers", &["--features", "parquet", "--test", "parquet"])
     });
+    part("the Python wheel", &mut || super::python::check_long(require));
     let mut edges = String::new();
     part("fuzzing", &mut || {
         let found = fuzz::all(&fuzz::Args { seconds: FUZZ, only: Vec::new() })?;

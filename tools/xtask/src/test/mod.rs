@@ -3,6 +3,7 @@
 mod builds;
 mod long;
 mod package;
+mod python;
 mod times;
 
 use anyhow::{Result, bail, ensure};
@@ -14,8 +15,8 @@ use times::{Part, Times};
 #[derive(clap::Args)]
 pub struct Args {
     /// Backends whose tests must not be skipped (sets WARPFACE_REQUIRE); `ptx` is the comparison of the shipped PTX with
-    /// what its compiler makes, `web` the package in Chromium
-    #[arg(long, value_name = "cpu,wgpu,ptxsim,ptx,web")]
+    /// what its compiler makes, `python` the package for Python, `web` the package in Chromium
+    #[arg(long, value_name = "cpu,wgpu,ptxsim,ptx,python,web")]
     require: Option<String>,
     /// Only this part
     #[arg(long, value_enum)]
@@ -43,6 +44,7 @@ pub fn run(args: &Args) -> Result<()> {
                 times.step(part, "the library's documentation", builds::documentation)?;
                 times.step(part, "the package", package::check)?;
             }
+            Part::Bindings => times.step(part, "the Python package", |target| python::check(target, &require))?,
         }
     }
     times.finish();
@@ -103,7 +105,7 @@ fn core(require: &str, times: &mut Times) -> Result<()> {
             shell::run(&mut step)
         })?;
     }
-    times.step(Part::Core, "the server under load", |target| load::briefly(target.built("debug/warpface")))
+    times.step(Part::Core, "the server under load", |target| load::briefly(target.built("warpface")))
 }
 
 /// The command that runs the tests: nextest's where it is installed.

@@ -16,16 +16,19 @@ pub enum Part {
     Core,
     /// Combinations of features, documentation, the package.
     Builds,
+    /// What other languages call.
+    Bindings,
 }
 
 impl Part {
     /// In the order in which they run.
-    pub const ALL: [Part; 2] = [Part::Core, Part::Builds];
+    pub const ALL: [Part; 3] = [Part::Core, Part::Builds, Part::Bindings];
 
     fn name(self) -> &'static str {
         match self {
             Part::Core => "core",
             Part::Builds => "features and docs",
+            Part::Bindings => "bindings",
         }
     }
 
@@ -34,6 +37,7 @@ impl Part {
         match self {
             Part::Core => 22.0,
             Part::Builds => 3.0,
+            Part::Bindings => 3.0,
         }
     }
 }
@@ -52,12 +56,14 @@ impl Target {
         cargo
     }
 
-    /// A program that was built there, by its profile's folder and name.
+    /// The folder in which profiles have theirs.
+    pub fn folder(&self) -> PathBuf {
+        self.0.clone().unwrap_or_else(|| shell::built(""))
+    }
+
+    /// A program that cargo has built for tests.
     pub fn built(&self, program: &str) -> PathBuf {
-        match &self.0 {
-            Some(folder) => folder.join(program).with_extension(std::env::consts::EXE_EXTENSION),
-            None => shell::built(program),
-        }
+        self.folder().join("debug").join(program).with_extension(std::env::consts::EXE_EXTENSION)
     }
 }
 
