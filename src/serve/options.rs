@@ -25,7 +25,8 @@ pub struct Limits {
     pub max_connections: usize,
     /// How long a request may take from its head to its answer.
     pub deadline: Duration,
-    /// How long a client may take for a request's head, and between two pieces of its body.
+    /// How long a client may take for a request's head, and between two pieces of its body. A connection that is idle for as long
+    /// is closed.
     pub patience: Duration,
 }
 

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use warpface::serve::{Limits, Token};
+use warpface::serve::{Limits, Options, Server, Token};
 
 use crate::client::{Reply, b64, connect, get, post, request, send};
 use crate::served::{Small, crop, png};
@@ -17,7 +17,7 @@ fn predict() -> String {
 
 #[test]
 fn other_pages_and_names_are_refused() {
-    let allow = |options: &mut warpface::serve::Options| {
+    let allow = |options: &mut Options| {
         options.allow_hosts = vec!["faces.example".into()];
         options.cors = vec!["https://app.example".into()];
     };
@@ -153,4 +153,22 @@ fn ending_answers_what_was_taken() {
     assert!(start.elapsed() < Duration::from_secs(5), "the idle connection held it");
     assert!(Reply::read(&mut idle).is_none());
     assert!(std::net::TcpStream::connect(address).is_err(), "it still listens");
+}
+
+#[test]
+fn before_the_models_are_there_it_says_so() {
+    let options = Options { listen: ([127, 0, 0, 1], 0).into(), ..Options::default() };
+    let server = Server::bind(options).unwrap();
+    let address = server.address();
+    assert_eq!(get(address, "/v2/health/live").status, 200);
+    for path in ["/v2/health/ready", "/v2/models/facenet", "/v1/models/facenet/metadata"] {
+        let answer = get(address, path);
+        answer.refused(503, &["being loaded"]);
+        assert_eq!(answer.header("retry-after"), Some("1"));
+    }
+    post(address, PREDICT, predict()).refused(503, &["being loaded"]);
+    let status = get(address, "/v1/models/facenet").expect(200);
+    assert_eq!(status["model_version_status"][0]["state"], "LOADING");
+    let metrics = String::from_utf8(get(address, "/metrics").body).unwrap();
+    assert!(metrics.contains("warpface_ready 0\n"), "{metrics}");
 }

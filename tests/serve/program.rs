@@ -51,6 +51,28 @@ fn bits_are_those_of_the_command() {
 }
 
 #[test]
+fn an_index_is_searched_as_by_the_command() {
+    let (Some(weights), Some(photographs)) = (common::weights(&files::ALL), files::photographs(4, 9)) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (index, model) = (folder.path().join("people.index"), weights.join("graph_final.pb"));
+    let model = ["--model", text(&model)];
+    let paths: Vec<&str> = photographs.iter().map(|path| text(path)).collect();
+    with(&weights, &[&["search", "build", text(&index)], &paths[1..], &model].concat()).expect(DONE);
+    let query = [&["search", "query", text(&index), paths[0], "--json"], &model[..]].concat();
+    let expected = with(&weights, &query).expect(DONE).json().swap_remove(0);
+    let Some(server) = Program::start(&["--index", text(&index)]) else { return };
+    let answer = post(server.address, "/v1/search", std::fs::read(paths[0]).unwrap()).expect(200);
+    assert_eq!(answer["hits"], expected["hits"]);
+    // The index of another model is no answer to this one's faces.
+    if weights.join("facenet_keras.h5").is_file() {
+        let model = weights.join("facenet_keras.h5");
+        let serve = ["serve", "--listen", "127.0.0.1:0", "--index", text(&index), "--model", text(&model)];
+        let refused = with(&weights, &serve).expect(common::command::NOTHING);
+        refused.says(&["people.index", "holds vectors of 512 values", "--model"]);
+    }
+}
+
+#[test]
 fn what_makes_no_sense_is_refused_before_it_listens() {
     let says = |args: &[&str], words: &[&str]| {
         let globals = ["serve", "--device", "cpu", "--listen", "127.0.0.1:0"];

@@ -126,3 +126,21 @@ fn the_nearest_rows_are_those_of_the_library() {
     post(address, "/v1/search?k=9999", photo).refused(400, &["k: 9999 rows"]);
     post(address, "/v1/search?n=3", photo).refused(400, &["n"]);
 }
+
+#[test]
+fn more_faces_than_are_embedded_are_refused() {
+    let one = |options: &mut warpface::serve::Options| options.limits.max_faces = 1;
+    let (Some(server), Some(photographs)) = (Small::start(one), photographs(1)) else { return };
+    let (address, photo) = (server.address, &photographs[0]);
+    let single = image::decode_bytes("photo", photo, &image::Limits::default()).unwrap();
+    // The photograph beside itself.
+    let row = |y: usize| [single.row(y), single.row(y)].concat();
+    let pixels = (0..single.height()).flat_map(row).collect();
+    let double = image::encode_png(&image::Rgb8::new(2 * single.width(), single.height(), pixels)).unwrap();
+    let body =
+        post(address, "/v1/faces?embeddings=true", &double).refused(422, &["faces were found", "1 are the most"]);
+    assert_eq!(body["limit"]["name"], "max_faces");
+    let found = post(address, "/v1/faces", &double).expect(200);
+    assert!(found["faces"].as_array().unwrap().len() >= 2, "{found}");
+    assert_eq!(post(address, "/v1/faces?embeddings=true", photo).status, 200);
+}

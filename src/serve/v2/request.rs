@@ -144,7 +144,7 @@ fn encoded(tensor: Tensor, shape: &[usize]) -> Answer<Values> {
     }
 }
 
-/// Whether a shape has so many elements.
+/// Whether a shape holds this number of elements.
 fn holds(shape: &[usize], elements: usize) -> bool {
     shape.iter().try_fold(1usize, |product, extent| product.checked_mul(*extent)) == Some(elements)
 }
