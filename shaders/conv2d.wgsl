@@ -115,9 +115,9 @@ fn conv2d_fwd_register(
     let column = group.y * 16u + lane * 2u;
     let c0 = min(column, p.columns - 1u);
     let c1 = min(column + 1u, p.columns - 1u);
-    var windows: array<vec3<i32>, 8>;
-    var near: array<vec4<f32>, 8>;
-    var far: array<vec4<f32>, 8>;
+    var windows = array<vec3<i32>, 8>();
+    var near = array<vec4<f32>, 8>();
+    var far = array<vec4<f32>, 8>();
     for (var i = 0u; i < 8u; i++) {
         windows[i] = window(min(first + i, p.pixels - 1u));
         near[i] = vec4(0.0);
@@ -126,8 +126,8 @@ fn conv2d_fwd_register(
     var row = 0u;
     for (var ky = 0u; ky < p.taps_y; ky++) {
         for (var kx = 0u; kx < p.taps_x; kx++) {
-            var base: array<u32, 8>;
-            var inside: array<f32, 8>;
+            var base = array<u32, 8>();
+            var inside = array<f32, 8>();
             for (var i = 0u; i < 8u; i++) {
                 let start = run_start(windows[i], ky, kx);
                 base[i] = u32(max(start, 0));
@@ -165,8 +165,8 @@ fn conv2d_fwd_register4(
     }
     let column = group.y * 8u + lane;
     let c0 = min(column, p.columns - 1u);
-    var windows: array<vec3<i32>, 8>;
-    var sums: array<vec4<f32>, 8>;
+    var windows = array<vec3<i32>, 8>();
+    var sums = array<vec4<f32>, 8>();
     for (var i = 0u; i < 8u; i++) {
         windows[i] = window(min(first + i, p.pixels - 1u));
         sums[i] = vec4(0.0);
@@ -174,8 +174,8 @@ fn conv2d_fwd_register4(
     var row = 0u;
     for (var ky = 0u; ky < p.taps_y; ky++) {
         for (var kx = 0u; kx < p.taps_x; kx++) {
-            var base: array<u32, 8>;
-            var inside: array<f32, 8>;
+            var base = array<u32, 8>();
+            var inside = array<f32, 8>();
             for (var i = 0u; i < 8u; i++) {
                 let start = run_start(windows[i], ky, kx);
                 base[i] = u32(max(start, 0));
@@ -205,11 +205,11 @@ fn conv2d_fwd_narrow(
 ) {
     let first = (group.x + group.z * groups.x) * LANES * 4u + lane;
     let column = group.y * 4u;
-    var windows: array<vec3<i32>, 4>;
-    var sums0: array<vec4<f32>, 4>;
-    var sums1: array<vec4<f32>, 4>;
-    var sums2: array<vec4<f32>, 4>;
-    var sums3: array<vec4<f32>, 4>;
+    var windows = array<vec3<i32>, 4>();
+    var sums0 = array<vec4<f32>, 4>();
+    var sums1 = array<vec4<f32>, 4>();
+    var sums2 = array<vec4<f32>, 4>();
+    var sums3 = array<vec4<f32>, 4>();
     for (var i = 0u; i < 4u; i++) {
         windows[i] = window(min(first + i * LANES, p.pixels - 1u));
         sums0[i] = vec4(0.0);
@@ -222,8 +222,8 @@ fn conv2d_fwd_narrow(
     var row = 0u;
     for (var ky = 0u; ky < p.taps_y; ky++) {
         for (var kx = 0u; kx < p.taps_x; kx++) {
-            var base: array<u32, 4>;
-            var inside: array<f32, 4>;
+            var base = array<u32, 4>();
+            var inside = array<f32, 4>();
             for (var i = 0u; i < 4u; i++) {
                 let start = run_start(windows[i], ky, kx);
                 base[i] = u32(max(start, 0));
@@ -271,7 +271,7 @@ fn conv2d_fwd_tile(
     // This thread loads k = thread % 16 of four pixels, and one vector of filters.
     let load_k = thread % 16u;
     let load_pixel = thread / 16u;
-    var windows: array<vec3<i32>, 4>;
+    var windows = array<vec3<i32>, 4>();
     for (var i = 0u; i < 4u; i++) {
         windows[i] = window(min(first + load_pixel * 4u + i, p.pixels - 1u));
     }
@@ -279,7 +279,7 @@ fn conv2d_fwd_tile(
     let total = p.taps_y * p.taps_x * p.run;
     let pixel = thread / 16u;
     let column = thread % 16u;
-    var sums: array<vec4<f32>, 4>;
+    var sums = array<vec4<f32>, 4>();
     for (var i = 0u; i < 4u; i++) {
         sums[i] = vec4(0.0);
     }

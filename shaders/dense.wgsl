@@ -41,8 +41,8 @@ fn dense_fwd(
     if (first >= p.rows || column >= p.columns) {
         return;
     }
-    var base: array<u32, 4>;
-    var sums: array<vec4<f32>, 4>;
+    var base = array<u32, 4>();
+    var sums = array<vec4<f32>, 4>();
     for (var i = 0u; i < 4u; i++) {
         base[i] = min(first + i, p.rows - 1u) * p.k;
         sums[i] = vec4(0.0);

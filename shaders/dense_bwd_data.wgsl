@@ -31,7 +31,7 @@ fn dense_bwd_data(
     if (first >= p.rows || k >= p.k) {
         return;
     }
-    var base: array<u32, 4>;
+    var base = array<u32, 4>();
     for (var i = 0u; i < 4u; i++) {
         base[i] = min(first + i, p.rows - 1u) * p.c_out;
     }

@@ -115,7 +115,7 @@ fn nearest_rows_fwd(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invo
     }
     let end = min(group.y * p.stretch + p.stretch, p.n);
     for (var start = group.y * p.stretch; start < end; start += 64u) {
-        var sums: array<f32, 16>;
+        var sums = array<f32, 16>();
         for (var base = 0u; base < p.d; base += 16u) {
             workgroupBarrier();
             for (var i = thread; i < 1024u; i += 64u) {

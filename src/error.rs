@@ -174,6 +174,20 @@ impl Error {
         Error::Device { device: device.to_owned(), problem: problem.into() }
     }
 
+    /// A device's error by the name that the device was chosen by, where there are several; any other stays as it is.
+    pub(crate) fn of_device(self, name: &str) -> Error {
+        match self {
+            Error::Device { problem, .. } => Error::Device { device: name.to_owned(), problem },
+            Error::DeviceLost { device, problem } => {
+                Error::DeviceLost { device: format!("device {name} ({device})"), problem }
+            }
+            Error::OutOfMemory { device, what, asked, free } => {
+                Error::OutOfMemory { device: format!("device {name} ({device})"), what, asked, free }
+            }
+            other => other,
+        }
+    }
+
     /// An [`Error::Invalid`].
     pub fn invalid(what: impl Into<Subject>, problem: impl Into<Message>) -> Error {
         Error::Invalid { what: what.into(), problem: problem.into() }

@@ -11,6 +11,7 @@
 //! | [`image`] | pixels: decoding, resizing, cropping, drawing |
 //! | [`face`] | tasks: detect, align, embed |
 //! | [`vectors`] | what is done with embeddings: search and what builds on it |
+//! | `serve` | a server of all this, with the feature of that name |
 //! | [`eval`] | the LFW protocol |
 //! | [`train`] | the host side of training: data, batches, schedules, checkpoints, logs |
 //! | [`random`] | random numbers that are addressed, not drawn |
@@ -39,12 +40,16 @@
 //! ```
 //!
 //! The features: `decode` reads and writes photographs and packed weights, and runs training; `report` makes pages; `cli`
-//! is the command `warpface`; `cuda` and `wgpu` are backends; `ndarray` converts tensors. All but the last are on by
+//! is the command `warpface`; `serve` is its server; `cuda` and `wgpu` are backends; `ndarray` converts tensors. All but the last are on by
 //! default. Without them the library takes RGB pixels and unpacked weights, and needs no C compiler.
 
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+
+// Tests share a simulated device with those outside.
+#[cfg(all(test, feature = "cli", feature = "cuda"))]
+extern crate self as warpface;
 
 #[cfg(feature = "ndarray")]
 mod arrays;
@@ -63,6 +68,8 @@ pub mod networks;
 pub mod ops;
 mod precision;
 pub mod random;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod shape;
 pub mod tensor;
 pub mod train;

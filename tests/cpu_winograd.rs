@@ -6,9 +6,10 @@ mod common;
 use std::sync::Arc;
 
 use common::Noise;
+use half::bf16;
 use warpface::backend::cpu::{ConvAlgorithm, Cpu, Isa};
 use warpface::ops::{Activation, Conv2d, Operator, Padding};
-use warpface::{Device, Graph, Shape, Tensor};
+use warpface::{Device, Graph, Precision, Shape, Tensor};
 
 fn noise(shape: &[usize], seed: u64) -> Tensor {
     Noise::new(seed).signed(shape)
@@ -32,6 +33,14 @@ impl Case {
         Case { x: noise(&[n, h, w, c_in], 4), op, params, residual }
     }
 
+    /// Whose input and residual bf16 holds.
+    fn narrow(self) -> Self {
+        let narrow = |t: &Tensor| t.data().iter().map(|&x| bf16::from_f32(x).to_f32()).collect();
+        let x = Tensor::new(self.x.shape().clone(), narrow(&self.x));
+        let residual = Tensor::new(self.residual.shape().clone(), narrow(&self.residual));
+        Case { x, residual, ..self }
+    }
+
     fn graph(&self) -> Arc<Graph> {
         let mut graph = Graph::new();
         let (x, residual) = (graph.input("x"), graph.input("residual"));
@@ -45,6 +54,21 @@ impl Case {
         let shapes = [self.x.shape().clone(), self.residual.shape().clone()];
         let run = cpu.module(self.graph()).unwrap().executable(&shapes, parallel).unwrap();
         warpface::backend::Executable::run(&run, &[self.x.data(), self.residual.data()]).unwrap().remove(0)
+    }
+
+    /// In bf16, each image alone or all together.
+    fn run_in_bf16(&self, cpu: &Cpu, alone: bool) -> Vec<f32> {
+        let device = Device::from_backend(cpu.clone());
+        let module = device.backend().load_in(self.graph(), Precision::Bf16).unwrap();
+        let runs = if alone { self.x.dims()[0] } else { 1 };
+        let inputs = [&self.x, &self.residual];
+        let part = |tensor: &Tensor| Shape::new([&[tensor.dims()[0] / runs], &tensor.dims()[1..]].concat());
+        let plan = module.plan(&inputs.map(part)).unwrap();
+        let run = |i: usize| {
+            let of = inputs.map(|tensor| tensor.data().chunks(tensor.data().len() / runs).nth(i).unwrap());
+            plan.run(&of).unwrap().remove(0)
+        };
+        (0..runs).flat_map(run).collect()
     }
 
     /// The definition, in f64.
@@ -94,6 +118,47 @@ fn it_agrees_with_the_definition() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn between_values_in_bf16_it_keeps_filters_and_products_in_f32() {
+    if !Isa::Avx512Bf16.is_available() {
+        return eprintln!("SKIPPED: this machine has no AVX512-BF16");
+    }
+    for (x, w) in [([3, 17, 19, 48], [100, 3, 3]), ([3, 8, 8, 128], [128, 1, 7]), ([3, 8, 8, 128], [70, 7, 1])] {
+        let case = Case::new(x, w, SAME).narrow();
+        let expected = case.expected();
+        // What rounding the output to 8 bits explains, and minimal filtering in f32; filters of 8 bits would be further off.
+        let off = |got: &[f32]| {
+            let far = |(&got, expected): (&f32, f64)| (f64::from(got) - expected).abs() - expected.abs() / 256.0;
+            got.iter().zip(expected.iter().copied()).map(far).fold(0.0, f64::max)
+        };
+        let run = |threads: usize, conv: ConvAlgorithm, alone: bool| {
+            case.run_in_bf16(&Cpu::new(threads).unwrap().conv(conv), alone)
+        };
+        let together = run(1, ConvAlgorithm::Auto, false);
+        assert!(off(&together) < 1e-3, "{x:?} by {w:?}: {:e}", off(&together));
+        assert!(off(&run(1, ConvAlgorithm::Direct, false)) > 3e-3, "{x:?} by {w:?}: direct");
+        for threads in [1, 2, 3, 8] {
+            for alone in [false, true] {
+                assert!(run(threads, ConvAlgorithm::Auto, alone) == together, "{x:?} by {w:?}, {threads}, {alone}");
+            }
+        }
+    }
+}
+
+#[test]
+fn bf16_multiplies_by_the_definition_where_that_is_faster() {
+    if !Isa::Avx512Bf16.is_available() {
+        return eprintln!("SKIPPED: this machine has no AVX512-BF16");
+    }
+    for (c_in, c_out, differs) in [(64, 64, true), (64, 48, false), (32, 64, true), (192, 192, true), (256, 256, false)]
+    {
+        let case = Case::new([1, 7, 7, c_in], [c_out, 3, 3], SAME).narrow();
+        let run = |conv| case.run_in_bf16(&Cpu::new(1).unwrap().conv(conv), false);
+        let [direct, auto] = ConvAlgorithm::ALL.map(run);
+        assert_eq!(direct != auto, differs, "{c_in} to {c_out}");
     }
 }
 

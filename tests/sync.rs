@@ -74,12 +74,26 @@ fn entry_points_carry_their_stem_and_fit_every_device() {
     }
 }
 
+/// WGSL has a variable without a value begin with zero each time that it is declared; in Chromium one in a loop keeps what the turn
+/// before left.
+#[test]
+fn variables_in_functions_are_given_values() {
+    for (stem, source) in shaders() {
+        let local =
+            source.lines().filter(|line| line.starts_with([' ', '\t']) && line.trim_start().starts_with("var "));
+        let bare: Vec<&str> = local.filter(|line| !line.contains('=')).collect();
+        assert!(bare.is_empty(), "{stem}: {bare:?}");
+    }
+}
+
 #[test]
 fn bindings_are_numbered_in_order_and_say_their_shapes() {
     for (stem, source) in shaders() {
         let module = parse(&stem, &source);
-        let bound = module.global_variables.iter().filter_map(|(_, v)| Some((v.binding?, v)));
-        for (i, (binding, variable)) in bound.enumerate() {
+        let bound: Vec<_> = module.global_variables.iter().filter_map(|(_, v)| Some((v.binding?, v))).collect();
+        // The parameters, and as many as browsers bind.
+        assert!(bound.len() <= 11, "{stem}: too many bindings");
+        for (i, (binding, variable)) in bound.into_iter().enumerate() {
             assert_eq!((binding.group, binding.binding), (0, i as u32), "{stem}: {:?}", variable.name);
             if i == 0 {
                 assert_eq!(variable.space, AddressSpace::Uniform, "{stem}: binding 0 is the parameters'");

@@ -60,7 +60,7 @@ fn collect_cells(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_work
     if (slot >= segments[list].capacity) {
         return;
     }
-    var found: Box;
+    var found = Box();
     let x = corners[p.corners_x + column];
     let y = corners[p.corners_y + row];
     found.corners = vec4(x.x, y.x, x.y, y.y);

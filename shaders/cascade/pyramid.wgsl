@@ -98,7 +98,7 @@ fn pyramid(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups
     let oy = at / p.columns % p.rows + p.first_row;
     let image = at / p.columns / p.rows;
     let first = p.pixels + image * p.h * p.w * 3u;
-    var value: vec3<f32>;
+    var value = vec3<f32>();
     if (p.method == 0u) {
         value = area(first, oy, ox);
     } else {

@@ -41,7 +41,7 @@ fn STEM_tile(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
     let lane = thread % 16u;
     let first_o = group.y * 64u;
     let first_k = group.x * 64u;
-    var taps: array<vec3<u32>, 4>;
+    var taps = array<vec3<u32>, 4>();
     for (var i = 0u; i < 4u; i++) {
         let k = first_k + lane * 4u + i;
         let place = k / p.c_in;
@@ -49,7 +49,7 @@ fn STEM_tile(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_
     }
     let begin = group.z * p.chunk;
     let end = min(begin + p.chunk, p.pixels);
-    var sums: array<vec4<f32>, 4>;
+    var sums = array<vec4<f32>, 4>();
     for (var base = begin; base < end; base += 16u) {
         let pixel = base + row;
         var from_dy = vec4(0.0);

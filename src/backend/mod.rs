@@ -36,7 +36,7 @@ pub mod wgpu;
 #[doc(hidden)]
 pub use kernels::{ParamsLayout, params_layouts, tiles_header};
 
-pub use device::{Device, DeviceKind, survey};
+pub use device::{Device, DeviceKind, Devices, survey};
 
 pub use roofline::Roofline;
 

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Map, Value, json};
 
 use super::fields::flag;
 use super::output;
 use super::photos::GivenCrops;
 use crate::Precision;
 use crate::backend::cpu::{ConvAlgorithm, Cpu};
-use crate::backend::{Device, DeviceKind};
+use crate::backend::{Device, Devices};
 use crate::error::{Field, message};
 use crate::face::{
     AlignMethod, Aligner, Alignment, DetectOptions, Detector, EmbedOptions, Embedder, OpenFacePoints, Reason,
@@ -30,9 +31,10 @@ const LANDMARKS: &str = "shape_predictor_68_face_landmarks.dat";
 /// The flags of every command.
 #[derive(Clone, Debug, Args)]
 pub struct Globals {
-    /// Where to run: auto is cuda, else wgpu on a real GPU, else cpu
-    #[arg(long, global = true, default_value = "auto", value_name = "auto|cpu|wgpu|cuda")]
-    pub device: DeviceKind,
+    /// Where to run: auto is cuda, else wgpu on a real GPU, else cpu. cuda:1 is the GPU of this number; detect and embed share
+    /// photographs among those of cuda:0,2 or cuda:all
+    #[arg(long, global = true, default_value = "auto", value_name = "auto|cpu|wgpu|cuda[:N,..|:all]")]
+    pub device: Devices,
     /// Arithmetic of the embedding: f32 is exact; tf32 rounds factors to 11 bits; f16 stores halves, fastest on a GPU;
     /// bf16 has f32's range and 8 bits. Sums are always f32, and so is all of detection. Other than f32: cuda, and on
     /// processors with AVX512-BF16 bf16 without training
@@ -83,6 +85,16 @@ pub struct DetectArgs {
 }
 
 impl DetectArgs {
+    /// What results depend on, for a run that resumes.
+    pub fn settings(&self) -> Map<String, Value> {
+        let settings = [
+            ("min_size", json!(self.min_size)),
+            ("thresholds", json!(self.thresholds)),
+            ("factor", json!(self.factor)),
+        ];
+        settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
     /// The options they stand for.
     pub fn options(&self) -> Result<DetectOptions> {
         let thresholds = self.thresholds.as_slice().try_into().map_err(|_| {
@@ -247,6 +259,11 @@ pub struct CropArgs {
 }
 
 impl CropArgs {
+    /// Whether crops of another size are rescaled.
+    pub fn resize(&self) -> bool {
+        self.resize
+    }
+
     /// Refuses rescaling where faces are cut out in the right size anyway.
     pub fn check(&self, aligned: bool) -> Result<()> {
         if self.resize && !aligned {
@@ -273,20 +290,40 @@ pub struct Model {
 impl Globals {
     /// Opens the device.
     pub fn open_device(&self) -> Result<Device> {
-        let device = Device::open_or(self.device, || Ok(Cpu::new(self.threads)?.conv(self.conv)))?;
-        device.backend().check(self.precision)?;
-        if self.threads != 0 && device.info().kind != "cpu" {
+        if self.device.are_several() {
+            let problem = "names several GPUs, and this command runs on one, as cuda:0; detect and embed take several";
+            return Err(Error::invalid(Field("device"), problem).into());
+        }
+        Ok(self.open_devices()?.remove(0).1)
+    }
+
+    /// Opens the devices, at least one, each with the name that it is chosen by.
+    pub fn open_devices(&self) -> Result<Vec<(String, Device)>> {
+        let devices = self.device.open_or(|| Ok(Cpu::new(self.threads)?.conv(self.conv)))?;
+        for (name, device) in &devices {
+            device.backend().check(self.precision).map_err(|error| error.of_device(name))?;
+            let number = name.split_once(':').map(|(_, number)| format!(" {number}")).unwrap_or_default();
+            eprintln!("device{number}: {device}, precision {}", self.precision);
+        }
+        if self.threads != 0 && devices[0].1.info().kind != "cpu" {
             // Beside a GPU the host decodes and standardizes on rayon's pool; it may be there from an earlier call.
             let _ = rayon::ThreadPoolBuilder::new().num_threads(self.threads).build_global();
         }
-        eprintln!("device: {device}, precision {}", self.precision);
-        Ok(device)
+        Ok(devices)
     }
 
     /// Opens the detector.
     pub fn open_detector(&self, device: &Device, options: &DetectOptions) -> Result<Detector> {
+        Ok(Detector::new(device, &self.read_detector()?, options)?)
+    }
+
+    /// Opens the detector on each device.
+    pub fn open_detectors(&self, devices: &[(String, Device)], options: &DetectOptions) -> Result<Vec<Detector>> {
         let networks = self.read_detector()?;
-        Ok(Detector::new(device, &networks, options)?)
+        let open = |(name, device): &(String, Device)| {
+            Detector::new(device, &networks, options).map_err(|error| error.of_device(name))
+        };
+        Ok(devices.iter().map(open).collect::<Result<_, _>>()?)
     }
 
     /// The networks of the detector.
@@ -307,26 +344,27 @@ impl Globals {
 
     /// Opens the embedding model, for crops of the size that is asked for.
     pub fn open_model(&self, device: &Device, crops: &CropArgs) -> Result<Model> {
+        Ok(self.open_models(&[(device.info().kind.to_owned(), device.clone())], crops)?.remove(0))
+    }
+
+    /// Opens the embedding model on each device, for crops of the size that is asked for.
+    pub fn open_models(&self, devices: &[(String, Device)], crops: &CropArgs) -> Result<Vec<Model>> {
         let path = self.model_path()?;
-        let options = EmbedOptions::default()
-            .precision(self.precision)
-            .standardize(self.standardize)
-            .size(crops.image_size)
-            .model_def(self.model_def)
-            .allow_modified_weights(self.allow_modified_weights);
-        let embedder = Embedder::load(device, &path, options)?;
-        let why = match embedder.standardize_reason() {
-            Reason::Asked => "as asked",
-            Reason::Trained => "as it was trained",
-            Reason::Guessed => "a guess",
+        let load = |(name, device): &(String, Device)| {
+            let options = EmbedOptions::default()
+                .precision(self.precision)
+                .standardize(self.standardize)
+                .size(crops.image_size)
+                .model_def(self.model_def)
+                .allow_modified_weights(self.allow_modified_weights);
+            let embedder = Embedder::load(device, &path, options).map_err(|error| error.of_device(name))?;
+            Ok(Model { embedder, path: path.clone() })
         };
-        let (dim, standardize) = (embedder.dim(), embedder.standardize());
-        let size = crop_size(&embedder);
-        eprintln!("model: {} ({dim}-d; {size}; {standardize} standardization, {why})", path.display());
-        if embedder.standardize_reason() == Reason::Guessed {
-            eprintln!("{}", ModelFacts::warning(&path, standardize, dim).with_names(flag));
+        let models = devices.iter().map(load).collect::<Result<Vec<Model>>>()?;
+        if let Some(Model { embedder, path }) = models.first() {
+            tell(embedder, path);
         }
-        Ok(Model { embedder, path })
+        Ok(models)
     }
 
     /// The model's file: the one asked for, else the best there is.
@@ -389,6 +427,21 @@ impl Globals {
         let (_, network) = embedding_network_of(&map, |_| facts.image_size)?;
         weights::network::require(&map, network.def, def)?;
         Ok(Some((network.side, facts.align.or_else(|| network.def.alignment()))))
+    }
+}
+
+/// Tells of a model, on stderr.
+fn tell(embedder: &Embedder, path: &Path) {
+    let why = match embedder.standardize_reason() {
+        Reason::Asked => "as asked",
+        Reason::Trained => "as it was trained",
+        Reason::Guessed => "a guess",
+    };
+    let (dim, standardize) = (embedder.dim(), embedder.standardize());
+    let size = crop_size(embedder);
+    eprintln!("model: {} ({dim}-d; {size}; {standardize} standardization, {why})", path.display());
+    if embedder.standardize_reason() == Reason::Guessed {
+        eprintln!("{}", ModelFacts::warning(path, standardize, dim).with_names(flag));
     }
 }
 

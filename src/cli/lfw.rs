@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::context::{AlignArgs, CropArgs, DetectArgs, Globals, Model, create_folder, progress};
 use super::photos::{self, GivenCrops, Tally};
-use super::pipeline::{Pipeline, Work};
+use super::pipeline::{Lane, Pipeline, Work};
 use super::{Outcome, output};
 use crate::error::Field;
 use crate::eval::{self, EvalOptions, Evaluation, Figures};
@@ -281,7 +281,8 @@ impl Args {
         let mut middles = Vec::new();
         let bar = progress(names.len(), "lfw");
         let (embedder, detector) = (&model.embedder, cropper.detector.as_ref());
-        let pipeline = Pipeline { embedder, detector, batch: self.batch_size, bar: &bar };
+        let pipeline = Pipeline::one(Lane { device: "", embedder, detector }, self.batch_size, &bar);
+        let mut failures = Vec::new();
         let work = Work {
             decode: |i| cropper.images.decode(i),
             cut: |index: usize, photo: &Rgb8, faces: &[Face]| {
@@ -289,8 +290,15 @@ impl Args {
                 let mirrored = crop.as_ref().filter(|_| self.flip).map(image::flip_horizontal);
                 ((middle, failure), crop.into_iter().chain(mirrored).collect())
             },
-            tell: |index: usize, (middle, failure): (bool, Option<Error>), rows: &[f32], failures: &mut Vec<Error>| {
+            tell: |index: usize, done: crate::Result<((bool, Option<Error>), &[f32])>| {
                 let name = || names[index].display().to_string();
+                let ((middle, failure), rows) = match done {
+                    Ok(done) => done,
+                    Err(error) => {
+                        failures.push(error);
+                        return Ok(());
+                    }
+                };
                 failures.extend(failure);
                 match rows {
                     [] => skipped.push(format!("{}: no face found", name())),
@@ -299,9 +307,11 @@ impl Args {
                 if middle {
                     middles.push(name());
                 }
+                Ok(())
             },
         };
         pipeline.run(names.len(), tally, work)?;
+        tally.failures.extend(failures);
         bar.finish_and_clear();
         Ok((embeddings, middles))
     }

@@ -23,6 +23,10 @@ mod photos;
 mod pipeline;
 mod plan;
 mod search;
+#[cfg(feature = "serve")]
+mod serve;
+mod shard;
+mod table;
 mod threshold;
 mod train;
 mod tsne;
@@ -105,7 +109,8 @@ enum Command {
     Detect(detect::Args),
     /// Cut the faces out of a folder of people, as align_dataset_mtcnn.py does.
     Align(align::Args),
-    /// Turn photographs into embeddings.npy, labels.npy, label_strings.npy, paths.txt, boxes.npy and origin.json.
+    /// Turn photographs into embeddings.npy, labels.npy, label_strings.npy, paths.txt, boxes.npy and origin.json, or into a
+    /// Parquet file.
     Embed(embed::Args),
     /// Tell how far apart the faces of some photographs are.
     Compare(compare::Args),
@@ -138,6 +143,9 @@ enum Command {
     Weights(weights::Args),
     /// Find the nearest of many vectors, exactly.
     Search(search::Args),
+    /// Serve all this over HTTP: a page, and the protocols of TensorFlow Serving and Triton.
+    #[cfg(feature = "serve")]
+    Serve(Box<serve::Args>),
     /// Train the embedding network on a folder of people.
     Train(train::Args),
 }
@@ -182,6 +190,8 @@ impl Cli {
             Command::Inspect(args) => args.run(&self.globals),
             Command::Weights(args) => args.run(&self.globals),
             Command::Search(args) => args.run(&self.globals),
+            #[cfg(feature = "serve")]
+            Command::Serve(args) => args.run(&self.globals),
             Command::Train(args) => args.run(&self.globals, &given(matches)),
         }
     }

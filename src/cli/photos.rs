@@ -1,5 +1,6 @@
 //! Photographs in chunks of bounded memory: decoded side by side, handed on together.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -38,6 +39,17 @@ pub struct Tally {
     pub failures: Vec<Error>,
 }
 
+impl Tally {
+    /// Adds the times of one of `lanes` that worked side by side.
+    pub fn add_share(&mut self, of: &Tally, lanes: usize) {
+        let share = |time: Duration| time / lanes.max(1) as u32;
+        self.decode += share(of.decode);
+        self.detect += share(of.detect);
+        self.align += share(of.align);
+        self.embed += share(of.embed);
+    }
+}
+
 /// Adds the time since `start`.
 pub fn add(to: &mut Duration, start: Instant) {
     *to += start.elapsed();
@@ -65,13 +77,29 @@ pub fn for_each_of(
     tally: &mut Tally,
     mut work: impl FnMut(&[Photo], &mut Tally) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let mut chunk: Vec<Photo> = Vec::new();
-    let mut pixels = 0;
+    for_each_in(0..count, decode, device, tally, |chunk, unread, tally| {
+        let all = chunk.len() + unread.len();
+        tally.failures.extend(unread.into_iter().map(|(_, error)| error));
+        work(&chunk, tally)?;
+        progress.inc(all as u64);
+        Ok(())
+    })
+}
+
+/// Those of a range, chunk by chunk: the photographs, and those that cannot be read, by their places.
+pub fn for_each_in(
+    range: Range<usize>,
+    decode: impl Fn(usize) -> Result<Rgb8> + Sync,
+    device: &Device,
+    tally: &mut Tally,
+    mut work: impl FnMut(Vec<Photo>, Vec<(usize, Error)>, &mut Tally) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let (mut chunk, mut unread, mut pixels) = (Vec::new(), Vec::new(), 0);
     let at_once = 2 * device.install(rayon::current_num_threads);
-    let (mut next, mut told) = (0, 0);
-    while next < count {
+    let mut next = range.start;
+    while next < range.end {
         let start = Instant::now();
-        let end = count.min(next + at_once);
+        let end = range.end.min(next + at_once);
         let decoded: Vec<Result<Rgb8>> = device.install(|| (next..end).into_par_iter().map(&decode).collect());
         for (index, decoded) in (next..end).zip(decoded) {
             match decoded {
@@ -79,16 +107,13 @@ pub fn for_each_of(
                     pixels += image.width() * image.height();
                     chunk.push(Photo { index, image });
                 }
-                Err(error) => tally.failures.push(error),
+                Err(error) => unread.push((index, error)),
             }
         }
         next = end;
         add(&mut tally.decode, start);
-        if pixels >= PIXELS || chunk.len() >= PHOTOS || next == count {
-            work(&chunk, tally)?;
-            progress.inc((next - told) as u64);
-            told = next;
-            chunk.clear();
+        if pixels >= PIXELS || chunk.len() >= PHOTOS || next == range.end {
+            work(std::mem::take(&mut chunk), std::mem::take(&mut unread), tally)?;
             pixels = 0;
         }
     }

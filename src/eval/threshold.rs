@@ -15,6 +15,17 @@ use crate::ops::Metric;
 use crate::random::{Stream, purpose};
 use crate::{Error, Result};
 
+/// The distance below which the FaceNet paper takes two embeddings for one person's, on LFW: 1.242, squared Euclidean (F. Schroff
+/// and others, FaceNet, 2015, section 5.6), or the same angle over pi. Unproved for any other network.
+pub fn of_paper(metric: Metric) -> f64 {
+    let euclidean = 1.242;
+    match metric {
+        Metric::Euclidean => euclidean,
+        // |a - b|^2 = 2 - 2 cos.
+        Metric::Cosine => f64::acos(1.0 - euclidean / 2.0) / std::f64::consts::PI,
+    }
+}
+
 /// How thresholds are chosen.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ThresholdOptions {

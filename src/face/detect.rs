@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::cascade::{self, Cascade};
 use crate::backend::{Device, Pending};
@@ -12,7 +12,7 @@ use crate::models::Mtcnn;
 use crate::{Error, Result};
 
 /// A face found in a photograph. Coordinates are pixels of the photograph, as the original's: the first pixel is 1.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Face {
     /// Left, top, right, bottom: `x1 y1 x2 y2`. May reach over the photograph's border.
     #[serde(rename = "box")]

@@ -1,6 +1,5 @@
 //! Turning crops into vectors.
 
-use std::borrow::Cow;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,32 +10,35 @@ use crate::Precision;
 use crate::backend::{Device, Executable, Module};
 use crate::image::{AlignMethod, Rgb8};
 use crate::models::embedding_network_of;
-use crate::networks::ModelDef;
+use crate::networks::{ModelDef, NetworkSpec};
 use crate::ops::Standardize;
 use crate::train::checkpoint;
 use crate::weights::network::require;
-use crate::weights::{self, Entry, ModelFacts};
+use crate::weights::{self, Entry, ModelFacts, TensorMap};
 use crate::{Error, Graph, Result, Shape};
 
 /// Where batches overlap, the last one is filled up to a multiple of this: a plan costs such a device more than some
 /// padding crops do, so that remainders share a few.
 const REST: usize = 32;
 
-/// Crops that are standardized already, as f32 values, row-major.
+/// A face on its way into the network.
 #[derive(Clone, Copy, Debug)]
-pub enum Standardized<'a> {
-    /// `[n, side, side, 3]`: the network's own layout, which is run as it lies.
-    Pixels(&'a [f32]),
-    /// `[n, 3, side, side]`, as PyTorch has it.
+pub enum Input<'a> {
+    /// A crop of [`Embedder::size`] pixels squared, yet to be standardized.
+    Crop(&'a Rgb8),
+    /// What the network takes: `size * size * 3` values, standardized.
+    Standardized(&'a [f32]),
+    /// The same by channels, `[3, size, size]`, as PyTorch has it.
     Planes(&'a [f32]),
 }
 
-impl<'a> Standardized<'a> {
-    fn values(self) -> &'a [f32] {
-        match self {
-            Standardized::Pixels(values) | Standardized::Planes(values) => values,
-        }
-    }
+/// Crops that are standardized already, as f32 values, row-major.
+#[derive(Clone, Copy, Debug)]
+pub enum Standardized<'a> {
+    /// `[n, side, side, 3]`: the network's own layout.
+    Pixels(&'a [f32]),
+    /// `[n, 3, side, side]`, as PyTorch has it.
+    Planes(&'a [f32]),
 }
 
 /// Turns aligned crops into unit vectors.
@@ -73,24 +75,51 @@ impl Embedder {
         let (file, options) = (file.as_ref(), options.into());
         let read = || {
             let map = weights::load(file)?;
-            let mut facts = checkpoint::facts(&map, None);
-            let (graph, network) = embedding_network_of(&map, |network| {
-                facts = facts.or(network.facts());
-                Some(options.crop_size(&facts).0)
-            })?;
-            require(&map, network.def, options.model_def)?;
-            Ok((Self::build(device, graph, &options, &facts)?, map, network))
+            Ok((Self::build_of(device, &map, &options)?, map))
         };
         // The file is held against its hash while its weights are read and packed.
         let (published, read) =
             device.install(|| rayon::join(|| weights::verify(file, options.allow_modified_weights), read));
-        let (published, (embedder, map, network)): (_, (Embedder, _, _)) = (published?, read?);
-        let facts = checkpoint::facts(&map, published).or(network.facts());
-        let (standardize, reason) = options.standardize.of(&facts, embedder.dim);
+        let (published, ((embedder, network), map)) = (published?, read?);
+        Ok(embedder.told(&map, network, published, &options))
+    }
+
+    /// An embedder of weights that were read already, as from memory by [`weights::load_bytes`]. No hash tells whether they
+    /// are published ones: what the file itself says of crops and standardization holds.
+    ///
+    /// # Errors
+    /// As [`Embedder::load`].
+    pub fn of(device: &Device, map: &TensorMap, options: impl Into<EmbedOptions>) -> Result<Self> {
+        let options = options.into();
+        let (embedder, network) = Self::build_of(device, map, &options)?;
+        Ok(embedder.told(map, network, None, &options))
+    }
+
+    /// An embedder of a file's network, and which one that is.
+    fn build_of(device: &Device, map: &TensorMap, options: &EmbedOptions) -> Result<(Self, NetworkSpec)> {
+        let mut facts = checkpoint::facts(map, None);
+        let (graph, network) = embedding_network_of(map, |network| {
+            facts = facts.or(network.facts());
+            Some(options.crop_size(&facts).0)
+        })?;
+        require(map, network.def, options.model_def)?;
+        Ok((Self::build(device, graph, options, &facts)?, network))
+    }
+
+    /// The same, with what is known of the crops that the network was trained on.
+    fn told(
+        self,
+        map: &TensorMap,
+        network: NetworkSpec,
+        published: Option<&'static Entry>,
+        options: &EmbedOptions,
+    ) -> Self {
+        let facts = checkpoint::facts(map, published).or(network.facts());
+        let (standardize, reason) = options.standardize.of(&facts, self.dim);
         let (_, size_reason) = options.crop_size(&facts);
-        let published_align = || embedder.model_def.and_then(ModelDef::alignment);
+        let published_align = || self.model_def.and_then(ModelDef::alignment);
         let (trained_size, trained_align) = (facts.image_size, facts.align.or_else(published_align));
-        Ok(Embedder { published, standardize, reason, size_reason, trained_size, trained_align, ..embedder })
+        Embedder { published, standardize, reason, size_reason, trained_size, trained_align, ..self }
     }
 
     /// An embedder of a graph from `[n, size, size, 3]` to `[n, d]`.
@@ -217,60 +246,39 @@ impl Embedder {
     /// # Errors
     /// [`Error::Invalid`] for a crop of another size; [`Error::Device`] if the device fails.
     pub fn embed(&self, crops: &[&Rgb8]) -> Result<Embeddings> {
-        let mut embeddings = Vec::with_capacity(crops.len() * self.dim);
-        for (crops, plans, n) in self.batches(crops)? {
-            self.stream(&*self.planned(plans, n)?, crops, &mut embeddings)?;
+        self.embed_inputs(&inputs(crops))
+    }
+
+    /// As [`Embedder::embed`], of crops and of what is standardized already.
+    ///
+    /// # Errors
+    /// As [`Embedder::embed`]; [`Error::Invalid`] for another number of values, too.
+    pub fn embed_inputs(&self, inputs: &[Input]) -> Result<Embeddings> {
+        let mut embeddings = Vec::with_capacity(inputs.len() * self.dim);
+        for (inputs, plans, n) in self.batches(inputs)? {
+            self.stream(&*self.planned(plans, n)?, inputs, &mut embeddings)?;
         }
         Ok(Embeddings::new(self.dim, embeddings))
     }
 
-    /// As [`Embedder::embed`], of crops that are standardized already: what the network takes, as it is.
+    /// As [`Embedder::embed`], of crops that are standardized already.
     ///
     /// # Errors
     /// [`Error::Invalid`] for values that are no whole number of crops of [`Embedder::size`]; [`Error::Device`] if the device
     /// fails.
     pub fn embed_standardized(&self, crops: Standardized<'_>) -> Result<Embeddings> {
-        let (values, each) = (crops.values(), self.size * self.size * 3);
+        let (Standardized::Pixels(values) | Standardized::Planes(values)) = crops;
+        let each = self.size * self.size * 3;
         if !values.len().is_multiple_of(each) {
             let problem =
                 format!("{} values are no whole number of crops of {1} x {1} pixels", values.len(), self.size);
             return Err(Error::invalid("standardized crops", problem));
         }
-        let mut embeddings = Vec::with_capacity(values.len() / each * self.dim);
-        for (count, plans, n) in self.parts(values.len() / each) {
-            let plan = self.planned(plans, n)?;
-            let done = embeddings.len() / self.dim * each;
-            for batch in values[done..][..count * each].chunks(n * each) {
-                let input = self.network_input(crops, batch, n * each);
-                let outputs = plan.run(&[&input])?;
-                embeddings.extend_from_slice(&outputs[0][..batch.len() / each * self.dim]);
-            }
-        }
-        Ok(Embeddings::new(self.dim, embeddings))
-    }
-
-    /// A batch of standardized crops as the network takes it, filled up to `len` values: borrowed where it lies so already.
-    fn network_input<'a>(&self, crops: Standardized<'_>, batch: &'a [f32], len: usize) -> Cow<'a, [f32]> {
-        let is_pixels = matches!(crops, Standardized::Pixels(_));
-        if is_pixels && batch.len() == len {
-            return Cow::Borrowed(batch);
-        }
-        let (mut input, pixels) = (vec![0.0; len], self.size * self.size);
-        if is_pixels {
-            input[..batch.len()].copy_from_slice(batch);
-            return Cow::Owned(input);
-        }
-        let crops = input.par_chunks_exact_mut(3 * pixels).zip(batch.par_chunks_exact(3 * pixels));
-        self.device.install(|| {
-            crops.for_each(|(to, from)| {
-                let (red, others) = from.split_at(pixels);
-                let (green, blue) = others.split_at(pixels);
-                for (to, ((r, g), b)) in to.chunks_exact_mut(3).zip(red.iter().zip(green).zip(blue)) {
-                    to.copy_from_slice(&[*r, *g, *b]);
-                }
-            })
-        });
-        Cow::Owned(input)
+        let input = match crops {
+            Standardized::Pixels(_) => Input::Standardized,
+            Standardized::Planes(_) => Input::Planes,
+        };
+        self.embed_inputs(&values.chunks_exact(each).map(input).collect::<Vec<_>>())
     }
 
     /// As [`Embedder::embed`], all crops at once and, where the device is the processor, on the calling thread alone: any
@@ -279,12 +287,13 @@ impl Embedder {
     /// # Errors
     /// As [`Embedder::embed`].
     pub fn embed_alone(&self, crops: &[&Rgb8]) -> Result<Embeddings> {
-        self.check(crops)?;
+        let crops = inputs(crops);
+        self.check(&crops)?;
         let mut embeddings = Vec::with_capacity(crops.len() * self.dim);
         if !crops.is_empty() {
             let shape = [Shape::from([crops.len(), self.size, self.size, 3])];
             let plan = self.kept(&self.alone, crops.len(), || self.module.plan_alone(&shape))?;
-            self.stream(&*plan, crops, &mut embeddings)?;
+            self.stream(&*plan, &crops, &mut embeddings)?;
         }
         Ok(Embeddings::new(self.dim, embeddings))
     }
@@ -295,7 +304,7 @@ impl Embedder {
     /// As [`Embedder::embed`].
     pub async fn embed_async(&self, crops: &[&Rgb8]) -> Result<Embeddings> {
         let mut embeddings = Vec::with_capacity(crops.len() * self.dim);
-        for (crops, plans, n) in self.batches(crops)? {
+        for (crops, plans, n) in self.batches(&inputs(crops))? {
             let plan = self.planned(plans, n)?;
             let mut input = vec![0.0; n * self.size * self.size * 3];
             for batch in crops.chunks(n) {
@@ -311,40 +320,45 @@ impl Embedder {
     #[allow(clippy::type_complexity)]
     fn batches<'a>(
         &self,
-        crops: &'a [&'a Rgb8],
-    ) -> Result<impl Iterator<Item = (&'a [&'a Rgb8], &Mutex<Option<Arc<dyn Executable>>>, usize)>> {
-        self.check(crops)?;
-        let mut rest = crops;
-        Ok(self.parts(crops.len()).map(move |(count, plans, n)| {
-            let (part, after) = rest.split_at(count);
-            rest = after;
-            (part, plans, n)
-        }))
-    }
-
-    /// How many of `count` crops go in full batches, and how many in the rest, each with its plans and their size.
-    #[allow(clippy::type_complexity)]
-    fn parts(&self, count: usize) -> impl Iterator<Item = (usize, &Mutex<Option<Arc<dyn Executable>>>, usize)> {
-        let full = count / self.batch * self.batch;
+        inputs: &'a [Input<'a>],
+    ) -> Result<impl Iterator<Item = (&'a [Input<'a>], &Mutex<Option<Arc<dyn Executable>>>, usize)>> {
+        self.check(inputs)?;
+        let (full, rest) = inputs.split_at(inputs.len() / self.batch * self.batch);
         let step = if self.device.backend().overlaps() { REST } else { 1 };
-        let some = (count - full).next_multiple_of(step).min(self.batch);
-        let parts = [(full, &self.full, self.batch), (count - full, &self.rest, some)];
-        parts.into_iter().filter(|(count, ..)| *count > 0)
+        let some = rest.len().next_multiple_of(step).min(self.batch);
+        let parts = [(full, &self.full, self.batch), (rest, &self.rest, some)];
+        Ok(parts.into_iter().filter(|(inputs, ..)| !inputs.is_empty()))
     }
 
     /// Refuses crops of another size.
-    fn check(&self, crops: &[&Rgb8]) -> Result<()> {
-        if let Some(bad) = crops.iter().find(|crop| (crop.width(), crop.height()) != (self.size, self.size)) {
-            let problem = format!("expected {0} x {0} pixels, got {1} x {2}", self.size, bad.width(), bad.height());
-            return Err(Error::invalid("crop", problem));
+    fn check(&self, inputs: &[Input]) -> Result<()> {
+        let size = self.size;
+        for input in inputs {
+            match input {
+                Input::Crop(crop) if (crop.width(), crop.height()) != (size, size) => {
+                    let problem = format!("expected {size} x {size} pixels, got {} x {}", crop.width(), crop.height());
+                    return Err(Error::invalid("crop", problem));
+                }
+                Input::Standardized(values) | Input::Planes(values) if values.len() != size * size * 3 => {
+                    let problem = format!("expected {} values, got {}", size * size * 3, values.len());
+                    return Err(Error::invalid("standardized crop", problem));
+                }
+                _ => {}
+            }
         }
         Ok(())
     }
 
     /// Writes the network's input for a batch, on all threads of the device.
-    fn standardize_batch(&self, batch: &[&Rgb8], to: &mut [f32]) {
+    fn standardize_batch(&self, batch: &[Input], to: &mut [f32]) {
         let input = to.par_chunks_exact_mut(self.size * self.size * 3).zip(batch);
-        self.device.install(|| input.for_each(|(to, crop)| self.standardize.pixels(crop, to)));
+        self.device.install(|| {
+            input.for_each(|(to, input)| match input {
+                Input::Crop(crop) => self.standardize.pixels(crop, to),
+                Input::Standardized(values) => to.copy_from_slice(values),
+                Input::Planes(values) => interleave(values, to),
+            });
+        });
     }
 
     /// The embedding of one crop: `dim` values.
@@ -357,13 +371,13 @@ impl Embedder {
 
     /// Appends the embeddings of crops; the last batch of the plan may be filled in part. Each batch is standardized straight into
     /// the memory that it is brought in from, by all cores, while the one before may run.
-    fn stream(&self, executable: &dyn Executable, crops: &[&Rgb8], embeddings: &mut Vec<f32>) -> Result<()> {
-        let mut batches = crops.chunks(executable.plan().inputs[0].shape.dims()[0]);
-        let end = embeddings.len() + crops.len() * self.dim;
+    fn stream(&self, executable: &dyn Executable, inputs: &[Input], embeddings: &mut Vec<f32>) -> Result<()> {
+        let mut batches = inputs.chunks(executable.plan().inputs[0].shape.dims()[0]);
+        let end = embeddings.len() + inputs.len() * self.dim;
         executable.stream(
-            &mut |inputs| {
+            &mut |places| {
                 let Some(batch) = batches.next() else { return Ok(false) };
-                self.standardize_batch(batch, inputs[0]);
+                self.standardize_batch(batch, places[0]);
                 Ok(true)
             },
             &mut |outputs| {
@@ -396,6 +410,20 @@ impl Embedder {
             }
         }
     }
+}
+
+/// Channels `[3, pixels]` as `[pixels, 3]`.
+fn interleave(planes: &[f32], to: &mut [f32]) {
+    let (red, others) = planes.split_at(planes.len() / 3);
+    let (green, blue) = others.split_at(others.len() / 2);
+    for (to, ((r, g), b)) in to.chunks_exact_mut(3).zip(red.iter().zip(green).zip(blue)) {
+        to.copy_from_slice(&[*r, *g, *b]);
+    }
+}
+
+/// Crops that are yet to be standardized.
+fn inputs<'a>(crops: &[&'a Rgb8]) -> Vec<Input<'a>> {
+    crops.iter().map(|crop| Input::Crop(crop)).collect()
 }
 
 #[cfg(test)]
@@ -433,6 +461,13 @@ mod tests {
             }
         }
         assert!(embedder(4).embed(&[]).unwrap().is_empty());
+        // What is standardized beforehand goes beside crops, and comes to the same.
+        let mut standardized = vec![0.0; 48];
+        Standardize::Fixed.pixels(crops[1], &mut standardized);
+        let mixed = [Input::Crop(crops[0]), Input::Standardized(&standardized), Input::Crop(crops[2])];
+        assert_eq!(embedder(2).embed_inputs(&mixed).unwrap().as_slice(), &one_by_one[..9]);
+        let error = embedder(2).embed_inputs(&[Input::Standardized(&standardized[1..])]).unwrap_err().to_string();
+        assert!(error.contains("expected 48 values, got 47"), "{error}");
     }
 
     /// The network of [`embedder`] tells the channels apart, so that a wrong layout shows.

@@ -39,7 +39,7 @@ pub use align::{Aligner, Alignment, align, choose};
 pub use cascade::params_layouts;
 pub use cascade::{Cascade, CpuCascade};
 pub use detect::{DetectOptions, Detector, Face};
-pub use embed::{Embedder, Standardized};
+pub use embed::{Embedder, Input, Standardized};
 pub use embeddings::Embeddings;
 pub use extract::{Filter, extract};
 pub use landmarks::ShapePredictor;

@@ -121,6 +121,12 @@ pub fn dimensions_bytes(path: impl AsRef<Path>, bytes: &[u8], limits: &Limits) -
     })
 }
 
+/// Whether bytes begin as a picture that can be decoded here.
+#[cfg(feature = "serve")]
+pub(crate) fn is_known(bytes: &[u8]) -> bool {
+    Format::of(bytes).is_ok()
+}
+
 /// Problems become [`Error::Image`], and so does a decoder's panic: one bad file must not stop the others.
 fn guarded<R>(path: &Path, work: impl FnOnce() -> Result<R, String>) -> Result<R> {
     let unexpected = |_| Err("its decoder failed unexpectedly; save the photograph again from its source".to_owned());

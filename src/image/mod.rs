@@ -33,6 +33,8 @@ pub(crate) use collect::is_image;
 pub use collect::{Collected, collect};
 pub(crate) use crop::pad;
 pub use crop::{center_crop, crop, crop_or_pad, flip_horizontal};
+#[cfg(feature = "serve")]
+pub(crate) use decode::is_known;
 #[cfg(feature = "decode")]
 pub use decode::{Limits, decode, decode_bytes, dimensions, dimensions_bytes};
 pub use draw::{DrawFace, draw_faces};
@@ -41,8 +43,10 @@ pub use draw::{FaceName, draw_named_faces};
 #[cfg(feature = "decode")]
 pub use encode::{encode_jpeg, encode_png, save_jpeg, save_png};
 pub use foreign::foreign;
-#[cfg(feature = "cli")]
+#[cfg(any(feature = "cli", feature = "parquet"))]
 pub(crate) use people::name_of;
+#[cfg(feature = "cli")]
+pub(crate) use people::path_text;
 pub use people::{Labelled, People, PersonFolder, labelled, people};
 pub(crate) use resize_area::Method;
 pub use resize_area::{AreaResize, AreaTable, LinearTable, LinearTap, Tap, resize_area_f32, resize_area_u8};

@@ -153,6 +153,12 @@ fn no_folder(path: &Path) -> Option<String> {
     Some(format!("is no folder with a folder for each person, but {what}"))
 }
 
+/// A path as text, in which what is no Unicode is written by its bytes, as `\\xff`: two paths stay two.
+#[cfg(feature = "cli")]
+pub(crate) fn path_text(path: &Path) -> String {
+    text(path.as_os_str())
+}
+
 /// A name as text, in which what is no Unicode is written by its bytes, as `\\xff`: two names stay two.
 fn text(name: &OsStr) -> String {
     let mut text = String::new();

@@ -10,7 +10,7 @@ use super::{conv, dense};
 use crate::Result;
 use crate::graph::{Graph, NodeId};
 use crate::ops::{Conv2d, MaxPool2d, Padding, Softmax};
-use crate::weights::{self, ConvWeights, ONet, PNet, RNet};
+use crate::weights::{self, ConvWeights, ONet, PNet, RNet, TensorMap};
 
 /// The graphs of the cascade.
 #[derive(Clone, Debug)]
@@ -37,10 +37,19 @@ impl Mtcnn {
             weights::verify(path, allow_modified)?;
             weights::load(path)
         };
+        Mtcnn::of([&load(p)?, &load(r)?, &load(o)?])
+    }
+
+    /// The networks of weights that were read already, P-Net's, R-Net's and O-Net's, as from memory by [`weights::load_bytes`].
+    /// Where one file holds all three, it may be given three times.
+    ///
+    /// # Errors
+    /// As [`Mtcnn::load`].
+    pub fn of([p, r, o]: [&TensorMap; 3]) -> Result<Mtcnn> {
         Ok(Mtcnn {
-            pnet: Arc::new(pnet(&weights::pnet(&load(p)?)?)),
-            rnet: Arc::new(rnet(&weights::rnet(&load(r)?)?)),
-            onet: Arc::new(onet(&weights::onet(&load(o)?)?)),
+            pnet: Arc::new(pnet(&weights::pnet(p)?)),
+            rnet: Arc::new(rnet(&weights::rnet(r)?)),
+            onet: Arc::new(onet(&weights::onet(o)?)),
         })
     }
 }

@@ -25,7 +25,7 @@ use activation::activation_vjp;
 use check::{arity, channels, exactly, index, nhwc};
 pub(crate) use list::for_each_op;
 
-use crate::{Shape, Tensor};
+use crate::{Error, Result, Shape, Tensor};
 
 macro_rules! ops {
     ($($(#[$doc:meta])* $stem:ident::$name:ident $(, $extra:ident)*;)+) => {
@@ -57,6 +57,23 @@ macro_rules! ops {
         impl Op {
             /// The stem of every op, in the alphabet's order.
             pub const STEMS: &'static [&'static str] = &[$($name::STEM),+];
+
+            /// The op of a stem with its attributes as a JSON object, such as `{"kernel": [2, 2], ..}`: the fields of its type. An
+            /// op without attributes takes an empty one.
+            ///
+            /// # Errors
+            /// [`Error::Invalid`] for a stem that no op has, and for attributes that are not the op's.
+            pub fn from_json(stem: &str, attributes: &str) -> Result<Op> {
+                let problem = |error: serde_json::Error| Error::invalid(format!("op `{stem}`"), error.to_string());
+                let mut attributes: serde_json::Value = serde_json::from_str(attributes).map_err(problem)?;
+                if attributes.as_object().is_some_and(serde_json::Map::is_empty) {
+                    attributes = serde_json::Value::Null;
+                }
+                match stem {
+                    $($name::STEM => serde_json::from_value::<$name>(attributes).map(Op::from).map_err(problem),)+
+                    _ => Err(Error::invalid(format!("op `{stem}`"), format!("there are {}", Op::STEMS.join(", ")))),
+                }
+            }
 
             /// See [`Operator::STEM`].
             pub fn stem(&self) -> &'static str {
@@ -141,5 +158,25 @@ impl Op {
     /// Why there is no gradient, and what to do.
     pub fn vjp(&self, at: &mut Vjp) -> Result<(), String> {
         of_each!(self, op => op.vjp(at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ops_come_from_json() {
+        assert_eq!(Op::from_json("l2_normalize", r#"{"epsilon": 0.5}"#).unwrap(), L2Normalize { epsilon: 0.5 }.into());
+        assert_eq!(Op::from_json("flatten", "{}").unwrap(), Flatten.into());
+        for (stem, attributes, words) in [
+            ("l2_normalise", "{}", "l2_normalize"),
+            ("l2_normalize", "{}", "l2_normalize"),
+            ("l2_normalize", "{", "l2_normalize"),
+            ("max_pool2d", r#"{"kernel": "big"}"#, "max_pool2d"),
+        ] {
+            let error = Op::from_json(stem, attributes).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
     }
 }

@@ -22,6 +22,8 @@ pub mod classify;
 pub mod cluster;
 pub mod filter;
 mod origin;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 pub mod project;
 pub mod search;
 pub mod tracks;

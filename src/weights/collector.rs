@@ -72,9 +72,12 @@ impl Collector {
 
     /// How many elements a tensor of these extents has, paid for: call it before allocating them.
     pub fn admit(&mut self, name: &str, dims: &[usize]) -> Parsed<usize> {
-        // Zero extents are multiplied last, so that `[huge, huge, 0]` is refused rather than overflowed.
-        let product =
-            dims.iter().filter(|&&d| d != 0).try_fold(1usize, |n, &d| n.checked_mul(d).filter(|&n| n < 1 << 60));
+        // Zero extents are multiplied last, so that `[huge, huge, 0]` is refused rather than overflowed. Bytes of an f64 each
+        // must fit an address, of 32 bits in a browser.
+        let product = dims
+            .iter()
+            .filter(|&&d| d != 0)
+            .try_fold(1usize, |n, &d| n.checked_mul(d).filter(|&n| n <= usize::MAX >> 4));
         let elements = match product {
             Some(n) if !dims.contains(&0) => n,
             Some(_) => 0,

@@ -11,6 +11,7 @@ mod inspect;
 mod output;
 mod pictures;
 mod search;
+mod table;
 mod tasks;
 mod usage;
 mod vectors;

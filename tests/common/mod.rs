@@ -6,16 +6,20 @@ pub mod close;
 pub mod command;
 pub mod devices;
 pub mod files;
+mod noise;
 pub mod npz;
 pub mod people;
 #[cfg(feature = "cuda")]
 pub mod simulated;
 pub mod step;
+mod worst;
 
 use std::path::PathBuf;
 
+pub use noise::Noise;
 pub use warpface::ops::Tolerance;
-use warpface::{Device, DeviceKind, Precision, Tensor};
+use warpface::{Device, DeviceKind, Precision};
+pub use worst::worst;
 
 /// Whether tests of this backend must not be skipped: `WARPFACE_REQUIRE` lists them, separated by commas.
 pub fn required(what: &str) -> bool {
@@ -90,60 +94,12 @@ pub fn shared(inside: &str) -> Option<PathBuf> {
     None
 }
 
-/// Random numbers that are the same on every machine.
-pub struct Noise(u64);
-
-impl Noise {
-    pub fn new(seed: u64) -> Self {
-        Noise(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    /// Between 0 and 1.
-    pub fn unit(&mut self) -> f32 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 40) as f32 / (1u64 << 24) as f32
-    }
-
-    /// Values between `from` and `to`.
-    pub fn tensor(&mut self, dims: &[usize], from: f32, to: f32) -> Tensor {
-        let count = dims.iter().product::<usize>();
-        Tensor::new(dims, (0..count).map(|_| from + (to - from) * self.unit()).collect())
-    }
-
-    /// Values between -1 and 1.
-    pub fn signed(&mut self, dims: &[usize]) -> Tensor {
-        self.tensor(dims, -1.0, 1.0)
-    }
-
-    /// Whole numbers 0 to 255.
-    pub fn bytes(&mut self, dims: &[usize]) -> Tensor {
-        let x = self.tensor(dims, 0.0, 256.0);
-        Tensor::new(dims, x.data().iter().map(|x| x.floor().min(255.0)).collect())
-    }
-}
-
-/// Compares element by element. NaN equals NaN only.
+/// Compares element by element.
 ///
 /// # Panics
-/// At the worst element, if any differs by more than the tolerance.
+/// At the worst element, if [`worst`] finds one.
 pub fn assert_close(what: &str, got: &[f32], expected: &[f32], tolerance: Tolerance) {
-    assert_eq!(got.len(), expected.len(), "{what}: number of elements");
-    let mut worst: Option<(f32, usize)> = None;
-    for (i, (&a, &b)) in got.iter().zip(expected).enumerate() {
-        if a == b || (a.is_nan() && b.is_nan()) {
-            continue;
-        }
-        let (difference, allowed) = ((a - b).abs(), tolerance.atol + tolerance.rtol * b.abs());
-        // Negated, so that NaN fails.
-        #[allow(clippy::neg_cmp_op_on_partial_ord)]
-        if !(difference <= allowed) {
-            let excess = if difference.is_nan() { f32::INFINITY } else { difference - allowed };
-            if worst.is_none_or(|(most, _)| excess > most) {
-                worst = Some((excess, i));
-            }
-        }
-    }
-    if let Some((_, i)) = worst {
-        panic!("{what}: worst at {i} of {}: {}, expected {} ({tolerance:?})", got.len(), got[i], expected[i]);
+    if let Some(problem) = worst(got, expected, tolerance) {
+        panic!("{what}: {problem}");
     }
 }

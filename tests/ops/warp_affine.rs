@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use crate::Case;
-use crate::common::{Noise, devices};
+use crate::common::Noise;
 use warpface::Graph;
 use warpface::image::{Affine, Warp};
 use warpface::ops::WarpAffine;
@@ -48,7 +48,7 @@ fn few_samples_differ() {
     for warp in [Warp::Exact, Warp::OpenCv4] {
         let cases = [(0.45, 0.0), (0.8, 7.0), (1.7, 0.0)];
         let cases = cases.map(|(scale, shift)| case([2, 60, 70, 3], WarpAffine { h: 40, w: 52, warp }, scale, shift));
-        devices::each_and_simulated(|device| {
+        crate::common::devices::each_and_simulated(|device| {
             let (mut differ, mut samples) = (0, 0);
             for case in &cases {
                 let (graph, fed) = case.graph(crate::Feeding::All);

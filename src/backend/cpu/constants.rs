@@ -11,7 +11,7 @@ use super::Cpu;
 use super::bf16::multiplies;
 use super::pack::{Packed, Panels};
 use super::tile::Tiled;
-use super::winograd::{Form, WinogradFilters};
+use super::winograd::{Form, Transformed, WinogradFilters};
 use super::workers::Workers;
 use crate::graph::{Constant, NodeId, Source};
 use crate::ops::Op;
@@ -65,7 +65,7 @@ impl Constants {
 }
 
 /// A type that filters are packed in.
-pub(super) trait Multiplied: Tiled {
+pub(super) trait Multiplied: Tiled + Transformed {
     fn packed(constants: &Constants) -> &HashMap<NodeId, Packed<Self>>;
 }
 
@@ -126,9 +126,9 @@ impl Uses {
             for (i, &id) in inputs.iter().enumerate().filter(|&(_, &id)| is_constant(id)) {
                 let convolves = matches!(op, Op::Conv2d(_) | Op::Dense(_)) && i == 1;
                 let shape = constant(graph, id).shape();
-                match (convolves && shape.rank() > 1, cpu.form(op, shape.dims())) {
-                    (true, _) if in_bf16 => _ = filters_bf16.insert(id),
+                match (convolves && shape.rank() > 1, cpu.form(op, shape.dims(), in_bf16)) {
                     (true, Some(form)) => _ = winograd.insert(id, form),
+                    (true, None) if in_bf16 => _ = filters_bf16.insert(id),
                     (true, None) => _ = filters.insert(id),
                     (false, _) => _ = values.insert(id),
                 }

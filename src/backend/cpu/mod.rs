@@ -105,9 +105,9 @@ impl Cpu {
     }
 
     /// The minimal filtering that an op takes for filters of this shape, if it takes one.
-    fn form(&self, op: &Op, w: &[usize]) -> Option<winograd::Form> {
+    fn form(&self, op: &Op, w: &[usize], in_bf16: bool) -> Option<winograd::Form> {
         match (self.conv, op) {
-            (ConvAlgorithm::Auto, Op::Conv2d(op)) => winograd::Form::of(w, op.stride),
+            (ConvAlgorithm::Auto, Op::Conv2d(op)) => winograd::Form::of(w, op.stride, in_bf16),
             _ => None,
         }
     }

@@ -45,10 +45,6 @@ pub(super) trait Simd: Copy {
     /// # Safety
     /// The instruction set is there; `to` is writable for [`Simd::LANES`] values.
     unsafe fn store(self, to: *mut f32);
-    /// Writes the first lanes alone.
-    /// # Safety
-    /// The instruction set is there; `to` is writable for `lanes` values, [`Simd::LANES`] at most.
-    unsafe fn store_first(self, to: *mut f32, lanes: usize);
 }
 
 /// A half's value, without a branch where it is finite, so that loops of it are vectorized.
@@ -115,11 +111,6 @@ impl Simd for Lanes8 {
         // SAFETY: writable for 8 values, as the caller promises.
         unsafe { to.cast::<[f32; 8]>().write_unaligned(self.0) }
     }
-    #[inline(always)]
-    unsafe fn store_first(self, to: *mut f32, lanes: usize) {
-        // SAFETY: writable for that number of values, as the caller promises.
-        unsafe { to.copy_from_nonoverlapping(self.0.as_ptr(), lanes) }
-    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -127,7 +118,7 @@ mod x86 {
     use std::arch::x86_64::*;
 
     macro_rules! simd {
-        ($vector:ty, $lanes:literal, $load:ident, $splat:ident, $mul_add:ident, $add:ident, $sub:ident, $mul:ident, $max:ident, $min:ident, $store:ident, $at_most:ident, $halves:ident, $first:ident) => {
+        ($vector:ty, $lanes:literal, $load:ident, $splat:ident, $mul_add:ident, $add:ident, $sub:ident, $mul:ident, $max:ident, $min:ident, $store:ident, $at_most:ident, $halves:ident) => {
             impl super::Simd for $vector {
                 const LANES: usize = $lanes;
                 #[inline(always)]
@@ -185,11 +176,6 @@ mod x86 {
                     // SAFETY: as the caller promises; the instruction takes any alignment.
                     unsafe { $store(to, self) }
                 }
-                #[inline(always)]
-                unsafe fn store_first(self, to: *mut f32, lanes: usize) {
-                    // SAFETY: as the caller promises; what is masked out is not touched.
-                    unsafe { $first(self, to, lanes) }
-                }
             }
         };
     }
@@ -216,20 +202,6 @@ mod x86 {
         unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) }
     }
 
-    #[inline(always)]
-    unsafe fn first_256(vector: __m256, to: *mut f32, lanes: usize) {
-        // SAFETY: the caller has the instruction set, and the lanes' values are writable.
-        unsafe {
-            let order = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-            _mm256_maskstore_ps(to, _mm256_cmpgt_epi32(_mm256_set1_epi32(lanes as i32), order), vector);
-        }
-    }
-    #[inline(always)]
-    unsafe fn first_512(vector: __m512, to: *mut f32, lanes: usize) {
-        // SAFETY: the caller has the instruction set, and the lanes' values are writable.
-        unsafe { _mm512_mask_storeu_ps(to, ((1u32 << lanes) - 1) as __mmask16, vector) }
-    }
-
     simd!(
         __m256,
         8,
@@ -243,8 +215,7 @@ mod x86 {
         _mm256_min_ps,
         _mm256_storeu_ps,
         at_most_256,
-        halves_256,
-        first_256
+        halves_256
     );
     simd!(
         __m512,
@@ -259,8 +230,7 @@ mod x86 {
         _mm512_min_ps,
         _mm512_storeu_ps,
         at_most_512,
-        halves_512,
-        first_512
+        halves_512
     );
 }
 
@@ -347,4 +317,30 @@ macro_rules! per_isa {
     };
 }
 
-pub(super) use per_isa;
+/// Defines `by_isa_bf16`, which runs `dispatch_bf16` with the vectors of one instruction set that takes values in bf16.
+macro_rules! per_isa_bf16 {
+    ($tile:ty) => {
+        /// # Safety
+        /// The machine has `isa`; the rest as [`dispatch_bf16`].
+        unsafe fn by_isa_bf16(isa: Isa, tile: $tile) {
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx512bf16")]
+            unsafe fn avx512bf16(tile: $tile) {
+                // SAFETY: the caller's promises.
+                unsafe { dispatch_bf16::<std::arch::x86_64::__m512>(tile) }
+            }
+
+            // SAFETY: the caller's promises.
+            unsafe {
+                match isa {
+                    #[cfg(target_arch = "x86_64")]
+                    Isa::Avx512Bf16 => avx512bf16(tile),
+                    Isa::Portable => dispatch_bf16::<$crate::backend::cpu::simd::Lanes8>(tile),
+                    _ => unreachable!("graphs are not loaded in bf16 on {isa}"),
+                }
+            }
+        }
+    };
+}
+
+pub(super) use {per_isa, per_isa_bf16};

@@ -13,7 +13,7 @@ use half::bf16;
 use super::ahead::{self, Ahead};
 use super::element::Element;
 use super::multiply::Multiply;
-use super::simd::{Isa, Lanes8, Simd, per_isa};
+use super::simd::{Isa, Simd, per_isa, per_isa_bf16};
 use crate::ops::Activation;
 
 /// The tallest tile of any instruction set, one vector wide.
@@ -103,6 +103,16 @@ unsafe fn dispatch<V: Simd>(tile: F32Tile) {
     unsafe { by_extents::<f32, V>(tile) }
 }
 
+per_isa_bf16!(Tile<bf16>);
+
+/// # Safety
+/// As [`Tile::run`].
+#[inline(always)]
+unsafe fn dispatch_bf16<V: Multiply<bf16>>(tile: Tile<bf16>) {
+    // SAFETY: the caller's promises.
+    unsafe { by_extents::<bf16, V>(tile) }
+}
+
 impl Tiled for f32 {
     fn rows(isa: Isa) -> usize {
         isa.rows()
@@ -124,22 +134,8 @@ impl Tiled for bf16 {
     }
 
     unsafe fn by_isa(isa: Isa, tile: Tile<bf16>) {
-        #[cfg(target_arch = "x86_64")]
-        #[target_feature(enable = "avx512f,avx512bf16")]
-        unsafe fn avx512bf16(tile: Tile<bf16>) {
-            // SAFETY: the caller's promises.
-            unsafe { by_extents::<bf16, std::arch::x86_64::__m512>(tile) }
-        }
-
         // SAFETY: the caller's promises.
-        unsafe {
-            match isa {
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx512Bf16 => avx512bf16(tile),
-                Isa::Portable => by_extents::<bf16, Lanes8>(tile),
-                _ => unreachable!("graphs are not loaded in bf16 on {isa}"),
-            }
-        }
+        unsafe { by_isa_bf16(isa, tile) }
     }
 }
 

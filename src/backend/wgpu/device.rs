@@ -55,6 +55,11 @@ impl fmt::Debug for Gpu {
     }
 }
 
+/// Bytes that stand for an argument that is not given or holds nothing: any device's alignment of offsets.
+pub(super) const NOTHING: u64 = 256;
+/// The most arguments of a launch: what every browser binds.
+const MOST_ARGUMENTS: u64 = 10;
+
 impl Gpu {
     /// Opens the best adapter with Vulkan: a real GPU before software. A browser cannot wait for one, see [`Gpu::open`].
     ///
@@ -124,8 +129,9 @@ impl Gpu {
             max_groups: limits.max_compute_workgroups_per_dimension,
         };
         let nothing = ["nothing to read", "nothing to write"].map(|label| {
+            let size = NOTHING * MOST_ARGUMENTS;
             let usage = wgpu::BufferUsages::STORAGE;
-            let descriptor = wgpu::BufferDescriptor { label: Some(label), size: 256, usage, mapped_at_creation: false };
+            let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
             device.create_buffer(&descriptor)
         });
         let (pipelines, accesses) = Default::default();
@@ -221,9 +227,10 @@ impl Gpu {
         Ok(self.0.device.create_buffer(&descriptor))
     }
 
-    /// What stands for an argument that is not given.
-    pub(super) fn nothing(&self, access: Access) -> &wgpu::Buffer {
-        &self.0.nothing[usize::from(access == Access::ReadWrite)]
+    /// What stands for an argument that is not given or holds nothing, the launch's `at`-th: a buffer, and where in it [`NOTHING`] bytes are this
+    /// argument's. WebGPU refuses two writable bindings of the same bytes, whether a shader touches them or not.
+    pub(super) fn nothing(&self, access: Access, at: usize) -> (&wgpu::Buffer, u64) {
+        (&self.0.nothing[usize::from(access == Access::ReadWrite)], at as u64 * NOTHING)
     }
 
     /// Bytes that one buffer may have and a binding may show.

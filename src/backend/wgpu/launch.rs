@@ -6,7 +6,7 @@ use std::sync::Arc;
 use wgpu::BufferUsages as Usage;
 
 use super::Gpu;
-use super::device::{Access, PARAMS_SLOT, Pipeline};
+use super::device::{Access, NOTHING, PARAMS_SLOT, Pipeline};
 use crate::Result;
 use crate::backend::gpu::{Argument, Dispatch};
 
@@ -73,13 +73,16 @@ fn launch(gpu: &Gpu, dispatch: &Dispatch<Gpu>, uniforms: &wgpu::Buffer, slot: u3
     let mut entries = vec![wgpu::BindGroupEntry { binding: 0, resource: binding(uniforms, 0, PARAMS_SLOT) }];
     for (at, (access, argument)) in accessed().enumerate() {
         let resource = match argument {
+            // Without values it may lie where another operand does.
+            Argument::Range { bytes: 0, .. } | Argument::Absent => {
+                let (buffer, offset) = gpu.nothing(*access, at);
+                binding(buffer, offset, NOTHING)
+            }
             Argument::Range { buffer, offset, bytes } => {
-                // Buffers are padded to 256 bytes, so that no binding need be empty.
-                let size = (*bytes as u64).next_multiple_of(16).max(16);
+                let size = (*bytes as u64).next_multiple_of(16);
                 gpu.check_binding(&format!("{what}, operand {at}"), size)?;
                 binding(buffer, *offset as u64, size)
             }
-            Argument::Absent => gpu.nothing(*access).as_entire_binding(),
             Argument::Map { .. } => unreachable!("shaders know no TMA"),
         };
         entries.push(wgpu::BindGroupEntry { binding: at as u32 + 1, resource });

@@ -91,10 +91,21 @@ pub fn read(folder: &Path, globals: &Globals) -> Result<Faces> {
         _ => vec![[f64::NAN; 4]; rows],
     };
     let origin = origin(&folder.join(ORIGIN), dim)?;
-    let model = origin.as_ref().map(|origin| globals.weights_file(&origin.model)).filter(|path| path.exists());
-    let from = origin.as_ref().map_or("an unknown model".to_owned(), |origin| origin.model.clone());
-    eprintln!("embeddings: {} of {dim} values by {from}, in {}", rows, folder.display());
+    let model = tell_origin(folder, dim, rows, origin.as_ref(), globals);
     Ok(Faces { embeddings, photographs: rows, images, labels, boxes, origin, model, ..Faces::default() })
+}
+
+/// Tells what was read, and finds the file of the model that made it, where it is here.
+pub(super) fn tell_origin(
+    path: &Path,
+    dim: usize,
+    rows: usize,
+    origin: Option<&Origin>,
+    globals: &Globals,
+) -> Option<PathBuf> {
+    let from = origin.map_or("an unknown model", |origin| &origin.model);
+    eprintln!("embeddings: {rows} of {dim} values by {from}, in {}", path.display());
+    origin.map(|origin| globals.weights_file(&origin.model)).filter(|path| path.exists())
 }
 
 fn origin(path: &Path, dim: usize) -> Result<Option<Origin>> {

@@ -1,28 +1,32 @@
 //! Photographs to embeddings, a row for each face: what every command that works on embeddings begins with.
 
 mod folder;
+mod photographs;
+mod table;
 mod thumbnail;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::context::{AlignArgs, CropArgs, DetectArgs, Globals, Model, progress};
+use super::context::{AlignArgs, CropArgs, DetectArgs, Globals, Model};
 use super::output;
-use super::photos::{self, Tally};
-use super::pipeline::{Pipeline, Work};
+use super::photos::Tally;
+use super::shard::ShardArgs;
 use crate::Error;
 use crate::backend::Device;
-use crate::face::{Aligner, Detector, Embeddings, Face, choose};
-use crate::image::{self, Rgb8};
+use crate::face::{Aligner, Embeddings};
+use crate::image;
 use crate::vectors::Origin;
+use crate::vectors::parquet::is_parquet;
 use crate::weights::sha256;
+pub use photographs::{Noted, Taken};
 
 /// Which faces, as flags.
 #[derive(Debug, clap::Args)]
 pub struct FacesArgs {
     /// Folders of people, each a folder whose name labels all photographs below it; or one person's folder; or photographs,
-    /// labelled by the folder they lie in; or a folder that `embed` wrote, whose embeddings are taken as they are
+    /// labelled by the folder they lie in; or a folder or a Parquet file that `embed` wrote, whose embeddings are taken as they are
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// The photographs are crops already
@@ -37,6 +41,11 @@ pub struct FacesArgs {
     crops: CropArgs,
     #[command(flatten)]
     detect: DetectArgs,
+}
+
+/// Whether a path is what `embed` wrote, a folder or a Parquet file.
+fn is_written(path: &Path) -> bool {
+    folder::is_written(path) || is_parquet(path)
 }
 
 /// Faces with their embeddings: what is at a place of one list belongs to what is there in the others.
@@ -65,9 +74,9 @@ pub struct Faces {
 }
 
 impl FacesArgs {
-    /// Whether they are a folder's that `embed` wrote, so that nothing has to be embedded.
+    /// Whether they are what `embed` wrote, so that nothing has to be embedded.
     pub fn are_embedded(&self) -> bool {
-        matches!(&self.paths[..], [folder] if folder::is_written(folder))
+        matches!(&self.paths[..], [path] if is_written(path))
     }
 
     /// The faces with their embeddings: those of the photographs, or those that `embed` wrote. `what` names the work to the
@@ -75,121 +84,65 @@ impl FacesArgs {
     ///
     /// What is not among them is told on stderr, but for failures.
     pub fn embed(&self, globals: &Globals, device: &Device, what: &'static str) -> Result<Faces> {
-        if let [folder] = &self.paths[..]
-            && folder::is_written(folder)
+        self.embed_on(globals, &[(device.info().kind.to_owned(), device.clone())], what, &ShardArgs::default())
+    }
+
+    /// As [`FacesArgs::embed`], on several devices, a part of the photographs.
+    pub fn embed_on(
+        &self,
+        globals: &Globals,
+        devices: &[(String, Device)],
+        what: &'static str,
+        shard: &ShardArgs,
+    ) -> Result<Faces> {
+        if let [path] = &self.paths[..]
+            && let Some(faces) = Faces::written(path, globals)?
         {
-            return folder::read(folder, globals);
+            return Ok(faces);
         }
-        if let Some(folder) = self.paths.iter().find(|folder| folder::is_written(folder)) {
+        if let Some(path) = self.paths.iter().find(|path| is_written(path)) {
             let problem = "is what `embed` wrote, and stands alone: give it by itself, or photographs";
-            return Err(Error::data(folder, problem).into());
+            return Err(Error::data(path, problem).into());
         }
-        let options = self.detect.options()?;
-        self.crops.check(self.aligned)?;
-        self.align.check()?;
-        let model = globals.open_model(device, &self.crops)?;
-        let detector = if self.aligned { None } else { Some(globals.open_detector(device, &options)?) };
-        let aligner = self.align.aligner(&model, globals, self.aligned.then_some(&self.paths[..]))?;
-        let faces = self.photographs(&model, detector.as_ref(), &aligner, what)?;
+        let faces = self.photographs(globals, devices, what, shard)?;
         faces.tell();
         Ok(faces)
     }
 
     fn photographs(
         &self,
-        model: &Model,
-        detector: Option<&Detector>,
-        aligner: &Aligner,
+        globals: &Globals,
+        devices: &[(String, Device)],
         what: &'static str,
+        shard: &ShardArgs,
     ) -> Result<Faces> {
-        let (embedder, given) = (&model.embedder, self.crops.given(model));
-        let found = image::labelled(&self.paths);
+        let opened = self.open(globals, devices)?;
+        let mut found = image::labelled(&self.paths);
+        let ours = shard.of(&found.images, &self.paths);
+        found.labels = ours.iter().map(|&i| std::mem::take(&mut found.labels[i])).collect();
+        found.images = ours.iter().map(|&i| std::mem::take(&mut found.images[i])).collect();
         let mut faces = Faces {
-            origin: Some(origin(model, aligner, self.aligned)?),
-            model: Some(model.path.clone()),
+            origin: Some(opened.origin()?),
+            model: Some(opened.model().path.clone()),
             photographs: found.images.len(),
+            failures: found.problems,
             ..Faces::default()
         };
-        let mut tally = Tally { failures: found.problems, ..Tally::default() };
-        let bar = progress(found.images.len(), what);
-        let pipeline = Pipeline { embedder, detector, batch: usize::MAX, bar: &bar };
         let mut values = Vec::new();
-        let work = Work {
-            decode: |i: usize| image::decode(&found.images[i]),
-            cut: |index: usize, photo: &Rgb8, of_photo: &[Face]| match detector {
-                Some(_) => self.cut(photo, of_photo, &found.images[index], aligner),
-                None => (Noted::crop(photo), vec![given.input(photo)]),
-            },
-            tell: |index: usize, noted: Noted, rows: &[f32], failures: &mut Vec<Error>| {
-                let path = &found.images[index];
-                faces.without_face.extend(noted.is_without().then(|| path.clone()));
-                faces.several.extend(noted.has_others.then(|| path.clone()));
-                failures.extend(noted.failures);
-                for bounds in noted.boxes {
-                    faces.images.push(path.clone());
-                    faces.labels.push(found.labels[index].clone());
-                    faces.boxes.push(bounds);
+        let tell = |index: usize, done: crate::Result<(Noted, &[f32])>| {
+            match done {
+                Ok((noted, rows)) => {
+                    faces.add(&found.images[index], &found.labels[index], noted);
+                    values.extend_from_slice(rows);
                 }
-                values.extend_from_slice(rows);
-            },
+                Err(error) => faces.failures.push(error),
+            }
+            Ok(())
         };
-        pipeline.run(found.images.len(), &mut tally, work)?;
-        bar.finish_and_clear();
-        faces.embeddings = Embeddings::new(embedder.dim(), values);
-        faces.failures = tally.failures;
+        opened.each(&found.images, what, &mut Tally::default(), tell)?;
+        faces.embeddings = Embeddings::new(opened.model().embedder.dim(), values);
         Ok(faces)
     }
-
-    /// The crops of a photograph's faces, and what there is to tell of it.
-    fn cut(&self, photo: &Rgb8, faces: &[Face], path: &Path, aligner: &Aligner) -> (Noted, Vec<Rgb8>) {
-        let mut noted = Noted { has_others: faces.len() > 1 && !self.all_faces, ..Noted::default() };
-        let mut crops = Vec::new();
-        for cut in cut_out(photo, faces, self.all_faces, aligner) {
-            match cut {
-                Ok((bounds, crop)) => {
-                    noted.boxes.push(bounds);
-                    crops.push(crop);
-                }
-                Err(error) => noted.failures.push(photos::of_photo(path, &error)),
-            }
-        }
-        (noted, crops)
-    }
-}
-
-/// What there is to tell of a photograph.
-#[derive(Default)]
-struct Noted {
-    /// The boxes of the faces that are taken.
-    boxes: Vec<[f64; 4]>,
-    /// Whether it has faces that are not taken.
-    has_others: bool,
-    /// Why some cannot be cut out.
-    failures: Vec<Error>,
-}
-
-impl Noted {
-    /// A photograph that is a crop.
-    fn crop(photo: &Rgb8) -> Self {
-        Noted { boxes: vec![[0.0, 0.0, photo.width() as f64, photo.height() as f64]], ..Noted::default() }
-    }
-
-    fn is_without(&self) -> bool {
-        self.boxes.is_empty() && self.failures.is_empty()
-    }
-}
-
-/// A face's box, and its crop.
-type Cut = ([f64; 4], Rgb8);
-
-/// The faces that are taken of a photograph, and why some cannot be cut out.
-fn cut_out(photo: &Rgb8, faces: &[Face], all: bool, aligner: &Aligner) -> Vec<crate::Result<Cut>> {
-    let chosen = match all {
-        true => 0..faces.len(),
-        false => choose(faces, photo.width(), photo.height()).map_or(0..0, |i| i..i + 1),
-    };
-    let cut = |face: &Face| aligner.align(photo, face).map(|crop| Some((face.bounds, crop?))).transpose();
-    faces[chosen].iter().filter_map(cut).collect()
 }
 
 /// What makes these embeddings.
@@ -205,9 +158,12 @@ pub fn origin(model: &Model, aligner: &Aligner, aligned: bool) -> Result<Origin>
 }
 
 impl Faces {
-    /// Those of a folder that `embed` wrote; none where it is none.
-    pub fn written(folder: &Path, globals: &Globals) -> Result<Option<Faces>> {
-        folder::is_written(folder).then(|| folder::read(folder, globals)).transpose()
+    /// Those of a folder or a Parquet file that `embed` wrote; none where it is none.
+    pub fn written(path: &Path, globals: &Globals) -> Result<Option<Faces>> {
+        if folder::is_written(path) {
+            return folder::read(path, globals).map(Some);
+        }
+        is_parquet(path).then(|| table::read(path, globals)).transpose()
     }
 
     /// How many there are.
@@ -218,6 +174,21 @@ impl Faces {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.images.is_empty()
+    }
+
+    /// Adds what is told of a photograph.
+    fn add(&mut self, path: &Path, label: &str, noted: Noted) {
+        self.without_face.extend(noted.faces.is_empty().then(|| path.to_owned()));
+        self.several.extend(noted.has_others.then(|| path.to_owned()));
+        for (face, failure) in noted.faces {
+            if let Some(failure) = failure {
+                self.failures.push(failure);
+                continue;
+            }
+            self.images.push(path.to_owned());
+            self.labels.push(label.to_owned());
+            self.boxes.push(face.bounds);
+        }
     }
 
     /// Tells which photographs have no face, and which have more than were taken.

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Pipeline, Work};
+use indicatif::ProgressBar;
+
+use super::{Lane, Pipeline, Work};
 use crate::cli::photos::Tally;
 use crate::face::Face;
 use crate::image::Rgb8;
@@ -16,7 +18,8 @@ const AT_ONCE: usize = 4;
 
 /// A run on the threads of the CPU.
 pub(super) struct Overlap<'a> {
-    pipeline: &'a Pipeline<'a>,
+    lane: Lane<'a>,
+    bar: &'a ProgressBar,
     threads: usize,
     at_once: usize,
 }
@@ -47,7 +50,6 @@ struct State<N, T> {
     /// The photograph that is told of next.
     told: usize,
     tell: T,
-    failures: Vec<Error>,
     spent: Spent,
     /// What ends the run: an error, or a thread's panic.
     ended: Option<Result<(), Error>>,
@@ -88,8 +90,9 @@ impl<N, T> Drop for OnPanic<'_, N, T> {
 impl<'a> Overlap<'a> {
     pub fn new(pipeline: &'a Pipeline<'a>, threads: usize) -> Self {
         // With many threads their activations would be more than the weights.
-        let at_once = (pipeline.embedder.batch() / threads).clamp(AT_ONCE / 2, AT_ONCE).min(pipeline.batch).max(1);
-        Overlap { pipeline, threads, at_once }
+        let lane = pipeline.lanes[0];
+        let at_once = (lane.embedder.batch() / threads).clamp(AT_ONCE / 2, AT_ONCE).min(pipeline.batch).max(1);
+        Overlap { lane, bar: pipeline.bar, threads, at_once }
     }
 
     /// As [`Pipeline::run`].
@@ -98,7 +101,7 @@ impl<'a> Overlap<'a> {
         N: Send,
         D: Fn(usize) -> Result<Rgb8> + Sync,
         C: Fn(usize, &Rgb8, &[Face]) -> (N, Vec<Rgb8>) + Sync,
-        T: FnMut(usize, N, &[f32], &mut Vec<Error>) + Send,
+        T: FnMut(usize, Result<(N, &[f32])>) -> Result<()> + Send,
     {
         let Work { decode, cut, tell } = work;
         let state = State {
@@ -108,7 +111,6 @@ impl<'a> Overlap<'a> {
             open: BTreeMap::new(),
             told: 0,
             tell,
-            failures: Vec::new(),
             spent: Spent::default(),
             ended: None,
         };
@@ -124,11 +126,10 @@ impl<'a> Overlap<'a> {
                 shared.changed.notify_all();
             }
         };
-        self.pipeline.embedder.device().install(|| {
+        self.lane.embedder.device().install(|| {
             rayon::scope(|scope| (0..self.threads).for_each(|_| scope.spawn(|_| one())));
         });
         let state = shared.state.into_inner().unwrap_or_else(PoisonError::into_inner);
-        tally.failures.extend(state.failures);
         // Each thread's share, so that the parts add up to the time that passed.
         let share = |of: Duration| of / self.threads as u32;
         let Spent { decode, detect, align, embed } = state.spent;
@@ -174,7 +175,7 @@ impl<'a> Overlap<'a> {
         let start = Instant::now();
         let photo = decode(index);
         let decoded = start.elapsed();
-        let found = match (&photo, self.pipeline.detector) {
+        let found = match (&photo, self.lane.detector) {
             (Ok(photo), Some(detector)) => detector.detect_one(photo),
             _ => Ok(Vec::new()),
         };
@@ -192,7 +193,7 @@ impl<'a> Overlap<'a> {
         state.spent.align += all - detected;
         let open = match prepared {
             Some(Ok((note, crops))) => {
-                let (missing, dim) = (crops.len(), self.pipeline.embedder.dim());
+                let (missing, dim) = (crops.len(), self.lane.embedder.dim());
                 state.crops.extend(crops.into_iter().enumerate().map(|(place, crop)| (index, place, crop)));
                 Open::Cut { note, rows: vec![0.0; missing * dim], missing }
             }
@@ -206,8 +207,7 @@ impl<'a> Overlap<'a> {
     /// Embeds crops.
     fn embed<N, T>(&self, shared: &Shared<N, T>, crops: &[(usize, usize, Rgb8)]) -> Result<()> {
         let start = Instant::now();
-        let embeddings =
-            self.pipeline.embedder.embed_alone(&crops.iter().map(|(.., crop)| crop).collect::<Vec<_>>())?;
+        let embeddings = self.lane.embedder.embed_alone(&crops.iter().map(|(.., crop)| crop).collect::<Vec<_>>())?;
         let mut state = shared.lock();
         state.spent.embed += start.elapsed();
         for ((index, place, _), embedding) in crops.iter().zip(&embeddings) {
@@ -222,10 +222,13 @@ impl<'a> Overlap<'a> {
     /// Tells of the photographs whose turn it is, or ends the run.
     fn tell<N, T>(&self, state: &mut State<N, T>, done: Result<()>)
     where
-        T: FnMut(usize, N, &[f32], &mut Vec<Error>),
+        T: FnMut(usize, Result<(N, &[f32])>) -> Result<()>,
     {
         if let Err(error) = done {
             state.ended.get_or_insert(Err(error));
+            return;
+        }
+        if state.ended.is_some() {
             return;
         }
         while let Some(first) = state.open.first_entry() {
@@ -233,12 +236,16 @@ impl<'a> Overlap<'a> {
             if index != state.told || matches!(first.get(), Open::Cut { missing, .. } if *missing > 0) {
                 break;
             }
-            match first.remove() {
-                Open::Unread(error) => state.failures.push(error),
-                Open::Cut { note, rows, .. } => (state.tell)(index, note, &rows, &mut state.failures),
+            let told = match first.remove() {
+                Open::Unread(error) => (state.tell)(index, Err(error)),
+                Open::Cut { note, rows, .. } => (state.tell)(index, Ok((note, &rows))),
+            };
+            if let Err(error) = told {
+                state.ended.get_or_insert(Err(error));
+                return;
             }
             state.told += 1;
-            self.pipeline.bar.inc(1);
+            self.bar.inc(1);
         }
     }
 }

@@ -51,6 +51,12 @@ fn table_of(path: &Path) -> Result<Option<Table>> {
     Ok(Some(table))
 }
 
+/// The photograph of each row of a file that `embed` wrote, whose names are their paths.
+fn images(table: &Table) -> Vec<PathBuf> {
+    let known = table.origin().is_some();
+    (0..table.len()).filter(|_| known).map(|row| PathBuf::from(table.name(row).unwrap_or_default())).collect()
+}
+
 /// Rows to be put into an index, or to be looked for.
 pub struct Given {
     pub table: Table,
@@ -71,7 +77,7 @@ impl Given {
     ) -> Result<Given> {
         let mut given = match &args.paths[..] {
             [path] => match table_of(path)? {
-                Some(table) => Given { table, images: vec![], failures: vec![] },
+                Some(table) => Given { images: images(&table), table, failures: vec![] },
                 None => Given::faces(args.embed(globals, device, what)?),
             },
             paths => {

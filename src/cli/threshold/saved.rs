@@ -7,6 +7,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::eval::threshold::of_paper;
 use crate::files;
 use crate::ops::Metric;
 use crate::weights::{manifest, sha256};
@@ -86,12 +87,11 @@ pub fn of_model(model: Option<&Path>, sha256_of_model: Option<&str>, metric: Met
             if metric == Metric::Cosine { *cosine } else { *euclidean },
             format!("measured for {file} on the first two folds of LFW"),
         ),
-        (None, Metric::Euclidean) => (1.242, "the FaceNet paper's for LFW; unproved for this model".to_owned()),
-        // The same angle: |a - b|^2 = 2 - 2 cos.
-        (None, Metric::Cosine) => (
-            (1.0f64 - 1.242 / 2.0).acos() / std::f64::consts::PI,
-            "the FaceNet paper's, as an angle; unproved for this model".to_owned(),
-        ),
+        (None, metric) => {
+            let what =
+                if metric == Metric::Cosine { "FaceNet paper's, as an angle" } else { "FaceNet paper's for LFW" };
+            (of_paper(metric), format!("the {what}; unproved for this model"))
+        }
     };
     Ok(Threshold { distance, origin })
 }

@@ -1,5 +1,6 @@
 //! Vectors from Parquet files: a column of lists, or a column for each value.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::path::Path;
 
@@ -7,24 +8,32 @@ use ::parquet::basic::{Compression, ConvertedType, LogicalType, Repetition, Type
 use ::parquet::column::reader::ColumnReader;
 use ::parquet::data_type::DataType;
 use ::parquet::errors::ParquetError;
+use ::parquet::file::metadata::ParquetMetaData;
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use ::parquet::schema::types::{ColumnDescPtr, SchemaDescriptor};
 
 use super::Table;
 use super::table::{beyond, is_beyond};
 use crate::face::Embeddings;
+use crate::vectors::Origin;
+use crate::vectors::parquet::ORIGIN;
 use crate::{Error, Result};
 
 /// Rows that are decoded at a time.
 const STEP: usize = 1 << 14;
 /// What a column of names is called, where there are several of text.
-const NAMES: [&str; 2] = ["name", "names"];
+const NAMES: [&str; 3] = ["name", "names", "path"];
+/// What a column of vectors is called, where there are several of lists.
+const VECTORS: [&str; 3] = ["embedding", "embeddings", "vector"];
+/// A column of text that says why a row has no vector.
+const ERRORS: &str = "error";
 
 impl Table {
-    /// The vectors of a Parquet file, in memory: of its one column of lists of f32 or f64, all of one length, or of its
-    /// columns of f32 or f64, a value of each vector each. Names come from the column `name` or `names`, else from the one
-    /// column of text. f64 is rounded to f32; fields of structs are not read. Pages may be plain, or compressed by snappy,
-    /// zstd or lz4.
+    /// The vectors of a Parquet file, in memory: of its one column of lists of f32 or f64, all of one length (of several the
+    /// one called `embedding`, `embeddings` or `vector`), or of its columns of f32 or f64, a value of each vector each. Names
+    /// come from the column `name`, `names` or `path`, else from the one column of text. Where there is a column `error`, rows
+    /// without a vector are left out. f64 is rounded to f32; fields of structs are not read. Pages may be plain, or
+    /// compressed by snappy, zstd or lz4. What made the vectors is known of files that `embed` wrote.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Data`] for a file that is damaged, or holds no such columns, or a null or a list of another
@@ -43,9 +52,10 @@ impl Table {
         let schema = reader.metadata().file_metadata().schema_descr();
         let vectors = Vectors::find(schema).map_err(|problem| Error::data(path, problem))?;
         let names = names_column(schema.columns());
+        let may_lack = schema.columns().iter().any(|column| is_text(column) && column.name() == ERRORS);
         let read: Vec<usize> = vectors.columns().chain(names).collect();
         check_codecs(&reader, &read).map_err(|problem| Error::data(path, problem))?;
-        let (mut rows, mut text) = (Rows::default(), Vec::new());
+        let (mut rows, mut text) = (Rows { may_lack, ..Rows::default() }, Vec::new());
         for group in 0..reader.num_row_groups() {
             let group = reader.get_row_group(group).map_err(broken)?;
             let columns: Vec<Column> = vectors
@@ -60,10 +70,13 @@ impl Table {
             added.map_err(|problem| Error::data(path, problem))?;
             if let Some(names) = names {
                 let reader = group.get_column_reader(names).map_err(broken)?;
-                text.extend(texts(reader).map_err(|problem| Error::data(path, problem))?);
+                let all = texts(reader).map_err(|problem| Error::data(path, problem))?;
+                let there = all.into_iter().enumerate().filter(|(row, _)| !rows.lacking.contains(row));
+                text.extend(there.map(|(_, name)| name));
             }
         }
-        let table = Table::from(Embeddings::new(rows.dim.unwrap_or(0), rows.values)).of_file(path);
+        let origin = origin(reader.metadata(), path)?;
+        let table = Table::from(Embeddings::new(rows.dim.unwrap_or(0), rows.values)).of_file(path).with_origin(origin);
         match names {
             Some(_) if text.len() != table.len() => {
                 Err(Error::data(path, format!("has {} names of {} rows", text.len(), table.len())))
@@ -72,6 +85,15 @@ impl Table {
             None => Ok(table),
         }
     }
+}
+
+/// What made the vectors, where the file says it.
+fn origin(metadata: &ParquetMetaData, path: &Path) -> Result<Option<Origin>> {
+    let facts = metadata.file_metadata().key_value_metadata();
+    let text =
+        facts.and_then(|facts| facts.iter().find(|fact| fact.key == ORIGIN)).and_then(|fact| fact.value.as_ref());
+    let parse = |text: &String| serde_json::from_str(text).map_err(|e| Error::data(path, format!("{ORIGIN}: {e}")));
+    text.map(parse).transpose()
 }
 
 /// The definition level of a value that is there.
@@ -93,7 +115,11 @@ impl Vectors {
         let is_number = |i: &usize| matches!(columns[*i].physical_type(), Type::FLOAT | Type::DOUBLE);
         let numbers = || (0..columns.len()).filter(is_number);
         let flat: Vec<usize> = numbers().filter(|&i| is_flat(&columns[i])).collect();
-        let lists: Vec<usize> = numbers().filter(|&i| is_list(schema, i)).collect();
+        let mut lists: Vec<usize> = numbers().filter(|&i| is_list(schema, i)).collect();
+        // Beside an embedding there may be its face's box.
+        if let Some(&named) = lists.iter().find(|&&i| VECTORS.contains(&columns[i].path().parts()[0].as_str())) {
+            lists = vec![named];
+        }
         match lists[..] {
             [list] => Ok(Vectors::Lists(list)),
             [] if !flat.is_empty() => Ok(Vectors::Columns(flat)),
@@ -154,10 +180,13 @@ fn check_codecs(reader: &SerializedFileReader<File>, columns: &[usize]) -> Resul
     Ok(())
 }
 
+fn is_text(column: &ColumnDescPtr) -> bool {
+    column.physical_type() == Type::BYTE_ARRAY && is_flat(column)
+}
+
 /// The column of names.
 fn names_column(columns: &[ColumnDescPtr]) -> Option<usize> {
-    let text = |column: &ColumnDescPtr| column.physical_type() == Type::BYTE_ARRAY && is_flat(column);
-    let text: Vec<usize> = (0..columns.len()).filter(|&i| text(&columns[i])).collect();
+    let text: Vec<usize> = (0..columns.len()).filter(|&i| is_text(&columns[i])).collect();
     let named = text.iter().copied().find(|&i| NAMES.contains(&columns[i].name()));
     named.or(if let [one] = text[..] { Some(one) } else { None })
 }
@@ -231,6 +260,12 @@ fn texts(reader: ColumnReader) -> Result<Vec<Option<String>>, String> {
 struct Rows {
     dim: Option<usize>,
     values: Vec<f32>,
+    /// Whether lists may be null: their rows are left out.
+    may_lack: bool,
+    /// Such rows of the last group.
+    lacking: HashSet<usize>,
+    /// Rows of all groups, these too.
+    seen: usize,
 }
 
 impl Rows {
@@ -240,22 +275,25 @@ impl Rows {
 
     /// A vector in each list.
     fn add_lists(&mut self, column: &Column, max: i16) -> Result<(), String> {
-        let (first, mut row, mut len) = (self.count(), 0, 0);
-        for (i, (&repetition, &definition)) in column.repetitions.iter().zip(&column.definitions).enumerate() {
-            if repetition == 0 && i > 0 {
-                self.check(first + row, len)?;
-                (row, len) = (row + 1, 0);
+        let first = self.seen;
+        let mut bounds: Vec<usize> = (0..column.repetitions.len()).filter(|&i| column.repetitions[i] == 0).collect();
+        bounds.push(column.definitions.len());
+        self.lacking.clear();
+        for (row, bounds) in bounds.windows(2).enumerate() {
+            self.seen += 1;
+            let levels = &column.definitions[bounds[0]..bounds[1]];
+            if self.may_lack && levels == [0] {
+                self.lacking.insert(row);
+                continue;
             }
-            if definition != max {
+            if levels.iter().any(|&level| level != max) {
                 return Err(format!("row {} is null or empty, or has a null in it", first + row));
             }
-            len += 1;
-        }
-        if !column.repetitions.is_empty() {
-            self.check(first + row, len)?;
+            self.check(first + row, levels.len())?;
         }
         if let (Some(value), Some(dim)) = (column.beyond, self.dim) {
-            return Err(beyond(first + value / dim));
+            let row = (0..).filter(|row| !self.lacking.contains(row)).nth(value / dim);
+            return Err(beyond(first + row.unwrap_or(0)));
         }
         self.values.extend(&column.values);
         Ok(())

@@ -1,13 +1,16 @@
 //! The developer's commands of warpface: `cargo xtask COMMAND`.
 
+mod apt;
 mod archive;
 mod bench_run;
 mod bundle;
+mod clients;
 mod demo;
 mod finetune;
 mod foreign_ptx;
 mod fuzz;
 mod golden;
+mod load;
 mod manifest;
 mod model;
 mod pairs;
@@ -20,6 +23,8 @@ mod runs;
 mod shell;
 mod test;
 mod vulkan;
+mod wasm;
+mod web;
 mod weights;
 
 use std::process::ExitCode;
@@ -56,8 +61,14 @@ enum Command {
     Pairs(pairs::Args),
     /// Predict a network's time on a GPU, layer by layer, from what ptxsim counts and what the vendor publishes
     Model(model::Args),
+    /// Build the package for browsers into bindings/web/pkg
+    Web(web::Args),
     /// Make a folder, and parts of it, that prove warpface on a machine without cargo and network
     Bundle(bundle::Args),
+    /// Install Triton's client and schemathesis, which the server is tested with, into target/serve-venv
+    Clients,
+    /// Serve crops under load: errors, speed, memory, bad clients, a kill and a restart
+    Load(load::Args),
     /// Build and run the fuzz targets, with the fixtures as seeds
     Fuzz(fuzz::Args),
     /// Train on a folder of people, by each loss and from nothing, and tell whether it helped
@@ -78,7 +89,10 @@ fn main() -> ExitCode {
         Command::Peers(args) => peers::run(&args),
         Command::Pairs(args) => pairs::run(&args),
         Command::Model(args) => model::run(&args),
+        Command::Web(args) => web::run(&args),
         Command::Bundle(args) => bundle::run(&args),
+        Command::Clients => clients::run(),
+        Command::Load(args) => load::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Finetune(args) => finetune::run(&args),
         Command::BenchRun(args) => bench_run::run(&args),

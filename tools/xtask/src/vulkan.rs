@@ -2,11 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use crate::shell;
+use crate::{apt, shell};
 
 const PACKAGES: [&str; 2] = ["libvulkan1", "mesa-vulkan-drivers"];
 /// Debian 12's own Mesa 22 computes 4 to 9 times slower than the Mesa 25 of its backports.
@@ -37,26 +36,16 @@ fn names(folder: &Path) -> Vec<String> {
 
 /// Installs software Vulkan by apt, or says how to come by it.
 pub fn install() -> Result<()> {
-    let root = Command::new("id").arg("-u").output().is_ok_and(|out| out.stdout.trim_ascii() == b"0");
-    let apt = shell::succeeds(Command::new("apt-get").arg("--version"));
-    let packages = PACKAGES.join(" ");
-    if !apt {
-        bail!(
-            "there is no Vulkan driver; install Mesa's lavapipe by your system's package manager ({packages} on Debian)"
-        );
-    }
-    if !root {
-        bail!("there is no Vulkan driver; run `sudo apt-get install {packages}`");
-    }
-    shell::say(format!("no Vulkan driver: installing {packages}"));
+    const WHAT: &str = "no Vulkan driver";
+    apt::check(WHAT, &PACKAGES)?;
     if codename().as_deref() == Some(SLOW_RELEASE) {
+        shell::say(format!("{WHAT}: installing {} of its backports", PACKAGES.join(" ")));
         match from_backports() {
             Ok(()) => return Ok(()),
             Err(error) => eprintln!("  {error:#}; taking the release's own, slower, drivers"),
         }
     }
-    apt_get(&["update"], None)?;
-    apt_get(&[&["install", "--yes", "--no-install-recommends"], &PACKAGES[..]].concat(), None)
+    apt::install(WHAT, &PACKAGES)
 }
 
 /// Installs from the release's backports. If the system does not list them, a copy of its sources does, for these two
@@ -78,9 +67,9 @@ fn from_backports() -> Result<()> {
     if let Some(stanza) = stanza {
         fs::write(copy.join("backports.sources"), stanza)?;
     }
-    apt_get(&["update"], Some(&copy))?;
+    apt::get(&["update"], Some(&copy))?;
     let install = ["install", "--yes", "--no-install-recommends", "--target-release", &backports];
-    apt_get(&[&install, &PACKAGES[..]].concat(), Some(&copy))
+    apt::get(&[&install, &PACKAGES[..]].concat(), Some(&copy))
 }
 
 /// The stanza (deb822) that lists `release`, changed to list its backports; `None` if there is none or no need.
@@ -106,14 +95,6 @@ fn codename() -> Option<String> {
         .lines()
         .find_map(|line| line.strip_prefix("VERSION_CODENAME="))
         .map(|name| name.trim_matches('"').to_owned())
-}
-
-fn apt_get(args: &[&str], sources: Option<&Path>) -> Result<()> {
-    let mut apt = shell::program("apt-get", &["-qq"]);
-    if let Some(sources) = sources {
-        apt.arg("-o").arg(format!("Dir::Etc::sourceparts={}", sources.display()));
-    }
-    shell::run(apt.args(args).env("DEBIAN_FRONTEND", "noninteractive").stdout(std::io::stderr()))
 }
 
 #[cfg(test)]

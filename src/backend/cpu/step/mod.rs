@@ -139,8 +139,7 @@ impl<'a> Work<'a> {
         // works on in place.
         unsafe {
             match &self.step.op {
-                Op::Conv2d(op) => self.conv2d_f32(op, scratch),
-                Op::Dense(_) => self.multiply::<f32>(scratch),
+                Op::Conv2d(_) | Op::Dense(_) => self.multiply::<f32>(scratch),
                 Op::Conv2dBwdData(op) => self.conv2d_bwd_data(op, scratch),
                 Op::DenseBwdData(_) => self.dense_bwd_data(scratch),
                 Op::Conv2dBwdFilter(op) => self.conv2d_bwd_filter(op, scratch),

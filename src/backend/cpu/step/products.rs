@@ -57,40 +57,32 @@ impl Work<'_> {
         }
     }
 
-    /// See [`Conv2d`].
+    /// See [`Conv2d`]: by minimal filtering where the filters are packed so.
     ///
     /// # Safety
     /// As [`Work::run`].
     unsafe fn conv2d<E: Multiplied>(&self, op: &Conv2d, scratch: &mut [f32]) {
         let geometry = self.window(0, [self.dims(1)[1], self.dims(1)[2]], op.stride, op.padding);
         // SAFETY: as the caller promises.
-        unsafe { self.convolve::<E>(geometry, self.epilogue(op), scratch) }
+        unsafe {
+            match self.winograd_filters() {
+                Some(w) => {
+                    let y = Output::<E>::new(self.to(), self.step.output.stride);
+                    winograd::run(self.workers, geometry, self.x(0), w, self.epilogue(op), y);
+                }
+                None => self.convolve::<E>(geometry, self.epilogue(op), scratch),
+            }
+        }
     }
 
     /// The filters of a convolution that goes by minimal filtering.
     fn winograd_filters(&self) -> Option<&WinogradFilters> {
         match (&self.step.op, self.step.inputs[1].region) {
             (Op::Conv2d(op), Region::Param(id)) => {
-                self.constants.winograd(id).filter(|w| Form::of(self.dims(1), op.stride) == Some(w.form))
+                let form = Form::of(self.dims(1), op.stride, self.multiplies());
+                self.constants.winograd(id).filter(|w| form == Some(w.form))
             }
             _ => None,
-        }
-    }
-
-    /// A convolution in f32, by minimal filtering where its filters are packed so.
-    ///
-    /// # Safety
-    /// As [`Work::run`].
-    pub(super) unsafe fn conv2d_f32(&self, op: &Conv2d, scratch: &mut [f32]) {
-        let Some(w) = self.winograd_filters() else {
-            // SAFETY: as the caller promises.
-            return unsafe { self.conv2d::<f32>(op, scratch) };
-        };
-        let geometry = self.window(0, [self.dims(1)[1], self.dims(1)[2]], op.stride, op.padding);
-        // SAFETY: as the caller promises.
-        unsafe {
-            let y = Output::new(self.to(), self.step.output.stride);
-            winograd::run(self.workers, geometry, self.x(0), w, self.epilogue(op), y);
         }
     }
 

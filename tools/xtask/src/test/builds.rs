@@ -1,12 +1,12 @@
 //! Builds that are promised: combinations of features without a warning, and the documentation.
 
-use std::path::Path;
 use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
 
 use super::times::Target;
 use crate::shell;
+use crate::wasm::Wasm;
 
 /// A combination of features, and where it is to run.
 struct Combination {
@@ -63,40 +63,6 @@ fn check(target: &Target, combination: &Combination) -> Result<()> {
 /// Whether cargo's output holds a warning; it repeats those of what it had built before.
 fn warns(text: &str) -> bool {
     text.lines().any(|line| line.starts_with("warning"))
-}
-
-/// A toolchain that builds for browsers.
-enum Wasm {
-    /// rustup's, with the target installed.
-    Installed,
-    /// Debian's, which builds the standard library itself.
-    Debian,
-}
-
-impl Wasm {
-    const MISSING: &str = "there is no toolchain for it (`rustup target add wasm32-unknown-unknown`, or on Debian \
-                           `apt-get install rustc-web cargo-web rust-web-src lld`)";
-    const NAME: &str = "wasm32-unknown-unknown";
-
-    fn find() -> Option<Wasm> {
-        let folder = shell::output(&mut shell::program("rustc", &["--print", "target-libdir", "--target", Wasm::NAME]));
-        if folder.is_some_and(|folder| Path::new(&folder).is_dir()) {
-            return Some(Wasm::Installed);
-        }
-        // Where Debian's packages lie.
-        let all = ["/usr/bin/rustc", "/usr/bin/cargo", "/usr/bin/wasm-ld"].iter().all(|path| Path::new(path).exists());
-        let version = shell::output(&mut shell::program("/usr/bin/rustc", &["--version"]));
-        (all && version.is_some()).then_some(Wasm::Debian)
-    }
-
-    fn apply(&self, cargo: &mut std::process::Command) {
-        cargo.args(["--target", Wasm::NAME]);
-        if let Wasm::Debian = self {
-            let path = std::env::var("PATH").unwrap_or_default();
-            cargo.env("PATH", format!("/usr/bin:{path}")).env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1");
-            cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", "wasm-ld").arg("-Zbuild-std=std,panic_abort");
-        }
-    }
 }
 
 /// The documentation without a warning, links above all.

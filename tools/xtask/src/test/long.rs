@@ -1,12 +1,14 @@
 //! `cargo xtask test --long`: what takes too long for every change; its last run is kept.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
 
-use super::python;
+use super::python as package;
 use crate::fuzz;
+use crate::python::{self, Pins};
 use crate::runs::{self, Run, csv};
 use crate::shell::{self, cargo};
 
@@ -33,7 +35,13 @@ pub fn run(require: &str) -> Result<()> {
     };
     part("the full references", &mut || tests(require, &["--test", "reference"]));
     part("ignored tests", &mut || tests(require, &["--workspace", "--run-ignored", "only"]));
-    part("the Python wheel", &mut || python::check_long(require));
+    part("the Python wheel", &mut || package::check_long(require));
+    part("Parquet in other programs", &mut || {
+        let root = shell::root();
+        let requirements = root.join("tools/readers/requirements.txt");
+        let python = python::environment(&root, "readers-venv", &requirements, Pins::Direct, "400 MB")?;
+        tests_in(&python, "readers", &["--features", "parquet", "--test", "parquet"])
+    });
     let mut edges = String::new();
     part("fuzzing", &mut || {
         let found = fuzz::all(&fuzz::Args { seconds: FUZZ, only: Vec::new() })?;
@@ -54,6 +62,14 @@ fn tests(require: &str, which: &[&str]) -> Result<String> {
     if !require.is_empty() {
         tests.env("WARPFACE_REQUIRE", require);
     }
+    shell::run(&mut tests)?;
+    Ok("all passed".to_owned())
+}
+
+/// Tests that take a Python which must be there.
+fn tests_in(python: &Path, what: &str, which: &[&str]) -> Result<String> {
+    let mut tests = cargo(&["nextest", "run"]);
+    tests.args(which).env(format!("WARPFACE_{}", what.to_uppercase()), python).env("WARPFACE_REQUIRE", what);
     shell::run(&mut tests)?;
     Ok("all passed".to_owned())
 }

@@ -9,14 +9,14 @@ mod times;
 use anyhow::{Result, bail, ensure};
 
 use crate::shell::{self, cargo};
-use crate::{ptx, vulkan, weights};
+use crate::{load, ptx, vulkan, web, weights};
 use times::{Part, Times};
 
 #[derive(clap::Args)]
 pub struct Args {
     /// Backends whose tests must not be skipped (sets WARPFACE_REQUIRE); `ptx` is the comparison of the shipped PTX with
-    /// what its compiler makes, `python` the package for Python
-    #[arg(long, value_name = "cpu,wgpu,ptxsim,ptx,python")]
+    /// what its compiler makes, `web` the package in Chromium, `python` the package for Python
+    #[arg(long, value_name = "cpu,wgpu,ptxsim,ptx,web,python")]
     require: Option<String>,
     /// Only this part
     #[arg(long, value_enum)]
@@ -78,6 +78,14 @@ fn core(require: &str, times: &mut Times) -> Result<()> {
         }
         Ok(())
     })?;
+    times.step(Part::Core, "the package for browsers", |_| match web::prepare() {
+        Err(error) if required(require, "web") => Err(error.context("the package for browsers is required")),
+        Err(error) => {
+            eprintln!("  {error:#}\n  the tests in a browser will be skipped");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    })?;
     let tests = tests();
     // A use of the standard library that the crate's `rust-version` does not have is a warning; it is named here because
     // nothing else would notice it with a newer toolchain.
@@ -97,7 +105,7 @@ fn core(require: &str, times: &mut Times) -> Result<()> {
             shell::run(&mut step)
         })?;
     }
-    Ok(())
+    times.step(Part::Core, "the server under load", |target| load::briefly(target.built("debug/warpface")))
 }
 
 /// The command that runs the tests: nextest's where it is installed.

@@ -12,8 +12,8 @@ use super::times::Target;
 use crate::shell;
 
 /// What is for work on the crate, not for its users.
-const WORKSHOP: [&str; 9] =
-    [".ci/", ".cargo/", "benches/runs/", "demo/", "findings/", "finetune/", "target/", "tests/", "tools/"];
+const WORKSHOP: [&str; 10] =
+    [".ci/", ".cargo/", "benches/runs/", "bindings/", "demo/", "findings/", "finetune/", "target/", "tests/", "tools/"];
 /// All that a weights folder is shipped with.
 const WEIGHTS: &str = "weights/MANIFEST";
 /// The registry takes 10 MB compressed; this is what that holds unpacked.
