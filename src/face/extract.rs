@@ -18,7 +18,7 @@ pub enum Filter {
 /// # Errors
 /// [`Error::Invalid`] for a margin that leaves nothing of the crop, and for a box that lies outside the photograph.
 fn rectangle(bounds: [f64; 4], size: usize, margin: f64, width: usize, height: usize) -> Result<[usize; 4]> {
-    if size == 0 || !(margin < size as f64) {
+    if size == 0 || margin.is_nan() || margin >= size as f64 {
         let problem = format!("a margin of {margin} pixels leaves nothing of a crop of {size}");
         return Err(Error::invalid("crop", problem));
     }
