@@ -103,6 +103,21 @@ fn published_weights_are_fetched_once_and_found_by_every_command() {
     };
     elsewhere(&[]).expect(DONE);
     elsewhere(&["--weights", "none"]).expect(NOTHING).says(&["none", "`warpface weights`", "--weights"]);
+
+    // As the flag, the variable names the only folder, to be looked into and to be filled.
+    let named = home.path().join("named");
+    let with_variables = |args: &[&str]| {
+        let mut command = common::command::command(args);
+        command
+            .envs(data.clone())
+            .env("WARPFACE_WEIGHTS", &named)
+            .env("WARPFACE_PYTHON", index.0.path().join("python"));
+        Run::of(command.output().unwrap())
+    };
+    let detect = ["detect", text(&picture), "--device", "cpu"];
+    with_variables(&detect).expect(NOTHING).says(&[text(&named), "`warpface weights`"]);
+    with_variables(&[&["weights"], &files::MTCNN[..]].concat()).expect(DONE);
+    with_variables(&detect).expect(DONE);
 }
 
 #[test]

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
 use pyo3::prelude::*;
+use warpface::backend::Devices;
 use warpface::backend::cpu::{ConvAlgorithm, Cpu};
-use warpface::backend::cuda::Cuda;
-use warpface::{DeviceKind, Error, Result};
+use warpface::{Error, Result};
 
 use crate::errors::Raise;
 
@@ -23,13 +23,11 @@ pub struct Handle {
 
 impl Handle {
     fn open(name: &str, threads: usize, conv: ConvAlgorithm) -> Result<Arc<Handle>> {
-        let device = match name.split_once(':') {
-            Some(("cuda", number)) => {
-                let wrong = |_| Error::invalid(format!("device `{name}`"), "a GPU has a number, as cuda:0");
-                warpface::Device::from_backend(Cuda::new(number.parse().map_err(wrong)?)?)
-            }
-            _ => warpface::Device::open_or(name.parse::<DeviceKind>()?, || Ok(Cpu::new(threads)?.conv(conv)))?,
-        };
+        let named: Devices = name.parse()?;
+        if named.are_several() {
+            return Err(Error::invalid(format!("device `{name}`"), "one is expected here, as cuda:0"));
+        }
+        let (_, device) = named.open_or(|| Ok(Cpu::new(threads)?.conv(conv)))?.swap_remove(0);
         Ok(Arc::new(Handle { device, process: process::id(), closed: AtomicBool::new(false), busy: AtomicU64::new(0) }))
     }
 

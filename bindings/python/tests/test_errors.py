@@ -58,6 +58,8 @@ def test_kinds(weights, tmp_path):
         warpface.MTCNN(device="mps")
     with pytest.raises(warpface.Error, match="cuda:x"):
         warpface.MTCNN(device="cuda:x")
+    with pytest.raises(warpface.UsageError, match="cuda:0,1.*one is expected"):
+        warpface.MTCNN(device="cuda:0,1")
     with pytest.raises(warpface.UsageError, match="expected three"):
         warpface.MTCNN(thresholds=[0.6, 0.7])
     for kind in (warpface.FileError, warpface.DataError, warpface.UsageError, warpface.DeviceError, warpface.OutOfMemory):

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 
+use super::python as package;
 use crate::fuzz;
 use crate::python::{self, Pins};
 use crate::runs::{self, Run, csv};
@@ -34,13 +35,13 @@ pub fn run(require: &str) -> Result<()> {
     };
     part("the full references", &mut || tests(require, &["--test", "reference"]));
     part("ignored tests", &mut || tests(require, &["--workspace", "--run-ignored", "only"]));
+    part("the Python wheel", &mut || package::check_long(require));
     part("Parquet in other programs", &mut || {
         let root = shell::root();
         let requirements = root.join("tools/readers/requirements.txt");
         let python = python::environment(&root, "readers-venv", &requirements, Pins::Direct, "400 MB")?;
         tests_in(&python, "readers", &["--features", "parquet", "--test", "parquet"])
     });
-    part("the Python wheel", &mut || super::python::check_long(require));
     let mut edges = String::new();
     part("fuzzing", &mut || {
         let found = fuzz::all(&fuzz::Args { seconds: FUZZ, only: Vec::new() })?;

@@ -105,7 +105,7 @@ fn core(require: &str, times: &mut Times) -> Result<()> {
             shell::run(&mut step)
         })?;
     }
-    times.step(Part::Core, "the server under load", |target| load::briefly(target.built("warpface")))
+    times.step(Part::Core, "the server under load", |target| load::briefly(target.built("debug/warpface")))
 }
 
 /// The command that runs the tests: nextest's where it is installed.

@@ -24,7 +24,7 @@ pub fn check(target: &Target, require: &str) -> Result<()> {
     shell::run(&mut target.cargo(&["build", "--workspace", "--lib", "--tests"]))?;
     let package = lay_out(target)?;
     let mut tests = pytest(&python, &[]);
-    shell::run(tests.env("PYTHONPATH", &package).env("WARPFACE_COMMAND", target.built("warpface")))
+    shell::run(tests.env("PYTHONPATH", &package).env("WARPFACE_COMMAND", target.built("debug/warpface")))
 }
 
 /// Builds the wheel, installs it, and runs what needs heavy packages, too.
@@ -85,7 +85,7 @@ fn lay_out(target: &Target) -> Result<PathBuf> {
     }
     let [prefix, suffix] = [std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX];
     let name = if cfg!(windows) { "_native.pyd" } else { "_native.abi3.so" };
-    copy(&target.folder().join(format!("debug/{prefix}_native{suffix}")), &to.join(name))?;
+    copy(&target.built("debug/warpface").with_file_name(format!("{prefix}_native{suffix}")), &to.join(name))?;
     Ok(folder)
 }
 

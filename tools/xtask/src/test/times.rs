@@ -56,14 +56,12 @@ impl Target {
         cargo
     }
 
-    /// The folder in which profiles have theirs.
-    pub fn folder(&self) -> PathBuf {
-        self.0.clone().unwrap_or_else(|| shell::built(""))
-    }
-
-    /// A program that cargo has built for tests.
+    /// A program that was built there, by its profile's folder and name.
     pub fn built(&self, program: &str) -> PathBuf {
-        self.folder().join("debug").join(program).with_extension(std::env::consts::EXE_EXTENSION)
+        match &self.0 {
+            Some(folder) => folder.join(program).with_extension(std::env::consts::EXE_EXTENSION),
+            None => shell::built(program),
+        }
     }
 }
 
