@@ -68,7 +68,7 @@ impl Browser {
         Ok(Browser(Device::from_backend(Gpu::open().await?)))
     }
 
-    /// Runs an op's cases, at most so many, spread over all of them; each that is wrong is a line that names it. The first is
+    /// Runs an op's cases, `most` of them, spread over all; each that is wrong is a line that names it. The first is
     /// how many ran.
     pub async fn run(&self, stem: String, most: usize) -> Result<Vec<String>, JsError> {
         let (_, cases) = ALL.iter().find(|(name, _)| *name == stem).ok_or_else(|| JsError::new("no such op"))?;
