@@ -127,7 +127,7 @@ fn pytorch_files_load_however_they_are_wrapped() {
     let python = std::env::var("WARPFACE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let script = Command::new(python).arg(cases.join("pt.py")).current_dir(out.path()).output();
     if !script.as_ref().is_ok_and(|output| output.status.success()) {
-        return common::skip("python", "python3 with NumPy is not here; WARPFACE_PYTHON names another");
+        return common::skip("numpy", "python3 with NumPy is not here; WARPFACE_PYTHON names another");
     }
     let crops = ["Ariel_Sharon/Ariel_Sharon_0001.png", "Colin_Powell/Colin_Powell_0001.png"];
     let crops = crops.map(|name| cases.join("crops182").join(name));
