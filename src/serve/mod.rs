@@ -6,12 +6,12 @@
 //! ```no_run
 //! use warpface::serve::{Engine, Options, Server};
 //!
-//! # fn engine() -> Engine<'static> { unimplemented!() }
-//! let server = Server::bind(Options::default())?;
-//! println!("http://{}", server.address());
-//! let engine = engine(); // loaded while the server says that it is not ready yet
-//! server.run(&engine)?; // until `server.stop()` is asked to
-//! # Ok::<(), warpface::Error>(())
+//! fn serve(load: impl FnOnce() -> warpface::Result<Engine<'static>>) -> warpface::Result<()> {
+//!     let server = Server::bind(Options::default())?;
+//!     println!("http://{}", server.address());
+//!     let engine = load()?; // the server says meanwhile that it is not ready yet
+//!     server.run(&engine) // until `server.stop()` is asked to
+//! }
 //! ```
 
 mod body;
